@@ -1,0 +1,5 @@
+"""``python -m ters_train``."""
+
+from .cli import main
+
+main()

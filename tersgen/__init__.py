@@ -1,0 +1,53 @@
+"""Synthetic tip-enhanced Raman (TERS) datasets at the speed of the disk.
+
+``tersgen.open`` reads a dataset or a recipe; ``tersgen.generate`` makes rows in memory. Names are
+imported when first used, so that ``import tersgen`` is quick.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .dataset.dataset import Dataset, Field
+    from .dataset.opening import generate, open
+    from .library.sources import resolve
+    from .schema.library import Library, Species
+    from .schema.loading import load_recipe
+    from .schema.recipe import Recipe
+
+__all__ = [
+    "Dataset",
+    "Field",
+    "Library",
+    "Recipe",
+    "Species",
+    "generate",
+    "load_recipe",
+    "open",
+    "resolve",
+]
+
+_HOMES = {
+    "Dataset": "dataset.dataset",
+    "Field": "dataset.dataset",
+    "Library": "schema.library",
+    "Recipe": "schema.recipe",
+    "Species": "schema.library",
+    "generate": "dataset.opening",
+    "load_recipe": "schema.loading",
+    "open": "dataset.opening",
+    "resolve": "library.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'tersgen' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

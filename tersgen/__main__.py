@@ -1,0 +1,5 @@
+"""``python -m tersgen``."""
+
+from .cli import main
+
+main(prog_name="tersgen")

@@ -1,0 +1,66 @@
+"""The command line: one file for each command, imported only when it is called."""
+
+import sys
+import warnings
+from importlib import import_module
+from typing import Any
+
+import click
+
+from .. import __version__
+from ..errors import TersError, TersWarning
+
+_COMMANDS = {
+    "build": "Build a dataset.",
+    "config": "Show the settings that a build would use.",
+    "info": "Tell what a dataset holds.",
+    "library": "List, show, import and compute species.",
+    "plot": "Draw samples of a dataset or recipe.",
+    "schema": "Export the JSON Schemas of all models.",
+}
+
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when called: ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = import_module(f".{cmd_name}", __name__).command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in _COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no such command {args[0]!r}; expected one of {', '.join(_COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except TersError as error:
+            raise click.ClickException(" ".join(str(error).split())) from error
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="tersgen")
+def main() -> None:
+    """Make synthetic tip-enhanced Raman (TERS) datasets."""
+    warnings.showwarning = _show_warning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, TersWarning):
+        click.echo(f"Warning: {message}", err=True)
+    elif not sys.warnoptions:
+        return
+    else:
+        click.echo(f"{category.__name__}: {message}", err=True)

@@ -1,0 +1,102 @@
+"""Options that several commands share."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Count(click.ParamType[int]):
+    """A whole number of at least 1; ``1e6`` and ``1_000_000`` are understood."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail in one line."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        try:
+            number = int(text)
+        except ValueError:
+            try:
+                decimal = float(text)
+                number = int(decimal)
+                if number != decimal:
+                    raise ValueError(text)
+            except (ValueError, OverflowError):
+                self.fail(
+                    f"expected a whole number such as 100000 or 1e5, got {text!r}", param, ctx
+                )
+        if number < 1:
+            self.fail(f"expected at least 1, got {text}", param, ctx)
+        return number
+
+
+COUNT = Count()
+FILE = click.Path(path_type=Path)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def recipe_options(function: F) -> F:
+    """Add the options that make up a recipe."""
+    for option in reversed(
+        (
+            click.option(
+                "--config", type=FILE, help="Recipe file: TOML, YAML or JSON. [default: none]"
+            ),
+            click.option(
+                "--library", multiple=True, metavar="SOURCE",
+                help="builtin, builtin:NAME, random:K, or a file (.fchk, phonopy YAML, stick "
+                "table, library); may be repeated.  [default: builtin]",
+            ),
+            click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
+            click.option(
+                "--precision", type=click.Choice(["float16", "float32"]),
+                help="Type of spectra and maps.  [default: float16]",
+            ),
+            click.option(
+                "--set", "settings", multiple=True, metavar="FIELD=VALUE",
+                help="Set a field of the recipe, e.g. grid.n_points=2048; may be repeated.",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+def human_bytes(count: float) -> str:
+    """Return a size in decimal units.
+
+    >>> human_bytes(12_300_000)
+    '12.3 MB'
+    """
+    if count < 1000:
+        return f"{count:.0f} B"
+    units = ["PB", "TB", "GB", "MB", "kB"]
+    while count >= 1000 and units:
+        count /= 1000
+        unit = units.pop()
+    return f"{count:.1f} {unit}"
+
+
+def human_time(seconds: float) -> str:
+    """Return a duration.
+
+    >>> human_time(3720)
+    '1 h 2 min'
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 72 else f"{hours / 24:.1f} days"

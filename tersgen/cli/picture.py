@@ -1,0 +1,123 @@
+"""Pictures of samples and species."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..errors import OutputError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from ..dataset.dataset import Dataset
+    from ..schema.library import Species
+
+
+_FWHM_CM1 = 15.0
+"""Width of modes that have none of their own."""
+
+
+def new_figure(n_panels: int) -> tuple["Figure", list["Axes"]]:
+    """Return a figure without a display and its panels, side by side."""
+    from matplotlib.figure import Figure
+
+    widths = [2.2] + [1.0] * (n_panels - 1)
+    figure = Figure(figsize=(2.6 + 3.2 * n_panels, 3.4), layout="constrained")
+    axes = figure.subplots(1, n_panels, squeeze=False, width_ratios=widths)
+    return figure, list(axes[0])
+
+
+def save(figure: "Figure", output: Path) -> None:
+    """Write a picture; the file's ending says which kind.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    try:
+        figure.savefig(output, dpi=150)
+    except ValueError as error:
+        reason = str(error).split("(", maxsplit=1)[0].strip()
+        raise OutputError(f"{output}: {reason}; expected .png, .pdf or .svg") from None
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+
+
+def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> None:
+    if "spectra" in sample:
+        axes.plot(dataset.shift_cm1, sample["spectra"], linewidth=0.9, label="spectrum")
+    if "sticks/position" in sample:
+        count = int(sample["sticks/count"])
+        height = sample["sticks/intensity"][:count]
+        largest = float(np.max(height, initial=0.0)) or 1.0
+        axes.vlines(
+            sample["sticks/position"][:count],
+            0,
+            height / largest,
+            color="C1",
+            linewidth=0.8,
+            label="sticks",
+        )
+    axes.legend(frameon=False, fontsize="small")
+    axes.set_xlabel("Raman shift / cm$^{-1}$")
+    axes.set_ylabel("intensity / arb. units")
+    axes.set_xlim(dataset.recipe.grid.start_cm1, dataset.recipe.grid.stop_cm1)
+
+
+def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
+    """Draw spectrum, sticks and the first channels of the map of one sample.
+
+    Raises
+    ------
+    RowIndexError
+        If there is no such row.
+    OutputError
+        If the picture cannot be written.
+    """
+    sample = dataset.sample(index)
+    channels = sample["maps"][:3] if "maps" in sample else []
+    has_line = "spectra" in sample or "sticks/position" in sample
+    figure, panels = new_figure(int(has_line) + len(channels) or 1)
+    if has_line:
+        _draw_spectrum(panels[0], dataset, sample)
+        panels = panels[1:]
+    for number, (axes, image) in enumerate(zip(panels, channels, strict=False)):
+        drawn = axes.imshow(image.astype(np.float32), origin="upper", cmap="inferno")
+        figure.colorbar(drawn, ax=axes, shrink=0.8, label="intensity / arb. units")
+        axes.set_title(f"channel {number} of {len(sample['maps'])}", fontsize="small")
+        axes.set_xlabel("column / pixel")
+        axes.set_ylabel("row / pixel")
+    figure.suptitle(f"{sample['species']} (sample {index})", fontsize="medium")
+    save(figure, output)
+
+
+def draw_species(species: "Species", output: Path) -> None:
+    """Draw the Raman activities of a species as sticks, and broadened to their widths.
+
+    Raises
+    ------
+    OutputError
+        If the picture cannot be written.
+    """
+    from ..kernels.lineshape import GAUSSIAN, add_sticks
+    from ..library.selection import mode_activity
+
+    positions = np.array([mode.frequency_cm1 for mode in species.modes])
+    activities = np.array([mode_activity(mode) for mode in species.modes])
+    widths = np.array([mode.fwhm_cm1 or _FWHM_CM1 for mode in species.modes])
+    last = 1.1 * float(positions.max())
+    line = np.zeros(4096, np.float32)
+    add_sticks(line, 0.0, last / 4095, positions, activities, widths, GAUSSIAN, 0.0)
+    figure, (axes,) = new_figure(1)
+    scale = float(activities.max()) / float(line.max())
+    axes.plot(np.linspace(0.0, last, 4096), scale * line, linewidth=0.9)
+    axes.vlines(positions, 0, activities, color="C1", linewidth=0.8)
+    axes.set_xlabel("Raman shift / cm$^{-1}$")
+    axes.set_ylabel("Raman activity / \u00c5$^4$ amu$^{-1}$")
+    axes.set_xlim(0, last)
+    own = "own widths" if any(mode.fwhm_cm1 for mode in species.modes) else "FWHM 15 cm$^{-1}$"
+    axes.set_title(f"{species.name} ({own})", fontsize="medium")
+    save(figure, output)

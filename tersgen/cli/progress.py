@@ -1,0 +1,55 @@
+"""Progress of a build: a bar on a terminal, a line every 30 s elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from tqdm import tqdm
+
+from ..build.run import Progress
+from .options import human_bytes, human_time
+
+_EVERY_S = 30.0
+
+
+class Reporter:
+    """Shows progress on standard error."""
+
+    def __init__(self, n_samples: int, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._start = self._last = time.perf_counter()
+        self._bar: tqdm[Any] | None = None
+        if not quiet and sys.stderr.isatty():
+            self._bar = tqdm(total=n_samples, unit=" samples", unit_scale=True, dynamic_ncols=True)
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, progress: Progress) -> None:
+        """Show how far the build is."""
+        now = time.perf_counter()
+        if self._bar is not None:
+            self._bar.set_postfix_str(human_bytes(progress.bytes_stored), refresh=False)
+            self._bar.update(progress.n_done - self._bar.n)
+        elif not self._quiet and now - self._last >= _EVERY_S:
+            self._last = now
+            rate = progress.n_done / (now - self._start)
+            left = (progress.n_samples - progress.n_done) / rate
+            click.echo(
+                f"{progress.n_done} of {progress.n_samples} samples, {rate:.0f} samples/s, "
+                f"{human_bytes(progress.bytes_stored)}, {human_time(left)} left",
+                err=True,
+            )

@@ -1,0 +1,63 @@
+"""From options to a recipe."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import yaml
+
+from ..errors import ConfigError
+from ..schema.loading import load_table, validate
+from ..schema.recipe import Recipe
+
+
+def _set(table: dict[str, Any], setting: str) -> None:
+    name, equals, text = setting.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(f"expected FIELD=VALUE, got {setting!r}", param_hint="'--set'")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise click.BadParameter(
+            f"cannot read the value of {setting!r}", param_hint="'--set'"
+        ) from None
+    *groups, last = name.split(".")
+    for group in groups:
+        inside = table.setdefault(group, {})
+        if not isinstance(inside, dict):
+            raise click.BadParameter(f"{group} is no group of fields", param_hint="'--set'")
+        table = inside
+    table[last] = value
+
+
+def recipe_from_options(
+    config: Path | None,
+    library: tuple[str, ...],
+    seed: int | None,
+    precision: str | None,
+    settings: tuple[str, ...],
+) -> Recipe:
+    """Return the recipe that a file and the options beside it describe; options win.
+
+    Raises
+    ------
+    ConfigError
+        If the file is not what was expected.
+    click.BadParameter
+        If an option is not.
+    """
+    table = load_table(config) if config else {}
+    origin = str(config) if config else "recipe"
+    validate(Recipe, table, origin)
+    if library:
+        table["library"] = list(library)
+    if seed is not None:
+        table["seed"] = seed
+    if precision is not None:
+        _set(table, f"fields.precision={precision}")
+    for setting in settings:
+        _set(table, setting)
+    try:
+        return validate(Recipe, table, "recipe")
+    except ConfigError as error:
+        raise click.BadParameter(str(error), param_hint="'--set'") from None

@@ -1,0 +1,41 @@
+"""``tersgen schema``."""
+
+from pathlib import Path
+
+import click
+
+from .options import FILE
+
+
+@click.group("schema")
+def command() -> None:
+    """Export the JSON Schemas of all models."""
+
+
+@command.command("export")
+@click.argument("folder", type=FILE)
+def export(folder: Path) -> None:
+    """Write the JSON Schema of every model into FOLDER."""
+    from ..errors import OutputError
+    from ..schema.export import exported_files
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in exported_files().items():
+            (folder / name).write_text(text, "utf-8")
+            click.echo(f"wrote {folder / name}")
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+
+
+@command.command("show")
+@click.argument("model", default="recipe")
+def show(model: str) -> None:
+    """Print every field of MODEL: its type, unit, default and meaning."""
+    from ..schema.export import MODELS, field_rows
+
+    if model not in MODELS:
+        raise click.BadParameter(f"expected one of {', '.join(MODELS)}, got {model!r}")
+    for name, unit, default, text in field_rows(MODELS[model]):
+        shown = "" if default is None else f"  [default: {default}]"
+        click.echo(f"{name:<30} {unit:<22} {text}{shown}")

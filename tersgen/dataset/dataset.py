@@ -1,0 +1,209 @@
+"""A dataset: named fields of rows, with the recipe, library and digest they come from."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import RowIndexError, UnknownFieldError
+from ..schema.fields import SAMPLE, FieldSpec, field_table
+from ..schema.library import Library, Species
+from ..schema.manifest import Manifest
+from ..schema.recipe import Recipe
+from .selection import select_rows
+from .sources import RowSource
+
+if TYPE_CHECKING:
+    import xarray
+
+Values = NDArray[np.generic]
+
+_XARRAY_ROWS = 4096
+
+
+class Field:
+    """One array of a dataset, read as it is indexed.
+
+    ``field[key]`` takes what NumPy takes for the first axis (a row, a slice, an array of rows or of
+    booleans), and after it any index into the rows.
+    """
+
+    def __init__(self, source: RowSource, spec: FieldSpec, n_rows: int) -> None:
+        self._source = source
+        self.spec = spec
+        self.shape = (n_rows, *spec.shape)
+        self.dtype = np.dtype(spec.dtype)
+        self.ndim = len(self.shape)
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return self.shape[0]
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return values as a NumPy array, or as a scalar where NumPy would.
+
+        Raises
+        ------
+        RowIndexError
+            If a row does not exist.
+        DamagedDataError
+            If stored bytes are missing or fail their checksum.
+        """
+        first, *rest = (key or (slice(None),)) if isinstance(key, tuple) else (key,)
+        if first is None:
+            raise RowIndexError("expected a row, a slice or an array of rows first, got None")
+        if first is Ellipsis:
+            named = sum(part is not None for part in rest)
+            first, rest = slice(None), [*[slice(None)] * (self.ndim - named - 1), *rest]
+        rows = select_rows(first, self.shape[0])
+        values = self._source.read(self.spec.name, rows.read)[rows.then]
+        if not rest:
+            return values
+        if isinstance(rows.then, int):
+            return values[tuple(rest)]
+        # an array of rows goes along with other arrays, as in NumPy; a slice stands by itself
+        chosen = slice(None) if isinstance(first, slice) else np.arange(len(values))
+        return values[(chosen, *rest)]
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Values:
+        """Return all rows."""
+        if copy is False:
+            raise ValueError("expected copy to be allowed: rows are read into new memory")
+        values: Values = self[:]
+        return values if dtype is None else values.astype(dtype)
+
+    def __repr__(self) -> str:
+        """Return name, shape, type and unit."""
+        return f"<Field {self.spec.name} {self.shape} {self.dtype} [{self.spec.unit}]>"
+
+
+class Dataset(Mapping[str, Field]):
+    """A read-only dataset; made by :func:`tersgen.open`.
+
+    Attributes
+    ----------
+    recipe
+        The resolved recipe: with it any row can be made again.
+    manifest
+        What a stored dataset says of itself; None for a dataset that is generated.
+    path
+        Where it is stored, or the recipe's file.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        recipe: Recipe,
+        n_samples: int,
+        source: RowSource,
+        manifest: Manifest | None = None,
+    ) -> None:
+        self.path = path
+        self.recipe = recipe
+        self.manifest = manifest
+        self.n_samples = n_samples
+        table = manifest.fields if manifest else field_table(recipe)
+        self._fields = {spec.name: Field(source, spec, n_samples) for spec in table}
+
+    def __len__(self) -> int:
+        """Return the number of fields; the number of rows is ``n_samples``."""
+        return len(self._fields)
+
+    def __iter__(self) -> Iterator[str]:
+        """Iterate over the names of the fields."""
+        return iter(self._fields)
+
+    def __getitem__(self, name: str) -> Field:
+        """Return a field.
+
+        Raises
+        ------
+        UnknownFieldError
+            If there is none of that name.
+        """
+        try:
+            return self._fields[name]
+        except KeyError:
+            raise UnknownFieldError(
+                f"{self.path}: expected one of {', '.join(self._fields)}, got {name!r}"
+            ) from None
+
+    @property
+    def library(self) -> Library:
+        """The species of the dataset, in label order."""
+        library = self.recipe.library
+        if not isinstance(library, Library):
+            raise TypeError("expected a resolved recipe")
+        return library
+
+    @property
+    def species(self) -> tuple[Species, ...]:
+        """The species of the dataset, in label order."""
+        return self.library.species
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Species names in label order."""
+        return tuple(one.name for one in self.species)
+
+    @property
+    def shift_cm1(self) -> NDArray[np.float64]:
+        """The axis of Raman shifts in cm^-1, Eq. (1.1), shape (L,)."""
+        grid = self.recipe.grid
+        return grid.start_cm1 + np.arange(grid.n_points, dtype=np.float64) * grid.step_cm1
+
+    @property
+    def digest(self) -> str | None:
+        """The logical digest of a stored dataset; None for one that is generated."""
+        return self.manifest.digest if self.manifest else None
+
+    def sample(self, index: int) -> dict[str, Any]:
+        """Return every field of one row by name, and the name of its species as ``species``.
+
+        Raises
+        ------
+        RowIndexError
+            If there is no such row.
+        """
+        if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
+            raise RowIndexError(f"expected a row number, got {index!r}")
+        values = {name: field[int(index)] for name, field in self._fields.items()}
+        return {"species": self.classes[int(values["label"])], **values}
+
+    def to_xarray(self) -> "xarray.Dataset":
+        """Return a lazy :class:`xarray.Dataset` with units, whose reads are checked as here.
+
+        Names lose their slash: ``sticks/position`` becomes ``sticks_position``.
+        """
+        import dask.array
+        import xarray
+
+        variables = {}
+        for name, field in self._fields.items():
+            chunks = (_XARRAY_ROWS, *field.spec.shape)
+            lazy = dask.array.from_array(field, chunks=chunks, asarray=False, name=False)
+            attributes: dict[str, Any] = {
+                "units": field.spec.unit,
+                "long_name": field.spec.description,
+            }
+            if name == "label":
+                attributes["classes"] = list(self.classes)
+            dims = (SAMPLE, *field.spec.dims)
+            variables[name.replace("/", "_")] = xarray.Variable(dims, lazy, attributes)
+        coordinates = {}
+        if "spectra" in self._fields:
+            attributes = {"units": "cm^-1", "long_name": "Raman shift"}
+            coordinates["raman_shift"] = xarray.Variable(
+                ("raman_shift",), self.shift_cm1, attributes
+            )
+        return xarray.Dataset(variables, coordinates, {"digest": self.digest or "generated"})
+
+    def __repr__(self) -> str:
+        """Return path, rows, classes and fields."""
+        origin = "generated" if self.manifest is None else f"digest {self.manifest.digest[:12]}"
+        return (
+            f"<Dataset {self.path}: {self.n_samples} samples of {len(self.species)} species, "
+            f"{origin}; {', '.join(self._fields)}>"
+        )

@@ -1,0 +1,49 @@
+"""Every error a user can meet: one root, each child also the builtin it is."""
+
+
+class TersError(Exception):
+    """Root of all errors raised on purpose; its message is one line a user can act on."""
+
+
+class ConfigError(TersError, ValueError):
+    """A recipe or an option is not what was expected."""
+
+
+class LibraryError(TersError, ValueError):
+    """A source of vibrational modes cannot be used."""
+
+
+class MissingExtraError(TersError, ImportError):
+    """An optional dependency is needed and not installed."""
+
+
+class OutputError(TersError, OSError):
+    """The output cannot be written: it exists, is not writable, or does not fit."""
+
+
+class DatasetError(TersError, OSError):
+    """A dataset cannot be opened."""
+
+
+class IncompleteDatasetError(DatasetError):
+    """A dataset has no manifest: its build did not finish."""
+
+
+class DamagedDataError(DatasetError):
+    """Stored bytes are missing or fail their checksum."""
+
+
+class RowIndexError(TersError, IndexError):
+    """A row was asked for that the dataset does not have."""
+
+
+class UnknownFieldError(TersError, KeyError):
+    """A field was asked for that the dataset does not have."""
+
+    def __str__(self) -> str:
+        """Return the message itself: ``KeyError`` would show it in quotes."""
+        return str(self.args[0]) if self.args else ""
+
+
+class TersWarning(UserWarning):
+    """Something a user should know that does not stop the work."""

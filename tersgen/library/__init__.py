@@ -1,0 +1,1 @@
+"""Where species and their modes come from."""

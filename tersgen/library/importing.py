@@ -1,0 +1,131 @@
+"""One way in for every file of modes; the format is told by content, not by the file's ending."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import LibraryError
+from ..kernels.tensor import activity
+from ..schema.library import Library, Species
+from .fchk import is_fchk, read_fchk
+from .phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
+from .sourcefile import SourceFile, one_line_errors, open_source, quote
+from .sticks import is_sticks, read_sticks
+
+
+class Importer(NamedTuple):
+    """A format: what it is called, whether a text is in it, and how it is read.
+
+    ``read`` takes the source and the name that the user gave, None if none was.
+    """
+
+    format: str
+    recognise: Callable[[str], bool]
+    read: Callable[[SourceFile, str | None], tuple[Species, ...]]
+
+
+def _single(
+    reader: Callable[[SourceFile, str], Species],
+) -> Callable[[SourceFile, str | None], tuple[Species, ...]]:
+    """Adapt a reader of one species, which is named after its file by default."""
+
+    def read(source: SourceFile, name: str | None) -> tuple[Species, ...]:
+        return (reader(source, source.species_name() if name is None else name),)
+
+    return read
+
+
+def _is_library(text: str) -> bool:
+    return text.lstrip()[:1] == "{" and ('"modes"' in text or '"species"' in text)
+
+
+def _read_library(source: SourceFile, name: str | None) -> tuple[Species, ...]:
+    """Read a library, or a single species, as JSON of the schema; its provenance is kept."""
+    with one_line_errors(source):
+        if '"species"' in source.text:
+            species = Library.model_validate_json(source.text).species
+        else:
+            species = (Species.model_validate_json(source.text),)
+        if name is None:
+            return species
+        if len(species) > 1:
+            raise LibraryError(
+                f"expected one species to be named {quote(name)}, got {len(species)}; "
+                "leave the name out"
+            )
+        return (Species.model_validate(species[0].model_dump() | {"name": name}),)
+
+
+IMPORTERS = (
+    Importer("Gaussian formatted checkpoint", is_fchk, _single(read_fchk)),
+    Importer("Phonopy-Spectroscopy Raman YAML", is_phonopy, _single(read_phonopy)),
+    Importer("library JSON", _is_library, _read_library),
+    # Last, because it asks for least.
+    Importer("table of sticks", is_sticks, _single(read_sticks)),
+)
+"""Formats in the order in which they are tried."""
+
+
+def read_species(
+    path: Path, name: str | None = None, peaks: Path | None = None
+) -> tuple[Species, ...]:
+    """Read the species of a file in any known format.
+
+    Parameters
+    ----------
+    path
+        A Gaussian formatted checkpoint, a Raman YAML file of Phonopy-Spectroscopy, a library or
+        species as JSON, or a table of sticks; at most one gibibyte.
+    name
+        Name of the species; by default made from the file's name.
+    peaks
+        A peak table (frequency, irrep, intensity, width) whose widths and irreps the modes take.
+
+    Returns
+    -------
+    tuple of Species
+        One, or as many as a library holds. Modes of frequency <= 0 are left out and counted in
+        the provenance's note.
+
+    Raises
+    ------
+    LibraryError
+        If the file is missing, too large, in no known format, damaged, or without any
+        Raman-active mode.
+    """
+    species = read_source(open_source(path), name)
+    if peaks is None:
+        return species
+    source = open_source(peaks)
+    table = read_peak_table(source)
+    with one_line_errors(source):
+        return tuple(attach_peaks(one, table, source.file) for one in species)
+
+
+def read_source(source: SourceFile, name: str | None = None) -> tuple[Species, ...]:
+    """Read the species of a file's content; see ``read_species``."""
+    for importer in IMPORTERS:
+        if importer.recognise(source.text):
+            species = importer.read(source, name)
+            with one_line_errors(source):
+                for one in species:
+                    _refuse_silent(one)
+            return species
+    known = "; ".join(importer.format for importer in IMPORTERS)
+    raise LibraryError(
+        f"{source.file}: expected one of these formats: {known}; got a file that begins with "
+        f"{quote(source.text[:60])}"
+    )
+
+
+def _refuse_silent(species: Species) -> None:
+    activities = np.array([activity(np.array(mode.tensor)) for mode in species.modes])
+    if not np.isfinite(activities).all():
+        raise LibraryError(f"expected finite Raman activities of {species.name}, got overflow")
+    if not (activities > 0).any():
+        raise LibraryError(
+            f"expected at least one Raman-active mode of {species.name}, got activity 0 in all "
+            f"{len(activities)}"
+        )

@@ -1,0 +1,107 @@
+"""A file that modes are read from: its text, its digest, and errors in one line."""
+
+import contextlib
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from ..errors import LibraryError
+
+MAX_BYTES = 2**30
+"""Larger files are refused: no set of normal modes needs a gibibyte of text."""
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """The content of a file.
+
+    Attributes
+    ----------
+    file
+        Its name, without folders.
+    text
+        Its text; bytes that are not UTF-8 are replaced by U+FFFD.
+    sha256
+        Digest of its bytes, hexadecimal.
+    """
+
+    file: str
+    text: str
+    sha256: str
+
+    def species_name(self) -> str:
+        """Return a species name made from the file's: what a name may not hold becomes ``_``."""
+        stem = re.sub(r"[^A-Za-z0-9 _.+(),:-]", "_", Path(self.file).stem)
+        return re.sub(r"^[^A-Za-z0-9]+", "", stem)[:64].strip() or "species"
+
+
+def open_source(path: Path) -> SourceFile:
+    """Read a file of at most one gibibyte.
+
+    Raises
+    ------
+    LibraryError
+        If it is missing, not a file, too large or unreadable.
+    """
+    try:
+        if not path.is_file():
+            state = "a folder" if path.is_dir() else "no such file"
+            raise LibraryError(f"expected a file of modes at {path}, got {state}")
+        with path.open("rb") as stream:
+            # Reading one byte more than allowed also bounds a file that grows meanwhile.
+            content = stream.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        if isinstance(error, LibraryError):
+            raise
+        raise LibraryError(f"expected a readable file at {path}, got: {error}") from error
+    if len(content) > MAX_BYTES:
+        raise LibraryError(
+            f"expected at most {MAX_BYTES} bytes, got more in {path}; is it a file of modes?"
+        )
+    return make_source(path.name, content)
+
+
+def make_source(file: str, content: bytes) -> SourceFile:
+    """Return the source file of that name and content."""
+    return SourceFile(
+        file=file,
+        text=content.decode("utf-8-sig", errors="replace"),
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+@contextlib.contextmanager
+def one_line_errors(source: SourceFile) -> Iterator[None]:
+    """Turn what goes wrong in reading a file into a LibraryError of one line that names the file.
+
+    Damaged numbers may overflow on the way: that is no warning but ends in a check for finite
+    results.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except LibraryError as error:
+        message = str(error)
+        if not message.startswith(source.file):
+            message = f"{source.file}: {message}"
+        raise LibraryError(message) from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        text = " ".join(first["msg"].split())
+        raise LibraryError(f"{source.file}: {place or 'content'}: {text}{more}") from error
+    except np.linalg.LinAlgError as error:
+        raise LibraryError(
+            f"{source.file}: expected force constants that can be diagonalised, got others"
+        ) from error
+
+
+def quote(text: str, length: int = 40) -> str:
+    """Return the beginning of a text for a message, on one line and without control characters."""
+    return repr(text if len(text) <= length else f"{text[:length]}...")

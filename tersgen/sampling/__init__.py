@@ -1,0 +1,1 @@
+"""From recipe and index to samples."""

@@ -1,0 +1,210 @@
+"""Blocks of samples: rows start to stop of the dataset that a recipe describes."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels._jit import kernel
+from ..schema.fields import FieldSpec, field_table
+from ..schema.library import Library
+from ..schema.recipe import Recipe
+from .image import draw_map, image_scratch
+from .labels import class_thresholds, fill_balanced, fill_weighted
+from .outputs import Outputs
+from .spectrum import draw_modes, draw_spectrum, line_scratch
+from .tables import Hotspots, Modes, Settings, hotspot_table, mode_table, settings
+
+Arrays = dict[str, NDArray[np.generic]]
+
+_TILE = 128
+"""Rows that one thread makes at a time."""
+
+
+@kernel
+def _fill_rows(
+    first: int,
+    last: int,
+    start: int,
+    n_max: int,
+    modes: Modes,
+    hotspots: Hotspots,
+    settings: Settings,
+    out: Outputs,
+) -> None:
+    """Fill rows ``first`` to ``last`` of ``out``; row 0 is sample ``start``. Releases the GIL."""
+    n_points = max(out.half_spectra.shape[1], out.spectra.shape[1])
+    height = max(out.half_maps.shape[2], out.maps.shape[2])
+    width = max(out.half_maps.shape[3], out.maps.shape[3])
+    line = line_scratch(n_points, n_max)
+    image = image_scratch(height, width, out.hotspots.shape[1])
+    for row in range(first, last):
+        index = start + row
+        count = draw_modes(row, index, modes, settings, line, out)
+        if settings.spectra:
+            draw_spectrum(row, index, count, settings, line, out)
+        if settings.maps:
+            draw_map(row, index, hotspots, settings, image, out)
+
+
+def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outputs:
+    """Return arrays for ``n_rows`` rows; parameters are drawn whether stored or not."""
+    rows = {spec.name: n_rows for spec in table}
+    half = recipe.fields.precision == "float16"
+    n_modes = recipe.fields.n_modes or 0
+    image = (recipe.map.channels, recipe.map.height, recipe.map.width)
+    spectra = rows.get("spectra", 0)
+    maps = rows.get("maps", 0)
+    sticks = rows.get("sticks/position", 0)
+
+    def floats(*shape: int) -> NDArray[np.float32]:
+        return np.empty(shape, np.float32)
+
+    def integers() -> NDArray[np.int32]:
+        return np.empty(n_rows, np.int32)
+
+    return Outputs(
+        label=integers(),
+        half_spectra=np.empty((spectra if half else 0, recipe.grid.n_points), np.uint16),
+        spectra=floats(0 if half else spectra, recipe.grid.n_points),
+        half_maps=np.empty((maps if half else 0, *image), np.uint16),
+        maps=floats(0 if half else maps, *image),
+        position=floats(sticks, n_modes),
+        stick_intensity=floats(sticks, n_modes),
+        n_modes=np.empty(sticks, np.int32),
+        tensors=floats(rows.get("tensors", 0), n_modes, 3, 3),
+        quaternion=floats(n_rows, 4),
+        shift=floats(n_rows),
+        width=floats(n_rows),
+        roll=integers(),
+        spectrum_noise=floats(n_rows),
+        hotspots=floats(n_rows, recipe.map.n_hotspots, 4),
+        angle=floats(n_rows),
+        move=floats(n_rows, 2),
+        background=floats(n_rows),
+        map_noise=floats(n_rows),
+        symmetry=integers(),
+    )
+
+
+def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
+    """Return the arrays under the names of the table."""
+    signals = {
+        "spectra": out.half_spectra.view(np.float16) if half else out.spectra,
+        "maps": out.half_maps.view(np.float16) if half else out.maps,
+    }
+    others = {
+        "sticks/position": out.position,
+        "sticks/intensity": out.stick_intensity,
+        "sticks/count": out.n_modes,
+        "tensors": out.tensors,
+        "label": out.label,
+        "params/orientation": out.quaternion,
+        "params/shift": out.shift,
+        "params/width": out.width,
+        "params/roll": out.roll,
+        "params/spectrum_noise": out.spectrum_noise,
+        "params/hotspots": out.hotspots,
+        "params/angle": out.angle,
+        "params/move": out.move,
+        "params/background": out.background,
+        "params/map_noise": out.map_noise,
+        "params/symmetry": out.symmetry,
+    }
+    return {spec.name: {**signals, **others}[spec.name] for spec in table}
+
+
+def available_cpus() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Buffer:
+    """Arrays of a fixed number of rows that blocks are generated into, again and again."""
+
+    def __init__(self, recipe: Recipe, n_rows: int) -> None:
+        self.n_rows = n_rows
+        self.table = field_table(recipe)
+        self.outputs = _allocate(recipe, self.table, n_rows)
+        self.arrays: Mapping[str, NDArray[np.generic]] = _named(
+            self.outputs, self.table, recipe.fields.precision == "float16"
+        )
+
+
+class Generator:
+    """A resolved recipe, ready to make any of its rows.
+
+    Parameters
+    ----------
+    recipe
+        A resolved recipe: its library is written out and ``fields.n_modes`` is set.
+
+    Raises
+    ------
+    ValueError
+        If the recipe is not resolved.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        if not isinstance(recipe.library, Library):
+            raise ValueError("expected a resolved recipe, got one that names library sources")
+        self.recipe = recipe
+        self.table = field_table(recipe)
+        self._modes = mode_table(recipe, recipe.library)
+        self._hotspots = hotspot_table(recipe, recipe.library)
+        self._settings = settings(recipe)
+        self._thresholds = class_thresholds(recipe, recipe.library)
+        self._n_classes = len(recipe.library.species)
+        self._n_max = int(np.diff(self._modes.first).max())
+
+    def labels(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the classes of rows ``start`` to ``stop``, int32, shape (stop - start,)."""
+        labels = np.empty(stop - start, np.int32)
+        self._fill_labels(start, labels)
+        return labels
+
+    def _fill_labels(self, start: int, labels: NDArray[np.int32]) -> None:
+        if self._thresholds is None:
+            fill_balanced(labels, start, self._n_classes, self.recipe.seed)
+        else:
+            fill_weighted(labels, start, self._thresholds, self.recipe.seed)
+
+    def fill(self, start: int, buffer: Buffer, n_rows: int | None = None) -> None:
+        """Generate rows ``start``, ``start + 1``, ... into the first rows of ``buffer``, or all.
+
+        Runs in the calling thread without the GIL; call it from several threads, each with a
+        buffer of its own.
+        """
+        n_rows = buffer.n_rows if n_rows is None else n_rows
+        self._fill_labels(start, buffer.outputs.label[:n_rows])
+        self._fill_rows(0, n_rows, start, buffer.outputs)
+
+    def _fill_rows(self, first: int, last: int, start: int, out: Outputs) -> None:
+        _fill_rows(
+            first, last, start, self._n_max, self._modes, self._hotspots, self._settings, out
+        )
+
+    def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
+        """Return rows ``start`` to ``stop`` as new arrays, by field name.
+
+        ``threads`` share the rows; by default one for each processor this process may use.
+        """
+        n_rows = stop - start
+        buffer = Buffer(self.recipe, n_rows)
+        threads = threads or available_cpus()
+        if threads == 1 or n_rows <= _TILE:
+            self.fill(start, buffer)
+            return dict(buffer.arrays)
+        self._fill_labels(start, buffer.outputs.label)
+
+        def fill_tile(first: int) -> None:
+            self._fill_rows(first, min(n_rows, first + _TILE), start, buffer.outputs)
+
+        with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
+            for _ in pool.map(fill_tile, range(0, n_rows, _TILE)):
+                pass
+        return dict(buffer.arrays)

@@ -1,0 +1,93 @@
+"""The class of a sample, from its index.
+
+Rows stand in no order of class: a balanced dataset has every class once in each run of K rows, in
+an order drawn for that run; otherwise each row is drawn on its own from the class weights.
+"""
+
+from decimal import Decimal, localcontext
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError
+from ..kernels._jit import kernel
+from ..kernels.philox import philox
+from ..kernels.streams import CLASS
+from ..schema.library import Library
+from ..schema.recipe import Recipe
+
+_FULL = 2**32
+
+
+@kernel
+def fill_balanced(labels: NDArray[np.int32], start: int, n_classes: int, seed: int) -> None:
+    """Fill ``labels`` from row ``start`` on: a Fisher-Yates shuffle for each run of K rows."""
+    order = np.empty(n_classes, np.int32)
+    run = -1
+    for k in range(labels.shape[0]):
+        index = start + k
+        if index // n_classes != run:
+            run = index // n_classes
+            for j in range(n_classes):
+                order[j] = j
+            for j in range(n_classes - 1, 0, -1):
+                # 64 random bits: the bias of the remainder is below K / 2^64
+                low, high, _, _ = philox(j, run, 0, seed, CLASS)
+                word = (np.uint64(high) << np.uint64(32)) | np.uint64(low)
+                other = int(word % np.uint64(j + 1))
+                order[j], order[other] = order[other], order[j]
+        labels[k] = order[index - run * n_classes]
+
+
+@kernel
+def fill_weighted(
+    labels: NDArray[np.int32], start: int, thresholds: NDArray[np.uint64], seed: int
+) -> None:
+    """Fill ``labels``: class c where thresholds[c - 1] <= random 32-bit word < thresholds[c]."""
+    for k in range(labels.shape[0]):
+        word, _, _, _ = philox(0, start + k, 1, seed, CLASS)
+        labels[k] = np.searchsorted(thresholds, np.uint64(word), side="right")
+
+
+def class_thresholds(recipe: Recipe, library: Library) -> NDArray[np.uint64] | None:
+    """Return cumulative class weights scaled to 2^32, shape (K,), or None if balanced.
+
+    Computed in decimal arithmetic: a maths library could round a power differently elsewhere.
+
+    Raises
+    ------
+    ConfigError
+        If a weight names no species of the library, or all weights are zero.
+    """
+    classes = recipe.classes
+    names = [species.name for species in library.species]
+    if classes.balance == "balanced":
+        return None
+    unknown = sorted(set(classes.weights) - set(names))
+    if unknown:
+        raise ConfigError(
+            f"classes.weights: expected species of the library ({', '.join(names[:12])}"
+            f"{', ...' if len(names) > 12 else ''}), got {', '.join(unknown)}"
+        )
+    with localcontext() as context:
+        context.prec = 50
+        if classes.balance == "zipf":
+            exponent = Decimal(classes.exponent)
+            weights = [1 / Decimal(rank) ** exponent for rank in range(1, len(names) + 1)]
+        else:
+            weights = [Decimal(classes.weights.get(name, 1.0)) for name in names]
+        total = sum(weights, Decimal(0))
+        if total <= 0:
+            raise ConfigError("classes.weights: expected a weight above 0, got zeros only")
+        cumulative = Decimal(0)
+        thresholds = []
+        for weight in weights:
+            cumulative += weight
+            thresholds.append(int(cumulative * _FULL / total))
+    thresholds[-1] = _FULL
+    # a class of weight zero at the end stays empty: its predecessors reach the end too
+    for c in range(len(weights) - 1, 0, -1):
+        if weights[c] > 0:
+            break
+        thresholds[c - 1] = _FULL
+    return np.array(thresholds, np.uint64)

@@ -1,0 +1,36 @@
+"""The arrays that the sampling kernels write, and the table of them that users see."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.generic]
+
+
+class Outputs(NamedTuple):
+    """Arrays of n rows; float16 arrays are passed as their ``uint16`` view.
+
+    Arrays of fields that are switched off have no rows.
+    """
+
+    label: NDArray[np.int32]
+    half_spectra: NDArray[np.uint16]
+    spectra: NDArray[np.float32]
+    half_maps: NDArray[np.uint16]
+    maps: NDArray[np.float32]
+    position: NDArray[np.float32]
+    stick_intensity: NDArray[np.float32]
+    n_modes: NDArray[np.int32]
+    tensors: NDArray[np.float32]
+    quaternion: NDArray[np.float32]
+    shift: NDArray[np.float32]
+    width: NDArray[np.float32]
+    roll: NDArray[np.int32]
+    spectrum_noise: NDArray[np.float32]
+    hotspots: NDArray[np.float32]
+    angle: NDArray[np.float32]
+    move: NDArray[np.float32]
+    background: NDArray[np.float32]
+    map_noise: NDArray[np.float32]
+    symmetry: NDArray[np.int32]

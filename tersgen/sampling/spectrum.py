@@ -1,0 +1,199 @@
+"""One sample's orientation, modes and spectrum: Eqs. (3.1), (1.1)-(1.5), (10.1), (10.2)."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import streams
+from ..kernels._jit import inlined, kernel
+from ..kernels.elementary import exp
+from ..kernels.half import to_half
+from ..kernels.lineshape import add_sticks, extent
+from ..kernels.normal import fill_normals, normal_pair
+from ..kernels.philox import between, philox
+from ..kernels.tensor import (
+    averaged_intensity,
+    quaternion_to_matrix,
+    rotate,
+    scattered_intensity,
+)
+from ..kernels.transforms import roll, standardise
+from .outputs import Outputs
+from .tables import Modes, Settings
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_RANDOM, _AVERAGED = 0, 2
+_EPS = np.float32(1e-12)
+_ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
+
+
+class LineScratch(NamedTuple):
+    """Working memory for one spectrum at a time."""
+
+    normals: F32
+    line: F32
+    rolled: F32
+    mode_normals: F32
+    position: F64
+    intensity: F64
+    fwhm: F64
+    quaternion: F64
+    matrix: F64
+    tensor: F64
+
+
+@kernel
+def line_scratch(n_points: int, n_modes: int) -> LineScratch:
+    """Return working memory for spectra of L points from at most M modes."""
+    return LineScratch(
+        np.empty((n_points + 3) // 4 * 4, np.float32),
+        np.empty(n_points, np.float32),
+        np.empty(n_points, np.float32),
+        np.empty((n_modes + 63) // 64 * 64, np.float32),
+        np.empty(n_modes, np.float64),
+        np.empty(n_modes, np.float64),
+        np.empty(n_modes, np.float64),
+        np.empty(4, np.float64),
+        np.empty((3, 3), np.float64),
+        np.empty((3, 3), np.float64),
+    )
+
+
+@kernel
+def draw_orientation(index: int, settings: Settings, quaternion: F64) -> None:
+    """Write the unit quaternion (w, x, y, z) of sample ``index``; identity if averaged."""
+    if settings.orientation != _RANDOM:
+        for k in range(4):
+            quaternion[k] = settings.quaternion[k]
+        return
+    w0, w1, w2, w3 = philox(0, index, 0, settings.seed, streams.ORIENTATION)
+    a, b = normal_pair(w0, w1)
+    c, d = normal_pair(w2, w3)
+    quaternion[0], quaternion[1], quaternion[2], quaternion[3] = a, b, c, d
+    norm = np.sqrt(
+        quaternion[0] * quaternion[0]
+        + quaternion[1] * quaternion[1]
+        + quaternion[2] * quaternion[2]
+        + quaternion[3] * quaternion[3]
+    )
+    for k in range(4):
+        quaternion[k] /= norm
+
+
+@kernel
+def draw_modes(
+    row: int, index: int, modes: Modes, settings: Settings, work: LineScratch, out: Outputs
+) -> int:
+    """Draw orientation, shifts, widths and intensities of one sample; return its mode count.
+
+    Fills ``work.position`` (cm^-1), ``work.intensity`` (Angstrom^4/amu times the Stokes factor) and
+    ``work.fwhm`` (cm^-1), and the row's sticks, tensors and parameters.
+    """
+    draw_orientation(index, settings, work.quaternion)
+    quaternion_to_matrix(work.quaternion, work.matrix)
+    w0, w1, _, _ = philox(0, index, 0, settings.seed, streams.SHIFT)
+    normal, _ = normal_pair(w0, w1)
+    shift = settings.shift_cm1 * np.float64(normal)
+    w0, _, _, _ = philox(0, index, 0, settings.seed, streams.WIDTH)
+    width = between(settings.width[0], settings.width[1], w0)
+    for k in range(4):
+        out.quaternion[row, k] = work.quaternion[k]
+    out.shift[row] = shift
+    out.width[row] = width
+
+    label = out.label[row]
+    first = modes.first[label]
+    count = modes.first[label + 1] - first
+    # whole vectors of draws, as many as this species needs: others do not matter
+    normals = work.mode_normals[: (count + 63) // 64 * 64]
+    fill_normals(normals, index, 0, settings.seed, streams.MODE_SHIFT)
+    for m in range(count):
+        own = settings.mode_shift_cm1 * np.float64(normals[m])
+        work.position[m] = modes.frequency[first + m] + shift + own
+        work.fwhm[m] = modes.fwhm[first + m] * width
+    fill_normals(normals, index, 0, settings.seed, streams.INTENSITY)
+    for m in range(count):
+        tensor = modes.tensor[first + m]
+        if settings.orientation == _AVERAGED:
+            strength = averaged_intensity(tensor, settings.incident, settings.scattered)
+            lab = tensor
+        else:
+            rotate(tensor, work.matrix, work.tensor)
+            strength = scattered_intensity(work.tensor, settings.incident, settings.scattered)
+            lab = work.tensor
+        jitter = exp(np.float32(settings.intensity * np.float64(normals[m])))
+        work.intensity[m] = strength * modes.factor[first + m] * np.float64(jitter)
+        if settings.tensors:
+            for i in range(3):
+                for j in range(3):
+                    out.tensors[row, m, i, j] = lab[i, j]
+    if settings.tensors:
+        out.tensors[row, count:] = _ZERO
+    if settings.sticks:
+        out.n_modes[row] = count
+        for m in range(out.position.shape[1]):
+            out.position[row, m] = work.position[m] if m < count else 0.0
+            out.stick_intensity[row, m] = work.intensity[m] if m < count else 0.0
+    return count
+
+
+@inlined
+def ranged(value: np.float32, symmetric: bool) -> np.float32:
+    """Return a value of [0, 1] as it is, or in [-1, 1] by Eq. (10.1)."""
+    return standardise(value, _HALF, _HALF) if symmetric else value
+
+
+@kernel
+def draw_spectrum(
+    row: int, index: int, count: int, settings: Settings, work: LineScratch, out: Outputs
+) -> None:
+    """Write the spectrum of one sample from its ``count`` modes in ``work``.
+
+    Bands are summed and scaled to a peak of 1, rolled if asked, noise is added, and the result is
+    min-max scaled: Eqs. (1.2), (10.2), (1.5).
+    """
+    line = work.line
+    line[:] = _ZERO
+    add_sticks(
+        line,
+        settings.start_cm1,
+        settings.step_cm1,
+        work.position[:count],
+        work.intensity[:count],
+        work.fwhm[:count],
+        settings.profile,
+        settings.mixing,
+    )
+    _, peak = extent(line)
+    scale = _ONE / peak if peak > _ZERO else _ZERO
+    bins = 0
+    if settings.roll_bins > 0:
+        word, _, _, _ = philox(0, index, 0, settings.seed, streams.ROLL)
+        bins = int(np.int64(word) % (2 * settings.roll_bins + 1)) - settings.roll_bins
+        roll(line, bins, work.rolled)
+        line = work.rolled
+    out.roll[row] = bins
+
+    word, _, _, _ = philox(0, index, 0, settings.seed, streams.SPECTRUM_NOISE_LEVEL)
+    level = np.float32(between(settings.spectrum_noise[0], settings.spectrum_noise[1], word))
+    out.spectrum_noise[row] = level
+    n_points = line.shape[0]
+    if level > _ZERO:
+        fill_normals(work.normals, index, 0, settings.seed, streams.SPECTRUM_NOISE)
+    else:
+        work.normals[:] = _ZERO
+    for k in range(n_points):
+        line[k] = line[k] * scale + level * work.normals[k]
+    low, high = extent(line)
+    scale = _ONE / (high - low + _EPS)
+    if out.half_spectra.shape[0] > 0:
+        for k in range(n_points):
+            value = min((line[k] - low) * scale, _ONE)
+            out.half_spectra[row, k] = to_half(ranged(value, settings.symmetric))
+    else:
+        for k in range(n_points):
+            value = min((line[k] - low) * scale, _ONE)
+            out.spectra[row, k] = ranged(value, settings.symmetric)

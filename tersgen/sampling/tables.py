@@ -1,0 +1,196 @@
+"""What the sampling kernels read: a resolved recipe as flat arrays and numbers."""
+
+import hashlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import crosssection, hotspots, lineshape, philox, streams
+from ..kernels.elementary import cos_sin_turn
+from ..kernels.transforms import blur_radius, blur_weights
+from ..library.selection import select_modes
+from ..schema.library import Library, Species
+from ..schema.recipe import Map, Recipe
+from ..units import wavelength_nm_to_cm1
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_PROFILES = {
+    "gaussian": lineshape.GAUSSIAN,
+    "lorentzian": lineshape.LORENTZIAN,
+    "pseudo_voigt": lineshape.PSEUDO_VOIGT,
+}
+_DETECTIONS = {
+    "activity": crosssection.NO_FACTOR,
+    "power": crosssection.FOURTH_POWER,
+    "photons": crosssection.PHOTON_COUNT,
+}
+ORIENTATIONS = {"random": 0, "fixed": 1, "averaged": 2}
+REFERENCE_SHIFT_CM1 = 1000.0
+"""Stokes factors are relative to the one at this shift."""
+
+
+class Modes(NamedTuple):
+    """The modes in use of all K species, one after the other."""
+
+    first: NDArray[np.int64]
+    """First mode of each species and the end, shape (K + 1,)."""
+    frequency: F64
+    """Shape (total,), cm^-1."""
+    tensor: F64
+    """Shape (total, 3, 3), molecular frame, Angstrom^2 amu^-1/2."""
+    fwhm: F64
+    """Shape (total,), cm^-1."""
+    factor: F64
+    """Stokes factor relative to that at 1000 cm^-1, shape (total,)."""
+
+
+class Hotspots(NamedTuple):
+    """The constellation of each species."""
+
+    offset: F64
+    """Rows and columns from the centre, shape (K, J, 2), pixel."""
+    sigma: F64
+    """Shape (K, J), pixel."""
+    amplitude: F64
+    """EF over the largest EF of the species, Eq. (2.5); shape (K, C, J)."""
+
+
+class Settings(NamedTuple):
+    """The recipe's numbers; an interval is a float64 array (low, high)."""
+
+    seed: int
+    start_cm1: float
+    step_cm1: float
+    profile: int
+    mixing: float
+    orientation: int
+    quaternion: F64
+    incident: F64
+    scattered: F64
+    shift_cm1: float
+    mode_shift_cm1: float
+    width: F64
+    intensity: float
+    roll_bins: int
+    spectrum_noise: F64
+    map_noise: F64
+    move_px: float
+    jitter_px: float
+    turn: bool
+    amplitude: F64
+    background: F64
+    symmetry: bool
+    blur: F32
+    """Weights of Eq. (2.4); shape (0,) for none."""
+    symmetric: bool
+    spectra: bool
+    maps: bool
+    sticks: bool
+    tensors: bool
+
+
+def mode_table(recipe: Recipe, library: Library) -> Modes:
+    """Return the modes in use of every species, by rising frequency."""
+    kept = [select_modes(species, recipe) for species in library.species]
+    modes = [mode for one in kept for mode in one]
+    laser = wavelength_nm_to_cm1(recipe.geometry.laser_nm)
+    temperature = recipe.geometry.temperature_k
+    form = _DETECTIONS[recipe.geometry.detection]
+    reference = crosssection.stokes_factor(REFERENCE_SHIFT_CM1, laser, temperature, form)
+    return Modes(
+        first=np.cumsum([0] + [len(one) for one in kept], dtype=np.int64),
+        frequency=np.array([mode.frequency_cm1 for mode in modes], np.float64),
+        tensor=np.array([mode.tensor for mode in modes], np.float64).reshape(-1, 3, 3),
+        fwhm=np.array([mode.fwhm_cm1 or recipe.lineshape.fwhm_cm1 for mode in modes], np.float64),
+        factor=np.array(
+            [
+                crosssection.stokes_factor(mode.frequency_cm1, laser, temperature, form) / reference
+                for mode in modes
+            ],
+            np.float64,
+        ),
+    )
+
+
+def name_index(species: Species) -> int:
+    """Return the index of a species' random streams: from its name, not its place in a library."""
+    return int.from_bytes(hashlib.blake2b(species.name.encode(), digest_size=8).digest(), "little")
+
+
+def _between(interval: tuple[float, float], word: np.uint32) -> float:
+    return interval[0] + (interval[1] - interval[0]) * float(philox.uniform(word))
+
+
+def _constellation(species: Species, spec: Map, seed: int) -> tuple[F64, F64, F64]:
+    index: Any = np.uint64(name_index(species))
+    radius = spec.radius * min(spec.height, spec.width)
+    offset = np.empty((spec.n_hotspots, 2))
+    sigma = np.empty(spec.n_hotspots)
+    enhancement = np.empty((spec.channels, spec.n_hotspots))
+    for j in range(spec.n_hotspots):
+        w0, w1, w2, _ = philox.philox(j, index, 0, seed, streams.CONSTELLATION)
+        distance = radius * float(np.sqrt(np.float64(philox.uniform(w0))))
+        cosine, sine = cos_sin_turn(w1)
+        offset[j] = distance * float(cosine), distance * float(sine)
+        sigma[j] = _between(spec.sigma_px, w2)
+        for c in range(spec.channels):
+            w0, w1, _, _ = philox.philox(j, index, 1 + c, seed, streams.CONSTELLATION)
+            enhancement[c, j] = hotspots.enhancement_factor(
+                _between(spec.field_factor, w0), _between(spec.field_factor, w1)
+            )
+    return offset, sigma, enhancement / enhancement.max()
+
+
+def hotspot_table(recipe: Recipe, library: Library) -> Hotspots:
+    """Return the constellation of every species, a function of its name and the seed."""
+    drawn = [_constellation(species, recipe.map, recipe.seed) for species in library.species]
+    return Hotspots(*(np.stack(arrays) for arrays in zip(*drawn, strict=True)))
+
+
+def _unit(vector: tuple[float, ...]) -> F64:
+    array = np.array(vector, np.float64)
+    total = 0.0
+    for value in vector:
+        total += value * value
+    return array / np.sqrt(total)
+
+
+def settings(recipe: Recipe) -> Settings:
+    """Return the recipe's numbers."""
+    weights = np.empty(0, np.float32)
+    if recipe.map.blur_px > 0:
+        weights = np.empty(2 * blur_radius(recipe.map.blur_px) + 1, np.float32)
+        blur_weights(recipe.map.blur_px, weights)
+    return Settings(
+        seed=recipe.seed,
+        start_cm1=recipe.grid.start_cm1,
+        step_cm1=recipe.grid.step_cm1,
+        profile=_PROFILES[recipe.lineshape.profile],
+        mixing=recipe.lineshape.mixing,
+        orientation=ORIENTATIONS[recipe.geometry.orientation],
+        quaternion=_unit(recipe.geometry.quaternion),
+        incident=_unit(recipe.geometry.incident),
+        scattered=_unit(recipe.geometry.scattered),
+        shift_cm1=recipe.perturbations.shift_cm1,
+        mode_shift_cm1=recipe.perturbations.mode_shift_cm1,
+        width=np.array(recipe.perturbations.width, np.float64),
+        intensity=recipe.perturbations.intensity,
+        roll_bins=recipe.perturbations.roll_bins,
+        spectrum_noise=np.array(recipe.noise.spectrum, np.float64),
+        map_noise=np.array(recipe.noise.map, np.float64),
+        move_px=recipe.map.move_px,
+        jitter_px=recipe.map.jitter_px,
+        turn=recipe.map.turn,
+        amplitude=np.array(recipe.map.amplitude, np.float64),
+        background=np.array(recipe.map.background, np.float64),
+        symmetry=recipe.perturbations.symmetry,
+        blur=weights,
+        symmetric=recipe.fields.scale == "symmetric",
+        spectra=recipe.fields.spectra,
+        maps=recipe.fields.maps,
+        sticks=recipe.fields.sticks,
+        tensors=recipe.fields.tensors,
+    )

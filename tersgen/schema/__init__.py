@@ -1,0 +1,1 @@
+"""Frozen models of recipes, libraries, fields and manifests."""

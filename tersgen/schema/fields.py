@@ -1,0 +1,132 @@
+"""The one table of arrays: it drives generation, creation, reading, documentation and ``info``."""
+
+from typing import Literal
+
+from .base import Frozen, field
+from .recipe import Recipe
+
+Dtype = Literal["float16", "float32", "int32"]
+
+SAMPLE = "sample"
+"""Name of the first dimension of every array."""
+
+
+class FieldSpec(Frozen):
+    """One array of a dataset; its first dimension, ``sample``, is left out of dims and shape."""
+
+    name: str = field("path of the array in the dataset", "1", pattern=r"^[a-z_]+(/[a-z_]+)?$")
+    dims: tuple[str, ...] = field("names of the dimensions after the first", "1")
+    shape: tuple[int, ...] = field("sizes of those dimensions", "1")
+    dtype: Dtype = field("type of the values", "1")
+    unit: str = field("unit of the values", "1")
+    description: str = field("what the values are", "1")
+
+    @property
+    def fill_value(self) -> float | int:
+        """What a hole would read as: NaN or -1, so that it cannot pass for data."""
+        return -1 if self.dtype == "int32" else float("nan")
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row."""
+        size = {"float16": 2, "float32": 4, "int32": 4}[self.dtype]
+        for length in self.shape:
+            size *= length
+        return size
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether rows are long measured-like signals rather than targets or parameters."""
+        return self.name in ("spectra", "maps")
+
+
+def _spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldSpec:
+    """Return the description of an array from its dimensions by name."""
+    return FieldSpec(
+        name=name,
+        dims=tuple(sizes),
+        shape=tuple(sizes.values()),
+        dtype=dtype,
+        unit=unit,
+        description=text,
+    )
+
+
+def _signals(recipe: Recipe) -> list[FieldSpec]:
+    fields, image = recipe.fields, recipe.map
+    span = "[-1, 1]" if fields.scale == "symmetric" else "[0, 1]"
+    table = []
+    if fields.spectra:
+        text = f"Raman spectra with noise, min-max scaled to {span}"
+        n_points = recipe.grid.n_points
+        table.append(_spec("spectra", fields.precision, "1", text, raman_shift=n_points))
+    if fields.maps:
+        text = f"intensity maps with noise, clipped to {span}"
+        sizes = {"channel": image.channels, "row": image.height, "column": image.width}
+        table.append(_spec("maps", fields.precision, "1", text, **sizes))
+    return table
+
+
+def _targets(recipe: Recipe, n_modes: int) -> list[FieldSpec]:
+    table = []
+    if recipe.fields.sticks:
+        text = "Raman shift of each mode, shifted as drawn; 0 beyond count"
+        table.append(_spec("sticks/position", "float32", "cm^-1", text, mode=n_modes))
+        text = "intensity of each mode, Stokes factor over that at 1000 cm^-1; 0 beyond count"
+        table.append(_spec("sticks/intensity", "float32", "Angstrom^4 amu^-1", text, mode=n_modes))
+        table.append(_spec("sticks/count", "int32", "1", "number of modes"))
+    if recipe.fields.tensors:
+        frame = "molecular" if recipe.geometry.orientation == "averaged" else "laboratory"
+        text = f"Raman tensor of each mode in the {frame} frame; 0 beyond count"
+        sizes = {"mode": n_modes, "cartesian_1": 3, "cartesian_2": 3}
+        table.append(_spec("tensors", "float32", "Angstrom^2 amu^-1/2", text, **sizes))
+    table.append(_spec("label", "int32", "1", "class: position of the species in the library"))
+    return table
+
+
+def _params(recipe: Recipe) -> list[FieldSpec]:
+    table = [
+        _spec("params/shift", "float32", "cm^-1", "shift of the whole spectrum"),
+        _spec("params/width", "float32", "1", "factor on all widths"),
+    ]
+    if recipe.geometry.orientation == "random":
+        text = "rotation (w, x, y, z), molecule to laboratory"
+        table.append(_spec("params/orientation", "float32", "1", text, quaternion=4))
+    if recipe.fields.spectra:
+        text = "standard deviation of the noise over the height of the strongest band"
+        table.append(_spec("params/spectrum_noise", "float32", "1", text))
+        if recipe.perturbations.roll_bins:
+            table.append(_spec("params/roll", "int32", "point", "circular roll"))
+    return table + (_map_params(recipe) if recipe.fields.maps else [])
+
+
+def _map_params(recipe: Recipe) -> list[FieldSpec]:
+    text = "row, column and sigma (pixel) and amplitude factor (1) of each hotspot"
+    sizes = {"hotspot": recipe.map.n_hotspots, "hotspot_parameter": 4}
+    table = [
+        _spec("params/hotspots", "float32", "pixel", text, **sizes),
+        _spec("params/move", "float32", "pixel", "move of the hotspots: rows, columns", axis=2),
+        _spec("params/background", "float32", "1", "offset b"),
+        _spec("params/map_noise", "float32", "1", "standard deviation of the noise of a pixel"),
+    ]
+    if recipe.map.turn:
+        table.append(_spec("params/angle", "float32", "rad", "turn of the hotspots"))
+    if recipe.perturbations.symmetry:
+        text = "quarter turns (symmetry mod 4), then flipped columns (symmetry >= 4)"
+        table.append(_spec("params/symmetry", "int32", "1", text))
+    return table
+
+
+def field_table(recipe: Recipe) -> tuple[FieldSpec, ...]:
+    """Return the arrays that a resolved recipe makes.
+
+    Raises
+    ------
+    ValueError
+        If ``recipe.fields.n_modes`` is not set, so the recipe is not resolved.
+    """
+    n_modes = recipe.fields.n_modes
+    if n_modes is None:
+        raise ValueError("expected a resolved recipe with fields.n_modes set, got None")
+    table = _signals(recipe) + _targets(recipe, n_modes)
+    return tuple(table + (_params(recipe) if recipe.fields.params else []))

@@ -1,0 +1,162 @@
+"""Recipes from TOML, YAML or JSON files, and one-line errors from what is wrong with them."""
+
+import difflib
+import json
+import tomllib
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from ..errors import ConfigError
+from .recipe import Recipe
+
+M = TypeVar("M", bound=BaseModel)
+
+_LARGEST_FILE = 1 << 30
+
+
+_PHRASES = (
+    ("Input should be a valid tuple", "expected a list"),
+    ("Input should be a valid dictionary", "expected a table"),
+    ("Input should be", "expected"),
+    ("Tuple should have", "expected"),
+    ("Dictionary should have", "expected"),
+    ("String should have", "expected a text of"),
+    ("String should match pattern", "expected a text that matches"),
+    (" after validation", ""),
+)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    if isinstance(annotation, types.UnionType) or typing.get_origin(annotation) is not None:
+        return [model for part in typing.get_args(annotation) for model in _models_in(part)]
+    return []
+
+
+def _model_at(model: type[BaseModel], location: Sequence[str | int]) -> type[BaseModel]:
+    """Return the model that holds the last part of ``location``."""
+    for part in location[:-1]:
+        known = model.model_fields.get(str(part))
+        inside = _models_in(known.annotation) if known else []
+        if inside:
+            model = inside[0]
+    return model
+
+
+def _describe(error: Any, model: type[BaseModel]) -> str:
+    location = error["loc"]
+    # a part such as "tuple[str, ...]" names a choice of types, not a field
+    name = ".".join(str(part) for part in location if "[" not in str(part))
+    if error["type"] == "extra_forbidden":
+        known = list(_model_at(model, location).model_fields)
+        close = difflib.get_close_matches(str(location[-1]), known, 1)
+        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
+        return f"{name}: unknown field; {hint}"
+    message = error["msg"].removeprefix("Value error, ")
+    for phrase, plain in _PHRASES:
+        message = message.replace(phrase, plain)
+    if error["type"] == "value_error":
+        return f"{name}: {message}" if name else message
+    got = error["input"]
+    shown = f"a table with {len(got)} entries" if isinstance(got, Mapping) else repr(got)
+    if error["type"] == "missing":
+        return f"{name}: expected a value, got none"
+    return f"{name}: {message}, got {shown[:80]}"
+
+
+def validate(model: type[M], data: Any, origin: str) -> M:
+    """Return ``data`` as a ``model``, or say in one line which field of ``origin`` is wrong.
+
+    Raises
+    ------
+    ConfigError
+        If ``data`` does not fit the model.
+    """
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        first, *others = error.errors(include_url=False)
+        more = f" (and {len(others)} more)" if others else ""
+        raise ConfigError(f"{origin}: {_describe(first, model)}{more}") from None
+
+
+def read_text(path: Path) -> str:
+    """Return the text of a file of at most 1 GiB.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be read, is too large or is not UTF-8.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            raise ConfigError(f"{path}: expected a file of at most 1 GiB")
+        return path.read_text("utf-8")
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8 text, got other bytes") from None
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def parse_document(text: str, path: Path) -> Any:
+    """Return the content of a TOML, YAML or JSON text; the file's ending says which.
+
+    Raises
+    ------
+    ConfigError
+        If the ending is another, or the text is not well formed.
+    """
+    try:
+        if path.suffix == ".toml":
+            return tomllib.loads(text)
+        if path.suffix in (".yaml", ".yml"):
+            return yaml.safe_load(text)
+        if path.suffix == ".json":
+            return json.loads(text)
+    except (tomllib.TOMLDecodeError, yaml.YAMLError, json.JSONDecodeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(f"{path}: not well formed: {reason}") from None
+    raise ConfigError(f"{path}: expected a .toml, .yaml, .yml or .json file, got {path.suffix!r}")
+
+
+def load_table(path: Path) -> dict[str, Any]:
+    """Return the table of settings in a recipe file, library paths made relative to the file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read or holds no table.
+    """
+    data = parse_document(read_text(path), path)
+    if data is None:
+        data = {}
+    if not isinstance(data, dict):
+        raise ConfigError(f"{path}: expected a table of settings, got {type(data).__name__}")
+    sources = data.get("library")
+    if isinstance(sources, list):
+        data["library"] = [
+            str(path.parent / source)
+            if isinstance(source, str) and (path.parent / source).is_file()
+            else source
+            for source in sources
+        ]
+    return data
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Return the recipe in a TOML, YAML or JSON file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not well formed or does not describe a recipe.
+    """
+    path = Path(path)
+    return validate(Recipe, load_table(path), str(path))

@@ -1,0 +1,321 @@
+"""The recipe: everything that decides the values of a dataset, and nothing else.
+
+Shard sizes, codecs, threads and executors are not in it. A recipe whose library is written out is
+*resolved*: it needs no other file, and each of its samples is a pure function of its index.
+"""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, model_validator
+
+from .base import Frozen, Name, field
+from .library import Library, Vector3
+
+GENERATOR_VERSION = 1
+"""Raised whenever the same recipe would give other values."""
+
+
+LARGEST = 1e5
+"""Bound of shifts, widths and factors: beyond all physics, and safe in float32."""
+
+
+def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
+        raise ValueError(f"expected [low, high] with low <= high, got {list(interval)}")
+    return interval
+
+
+def _direction(vector: Vector3) -> Vector3:
+    if not 0.99 <= sum(x * x for x in vector) <= 1.01:
+        raise ValueError(f"expected a unit vector, got {list(vector)}")
+    return vector
+
+
+def _not_negative(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] < 0:
+        raise ValueError(f"expected values of at least 0, got {list(interval)}")
+    if interval[1] > LARGEST:
+        raise ValueError(f"expected values of at most {LARGEST:g}, got {list(interval)}")
+    return interval
+
+
+Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
+NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
+UnitVector = Annotated[Vector3, AfterValidator(_direction)]
+
+
+class Grid(Frozen):
+    """The axis of Raman shifts, Eq. (1.1)."""
+
+    start_cm1: float = field("first Raman shift", "cm^-1", 100.0, ge=0)
+    stop_cm1: float = field("last Raman shift", "cm^-1", 4000.0, gt=0, le=LARGEST)
+    n_points: int = field("number of points", "1", 1024, ge=2, le=1_048_576)
+
+    @model_validator(mode="after")
+    def _rising(self) -> Self:
+        if self.start_cm1 >= self.stop_cm1:
+            raise ValueError(
+                f"expected start_cm1 < stop_cm1, got {self.start_cm1:g} and {self.stop_cm1:g}"
+            )
+        return self
+
+    @property
+    def step_cm1(self) -> float:
+        """Distance of two points in cm^-1."""
+        return (self.stop_cm1 - self.start_cm1) / (self.n_points - 1)
+
+
+class Lineshape(Frozen):
+    """How a stick becomes a band, Eqs. (1.2)-(1.4); every profile is area-normalised."""
+
+    profile: Literal["gaussian", "lorentzian", "pseudo_voigt"] = field(
+        "band profile", "1", "gaussian"
+    )
+    fwhm_cm1: float = field(
+        "full width at half maximum of modes that have no width of their own",
+        "cm^-1",
+        15.0,
+        gt=0,
+        le=LARGEST,
+    )
+    mixing: float = field("Lorentzian share of a pseudo-Voigt band", "1", 0.5, ge=0, le=1)
+
+
+class Geometry(Frozen):
+    """How light meets the molecule, Eq. (3.1)."""
+
+    orientation: Literal["random", "fixed", "averaged"] = field(
+        "molecular orientation: uniformly random per sample, fixed, or averaged over all",
+        "1",
+        "random",
+    )
+    quaternion: tuple[float, float, float, float] = field(
+        "rotation (w, x, y, z) of a fixed orientation, molecule to laboratory",
+        "1",
+        (1.0, 0.0, 0.0, 0.0),
+    )
+    incident: UnitVector = field(
+        "polarization e_i of the incident light; z is the tip axis", "1", (0.0, 0.0, 1.0)
+    )
+    scattered: UnitVector = field("polarization e_s of the scattered light", "1", (0.0, 0.0, 1.0))
+    laser_nm: float = field("laser wavelength", "nm", 632.8, ge=50, le=LARGEST)
+    temperature_k: float = field(
+        "temperature of the mode populations", "K", 298.15, ge=0, le=LARGEST
+    )
+    detection: Literal["power", "photons", "activity"] = field(
+        "factor on activities: power is (nu0-nu)^4 and photons nu0 (nu0-nu)^3, both over nu and "
+        "with the thermal population; activity is 1",
+        "1",
+        "photons",
+    )
+
+    @model_validator(mode="after")
+    def _normalisable(self) -> Self:
+        norm = sum(x * x for x in self.quaternion)
+        if not 0.99 <= norm <= 1.01:
+            raise ValueError(f"expected a unit quaternion, got {list(self.quaternion)}")
+        return self
+
+
+class Map(Frozen):
+    """Spatial maps from hotspots, Eqs. (2.1) and (2.5).
+
+    Each species owns a constellation of hotspots, drawn from its name and the seed; a sample moves,
+    turns and jitters it.
+    """
+
+    height: int = field("rows H", "pixel", 64, ge=1, le=4096)
+    width: int = field("columns W", "pixel", 64, ge=1, le=4096)
+    channels: int = field("channels C, each with its own hotspot amplitudes", "1", 1, ge=1, le=1024)
+    n_hotspots: int = field("hotspots of a constellation", "1", 5, ge=1, le=64)
+    radius: float = field(
+        "radius of a constellation, as a share of the shorter side", "1", 0.35, gt=0, le=1
+    )
+    sigma_px: NonNegativeInterval = field("width sigma_j of a hotspot", "pixel", (1.5, 4.0))
+    field_factor: NonNegativeInterval = field(
+        "local over incident field at a hotspot; amplitudes A_j are EF over the largest EF",
+        "1",
+        (6.0, 10.0),
+    )
+    move_px: float = field(
+        "standard deviation of a constellation's move, each direction",
+        "pixel",
+        3.0,
+        ge=0,
+        le=LARGEST,
+    )
+    jitter_px: float = field(
+        "standard deviation of each hotspot's own move, each direction",
+        "pixel",
+        0.5,
+        ge=0,
+        le=LARGEST,
+    )
+    turn: bool = field("turn the constellation by a random angle", "1", True)
+    amplitude: NonNegativeInterval = field(
+        "factor on each hotspot's amplitude, drawn per sample", "1", (0.5, 0.8)
+    )
+    background: NonNegativeInterval = field("offset b, drawn per sample", "1", (0.0, 0.1))
+    blur_px: float = field("sigma_b of a Gaussian blur, Eq. (2.4); 0 is none", "pixel", 0.0, ge=0)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.sigma_px[0] <= 0:
+            raise ValueError(f"sigma_px: expected values above 0, got {list(self.sigma_px)}")
+        if self.field_factor[1] <= 0:
+            raise ValueError(
+                f"field_factor: expected a field above 0, got {list(self.field_factor)}"
+            )
+        if self.amplitude[1] > 1:
+            raise ValueError(f"amplitude: expected values of at most 1, got {list(self.amplitude)}")
+        if self.blur_px > max(self.height, self.width):
+            raise ValueError(f"blur_px: expected at most the map's size, got {self.blur_px:g}")
+        return self
+
+
+class Noise(Frozen):
+    """Additive Gaussian noise, Eqs. (2.1) and (10.3); the level is drawn per sample."""
+
+    spectrum: NonNegativeInterval = field(
+        "standard deviation over the height of the strongest band", "1", (0.005, 0.03)
+    )
+    map: NonNegativeInterval = field("standard deviation sigma_n of a pixel", "1", (0.005, 0.03))
+
+
+class Perturbations(Frozen):
+    """What differs between two samples of one species beside orientation and noise."""
+
+    shift_cm1: float = field(
+        "standard deviation of the shift of a whole spectrum", "cm^-1", 2.0, ge=0, le=LARGEST
+    )
+    mode_shift_cm1: float = field(
+        "standard deviation of each mode's own shift", "cm^-1", 1.0, ge=0, le=LARGEST
+    )
+    width: NonNegativeInterval = field("factor on all widths, drawn per sample", "1", (0.8, 1.25))
+    intensity: float = field(
+        "standard deviation of ln(intensity) of each mode", "1", 0.1, ge=0, le=3
+    )
+    roll_bins: int = field(
+        "largest circular roll of a spectrum, either way, Eq. (10.2)", "point", 0, ge=0
+    )
+    symmetry: bool = field("flip and quarter-turn maps at random, Eqs. (2.2) and (2.3)", "1", False)
+
+    @model_validator(mode="after")
+    def _widths_above_zero(self) -> Self:
+        if self.width[0] <= 0:
+            raise ValueError(f"width: expected factors above 0, got {list(self.width)}")
+        return self
+
+
+class Classes(Frozen):
+    """How often each species is drawn."""
+
+    balance: Literal["balanced", "weighted", "zipf"] = field(
+        "balanced: once in every K rows, in random order; weighted: by weights; "
+        "zipf: by 1/rank^exponent in library order",
+        "1",
+        "balanced",
+    )
+    weights: dict[Name, Annotated[float, field("weight", "1", ge=0)]] = field(
+        "relative weight by species name; species left out weigh 1", "1", {}
+    )
+    exponent: float = field("exponent of the Zipf law", "1", 1.0, ge=0, le=10)
+
+    @model_validator(mode="after")
+    def _weights_belong_to_weighted(self) -> Self:
+        if self.weights and self.balance != "weighted":
+            raise ValueError(f'expected balance = "weighted" beside weights, got "{self.balance}"')
+        return self
+
+
+class RandomClasses(Frozen):
+    """Prior of the random species made by a ``random:K`` library source."""
+
+    n_modes: tuple[int, int] = field("fewest and most modes of a species", "1", (12, 32))
+    frequency_cm1: Interval = field("range of frequencies, uniform", "cm^-1", (200.0, 3800.0))
+    activity_decades: float = field(
+        "spread of activities, uniform in the logarithm", "decade", 1.5, ge=0, le=6
+    )
+    point_groups: tuple[Literal["D2h", "C2h", "C2v", "D3", "D6h", "Oh"], ...] = field(
+        "point groups to choose from", "1", ("D2h", "C2h", "C2v", "D3", "D6h", "Oh"), min_length=1
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        low, high = self.n_modes
+        if not 1 <= low <= high <= 1024:
+            raise ValueError(f"n_modes: expected 1 <= fewest <= most <= 1024, got {[low, high]}")
+        if self.frequency_cm1[0] <= 0:
+            raise ValueError(
+                f"frequency_cm1: expected values above 0, got {list(self.frequency_cm1)}"
+            )
+        return self
+
+
+class Fields(Frozen):
+    """Which arrays are made, and in which precision."""
+
+    spectra: bool = field("spectra", "1", True)
+    maps: bool = field("maps", "1", True)
+    sticks: bool = field("stick positions, intensities and count", "1", True)
+    tensors: bool = field("Raman tensors in the laboratory frame", "1", True)
+    params: bool = field("drawn nuisance parameters", "1", True)
+    precision: Literal["float16", "float32"] = field("type of spectra and maps", "1", "float16")
+    scale: Literal["unit", "symmetric"] = field(
+        "range of spectra and maps: [0, 1], or [-1, 1] by Eq. (10.1)", "1", "unit"
+    )
+    n_modes: int | None = field(
+        "modes M that sticks and tensors are padded to; by default the most that any species has "
+        "within the grid; the strongest are kept if it has more",
+        "1",
+        None,
+        ge=1,
+        le=4096,
+    )
+
+
+class Recipe(Frozen):
+    """Everything that decides the values of a dataset: recipe and index give a sample."""
+
+    generator: Literal[1] = field("version of the generator", "1", GENERATOR_VERSION)
+    seed: int = field("seed of all random streams", "1", 0, ge=0, le=2**32 - 1)
+    library: tuple[str, ...] | Library = field(
+        'sources of species: "builtin", "builtin:NAME", "random:K" or a file; '
+        "in a resolved recipe the species themselves",
+        "1",
+        ("builtin",),
+    )
+    grid: Grid = field("axis of Raman shifts", "1", Grid())
+    lineshape: Lineshape = field("band profile", "1", Lineshape())
+    geometry: Geometry = field("orientation, polarizations, laser", "1", Geometry())
+    map: Map = field("spatial maps", "1", Map())
+    noise: Noise = field("noise levels", "1", Noise())
+    perturbations: Perturbations = field("differences between samples", "1", Perturbations())
+    classes: Classes = field("class balance", "1", Classes())
+    random: RandomClasses = field("prior of random species", "1", RandomClasses())
+    fields: Fields = field("arrays to make", "1", Fields())
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if isinstance(self.library, tuple) and not self.library:
+            raise ValueError("library: expected at least one source, got none")
+        if self.perturbations.symmetry and self.map.height != self.map.width:
+            raise ValueError(
+                "perturbations.symmetry: expected a square map for quarter turns, "
+                f"got {self.map.height} x {self.map.width}"
+            )
+        if self.perturbations.roll_bins >= self.grid.n_points:
+            raise ValueError(
+                f"perturbations.roll_bins: expected fewer than grid.n_points = "
+                f"{self.grid.n_points}, got {self.perturbations.roll_bins}"
+            )
+        if 1e7 / self.geometry.laser_nm <= self.grid.stop_cm1:
+            raise ValueError(
+                f"geometry.laser_nm: expected a laser above grid.stop_cm1 = {self.grid.stop_cm1:g} "
+                f"cm^-1, got {self.geometry.laser_nm:g} nm, "
+                f"which is {1e7 / self.geometry.laser_nm:.0f} cm^-1"
+            )
+        wanted = (self.fields.spectra, self.fields.maps, self.fields.sticks, self.fields.tensors)
+        if not any(wanted):
+            raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")
+        return self

@@ -1,0 +1,1 @@
+"""Arrays on disk: layout, encoding, digests, Zarr."""

@@ -1,0 +1,43 @@
+"""Logical digests: over decoded values, whatever the codec, chunk, shard or back end.
+
+The little-endian values of each fixed run of rows (a leaf) are hashed with BLAKE3; leaves combine
+pairwise into a tree, an odd node moving up as it is. A shard is a whole subtree, so the digest of
+an array can be put together from those of its shards.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from ..schema.digest import canonical_json
+
+
+def combine(nodes: Sequence[bytes]) -> bytes:
+    """Return the root of a tree over digests, pair by pair; an odd one moves up."""
+    level = list(nodes)
+    while len(level) > 1:
+        pairs = [blake3(level[k] + level[k + 1]).digest() for k in range(0, len(level) - 1, 2)]
+        level = pairs + ([level[-1]] if len(level) % 2 else [])
+    return level[0]
+
+
+def leaf_digests(values: NDArray[np.generic], leaf_rows: int) -> list[bytes]:
+    """Return the digest of each leaf of some rows of an array, the last one maybe shorter."""
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return [
+        blake3(little[first : first + leaf_rows].view(np.uint8).data).digest()
+        for first in range(0, len(little), leaf_rows)
+    ]
+
+
+def dataset_digest(recipe_digest: str, n_samples: int, roots: Mapping[str, bytes]) -> str:
+    """Return the digest of a dataset: over the recipe, the number of rows and every array."""
+    content = {
+        "recipe": recipe_digest,
+        "n_samples": n_samples,
+        "arrays": {name: root.hex() for name, root in roots.items()},
+    }
+    digest: str = blake3(canonical_json(content).encode()).hexdigest()
+    return digest

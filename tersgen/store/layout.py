@@ -1,0 +1,65 @@
+"""How rows are cut into chunks and shards, from the bytes of a row."""
+
+from ..schema.base import Frozen, field
+from ..schema.fields import FieldSpec
+
+_LARGEST_CHUNK = 2 << 20
+_SHARD_BYTES = 64 << 20
+_MANY_SHARD_BYTES = 256 << 20
+_MANY_SAMPLES = 5_000_000
+_MOST_CHUNK_ROWS = 256
+_MOST_SHARD_ROWS = 65536
+
+
+def _power_of_two_below(limit: int) -> int:
+    return 1 << max(0, limit.bit_length() - 1)
+
+
+class Layout(Frozen):
+    """Rows of a chunk and of a shard; they change no value and no digest."""
+
+    chunk_rows: int = field("rows of an inner chunk: what one read decodes", "row", gt=0)
+    shard_rows: int = field("rows of a shard: one file for each array", "row", gt=0)
+
+    def n_shards(self, n_samples: int) -> int:
+        """Return how many shards hold ``n_samples`` rows."""
+        return -(-n_samples // self.shard_rows)
+
+
+def leaf_rows(table: tuple[FieldSpec, ...]) -> int:
+    """Return the rows of a digest's leaf: a power of two decided by the recipe alone."""
+    largest = max(spec.row_bytes for spec in table)
+    return min(_MOST_CHUNK_ROWS, _power_of_two_below(_LARGEST_CHUNK // largest))
+
+
+def choose_layout(
+    table: tuple[FieldSpec, ...],
+    n_samples: int,
+    chunk_rows: int | None = None,
+    shard_rows: int | None = None,
+) -> Layout:
+    """Return the layout for an array table, from the bytes of a row.
+
+    Chunks of at most 2 MiB and 256 rows; shards of at most 64 MiB, or 256 MiB from five million
+    samples on, to keep the number of files down. All are powers of two.
+
+    Raises
+    ------
+    ValueError
+        If given numbers of rows do not fit.
+    """
+    leaf = leaf_rows(table)
+    chunk = chunk_rows or leaf
+    if shard_rows is None:
+        row = sum(spec.row_bytes for spec in table)
+        room = _MANY_SHARD_BYTES if n_samples >= _MANY_SAMPLES else _SHARD_BYTES
+        wanted = min(_MOST_SHARD_ROWS, _power_of_two_below(room // row))
+        shard_rows = max(wanted, leaf, chunk)
+    for name, rows in (("chunk", chunk), ("shard", shard_rows)):
+        if rows != _power_of_two_below(rows):
+            raise ValueError(
+                f"{name} rows: expected a power of two, got {rows}; try {_power_of_two_below(rows)}"
+            )
+    if shard_rows < max(chunk, leaf):
+        raise ValueError(f"shard rows: expected at least {max(chunk, leaf)}, got {shard_rows}")
+    return Layout(chunk_rows=chunk, shard_rows=shard_rows)

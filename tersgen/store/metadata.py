@@ -1,0 +1,134 @@
+"""Zarr v3 metadata of a dataset, from the table of arrays.
+
+One description serves the writer (TensorStore), the reader and every other Zarr library: arrays
+with the sharding codec, blosc, a CRC32C behind every chunk, dimension names, units, and fill values
+that cannot pass for data. Groups carry consolidated metadata, as zarr-python and xarray read it.
+"""
+
+from typing import Any
+
+from ..schema.fields import SAMPLE, FieldSpec
+from ..schema.recipe import Recipe
+from .layout import Layout
+
+Json = dict[str, Any]
+
+SHIFT_COORDINATE = "raman_shift"
+_CRC: Json = {"name": "crc32c"}
+_BYTES: Json = {"name": "bytes", "configuration": {"endian": "little"}}
+_SIZES = {"float16": 2, "float32": 4, "float64": 8, "int32": 4}
+
+
+def blosc_settings(spec: FieldSpec) -> Json | None:
+    """Return how blosc compresses an array: signals bit-shuffled, targets shuffled, others not."""
+    if spec.is_dense:
+        shuffle = "bitshuffle"
+    elif spec.dims and not spec.name.startswith("params/"):
+        shuffle = "shuffle"
+    else:
+        return None
+    return {
+        "cname": "lz4",
+        "clevel": 5,
+        "shuffle": shuffle,
+        "typesize": _SIZES[spec.dtype],
+        "blocksize": 0,
+    }
+
+
+def chunk_codecs(spec: FieldSpec) -> list[Json]:
+    """Return the codecs of an inner chunk."""
+    settings = blosc_settings(spec)
+    blosc = [] if settings is None else [{"name": "blosc", "configuration": settings}]
+    return [_BYTES, *blosc, _CRC]
+
+
+def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: list[str]) -> Json:
+    """Return the ``zarr.json`` of one array."""
+    attributes: Json = {"units": spec.unit, "long_name": spec.description}
+    if spec.name == "label":
+        attributes["classes"] = classes
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [n_samples, *spec.shape],
+        "data_type": spec.dtype,
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": [layout.shard_rows, *spec.shape]},
+        },
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": -1 if spec.dtype == "int32" else "NaN",
+        "codecs": [
+            {
+                "name": "sharding_indexed",
+                "configuration": {
+                    "chunk_shape": [layout.chunk_rows, *spec.shape],
+                    "codecs": chunk_codecs(spec),
+                    "index_codecs": [_BYTES, _CRC],
+                    "index_location": "end",
+                },
+            }
+        ],
+        "attributes": attributes,
+        "dimension_names": [SAMPLE, *spec.dims],
+    }
+
+
+def shift_metadata(recipe: Recipe) -> Json:
+    """Return the ``zarr.json`` of the Raman shift coordinate, one plain chunk."""
+    return {
+        "zarr_format": 3,
+        "node_type": "array",
+        "shape": [recipe.grid.n_points],
+        "data_type": "float64",
+        "chunk_grid": {
+            "name": "regular",
+            "configuration": {"chunk_shape": [recipe.grid.n_points]},
+        },
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN",
+        "codecs": [_BYTES, _CRC],
+        "attributes": {"units": "cm^-1", "long_name": "Raman shift"},
+        "dimension_names": [SHIFT_COORDINATE],
+    }
+
+
+def _group(attributes: Json, members: dict[str, Json]) -> Json:
+    return {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": attributes,
+        "consolidated_metadata": {
+            "kind": "inline",
+            "must_understand": False,
+            "metadata": members,
+        },
+    }
+
+
+def hierarchy(
+    recipe: Recipe,
+    table: tuple[FieldSpec, ...],
+    n_samples: int,
+    layout: Layout,
+    classes: list[str],
+    attributes: Json,
+) -> dict[str, Json]:
+    """Return every ``zarr.json`` of a dataset by the path of its node; ``""`` is the root."""
+    arrays = {spec.name: array_metadata(spec, n_samples, layout, classes) for spec in table}
+    if any(SHIFT_COORDINATE in spec.dims for spec in table):
+        arrays[SHIFT_COORDINATE] = shift_metadata(recipe)
+    nodes: dict[str, Json] = {}
+    for folder in sorted({name.split("/")[0] for name in arrays if "/" in name}):
+        inside = {
+            name.split("/")[1]: metadata
+            for name, metadata in sorted(arrays.items())
+            if name.startswith(folder + "/")
+        }
+        nodes[folder] = _group({}, inside)
+    members = {
+        name: {key: value for key, value in node.items() if key != "consolidated_metadata"}
+        for name, node in sorted({**nodes, **arrays}.items())
+    }
+    return {"": _group(attributes, members), **nodes, **arrays}

@@ -1,0 +1,215 @@
+"""The commands as a user types them: real processes."""
+
+import fcntl
+import json
+import os
+import pty
+import struct
+import subprocess
+import sys
+import termios
+from pathlib import Path
+
+import pytest
+
+import tersgen
+
+EXAMPLES = Path(__file__).parents[2] / "examples"
+SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8"]
+
+
+def tersgen_command(*arguments, cwd=None, **environment):
+    return subprocess.run(
+        [sys.executable, "-m", "tersgen", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env={**os.environ, **environment},
+        check=False,
+    )
+
+
+def good(*arguments, cwd=None):
+    done = tersgen_command(*arguments, cwd=cwd)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def bad(*arguments, code=1, cwd=None):
+    """Return the error line of a command that must fail with ``code``."""
+    done = tersgen_command(*arguments, cwd=cwd)
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
+    return line
+
+
+def test_build_info_and_plot(tmp_path):
+    text = good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
+    dataset = tersgen.open(tmp_path / "data.zarr")
+    assert dataset.n_samples == 1000
+    assert "samples/s" in text
+    assert f"digest {dataset.digest}" in text
+    assert dataset.digest in good("info", "data.zarr", cwd=tmp_path)
+    info = json.loads(good("info", "data.zarr", "--json", cwd=tmp_path))
+    assert info["manifest"]["digest"] == dataset.digest
+    good("plot", "data.zarr", "--index", 7, "-o", "seven.png", cwd=tmp_path)
+    assert (tmp_path / "seven.png").read_bytes()[:4] == b"\x89PNG"
+    assert "no .gif" not in bad("plot", "data.zarr", "-o", "a.gif2", cwd=tmp_path)
+    assert "expected a row" in bad(
+        "plot", "data.zarr", "--index", 1000, "-o", "a.png", cwd=tmp_path
+    )
+
+
+def test_build_json_and_the_same_recipe_give_the_same_digest(tmp_path):
+    results = [
+        json.loads(good("build", "--n", 500, *SMALL, "--json", "--out", tmp_path / name, *more))
+        for name, more in (("a", ()), ("b", ("--threads", 1, "--shard-rows", 256)))
+    ]
+    assert results[0]["digest"] == results[1]["digest"]
+    assert results[0]["n_samples"] == 500
+
+
+def test_dry_run_writes_nothing(tmp_path):
+    options = ("build", "--config", EXAMPLES / "mixed.toml", "--n", "1e6", "--dry-run")
+    text = good(*options, "--out", tmp_path / "data.zarr")
+    for part in ("spectra", "shards of up to", "files", "peak memory", "free", "samples/s"):
+        assert part in text
+    estimate = json.loads(good(*options, "--json", "--out", tmp_path / "data.zarr"))
+    assert estimate["n_samples"] == 1_000_000
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_table_of_sticks_can_be_imported_and_built_from(tmp_path):
+    (tmp_path / "quinine.csv").write_text("position,intensity\n1370,10\n1620,3\n")
+    text = good("library", "import", "quinine.csv", "-o", "library.json", cwd=tmp_path)
+    assert "quinine" in text
+    assert "1370.00" in good("library", "show", "library.json", cwd=tmp_path)
+    good("library", "show", "quinine.csv", "--plot", "quinine.png", cwd=tmp_path)
+    good("build", "--n", 100, "--library", "library.json", "--out", "data.zarr", cwd=tmp_path)
+    (tmp_path / "library.json").unlink()
+    assert tersgen.open(tmp_path / "data.zarr").classes == ("quinine",)
+
+
+def test_builtin_library_can_be_listed_and_shown():
+    names = [row["name"] for row in json.loads(good("library", "list", "--json"))]
+    assert {"water", "carbon_dioxide", "methane", "benzene", "pyridine", "thiophenol"} <= set(names)
+    assert "benzene" in good("library", "list")
+    assert "depol." in good("library", "show", "benzene")
+    assert json.loads(good("library", "show", "water", "--json"))["formula"] == "H2O"
+
+
+def test_config_show_prints_a_recipe_that_build_takes(tmp_path):
+    (tmp_path / "recipe.toml").write_text(good("config", "show", *SMALL, "--seed", 5))
+    recipe = tersgen.load_recipe(tmp_path / "recipe.toml")
+    assert (recipe.seed, recipe.grid.n_points, recipe.library) == (5, 64, ("random:3",))
+    again = good("config", "show", "--config", tmp_path / "recipe.toml")
+    assert again == (tmp_path / "recipe.toml").read_text()
+
+
+def test_schema_export_and_show(tmp_path):
+    good("schema", "export", tmp_path / "schemas")
+    assert (tmp_path / "schemas" / "recipe.schema.json").exists()
+    assert "grid.start_cm1" in good("schema", "show")
+    assert "expected one of recipe" in bad("schema", "show", "dog", code=2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "message"),
+    [
+        (["--n", "0"], 2, "expected at least 1, got 0"),
+        (["--n", "-5"], 2, "expected at least 1, got -5"),
+        (["--n", "many"], 2, "expected a whole number such as 100000 or 1e5, got 'many'"),
+        (["--n", "1.5"], 2, "expected a whole number"),
+        (["--n", "nan"], 2, "expected a whole number"),
+        (["--n", "inf"], 2, "expected a whole number"),
+        (["--n", "1e14"], 1, "expected room for about"),
+        (["--n", "1e40"], 2, "expected a whole number from 1 to 2^53"),
+        (["--set", "grid.points=5"], 2, "grid.points: unknown field; did you mean n_points?"),
+        (["--set", "grid"], 2, "expected FIELD=VALUE"),
+        (["--seed", "-1"], 2, "seed"),
+        (["--chunk-rows", "100"], 2, "chunk rows: expected a power of two, got 100; try 64"),
+        (["--library", "random:0"], 1, "expected random:K with K from 1"),
+        (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME"),
+        (["--library", "builtin:unobtainium"], 1, "unobtainium"),
+        (["--config", "none.toml"], 1, "cannot be read: No such file"),
+        (["--set", "grid.stop_cm1=110"], 1, "expected a Raman-active mode between 100 and 110"),
+    ],
+)
+def test_bad_options_are_one_line(tmp_path, arguments, code, message):
+    options = ["--library", "random:2"] if "--library" not in arguments else []
+    line = bad("build", "--out", "x.zarr", *options, *arguments, code=code, cwd=tmp_path)
+    assert message in line
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.fchk", "", "a.fchk"),
+        ("a.fchk", "Title\nFreq      RB3LYP      STO-3G\nNumber of atoms    I    20\n", "a.fchk"),
+        ("a.csv", "position,intensity\n100,0\n200,0\n", "Raman-active"),
+        ("a.csv", "100,nan\n", "a.csv"),
+        ("a.bin", "\x00\x01\x02", "a.bin"),
+    ],
+)
+def test_unusable_library_files_are_one_line(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    line = bad("build", "--n", 10, "--library", name, "--out", "x.zarr", cwd=tmp_path)
+    assert message in line
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_outputs_that_cannot_be_written(tmp_path):
+    good("build", "--n", 10, *SMALL, "--out", "a.zarr", cwd=tmp_path)
+    line = bad("build", "--n", 10, *SMALL, "--out", "a.zarr", cwd=tmp_path)
+    assert "exists already; pass --overwrite" in line
+    (tmp_path / "file").write_text("")
+    assert "expected a folder" in bad("build", "--n", 10, *SMALL, "--out", "file/a", cwd=tmp_path)
+    good("build", "--n", 20, *SMALL, "--out", "a.zarr", "--overwrite", cwd=tmp_path)
+    assert tersgen.open(tmp_path / "a.zarr").n_samples == 20
+
+
+def test_modes_outside_the_grid_are_counted_once(tmp_path):
+    (tmp_path / "two.csv").write_text("1000,1\n5000,1\n6000,2\n")
+    done = tersgen_command("build", "--n", 10, "--library", "two.csv", "--out", "x", cwd=tmp_path)
+    assert done.returncode == 0
+    warning = "Warning: 2 Raman-active modes of the library outside the grid of 100 to 4000 cm^-1"
+    assert done.stderr.count(warning) == 1
+
+
+def test_unknown_commands_name_the_known():
+    assert "expected one of build" in bad("bild", code=2)
+    assert good("--version").startswith("tersgen, version")
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys, tersgen.cli, click.testing\n"
+        "click.testing.CliRunner().invoke(tersgen.cli.main, ['--help'])\n"
+        "heavy = {'numpy', 'numba', 'zarr', 'tensorstore', 'pydantic', 'dask', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_a_terminal_gets_a_bar(tmp_path):
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    command = [sys.executable, "-m", "tersgen", "build", "--n", "3000", *SMALL, "--out", "x.zarr"]
+    process = subprocess.Popen(command, stdout=child, stderr=child, cwd=tmp_path)
+    os.close(child)
+    shown = b""
+    while True:
+        try:
+            part = os.read(parent, 4096)
+        except OSError:  # the terminal is gone with the process
+            break
+        if not part:
+            break
+        shown += part
+    os.close(parent)
+    assert process.wait() == 0
+    assert b"samples/s" in shown
+    assert b"100%" in shown

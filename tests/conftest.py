@@ -1,0 +1,37 @@
+"""Fixtures that every part of the tests may use."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tersgen
+from tersgen import Recipe
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe() -> Recipe:
+    """Return a resolved recipe of three random species whose samples take microseconds."""
+    recipe = Recipe(
+        seed=11,
+        library=("random:3",),
+        grid={"start_cm1": 100.0, "stop_cm1": 4000.0, "n_points": 64},
+        lineshape={"fwhm_cm1": 150.0},
+        map={"height": 8, "width": 10, "sigma_px": (1.0, 3.0), "move_px": 1.0},
+        random={"n_modes": (3, 6)},
+    )
+    return tersgen.resolve(recipe)
+
+
+@pytest.fixture(scope="session")
+def changed() -> Callable[..., Recipe]:
+    """Return a function that replaces some values of some sections of a resolved recipe."""
+
+    def change(recipe: Recipe, **sections: Any) -> Recipe:
+        update = {
+            name: getattr(recipe, name).model_copy(update=new) if isinstance(new, dict) else new
+            for name, new in sections.items()
+        }
+        return recipe.model_copy(update=update)
+
+    return change

@@ -1,0 +1,102 @@
+"""One recipe, equal bits: whatever CPU the kernels are compiled for, or none at all."""
+
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+KERNELS = """
+import hashlib
+import numpy as np
+from tersgen.kernels.elementary import exp, log
+from tersgen.kernels.half import to_half
+from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
+from tersgen.kernels.normal import fill_normals
+
+normals = np.empty(64, np.float32)
+fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
+band = np.zeros(64, np.float32)
+add_gaussian(band, 100.0, 7.0, 310.7, 45.0, 3.0)
+add_lorentzian(band, 100.0, 7.0, 411.3, 20.0, 2.0)
+points = np.linspace(-45.0, 80.0, 64).astype(np.float32)
+exps = np.array([exp(x) for x in points], np.float32)
+logs = np.array([log(x) for x in np.abs(points)], np.float32)
+halves = np.array([to_half(x) for x in normals], np.uint16)
+digest = hashlib.sha256()
+for array in (normals, band, exps, logs, halves):
+    digest.update(array.tobytes())
+print(digest.hexdigest())
+"""
+
+GENERATOR = """
+import hashlib
+import tersgen
+
+recipe = tersgen.Recipe(
+    seed=3,
+    library=("random:3",),
+    grid={"n_points": 100},
+    lineshape={"profile": "pseudo_voigt", "fwhm_cm1": 80.0},
+    map={"height": 9, "width": 9, "channels": 2, "blur_px": 0.7},
+    perturbations={"roll_bins": 3, "symmetry": True},
+    random={"n_modes": (3, 6)},
+    fields={"scale": "symmetric"},
+)
+arrays = tersgen.generate(recipe, 5, 21)
+digest = hashlib.sha256()
+for name in sorted(arrays):
+    digest.update(name.encode() + arrays[name].tobytes())
+print(digest.hexdigest())
+"""
+
+X86 = platform.machine().lower() in ("x86_64", "amd64")
+NATIVE = {}
+GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
+HASWELL = {"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": ""}
+PYTHON = {"NUMBA_DISABLE_JIT": "1"}
+
+
+def digest(script, folder, setting):
+    """Run a script in a process of its own; its machine code lies in ``folder``, None for usual."""
+    own = ("NUMBA_CPU_NAME", "NUMBA_CPU_FEATURES", "NUMBA_DISABLE_JIT")
+    environment = {name: value for name, value in os.environ.items() if name not in own}
+    environment["PYTHONPATH"] = os.pathsep.join(sys.path)
+    if folder is not None:
+        environment["NUMBA_CACHE_DIR"] = str(folder)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script],
+        env=environment | setting,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def native_kernels(tmp_path_factory):
+    return digest(KERNELS, tmp_path_factory.mktemp("native"), NATIVE)
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        pytest.param(GENERIC, id="generic"),
+        pytest.param(
+            HASWELL, id="haswell", marks=pytest.mark.skipif(not X86, reason="not an x86 CPU")
+        ),
+        pytest.param(PYTHON, id="python"),
+    ],
+)
+def test_kernels(setting, native_kernels, tmp_path):
+    assert len(native_kernels) == 64
+    assert digest(KERNELS, tmp_path, setting) == native_kernels
+
+
+def test_generator(tmp_path):
+    native = digest(GENERATOR, None, NATIVE)
+    assert len(native) == 64
+    assert digest(GENERATOR, tmp_path, GENERIC) == native

@@ -1,0 +1,170 @@
+"""One importer for all formats, told by content."""
+
+import hashlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tersgen.errors import LibraryError
+from tersgen.library import sourcefile
+from tersgen.library.importing import IMPORTERS, read_source, read_species
+from tersgen.library.sourcefile import make_source
+from tersgen.schema.library import Library, Species
+
+YAML = """\
+frequency_units: thz
+raman_activities:
+- frequency: 3.0
+  raman_tensor: [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 2.0]]
+"""
+
+
+@pytest.fixture(scope="module")
+def texts(small_fchk):
+    sticks = read_source(make_source("a.csv", b"100,1,2\n200,3,\n"))
+    library = Library(species=sticks)
+    return {
+        "fchk": small_fchk,
+        "phonopy": YAML,
+        "sticks": "# comment\n100,1,2\n200,3,\n",
+        "library": library.model_dump_json(indent=1),
+        "species": sticks[0].model_dump_json(),
+    }
+
+
+@pytest.mark.parametrize("kind", ["fchk", "phonopy", "sticks", "library", "species"])
+def test_the_format_is_told_by_content(tmp_path, texts, kind):
+    path = tmp_path / "my file (2).txt"
+    path.write_text(texts[kind])
+    (species,) = read_species(path)
+    if kind in ("fchk", "phonopy", "sticks"):
+        assert species.name == "my file (2)"
+        assert species.provenance.kind == kind
+        assert species.provenance.file == path.name
+        assert species.provenance.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
+    else:
+        assert species.name == "a"
+    assert read_species(path, "other")[0].name == "other"
+    assert len([i for i in IMPORTERS if i.recognise(texts[kind])]) >= 1
+
+
+def test_a_library_comes_back_as_it_was(tmp_path, small_fchk):
+    one = read_source(make_source("one.fchk", small_fchk.encode()))
+    two = read_source(make_source("two.csv", b"100 1\n"))
+    library = Library(species=one + two)
+    path = tmp_path / "library.json"
+    path.write_text(library.model_dump_json())
+    assert Library(species=read_species(path)) == library
+    with pytest.raises(LibraryError, match="leave the name out"):
+        read_species(path, "name")
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("benzene.fchk", "benzene"),
+        ("_../x.csv", "x"),
+        ("größe.csv", "gr__e"),
+        ("...", "species"),
+        ("a" * 100 + ".csv", "a" * 64),
+        ("--.csv", "species"),
+    ],
+)
+def test_names_from_files(file, name):
+    assert make_source(file, b"").species_name() == name
+
+
+def one_line(caught):
+    message = str(caught.value)
+    assert "\n" not in message
+    assert len(message) < 500
+    return message
+
+
+def test_missing_folder_foreign_and_empty(tmp_path):
+    with pytest.raises(LibraryError, match="no such file") as caught:
+        read_species(tmp_path / "none.fchk")
+    one_line(caught)
+    with pytest.raises(LibraryError, match="a folder") as caught:
+        read_species(tmp_path)
+    one_line(caught)
+    for content in (b"", b"\x89PNG\r\n\x1a\n\0\0", b"hello\nworld\n", b"\xff\xfe" * 50):
+        path = tmp_path / "foreign"
+        path.write_bytes(content)
+        with pytest.raises(LibraryError, match="expected one of these formats") as caught:
+            read_species(path)
+        one_line(caught)
+
+
+def test_too_large_a_file_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(sourcefile, "MAX_BYTES", 10)
+    path = tmp_path / "big.csv"
+    path.write_text("100,1\n" * 3)
+    with pytest.raises(LibraryError, match="at most 10 bytes"):
+        read_species(path)
+
+
+def test_a_name_that_is_no_name(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("100,1\n")
+    with pytest.raises(LibraryError, match="name") as caught:
+        read_species(path, "../../etc")
+    one_line(caught)
+
+
+@pytest.mark.parametrize(
+    "content", ["100,0\n200,0\n", YAML.replace("1.0", "0.0").replace("2.0", "0.0")]
+)
+def test_nothing_raman_active_is_refused(content):
+    with pytest.raises(LibraryError, match="Raman-active") as caught:
+        read_source(make_source("a.txt", content.encode()))
+    one_line(caught)
+
+
+def test_activities_that_overflow_are_refused():
+    with pytest.raises(LibraryError, match="overflow"):
+        read_source(make_source("a.txt", YAML.replace("2.0]", "2.0e300]").encode()))
+
+
+def test_peaks_give_widths(tmp_path):
+    path, peaks = tmp_path / "a.yaml", tmp_path / "a.dat"
+    path.write_text(YAML)
+    peaks.write_text("v Ir I G\n100.0692286 A1 1.0 2.5\n")
+    (species,) = read_species(path, peaks=peaks)
+    assert species.modes[0].fwhm_cm1 == 2.5
+    assert species.modes[0].irrep == "A1"
+    assert "a.dat" in species.provenance.note
+
+
+def test_damaged_library_is_one_line(texts):
+    text = texts["library"]
+    for damaged in (
+        text[: len(text) // 2],
+        text.replace("100.0", '"x"'),
+        text.replace("100.0", "NaN"),
+    ):
+        with pytest.raises(LibraryError) as caught:
+            read_source(make_source("a.json", damaged.encode()))
+        one_line(caught)
+
+
+@settings(max_examples=300, deadline=None)
+@given(data=st.data())
+def test_any_damage_gives_an_error_or_valid_species(texts, data):
+    content = bytearray(texts[data.draw(st.sampled_from(sorted(texts)))].encode())
+    if data.draw(st.booleans()):
+        content = content[: data.draw(st.integers(0, len(content)))]
+    for _ in range(data.draw(st.integers(0, 3)) if content else 0):
+        content[data.draw(st.integers(0, len(content) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    try:
+        species = read_source(make_source("some.txt", bytes(content)))
+    except LibraryError as error:
+        message = str(error)
+    else:
+        message = ""
+        for one in species:
+            assert Species.model_validate_json(one.model_dump_json()) == one
+            assert all(np.isfinite(mode.tensor).all() for mode in one.modes)
+    assert "\n" not in message

@@ -1,0 +1,26 @@
+import pytest
+
+from tersgen.schema.fields import field_table
+from tersgen.schema.recipe import Recipe
+
+
+def test_the_table_describes_the_default_arrays():
+    recipe = Recipe(fields={"n_modes": 7})
+    table = {spec.name: (spec.shape, spec.dtype, spec.unit) for spec in field_table(recipe)}
+    assert table["spectra"] == ((1024,), "float16", "1")
+    assert table["maps"] == ((1, 64, 64), "float16", "1")
+    assert table["sticks/position"] == ((7,), "float32", "cm^-1")
+    assert table["tensors"] == ((7, 3, 3), "float32", "Angstrom^2 amu^-1/2")
+    assert table["label"] == ((), "int32", "1")
+    assert table["params/orientation"] == ((4,), "float32", "1")
+    assert "params/symmetry" not in table
+
+
+def test_fields_can_be_switched_off():
+    off = {"n_modes": 7, "maps": False, "tensors": False, "params": False, "sticks": False}
+    assert [spec.name for spec in field_table(Recipe(fields=off))] == ["spectra", "label"]
+
+
+def test_an_unresolved_recipe_has_no_table():
+    with pytest.raises(ValueError, match="expected a resolved recipe"):
+        field_table(Recipe())
