@@ -22,8 +22,10 @@ from machine import Json, describe, spread, write_json
 from numpy_generator import CANONICAL, SCHEMES, NumpyGenerator, check_statistics
 from writers import numpy_to_hdf5, numpy_to_zarr, tensorstore_build, write_raw
 
-from tersgen.build.chunks import ChunkMaker
+from tersgen.build.chunks import unit_rows
+from tersgen.build.finish import Origin
 from tersgen.build.plan import SHARDS_IN_FLIGHT, Plan, make_plan
+from tersgen.build.rows import GeneratedRuns
 from tersgen.build.run import run
 from tersgen.library.sources import resolve
 from tersgen.sampling.block import Buffer, Generator, available_cpus
@@ -31,6 +33,7 @@ from tersgen.schema.loading import load_recipe
 from tersgen.schema.recipe import Recipe
 from tersgen.store.digest import leaf_digests
 from tersgen.store.encode import checksum, encode_chunk
+from tersgen.store.home import new_home
 
 _WRITER_ROWS = 256
 _MEMORY_ROWS = 32768
@@ -98,9 +101,7 @@ def numpy_alone(peer: NumpyGenerator, n: int) -> None:
 def shard_sizes(dataset: Path) -> list[int]:
     """Return the sizes of all files of a dataset that hold chunks."""
     return [
-        path.stat().st_size
-        for path in sorted(dataset.rglob("*"))
-        if path.is_file() and "c" in path.relative_to(dataset).parts
+        path.stat().st_size for path in sorted(dataset.rglob("*")) if path.name.startswith("c.")
     ]
 
 
@@ -110,8 +111,7 @@ class Bench:
     def __init__(self, generator: Generator, n: int, folder: Path, threads: int) -> None:
         self.generator, self.n, self.folder, self.threads = generator, n, folder, threads
         recipe = generator.recipe
-        self.plan = make_plan(generator, n)
-        self.writing_plan = Plan(Pregenerated(recipe), n, self.plan.layout)
+        self.plan = make_plan(recipe, n)
         self.buffers = [Buffer(recipe, _WRITER_ROWS) for _ in range(threads)]
         self.peers = {scheme: NumpyGenerator(recipe, scheme) for scheme in SCHEMES}
         self.writing_peer = NumpyGenerator(recipe, "boxmuller", _WRITER_ROWS)
@@ -128,6 +128,11 @@ class Bench:
             shutil.rmtree(path)
         path.unlink(missing_ok=True)
         return path
+
+    def _made_before(self) -> Origin:
+        """Return rows that take no time to make."""
+        rows = unit_rows(self.plan.table, self.plan.layout)
+        return Origin("build", rows=GeneratedRuns(Pregenerated(self.plan.recipe), rows))
 
     def _copy(self) -> None:
         for _ in range(_COPIES):
@@ -159,7 +164,9 @@ class Bench:
             Case("build", n, lambda: run(self.plan, folder / "build", threads=threads)),
             Case(
                 "encoding and writing alone", n,
-                lambda: run(self.writing_plan, folder / "writing", threads=threads),
+                lambda: run(
+                    self.plan, folder / "writing", threads=threads, origin=self._made_before()
+                ),
             ),
             Case(
                 "generation alone", n,
@@ -217,7 +224,7 @@ def chunk_parts(generator: Generator, plan: Plan) -> Json:
 
     One thread; the unit as a whole is timed apart, as the build runs it.
     """
-    maker = ChunkMaker(generator, plan.layout, len(plan.classes))
+    maker = plan.maker(plan.store(new_home(Path("unused.zarr"), "zarr")))
     rows = maker.unit_rows
     buffer = Buffer(generator.recipe, rows)
     arrays = [(buffer.arrays[spec.name], spec) for spec in generator.table]

@@ -12,7 +12,17 @@ from typing import Any
 
 Json = dict[str, Any]
 
-_PACKAGES = ("tersgen", "numpy", "numba", "tensorstore", "zarr", "h5py", "numcodecs", "blake3")
+_PACKAGES = (
+    "tersgen",
+    "numpy",
+    "numba",
+    "tensorstore",
+    "zarr",
+    "xxhash",
+    "h5py",
+    "numcodecs",
+    "blake3",
+)
 
 
 def _cpu_model() -> str:

@@ -78,9 +78,7 @@ def _open_tensorstore(plan: Plan, folder: Path, threads: int) -> dict[str, Any]:
             "file_io_concurrency": {"limit": threads},
         }
     )
-    nodes = hierarchy(
-        plan.generator.recipe, plan.table, plan.n_samples, plan.layout, list(plan.classes), {}
-    )
+    nodes = hierarchy(plan.recipe, plan.table, plan.n_samples, plan.layout, list(plan.classes), {})
     names = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
     opened = {
         spec.name: tensorstore.open(
@@ -118,7 +116,8 @@ def tensorstore_build(plan: Plan, folder: Path, threads: int) -> None:
     """
     arrays = _open_tensorstore(plan, folder, threads)
     rows = plan.layout.shard_rows
-    free = [Buffer(plan.generator.recipe, min(rows, plan.n_samples)) for _ in range(3)]
+    generator = Generator(plan.recipe)
+    free = [Buffer(plan.recipe, min(rows, plan.n_samples)) for _ in range(3)]
     writing: deque[tuple[Buffer, list[Any]]] = deque()
 
     def finish_oldest() -> None:
@@ -133,7 +132,7 @@ def tensorstore_build(plan: Plan, folder: Path, threads: int) -> None:
                 finish_oldest()
             buffer = free.pop()
             count = min(rows, plan.n_samples - start)
-            fill_shared(plan.generator, start, buffer, count, pool)
+            fill_shared(generator, start, buffer, count, pool)
             futures = [
                 array[start : start + count].write(buffer.arrays[name][:count])
                 for name, array in arrays.items()

@@ -21,6 +21,18 @@ class OutputError(TersError, OSError):
     """The output cannot be written: it exists, is not writable, or does not fit."""
 
 
+class BusyError(OutputError):
+    """Another builder is writing the dataset."""
+
+
+class LostLockError(OutputError):
+    """Another builder has taken over while this one was out of touch."""
+
+
+class StoppedError(OutputError):
+    """A build was stopped, and goes on when it is called again."""
+
+
 class DatasetError(TersError, OSError):
     """A dataset cannot be opened."""
 

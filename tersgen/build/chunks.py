@@ -1,15 +1,17 @@
-"""One unit of work of a build: a run of rows generated, hashed and encoded while in the cache."""
+"""One unit of work of a build: a run of rows made, hashed and encoded while in the cache."""
 
-import threading
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sampling.block import Buffer, Generator
-from ..store.digest import leaf_digests
-from ..store.encode import Chunk, encode_chunk, fill_up
+from ..schema.fields import FieldSpec
+from ..store.digest import combine, leaf_digests
+from ..store.encode import fill_up
+from ..store.interface import Chunk, Store
 from ..store.layout import Layout, leaf_rows
+from .rows import RowMaker
 
 
 class Encoded(NamedTuple):
@@ -21,38 +23,87 @@ class Encoded(NamedTuple):
     class_counts: NDArray[np.int64]
 
 
+class Shard(NamedTuple):
+    """All runs of one shard."""
+
+    number: int
+    runs: Sequence[Encoded]
+
+    @property
+    def n_rows(self) -> int:
+        """Rows in it."""
+        return sum(run.n_rows for run in self.runs)
+
+    def chunks(self) -> dict[str, list[Chunk]]:
+        """Return the chunks of each array, in order."""
+        return {
+            name: [chunk for run in self.runs for chunk in run.chunks[name]]
+            for name in self.runs[0].chunks
+        }
+
+    def digests(self) -> dict[str, str]:
+        """Return the logical digest of each array's rows."""
+        return {
+            name: combine([leaf for run in self.runs for leaf in run.leaves[name]]).hex()
+            for name in self.runs[0].leaves
+        }
+
+    def class_counts(self) -> dict[int, int]:
+        """Return the rows of each class that occurs."""
+        counts = np.sum([run.class_counts for run in self.runs], axis=0)
+        return {int(label): int(counts[label]) for label in np.flatnonzero(counts)}
+
+
+def unit_rows(table: tuple[FieldSpec, ...], layout: Layout) -> int:
+    """Return the rows of a run: whole chunks, and whole leaves of the digest."""
+    return max(layout.chunk_rows, leaf_rows(table))
+
+
 class ChunkMaker:
-    """Makes runs of rows in any order, from any thread."""
+    """Makes and encodes runs of rows in any order, from any thread."""
 
-    def __init__(self, generator: Generator, layout: Layout, n_classes: int) -> None:
-        self._generator = generator
+    def __init__(
+        self,
+        rows: RowMaker,
+        store: Store,
+        table: tuple[FieldSpec, ...],
+        layout: Layout,
+        n_classes: int,
+    ) -> None:
+        self._rows = rows
+        self._store = store
+        self._table = table
         self._chunk_rows = layout.chunk_rows
-        self._leaf_rows = leaf_rows(generator.table)
+        self._leaf_rows = leaf_rows(table)
         self._n_classes = n_classes
-        self._local = threading.local()
-        self.unit_rows = max(self._chunk_rows, self._leaf_rows)
-        """Rows of a run: whole chunks and whole leaves of the digest."""
-
-    def _buffer(self) -> Buffer:
-        buffer: Buffer | None = getattr(self._local, "buffer", None)
-        if buffer is None:
-            buffer = self._local.buffer = Buffer(self._generator.recipe, self.unit_rows)
-        return buffer
+        self._shard_rows = layout.shard_rows
+        self.unit_rows = unit_rows(table, layout)
 
     def make(self, start: int, n_rows: int) -> Encoded:
         """Return the run of at most ``unit_rows`` rows from sample ``start`` on."""
-        buffer = self._buffer()
-        self._generator.fill(start, buffer, n_rows)
+        arrays = self._rows.make(start, n_rows)
         chunks: dict[str, list[Chunk]] = {}
         leaves: dict[str, list[bytes]] = {}
-        for spec in self._generator.table:
-            values = buffer.arrays[spec.name][:n_rows]
+        for spec in self._table:
+            values = arrays[spec.name]
             leaves[spec.name] = leaf_digests(values, self._leaf_rows)
             chunks[spec.name] = [
-                encode_chunk(
+                self._store.encode_chunk(
                     fill_up(values[first : first + self._chunk_rows], self._chunk_rows, spec), spec
                 )
                 for first in range(0, n_rows, self._chunk_rows)
             ]
-        counts = np.bincount(buffer.outputs.label[:n_rows], minlength=self._n_classes)
+        counts = np.bincount(arrays["label"], minlength=self._n_classes)
         return Encoded(n_rows, chunks, leaves, counts.astype(np.int64))
+
+    def units(self, shard: int, n_rows: int) -> list[tuple[int, int]]:
+        """Return (start, rows) of each run of a shard of ``n_rows`` rows."""
+        first = shard * self._shard_rows
+        return [
+            (first + done, min(self.unit_rows, n_rows - done))
+            for done in range(0, n_rows, self.unit_rows)
+        ]
+
+    def make_shard(self, shard: int, n_rows: int) -> Shard:
+        """Return a whole shard of ``n_rows`` rows."""
+        return Shard(shard, [self.make(start, rows) for start, rows in self.units(shard, n_rows)])

@@ -4,8 +4,10 @@ import os
 from pathlib import Path
 
 from ..errors import OutputError
-from ..schema.manifest import JOURNAL, MANIFEST, RECIPE
+from ..schema.manifest import JOURNAL, LOCK, MANIFEST, RECIPE, SPLITS, TAGS, VERSIONS
 from ..store.files import PARTIAL
+from ..store.home import Home
+from ..store.lock import is_lock
 from ..store.metadata import SHIFT_COORDINATE
 
 
@@ -26,43 +28,56 @@ def topmost_new(path: Path) -> Path:
 
 
 _OURS = {
-    *("zarr.json", RECIPE, MANIFEST, JOURNAL, SHIFT_COORDINATE),
-    *("spectra", "maps", "sticks", "tensors", "label", "params"),
+    *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
+    *("spectra", "maps", "sticks", "tensors", "label", "params", "shards"),
 }
 
 
 def _foreign(folder: Path) -> list[str]:
     """Return what is in a folder and not part of a dataset."""
     names = [path.name for path in folder.iterdir()]
-    return sorted(name for name in names if name.removesuffix(PARTIAL) not in _OURS)
+    return sorted(
+        name
+        for name in names
+        if name not in _OURS and not is_lock(name) and not name.endswith(PARTIAL)
+    )
 
 
-def check_output(out: Path, overwrite: bool) -> None:
-    """Refuse an output that exists or cannot be written, before anything is done.
+def check_output(home: Home, overwrite: bool = False) -> None:
+    """Refuse an output that cannot be a dataset of tersgen, before anything is done.
+
+    A dataset whose build goes on may have files of others in it; one to be replaced may not.
 
     Raises
     ------
     OutputError
-        If ``out`` exists and may not be replaced, or its folder cannot be written.
+        If something else is there, or the place cannot be written.
     """
-    if ":/" in str(out) or str(out) == ".":
-        raise OutputError(f"{out}: expected the path of a new folder, such as data.zarr")
-    if out.exists() or out.is_symlink():
-        if not overwrite:
+    out = home.path
+    if ":/" in str(out) or str(out) in (".", ""):
+        raise OutputError(f"{out}: expected the path of a new dataset, such as data.zarr")
+    for path in {home.path, home.folder}:
+        if path.is_symlink():
+            raise OutputError(f"{path}: expected a new path, got a link; pass another --out")
+    if home.folder.exists():
+        if not home.folder.is_dir():
             raise OutputError(
-                f"{out}: exists already; pass --overwrite to replace it, or another --out"
-            )
-        if out.is_symlink() or not out.is_dir():
-            raise OutputError(
-                f"{out}: exists and is no dataset of tersgen; remove it yourself or pass "
+                f"{home.folder}: exists and is no dataset of tersgen; remove it yourself or pass "
                 "another --out"
             )
-        foreign = _foreign(out)
-        if foreign:
+        foreign = _foreign(home.folder)
+        if foreign and (overwrite or not (home.folder / LOCK).exists()):
             raise OutputError(
-                f"{out}: expected a dataset to replace, found {foreign[0]!r} in it, which is no "
-                "part of one; move it away or pass another --out"
+                f"{home.folder}: expected a dataset of tersgen, found {foreign[0]!r} in it, which "
+                "is no part of one; move it away or pass another --out"
             )
-    parent = existing_parent(out)
+    if home.path != home.folder and home.path.exists() and not home.folder.exists():
+        raise OutputError(
+            f"{out}: exists, and its folder {home.folder.name} does not; remove it yourself or "
+            "pass another --out"
+        )
+    if home.path != home.folder and home.path.is_dir():
+        raise OutputError(f"{out}: expected the path of an HDF5 file, got a folder")
+    parent = existing_parent(home.folder)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"{parent}: expected a folder that can be written, got one that cannot")

@@ -4,46 +4,85 @@ import resource
 import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import ConfigError, OutputError
 from ..sampling.block import Generator, available_cpus
 from ..schema.base import Frozen, field
-from ..schema.fields import FieldSpec
+from ..schema.digest import model_digest
+from ..schema.fields import FieldSpec, field_table
 from ..schema.library import Library
+from ..schema.manifest import LARGEST_N, Format, Lock
+from ..schema.recipe import GENERATOR_VERSION, Recipe
+from ..store.home import Home, make_store
+from ..store.interface import Store
 from ..store.layout import Layout, choose_layout
-from .chunks import ChunkMaker
+from .chunks import ChunkMaker, unit_rows
+from .environment import environment
 from .output import existing_parent
+from .rows import GeneratedRuns, RowMaker
 
-LARGEST_N = 2**53
 _TRIALS = 4
 SHARDS_IN_FLIGHT = 3
 """Shards in memory: one is made, two are flushed to disk."""
 
 
 class Plan(NamedTuple):
-    """A build that is ready to start."""
+    """What a build makes; nothing in it changes a value but the recipe."""
 
-    generator: Generator
+    recipe: Recipe
     n_samples: int
     layout: Layout
+    format: Format
 
     @property
     def table(self) -> tuple[FieldSpec, ...]:
         """The table of arrays."""
-        return self.generator.table
+        return field_table(self.recipe)
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Species names in label order."""
-        library = self.generator.recipe.library
-        return tuple(one.name for one in library.species) if isinstance(library, Library) else ()
+        return tuple(one.name for one in self.recipe.species)
 
     @property
     def row_bytes(self) -> int:
         """Bytes of a row before compression."""
         return sum(spec.row_bytes for spec in self.table)
+
+    @property
+    def n_shards(self) -> int:
+        """Number of shards."""
+        return self.layout.n_shards(self.n_samples)
+
+    def rows_of(self, shard: int) -> int:
+        """Return how many rows a shard holds."""
+        return min(self.layout.shard_rows, self.n_samples - shard * self.layout.shard_rows)
+
+    def lock(self) -> Lock:
+        """Return the lock file of the build."""
+        library = self.recipe.library
+        return Lock(
+            format=self.format,
+            recipe_digest=model_digest(self.recipe),
+            library_digest=model_digest(library) if isinstance(library, Library) else "",
+            generator=GENERATOR_VERSION,
+            seed=self.recipe.seed,
+            n_samples=self.n_samples,
+            chunk_rows=self.layout.chunk_rows,
+            shard_rows=self.layout.shard_rows,
+            environment=environment(),
+        )
+
+    def store(self, home: Home) -> Store:
+        """Return the back end of the dataset at ``home``."""
+        return make_store(home, self.recipe, self.table, self.layout, self.classes)
+
+    def maker(self, store: Store, rows: RowMaker | None = None) -> ChunkMaker:
+        """Return what makes and encodes runs of rows; they are generated unless given."""
+        table = self.table
+        rows = rows or GeneratedRuns(Generator(self.recipe), unit_rows(table, self.layout))
+        return ChunkMaker(rows, store, table, self.layout, len(self.classes))
 
 
 class Estimate(Frozen):
@@ -64,12 +103,13 @@ class Estimate(Frozen):
 
 
 def make_plan(
-    generator: Generator,
+    recipe: Recipe,
     n_samples: int,
+    format: Format = "zarr",
     chunk_rows: int | None = None,
     shard_rows: int | None = None,
 ) -> Plan:
-    """Return the plan of a build of ``n_samples`` rows.
+    """Return the plan of a build of ``n_samples`` rows of a resolved recipe.
 
     Raises
     ------
@@ -79,18 +119,18 @@ def make_plan(
     if not 1 <= n_samples <= LARGEST_N:
         raise ConfigError(f"n: expected a whole number from 1 to 2^53, got {n_samples:.6g}")
     try:
-        layout = choose_layout(generator.table, n_samples, chunk_rows, shard_rows)
+        layout = choose_layout(field_table(recipe), n_samples, chunk_rows, shard_rows)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Plan(generator, n_samples, layout)
+    return Plan(recipe, n_samples, layout, format)
 
 
-def estimate(plan: Plan, out: Path, threads: int | None = None) -> Estimate:
+def estimate(plan: Plan, home: Home, threads: int | None = None) -> Estimate:
     """Make, encode and drop some rows in memory, and say what the whole build will take.
 
     Nothing is written to disk.
     """
-    maker = ChunkMaker(plan.generator, plan.layout, len(plan.classes))
+    maker = plan.maker(plan.store(home))
     threads = threads or available_cpus()
     rows = min(plan.n_samples, maker.unit_rows)
     maker.make(0, rows)  # compiles on a first run; not timed
@@ -100,36 +140,36 @@ def estimate(plan: Plan, out: Path, threads: int | None = None) -> Estimate:
         seconds = (time.perf_counter() - start) / (_TRIALS * threads * rows)
     chunks = [chunk for chunks in runs[0].chunks.values() for chunk in chunks]
     stored = sum(chunk.size for chunk in chunks) / rows
-    n_shards = plan.layout.n_shards(plan.n_samples)
-    n_arrays = len(plan.table)
+    files_per_shard = len(plan.store(home).shard_paths(0))
     shard_bytes = plan.layout.shard_rows * plan.row_bytes
     return Estimate(
         n_samples=plan.n_samples,
         arrays=plan.table,
         row_bytes=plan.row_bytes,
         bytes_stored=int(stored * plan.n_samples),
-        n_shards=n_shards,
+        n_shards=plan.n_shards,
         shard_rows=plan.layout.shard_rows,
         chunk_rows=plan.layout.chunk_rows,
-        n_files=n_shards * n_arrays + n_arrays + 8,
+        n_files=plan.n_shards * files_per_shard + files_per_shard + 8,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         + SHARDS_IN_FLIGHT * shard_bytes,
-        free_bytes=shutil.disk_usage(existing_parent(out)).free,
+        free_bytes=shutil.disk_usage(existing_parent(home.folder)).free,
         samples_per_s=1 / seconds,
         seconds=plan.n_samples * seconds,
     )
 
 
-def check_space(expected: Estimate, out: Path) -> None:
-    """Refuse a build that cannot fit.
+def check_space(expected: Estimate, home: Home, n_kept: int = 0) -> None:
+    """Refuse a build that cannot fit, ``n_kept`` samples of which are there already.
 
     Raises
     ------
     OutputError
-        If the estimated size exceeds the free space.
+        If the estimated size of what is missing exceeds the free space.
     """
-    if expected.bytes_stored > expected.free_bytes:
+    wanted = expected.bytes_stored * (1 - n_kept / expected.n_samples)
+    if wanted > expected.free_bytes:
         raise OutputError(
-            f"{out}: expected room for about {expected.bytes_stored / 1e9:.1f} GB, got "
-            f"{expected.free_bytes / 1e9:.1f} GB free; lower --n, or write to another disk"
+            f"{home.path}: expected room for about {wanted / 1e9:.3g} GB, got "
+            f"{expected.free_bytes / 1e9:.3g} GB free; lower --n, or write to another disk"
         )

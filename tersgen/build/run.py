@@ -1,34 +1,40 @@
 """Running a build on this machine.
 
 Threads make runs of rows, each generated, hashed and encoded in one go; others put them together
-into shards and flush these to disk. What is in flight is bounded, whatever the number of rows.
+into shards and seal these. What is in flight is bounded, whatever the number of rows. A build that
+is stopped, by whatever, goes on when it is called again.
 """
 
-import shutil
-import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
-from datetime import UTC, datetime
+from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import __version__
-from ..errors import OutputError
+from ..dataset.versions import publish
+from ..errors import OutputError, TersError
 from ..sampling.block import available_cpus
-from ..schema.digest import model_digest
-from ..schema.manifest import JOURNAL, MANIFEST, RECIPE, Manifest, ShardRecord
-from ..schema.recipe import GENERATOR_VERSION
-from ..store.digest import combine, dataset_digest
-from ..store.files import DirectFile, sync_folder, write_text
-from ..store.layout import leaf_rows
-from ..store.metadata import hierarchy
-from ..store.zarr_store import create, write_shard
-from .chunks import ChunkMaker, Encoded
-from .output import check_output, topmost_new
+from ..schema.manifest import JOURNAL, LOCK, MANIFEST, Manifest, ShardRecord
+from ..store.files import make_folder
+from ..store.home import Home, new_home
+from ..store.journal import Journal
+from ..store.lock import BuilderLock
+from .begin import (
+    check_same,
+    kept_shards,
+    make_folders,
+    remove_dataset,
+    write_beginning,
+    write_metadata,
+)
+from .chunks import ChunkMaker, Encoded, Shard
+from .finish import BUILT, Origin, make_manifest
+from .output import check_output
 from .plan import SHARDS_IN_FLIGHT, Plan
+from .seal import Sealer, remove_leftovers
 
 
 class Progress(NamedTuple):
@@ -37,6 +43,11 @@ class Progress(NamedTuple):
     n_done: int
     n_samples: int
     bytes_stored: int
+    n_kept: int = 0
+    """Rows that were there before."""
+
+
+Report = Callable[[Progress], None]
 
 
 class Built(NamedTuple):
@@ -44,134 +55,157 @@ class Built(NamedTuple):
 
     manifest: Manifest
     seconds: float
+    n_kept: int
+    """Rows that were there before."""
+
+
+class Tally:
+    """Counts what is sealed, and reports it."""
+
+    def __init__(self, n_samples: int, report: Report | None) -> None:
+        self.progress = Progress(0, n_samples, 0)
+        self._report = report
+        self._n_added = 0
+
+    def keep(self, records: Sequence[ShardRecord]) -> None:
+        """Count shards that were there before."""
+        for record in records:
+            self._count(record)
+        self.progress = self.progress._replace(n_kept=self.progress.n_done)
+
+    def add(self, sealed: Sequence[ShardRecord]) -> None:
+        """Count those of all shards sealed now that are not counted yet, and report."""
+        for record in sealed[self._n_added :]:
+            self._n_added += 1
+            self._count(record)
+            if self._report is not None:
+                self._report(self.progress)
+
+    def _count(self, record: ShardRecord) -> None:
+        self.progress = self.progress._replace(
+            n_done=self.progress.n_done + record.rows,
+            bytes_stored=self.progress.bytes_stored + record.bytes_stored,
+        )
+
+
+def make_shards(
+    plan: Plan, todo: Sequence[int], maker: ChunkMaker, sealer: Sealer, threads: int, tally: Tally
+) -> None:
+    """Make and seal shards; on any error those being sealed are finished, the others dropped."""
+    upcoming = (unit for shard in todo for unit in maker.units(shard, plan.rows_of(shard)))
+    ahead = plan.layout.shard_rows // maker.unit_rows + 2 * threads
+    making: deque[Future[Encoded]] = deque()
+    sealing: deque[Future[ShardRecord]] = deque()
+    try:
+        with (
+            ThreadPoolExecutor(threads, "tersgen-make") as makers,
+            ThreadPoolExecutor(SHARDS_IN_FLIGHT - 1, "tersgen-seal") as sealers,
+        ):
+            try:
+                for shard in todo:
+                    runs: list[Encoded] = []
+                    for _ in maker.units(shard, plan.rows_of(shard)):
+                        for start, n_rows in islice(upcoming, ahead - len(making) - len(runs)):
+                            making.append(makers.submit(maker.make, start, n_rows))
+                        runs.append(making.popleft().result())
+                    while len(sealing) >= SHARDS_IN_FLIGHT - 1:
+                        sealing.popleft().result()
+                        tally.add(sealer.sealed)
+                    sealing.append(sealers.submit(sealer.seal, Shard(shard, runs)))
+                for future in sealing:
+                    future.result()
+                    tally.add(sealer.sealed)
+            except BaseException:
+                for run in making:
+                    run.cancel()
+                raise
+    finally:
+        tally.add(sealer.sealed)
 
 
 @contextmanager
-def _removed_on_error(out: Path, made: Path) -> Iterator[None]:
-    """Leave nothing half-written behind: on any error remove ``made``, which holds ``out``."""
+def new_folder(folder: Path) -> Iterator[None]:
+    """Make a folder, unless it is there; on an error remove what was made, if that is empty."""
+    try:
+        made = make_folder(folder)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
     try:
         yield
-    except OSError as error:
-        shutil.rmtree(made, ignore_errors=True)
-        reason = error.strerror or str(error)
-        raise OutputError(
-            f"{out}: writing failed, and what was written is removed: {reason}"
-        ) from error
     except BaseException:
-        shutil.rmtree(made, ignore_errors=True)
+        with suppress(OSError):
+            for path in made:
+                path.rmdir()
         raise
 
 
-def _silent(progress: Progress) -> None:
-    """Report nothing."""
+@contextmanager
+def explained(
+    home: Home, lock: BuilderLock, tally: Tally, again: str = "the same command"
+) -> Iterator[None]:
+    """Say what is kept when a build stops; of a new dataset nothing is, if nothing was sealed.
+
+    Call it with the lock held.
+
+    Raises
+    ------
+    LostLockError
+        Instead of any error, if another builder has taken over.
+    """
+    new = not any((home.folder / name).exists() for name in (LOCK, MANIFEST, JOURNAL))
+    try:
+        yield
+    except BaseException as error:
+        lock.check()
+        done, wanted = tally.progress.n_done, tally.progress.n_samples
+        if done == 0 and new:
+            remove_dataset(home)
+            left = "nothing was sealed yet, and nothing is left behind"
+        else:
+            left = f"{done} of {wanted} samples are on disk and kept; {again} goes on"
+        if isinstance(error, OSError) and not isinstance(error, TersError):
+            reason = error.strerror or str(error)
+            raise OutputError(f"{home.path}: writing failed: {reason}; {left}") from error
+        if not isinstance(error, TersError):
+            error.add_note(f"{home.path}: stopped; {left}")
+        raise
 
 
-class _Sealer:
-    """Puts encoded runs together into shards on disk, and keeps the record of each."""
+def complete(
+    plan: Plan,
+    home: Home,
+    lock: BuilderLock,
+    origin: Origin,
+    threads: int | None,
+    tally: Tally,
+) -> Manifest:
+    """Seal every shard of a plan that is not there, and publish the version.
 
-    def __init__(self, plan: Plan, out: Path) -> None:
-        self._plan = plan
-        self._out = out
-        self._lock = threading.Lock()
-        self._files = threading.local()
-        self.records: dict[int, ShardRecord] = {}
-        self.n_done = 0
-        self.bytes_stored = 0
+    Call it with the lock held and the lock file of the plan written.
 
-    def seal(self, shard: int, runs: list[Encoded]) -> None:
-        """Write one shard of every array, then its record."""
-        if not hasattr(self._files, "direct"):
-            self._files.direct = DirectFile()
-        size = 0
-        digests = {}
-        for spec in self._plan.table:
-            chunks = [chunk for run in runs for chunk in run.chunks[spec.name]]
-            size += write_shard(
-                self._out, spec, shard, chunks, self._plan.layout, self._files.direct
-            )
-            digests[spec.name] = combine([leaf for run in runs for leaf in run.leaves[spec.name]])
-        counts = sum(run.class_counts for run in runs)
-        record = ShardRecord(
-            shard=shard,
-            rows=sum(run.n_rows for run in runs),
-            bytes_stored=size,
-            digests={name: digest.hex() for name, digest in digests.items()},
-            class_counts={str(k): int(n) for k, n in enumerate(counts) if n},  # type: ignore[arg-type]
-        )
-        with self._lock, (self._out / JOURNAL).open("a", encoding="utf-8") as journal:
-            journal.write(record.model_dump_json() + "\n")
-            self.records[shard] = record
-            self.n_done += record.rows
-            self.bytes_stored += size
-
-
-def _make_shards(
-    plan: Plan, sealer: _Sealer, threads: int, report: Callable[[Progress], None]
-) -> None:
-    maker = ChunkMaker(plan.generator, plan.layout, len(plan.classes))
-    unit = maker.unit_rows
-    per_shard = plan.layout.shard_rows // unit
-    n_units = -(-plan.n_samples // unit)
-    making: deque[Future[Encoded]] = deque()
-    sealing: deque[Future[None]] = deque()
-    runs: list[Encoded] = []
-    submitted = 0
-    with (
-        ThreadPoolExecutor(threads, "tersgen-make") as makers,
-        ThreadPoolExecutor(SHARDS_IN_FLIGHT - 1, "tersgen-seal") as sealers,
-    ):
-        try:
-            for unit_number in range(n_units):
-                limit = (unit_number // per_shard + 1) * per_shard + 2 * threads
-                while submitted < min(n_units, limit):
-                    start = submitted * unit
-                    rows = min(unit, plan.n_samples - start)
-                    making.append(makers.submit(maker.make, start, rows))
-                    submitted += 1
-                runs.append(making.popleft().result())
-                if len(runs) == per_shard or unit_number == n_units - 1:
-                    while len(sealing) >= SHARDS_IN_FLIGHT - 1:
-                        sealing.popleft().result()
-                    sealing.append(sealers.submit(sealer.seal, unit_number // per_shard, runs))
-                    runs = []
-                    report(Progress(sealer.n_done, plan.n_samples, sealer.bytes_stored))
-            for future in sealing:
-                future.result()
-        except BaseException:
-            for run in making:
-                run.cancel()
-            for shard in sealing:
-                shard.cancel()
-            raise
-    report(Progress(sealer.n_done, plan.n_samples, sealer.bytes_stored))
-
-
-def _manifest(plan: Plan, sealer: _Sealer) -> Manifest:
-    records = [sealer.records[shard] for shard in sorted(sealer.records)]
-    roots = {
-        spec.name: combine([bytes.fromhex(record.digests[spec.name]) for record in records])
-        for spec in plan.table
-    }
-    recipe_digest = model_digest(plan.generator.recipe)
-    return Manifest(
-        tersgen_version=__version__,
-        generator=GENERATOR_VERSION,
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-        n_samples=plan.n_samples,
-        chunk_rows=plan.layout.chunk_rows,
-        shard_rows=plan.layout.shard_rows,
-        leaf_rows=leaf_rows(plan.table),
-        recipe_digest=recipe_digest,
-        digest=dataset_digest(recipe_digest, plan.n_samples, roots),
-        arrays={name: root.hex() for name, root in roots.items()},
-        fields=plan.table,
-        classes=plan.classes,
-        class_counts=tuple(
-            sum(record.class_counts.get(str(label), 0) for record in records)
-            for label in range(len(plan.classes))
-        ),
-        bytes_stored=sealer.bytes_stored,
-    )
+    Raises
+    ------
+    OSError
+        If the file system refuses.
+    LostLockError
+        If another builder has taken over.
+    """
+    store = plan.store(home)
+    make_folders(home, plan)
+    with Journal(home.folder, lock.check) as journal:
+        kept = kept_shards(home, plan, journal)
+        remove_leftovers(home.folder)
+        tally.keep(list(kept.values()))
+        todo = [shard for shard in range(plan.n_shards) if shard not in kept]
+        sealer = Sealer(home.folder, store, lock, journal)
+        maker = plan.maker(store, origin.rows)
+        make_shards(plan, todo, maker, sealer, threads or available_cpus(), tally)
+        sealed = {record.shard: record for record in sealer.sealed}
+    files = write_metadata(home, plan, lock.check)
+    manifest = make_manifest(plan, {**kept, **sealed}, files, origin)
+    lock.check()
+    publish(home, manifest)
+    return manifest
 
 
 def run(
@@ -179,40 +213,37 @@ def run(
     out: Path,
     overwrite: bool = False,
     threads: int | None = None,
-    report: Callable[[Progress], None] | None = None,
+    report: Report | None = None,
+    origin: Origin = BUILT,
+    take_over: bool = False,
 ) -> Built:
-    """Build a dataset and return its manifest and the time taken.
+    """Build a dataset, or go on with it, and return its manifest and the time taken.
 
     Raises
     ------
     OutputError
-        If the output exists or cannot be written; nothing half-written is left behind.
+        If another dataset is there, or the output cannot be written; what is sealed stays.
+    BusyError
+        If another builder is writing it.
+    DatasetError
+        If what is there is damaged.
     """
-    check_output(out, overwrite)
     start = time.perf_counter()
-    recipe = plan.generator.recipe
-    made = topmost_new(out)
-    if out.exists():
-        try:
-            shutil.rmtree(out)
-        except OSError as error:
-            raise OutputError(
-                f"{out}: cannot be replaced ({error.strerror or error}); is another build writing "
-                "it? wait for that, or pass another --out"
-            ) from error
-    with _removed_on_error(out, made):
-        out.mkdir(parents=True)
-        write_text(out / RECIPE, recipe.model_dump_json(indent=1) + "\n")
-        attributes = {"tersgen": {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}}
-        nodes = hierarchy(
-            recipe, plan.table, plan.n_samples, plan.layout, list(plan.classes), attributes
-        )
-        create(out, recipe, nodes)
-        sealer = _Sealer(plan, out)
-        _make_shards(plan, sealer, threads or available_cpus(), report or _silent)
-        manifest = _manifest(plan, sealer)
-        for node in nodes:
-            sync_folder(out / node)
-        write_text(out / MANIFEST, manifest.model_dump_json(indent=1) + "\n")
-        sync_folder(out)
-    return Built(manifest, time.perf_counter() - start)
+    home = new_home(out, plan.format)
+    check_output(home, overwrite)
+    tally = Tally(plan.n_samples, report)
+    again = "the same command" + (" without --overwrite" if overwrite else "")
+    with (
+        new_folder(home.folder),
+        BuilderLock(home.folder, take_over) as lock,
+        explained(home, lock, tally, again),
+    ):
+        if overwrite:
+            remove_dataset(home)
+        manifest = check_same(home, plan)
+        if manifest is not None:
+            return Built(manifest, time.perf_counter() - start, manifest.n_samples)
+        if not (home.folder / LOCK).exists():
+            write_beginning(home, plan, lock.check)
+        manifest = complete(plan, home, lock, origin, threads, tally)
+    return Built(manifest, time.perf_counter() - start, tally.progress.n_kept)

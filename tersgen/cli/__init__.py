@@ -11,12 +11,21 @@ from .. import __version__
 from ..errors import TersError, TersWarning
 
 _COMMANDS = {
-    "build": "Build a dataset.",
+    "build": "Build a dataset, or go on with one that was stopped.",
     "config": "Show the settings that a build would use.",
+    "convert": "Copy a dataset into the other back end.",
+    "diff": "Show what differs between two datasets or versions.",
+    "extend": "Add samples to a dataset.",
     "info": "Tell what a dataset holds.",
     "library": "List, show, import and compute species.",
+    "log": "Show the versions of a dataset.",
     "plot": "Draw samples of a dataset or recipe.",
+    "repair": "Make what is damaged in a dataset again.",
+    "reproduce": "Make some rows again and compare them to the bit.",
     "schema": "Export the JSON Schemas of all models.",
+    "split": "Split a dataset into parts for training and testing.",
+    "tag": "Name a version of a dataset.",
+    "verify": "Find out whether a dataset is whole and as it was sealed.",
 }
 
 

@@ -7,32 +7,48 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from .options import COUNT, FILE, human_bytes, human_time, json_option, recipe_options
+from .options import (
+    COUNT,
+    FILE,
+    FORMATS,
+    human_bytes,
+    human_time,
+    json_option,
+    layout_options,
+    recipe_options,
+    take_over_option,
+    threads_option,
+)
+from .stopping import stoppable
 
 
 @click.command("build")
 @click.option("--n", "n_samples", type=COUNT, default=100_000, show_default=True,
               help="Samples to make; 1e6 is understood.")  # fmt: skip
 @click.option("--out", type=FILE, required=True, help="Dataset to write, e.g. data.zarr.")
+@click.option("--format", "back_end", type=FORMATS,
+              help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
 @click.option("--overwrite", is_flag=True, help="Replace the dataset at --out.")
-@click.option("--chunk-rows", type=COUNT, help="Rows of a chunk.  [default: from a row's bytes]")
-@click.option("--shard-rows", type=COUNT, help="Rows of a shard.  [default: from a row's bytes]")
-@click.option("--threads", type=COUNT, help="Threads that generate.  [default: all processors]")
+@layout_options
+@threads_option
+@take_over_option
 @json_option
 def command(
     n_samples: int,
     out: Path,
+    back_end: Any,
     dry_run: bool,
     overwrite: bool,
     chunk_rows: int | None,
     shard_rows: int | None,
     threads: int | None,
+    take_over: bool,
     as_json: bool,
     **recipe_parts: Any,
 ) -> None:
-    """Build a dataset of N samples.
+    """Build a dataset of N samples; a build that was stopped goes on with the same command.
 
     Without further options the species are the built-in molecules. The same recipe and seed give
     the same dataset, to the bit, whatever the machine.
@@ -40,54 +56,75 @@ def command(
     \b
     Examples:
       tersgen build --n 1e5 --out data.zarr
+      tersgen build --n 1e5 --out data.h5
       tersgen build --n 1e5 --library mol.fchk --library random:32 --out mixed.zarr
       tersgen build --config recipe.toml --n 1e6 --out data.zarr --dry-run
     """
+    from ..build.begin import rows_kept
     from ..build.output import check_output
     from ..build.plan import check_space, estimate, make_plan
     from ..build.run import run
-    from ..dataset.opening import is_resolved
     from ..library.sources import resolve
-    from ..sampling.block import Generator
+    from ..store.home import guess_format, new_home
     from .progress import Reporter
     from .recipes import recipe_from_options
 
     recipe = recipe_from_options(**recipe_parts)
+    home = new_home(out, back_end or guess_format(out))
     if not dry_run:
-        check_output(out, overwrite)
-    generator = Generator(recipe if is_resolved(recipe) else resolve(recipe))
+        check_output(home, overwrite)
+    recipe = recipe if recipe.is_resolved else resolve(recipe)
     try:
-        plan = make_plan(generator, n_samples, chunk_rows, shard_rows)
+        plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    expected = estimate(plan, out, threads)
-    if dry_run:
-        _print_estimate(expected, as_json)
-        if out.exists():
-            click.echo(f"Warning: {out} exists already; a build would need --overwrite", err=True)
-        return
-    check_space(expected, out)
-    with Reporter(n_samples, quiet=as_json) as reporter:
-        built = run(plan, out, overwrite, threads, reporter.update)
+    kept = 0 if overwrite else rows_kept(home, plan)
+    if dry_run or kept < n_samples:
+        expected = estimate(plan, home, threads)
+        if dry_run:
+            _print_estimate(expected, as_json)
+            if kept:
+                click.echo(f"{kept} of these samples are there already", err=True)
+            return
+        check_space(expected, home, kept)
+    if kept and not as_json:
+        click.echo(f"{out}: {kept} of {n_samples} samples are there already and kept")
+    with stoppable(), Reporter(n_samples, quiet=as_json) as reporter:
+        built = run(plan, out, overwrite, threads, reporter.update, take_over=take_over)
+    print_built(built, out, as_json)
+
+
+def print_built(built: Any, out: Path, as_json: bool) -> None:
+    """Say what was built, and how fast."""
     manifest = built.manifest
-    rate = manifest.n_samples / built.seconds
+    n_made = manifest.n_samples - built.n_kept
+    bytes_per_s = manifest.bytes_stored / manifest.n_samples * n_made / built.seconds
     if as_json:
         result = {
             "path": str(out),
             "n_samples": manifest.n_samples,
+            "n_kept": built.n_kept,
             "seconds": round(built.seconds, 3),
-            "samples_per_s": round(rate, 1),
+            "samples_per_s": round(n_made / built.seconds, 1),
             "bytes_stored": manifest.bytes_stored,
-            "bytes_per_s": round(manifest.bytes_stored / built.seconds, 1),
+            "bytes_per_s": round(bytes_per_s, 1),
             "digest": manifest.digest,
+            "version": manifest.version,
         }
         click.echo(json.dumps(result))
         return
-    click.echo(
+    text = (
         f"{out}: {manifest.n_samples} samples of {len(manifest.classes)} species, "
-        f"{human_bytes(manifest.bytes_stored)}, in {human_time(built.seconds)}: "
-        f"{rate:.0f} samples/s, {manifest.bytes_stored / built.seconds / 1e6:.0f} MB/s"
+        f"{human_bytes(manifest.bytes_stored)}"
     )
+    if n_made == 0:
+        click.echo(f"{text}: complete already, nothing to do")
+    else:
+        kept = f" ({built.n_kept} kept, {n_made} made)" if built.n_kept else ""
+        click.echo(
+            f"{text}, in {human_time(built.seconds)}{kept}: {n_made / built.seconds:.0f} "
+            f"samples/s, {bytes_per_s / 1e6:.0f} MB/s"
+        )
     click.echo(f"digest {manifest.digest}")
 
 

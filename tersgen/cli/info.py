@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ..schema.loading import printable
 from .options import FILE, human_bytes, json_option
 
 
@@ -28,18 +29,19 @@ def command(path: Path, as_json: bool) -> None:
         }
         click.echo(json.dumps(content))
         return
+    shown = printable(str(path))
     if manifest:
         click.echo(
-            f"{path}: {dataset.n_samples} samples of {len(dataset.classes)} species, "
+            f"{shown}: {dataset.n_samples} samples of {len(dataset.classes)} species, "
             f"{human_bytes(manifest.bytes_stored)}, format {manifest.format_version}, "
-            f"built {manifest.created} by tersgen {manifest.tersgen_version}"
+            f"built {manifest.created} by tersgen {manifest.environment.tersgen}"
         )
         click.echo(
             f"digest {manifest.digest}\nshards of {manifest.shard_rows} rows, chunks of "
             f"{manifest.chunk_rows}"
         )
     else:
-        click.echo(f"{path}: a recipe of {len(dataset.classes)} species; rows made when read")
+        click.echo(f"{shown}: a recipe of {len(dataset.classes)} species; rows made when read")
     click.echo(f"\n{'array':<22} {'type':<8} {'dims of a row':<38} unit")
     for field in dataset.values():
         spec = field.spec

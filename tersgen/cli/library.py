@@ -142,10 +142,10 @@ def _refuse_existing(output: Path, overwrite: bool) -> None:
 def _write_library(species: "tuple[Species, ...]", output: Path) -> None:
     from ..errors import OutputError
     from ..schema.library import Library
-    from ..store.files import write_text
+    from ..store.files import write_durably
 
     try:
-        write_text(output, Library(species=species).model_dump_json(indent=1) + "\n")
+        write_durably(output, [Library(species=species).model_dump_json(indent=1).encode() + b"\n"])
     except OSError as error:
         raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
     modes = sum(len(one.modes) for one in species)

@@ -45,6 +45,33 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+FORMATS = click.Choice(["zarr", "hdf5"])
+
+
+def threads_option(function: F) -> F:
+    """Add ``--threads``."""
+    return click.option("--threads", type=COUNT, help="Threads to use.  [default: all processors]")(
+        function
+    )
+
+
+def layout_options(function: F) -> F:
+    """Add ``--chunk-rows`` and ``--shard-rows``."""
+    for name in ("shard", "chunk"):
+        function = click.option(
+            f"--{name}-rows", type=COUNT, help=f"Rows of a {name}.  [default: from a row's bytes]"
+        )(function)
+    return function
+
+
+def take_over_option(function: F) -> F:
+    """Add ``--take-over``."""
+    return click.option(
+        "--take-over", is_flag=True,
+        help="Take over from a builder on another machine that you know to be dead.",
+    )(function)  # fmt: skip
+
+
 def recipe_options(function: F) -> F:
     """Add the options that make up a recipe."""
     for option in reversed(

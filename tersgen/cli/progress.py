@@ -46,10 +46,41 @@ class Reporter:
             self._bar.update(progress.n_done - self._bar.n)
         elif not self._quiet and now - self._last >= _EVERY_S:
             self._last = now
-            rate = progress.n_done / (now - self._start)
+            rate = max(1, progress.n_done - progress.n_kept) / (now - self._start)
             left = (progress.n_samples - progress.n_done) / rate
             click.echo(
                 f"{progress.n_done} of {progress.n_samples} samples, {rate:.0f} samples/s, "
                 f"{human_bytes(progress.bytes_stored)}, {human_time(left)} left",
                 err=True,
             )
+
+
+class Steps:
+    """Shows how many of some known number of things are done, on a terminal."""
+
+    def __init__(self, unit: str, quiet: bool = False) -> None:
+        self._unit = unit
+        self._show = not quiet and sys.stderr.isatty()
+        self._bar: tqdm[Any] | None = None
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def update(self, done: int, total: int) -> None:
+        """Show how far it is."""
+        if not self._show:
+            return
+        if self._bar is None:
+            self._bar = tqdm(total=total, unit=f" {self._unit}", dynamic_ncols=True)
+        self._bar.update(done - self._bar.n)

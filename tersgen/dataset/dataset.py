@@ -12,6 +12,7 @@ from ..schema.fields import SAMPLE, FieldSpec, field_table
 from ..schema.library import Library, Species
 from ..schema.manifest import Manifest
 from ..schema.recipe import Recipe
+from ..schema.split import Split
 from .selection import select_rows
 from .sources import RowSource
 
@@ -90,6 +91,8 @@ class Dataset(Mapping[str, Field]):
         What a stored dataset says of itself; None for a dataset that is generated.
     path
         Where it is stored, or the recipe's file.
+    splits
+        The splits of a stored dataset, by name.
     """
 
     def __init__(
@@ -99,8 +102,10 @@ class Dataset(Mapping[str, Field]):
         n_samples: int,
         source: RowSource,
         manifest: Manifest | None = None,
+        folder: Path | None = None,
     ) -> None:
         self.path = path
+        self._folder = folder
         self.recipe = recipe
         self.manifest = manifest
         self.n_samples = n_samples
@@ -158,6 +163,50 @@ class Dataset(Mapping[str, Field]):
     def digest(self) -> str | None:
         """The logical digest of a stored dataset; None for one that is generated."""
         return self.manifest.digest if self.manifest else None
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits of a stored dataset by name, with counts and class weights."""
+        return {split.name: split for split in self.manifest.splits} if self.manifest else {}
+
+    def parts(self, split: str = "default") -> NDArray[np.uint8]:
+        """Return the part of each row in a split, a number in its ``rule.names``, shape (n,).
+
+        Raises
+        ------
+        UnknownFieldError
+            If there is no split of that name.
+        DamagedDataError
+            If its file is missing or damaged.
+        """
+        from .parts import load_parts
+
+        known = self.splits
+        if split not in known or self._folder is None:
+            raise UnknownFieldError(
+                f"{self.path}: expected one of its splits "
+                f"({', '.join(known) or 'there are none: make one with tersgen split'}), "
+                f"got {split!r}"
+            )
+        return load_parts(self._folder, known[split])
+
+    def rows_in(self, part: str, split: str = "default") -> NDArray[np.intp]:
+        """Return the rows of one part of a split, such as ``train``, rising, shape (n_part,).
+
+        Raises
+        ------
+        UnknownFieldError
+            If there is no such split or part.
+        DamagedDataError
+            If the split's file is missing or damaged.
+        """
+        parts = self.parts(split)
+        names = self.splits[split].rule.names
+        if part not in names:
+            raise UnknownFieldError(
+                f"{self.path}: split {split!r}: expected one of {', '.join(names)}, got {part!r}"
+            )
+        return np.flatnonzero(parts == names.index(part))
 
     def sample(self, index: int) -> dict[str, Any]:
         """Return every field of one row by name, and the name of its species as ``species``.

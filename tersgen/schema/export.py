@@ -7,14 +7,18 @@ from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
 from .library import Library
-from .manifest import Manifest, ShardRecord
+from .manifest import JournalLine, Lock, Manifest, Tag
 from .recipe import Recipe
+from .split import Split
 
 MODELS: dict[str, type[BaseModel]] = {
     "recipe": Recipe,
     "library": Library,
+    "lock": Lock,
+    "journal": JournalLine,
     "manifest": Manifest,
-    "shard": ShardRecord,
+    "split": Split,
+    "tag": Tag,
 }
 
 

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+import reprlib
 import tomllib
 import types
 import typing
@@ -18,7 +19,8 @@ from .recipe import Recipe
 M = TypeVar("M", bound=BaseModel)
 
 _LARGEST_FILE = 1 << 30
-
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 80
 
 _PHRASES = (
     ("Input should be a valid tuple", "expected a list"),
@@ -65,7 +67,7 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     if error["type"] == "value_error":
         return f"{name}: {message}" if name else message
     got = error["input"]
-    shown = f"a table with {len(got)} entries" if isinstance(got, Mapping) else repr(got)
+    shown = f"a table with {len(got)} entries" if isinstance(got, Mapping) else _SHORT.repr(got)
     if error["type"] == "missing":
         return f"{name}: expected a value, got none"
     return f"{name}: {message}, got {shown[:80]}"
@@ -82,13 +84,61 @@ def validate(model: type[M], data: Any, origin: str) -> M:
     try:
         return model.model_validate(data)
     except ValidationError as error:
-        first, *others = error.errors(include_url=False)
-        more = f" (and {len(others)} more)" if others else ""
-        raise ConfigError(f"{origin}: {_describe(first, model)}{more}") from None
+        raise _explained(error, model, origin) from None
 
 
-def read_text(path: Path) -> str:
-    """Return the text of a file of at most 1 GiB.
+def validate_text(model: type[M], text: str, origin: str) -> M:
+    """Return a JSON text as a ``model``, every value of just the type that is expected.
+
+    Raises
+    ------
+    ConfigError
+        If it does not fit the model.
+    """
+    try:
+        return model.model_validate_json(text, strict=True)
+    except ValidationError as error:
+        raise _explained(error, model, origin) from None
+
+
+def _explained(error: ValidationError, model: type[BaseModel], origin: str) -> ConfigError:
+    first, *others = error.errors(include_url=False)
+    more = f" (and {len(others)} more)" if others else ""
+    return ConfigError(f"{origin}: {printable(_describe(first, model))}{more}")
+
+
+def printable(text: str) -> str:
+    r"""Return a text with what could steer a terminal spelt out.
+
+    >>> print(printable("a\x1b[31mb"))
+    a\x1b[31mb
+    """
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        raise ValueError("a name is given twice")
+    return table
+
+
+def parse_json(text: str) -> Any:
+    """Return the content of a JSON text, in which no table may name anything twice.
+
+    Raises
+    ------
+    ValueError
+        If it is not well formed, or too deep.
+    """
+    try:
+        return json.loads(text, object_pairs_hook=_once)
+    except RecursionError:
+        raise ValueError("tables or lists too deep in each other") from None
+
+
+def read_text(path: Path, largest: int = _LARGEST_FILE) -> str:
+    """Return the text of a file of at most ``largest`` bytes.
 
     Raises
     ------
@@ -96,8 +146,8 @@ def read_text(path: Path) -> str:
         If it cannot be read, is too large or is not UTF-8.
     """
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise ConfigError(f"{path}: expected a file of at most 1 GiB")
+        if path.stat().st_size > largest:
+            raise ConfigError(f"{path}: expected a file of at most {largest >> 20} MiB")
         return path.read_text("utf-8")
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8 text, got other bytes") from None
@@ -119,8 +169,8 @@ def parse_document(text: str, path: Path) -> Any:
         if path.suffix in (".yaml", ".yml"):
             return yaml.safe_load(text)
         if path.suffix == ".json":
-            return json.loads(text)
-    except (tomllib.TOMLDecodeError, yaml.YAMLError, json.JSONDecodeError, RecursionError) as error:
+            return parse_json(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise ConfigError(f"{path}: not well formed: {reason}") from None
     raise ConfigError(f"{path}: expected a .toml, .yaml, .yml or .json file, got {path.suffix!r}")

@@ -1,44 +1,176 @@
-"""What a dataset says of itself: its manifest, and a record for each sealed shard."""
+"""What a dataset says of itself: its lock file, a record for each sealed shard, its versions."""
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from .base import Frozen, field
+from blake3 import blake3
+from pydantic import Field, model_validator
+
+from .base import Frozen, Name, field
+from .digest import canonical_json
 from .fields import FieldSpec
+from .split import Split
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 """Version of the format on disk; others are refused."""
 
 MANIFEST = "manifest.json"
 RECIPE = "recipe.json"
 JOURNAL = "journal.jsonl"
+LOCK = "lock.json"
+VERSIONS = "versions"
+TAGS = "tags"
+SPLITS = "splits"
+
+LARGEST_N = 2**53
+"""Most rows of a dataset: indices are exact in every language's numbers."""
+
+Format = Literal["zarr", "hdf5"]
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
+"""Printable ASCII: safe in a terminal."""
+TagName = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+InsidePath = Annotated[
+    str, Field(max_length=200, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*(/[a-z0-9_]+(\.[a-z0-9_]+)*)*$")
+]
+"""A path that stays inside the dataset's folder."""
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+class FileFacts(Frozen):
+    """What a file is on disk: its size, and a fast checksum against accidents."""
+
+    bytes: Count = field("size of the file", "byte")
+    xxh128: str = field("XXH3 128-bit hash of the file", "1", pattern=r"^[0-9a-f]{32}$")
 
 
 class ShardRecord(Frozen):
     """One sealed shard: a line of the journal."""
 
-    shard: int = field("number of the shard", "1", ge=0)
-    rows: int = field("rows in it", "row", gt=0)
-    bytes_stored: int = field("bytes of its files", "byte", ge=0)
-    digests: dict[str, str] = field("logical BLAKE3 digest of each array's rows", "1")
-    class_counts: dict[str, int] = field("rows of each class that occurs, by label", "row")
+    shard: Count = field("number of the shard", "1")
+    rows: int = field("rows in it", "row", gt=0, le=LARGEST_N)
+    files: dict[InsidePath, FileFacts] = field("its files, by path inside the folder", "1")
+    digests: dict[str, Digest] = field("logical BLAKE3 digest of each array's rows", "1")
+    class_counts: dict[Count, Count] = field("rows of each class that occurs, by label", "row")
+
+    @property
+    def bytes_stored(self) -> int:
+        """Bytes of its files."""
+        return sum(facts.bytes for facts in self.files.values())
+
+
+class JournalLine(Frozen):
+    """A line of the journal: a record and what proves that it was written whole."""
+
+    record: ShardRecord = field("the sealed shard", "1")
+    check: str = field("first 16 digits of the BLAKE3 digest of the record's canonical JSON", "1")
+
+    @classmethod
+    def of(cls, record: ShardRecord) -> Self:
+        """Return the line of a record."""
+        text = canonical_json(record.model_dump(mode="json"))
+        return cls(record=record, check=blake3(text.encode()).hexdigest(16)[:16])
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        text = canonical_json(self.record.model_dump(mode="json"))
+        if self.check != blake3(text.encode()).hexdigest(16)[:16]:
+            raise ValueError("check: expected that of the record, got another")
+        return self
+
+
+class Environment(Frozen):
+    """Where and with what something was built."""
+
+    tersgen: Text = field("version of this package", "1")
+    python: Text = field("version of Python", "1")
+    platform: Text = field("operating system and machine", "1")
+    cpu: Text = field("model of the processor", "1")
+    packages: dict[Text, Text] = field("versions of the packages that make and store values", "1")
+
+
+class Lock(Frozen):
+    """The lock file: all that is needed to make the dataset again. Written before any shard."""
+
+    format_version: Literal[2] = field("version of the format", "1", FORMAT_VERSION)
+    format: Format = field("back end", "1")
+    recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
+    library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
+    generator: int = field("version of the generator", "1")
+    seed: int = field("seed of all random streams", "1")
+    n_samples: int = field("rows when complete", "row", gt=0, le=LARGEST_N)
+    chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
+    shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
+    environment: Environment = field("where it was begun", "1")
 
 
 class Manifest(Frozen):
-    """Written last: a dataset without it is incomplete."""
+    """One version of a dataset, immutable; a dataset without any is incomplete."""
 
-    format_version: int = field("version of the format", "1", FORMAT_VERSION)
+    format_version: Literal[2] = field("version of the format", "1", FORMAT_VERSION)
+    version: Digest = field("BLAKE3 digest of everything else in here", "1")
+    parent: Digest | None = field("the version that this one came from", "1", None)
+    change: Text = field("what was done to get here", "1")
+    created: Text = field("time of completion, ISO 8601, UTC", "1")
     kind: Literal["synthetic"] = field("how the samples came about", "1", "synthetic")
-    tersgen_version: str = field("version of the package that built it", "1")
+    format: Format = field("back end", "1")
+    digest: Digest = field("logical digest of the dataset: recipe, rows and every value", "1")
+    recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
+    library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
     generator: int = field("version of the generator", "1")
-    created: str = field("time of completion, ISO 8601, UTC", "1")
-    n_samples: int = field("rows", "row", gt=0)
-    chunk_rows: int = field("rows of an inner chunk", "row", gt=0)
-    shard_rows: int = field("rows of a shard", "row", gt=0)
-    leaf_rows: int = field("rows of a leaf of the digest tree", "row", gt=0)
-    recipe_digest: str = field("BLAKE3 digest of the resolved recipe", "1")
-    digest: str = field("logical digest of the dataset: recipe, rows and every value", "1")
-    arrays: dict[str, str] = field("logical digest of each array", "1")
+    n_samples: int = field("rows", "row", gt=0, le=LARGEST_N)
+    chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
+    shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
+    leaf_rows: int = field("rows of a leaf of the digest tree", "row", gt=0, le=LARGEST_N)
+    arrays: dict[str, Digest] = field("logical digest of each array", "1")
     fields: tuple[FieldSpec, ...] = field("the table of arrays", "1")
-    classes: tuple[str, ...] = field("species names in label order", "1")
-    class_counts: tuple[int, ...] = field("rows of each class", "row")
-    bytes_stored: int = field("bytes of all shards on disk", "byte", ge=0)
+    classes: tuple[Name, ...] = field("species names in label order", "1")
+    class_counts: tuple[Count, ...] = field("rows of each class", "row")
+    bytes_stored: Count = field("bytes of all shards on disk", "byte")
+    files: dict[InsidePath, FileFacts] = field("files that describe the arrays, by path", "1")
+    splits: tuple[Split, ...] = field("the splits of this version", "1", ())
+    environment: Environment = field("where it was completed", "1")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if len(self.class_counts) != len(self.classes) or sum(self.class_counts) != self.n_samples:
+            raise ValueError(
+                f"class_counts: expected one for each of {len(self.classes)} classes, in all "
+                f"{self.n_samples}, got {len(self.class_counts)}, in all {sum(self.class_counts)}"
+            )
+        for split in self.splits:
+            known = len(split.counts) == len(self.classes) and {*self.classes} >= {*split.groups}
+            if not known or split.n_samples != self.n_samples:
+                raise ValueError(
+                    f"splits: expected all {self.n_samples} rows and the same classes, got others "
+                    f"in {split.name}"
+                )
+        return self
+
+    @classmethod
+    def sealed(cls, **content: object) -> Self:
+        """Return the manifest with ``version`` worked out from the rest."""
+        draft = cls.model_validate({**content, "version": "0" * 64})
+        return draft.model_copy(update={"version": draft._content_id()})
+
+    def _content_id(self) -> str:
+        text = canonical_json(self.model_dump(mode="json", exclude={"version"}))
+        digest: str = blake3(text.encode()).hexdigest()
+        return digest
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether its content is what its version says."""
+        return self.version == self._content_id()
+
+    def split_named(self, name: str) -> Split | None:
+        """Return the split of a name, or None."""
+        return next((split for split in self.splits if split.name == name), None)
+
+
+class Tag(Frozen):
+    """A name for a version, given once: it never moves, and a deleted name is not given again."""
+
+    name: TagName = field("the tag", "1")
+    version: Digest = field("the version it names", "1")
+    created: Text = field("when it was given, ISO 8601, UTC", "1")
+    deleted: bool = field("whether it was taken back", "1", False)

@@ -9,7 +9,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, model_validator
 
 from .base import Frozen, Name, field
-from .library import Library, Vector3
+from .library import Library, Species, Vector3
 
 GENERATOR_VERSION = 1
 """Raised whenever the same recipe would give other values."""
@@ -294,6 +294,24 @@ class Recipe(Frozen):
     classes: Classes = field("class balance", "1", Classes())
     random: RandomClasses = field("prior of random species", "1", RandomClasses())
     fields: Fields = field("arrays to make", "1", Fields())
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether the recipe needs no other file: its library is written out."""
+        return isinstance(self.library, Library) and self.fields.n_modes is not None
+
+    @property
+    def species(self) -> tuple[Species, ...]:
+        """The species of a resolved recipe, in label order.
+
+        Raises
+        ------
+        ValueError
+            If the recipe names library sources.
+        """
+        if not isinstance(self.library, Library):
+            raise ValueError("expected a resolved recipe, got one that names library sources")
+        return self.library.species
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

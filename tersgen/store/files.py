@@ -1,4 +1,4 @@
-"""Files written durably: under a temporary name, flushed to disk, then renamed.
+"""Files written durably: under a temporary name, flushed to disk, then given their name.
 
 Large files bypass the page cache where the system allows (``O_DIRECT``): copying into the cache and
 flushing it later costs as much as compressing the data did, and pushes everything else out of it.
@@ -7,13 +7,22 @@ flushing it later costs as much as compressing the data did, and pushes everythi
 import errno
 import mmap
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+
+from xxhash import xxh3_128
+
+from ..schema.manifest import FileFacts
 
 _STAGE = 8 << 20
 _ALIGNMENT = 4096
 _SMALL = 1 << 20
+_PIECE = 4 << 20
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 PARTIAL = ".partial"
+
+Check = Callable[[], object]
+"""Called just before a file gets its name; it raises if that is no longer this builder's right."""
 
 
 class DirectFile:
@@ -41,41 +50,69 @@ class DirectFile:
 
     def _flush(self, descriptor: int, count: int) -> None:
         with memoryview(self._stage) as view:
-            _write_all(descriptor, view[:count])
+            write_all(descriptor, view[:count])
 
 
-def _write_all(descriptor: int, data: memoryview) -> None:
+def write_all(descriptor: int, data: memoryview) -> None:
+    """Write every byte of ``data``."""
     while len(data):
         data = data[os.write(descriptor, data) :]
 
 
-def write_durably(path: Path, parts: Sequence[bytes], direct: DirectFile | None = None) -> int:
-    """Write a file that is there whole, on disk, or not at all; return its size.
+def facts_of(parts: Iterable[bytes]) -> FileFacts:
+    """Return size and checksum of a file from its pieces."""
+    total = 0
+    checksum = xxh3_128()
+    for part in parts:
+        total += len(part)
+        checksum.update(part)
+    return FileFacts(bytes=total, xxh128=checksum.hexdigest())
+
+
+def file_facts(path: Path) -> FileFacts:
+    """Return size and checksum of a file on disk.
 
     Raises
     ------
     OSError
-        If the file system refuses; nothing is left behind under the name asked for.
+        If it is not there, cannot be read, or is a link.
     """
-    partial = path.with_name(path.name + PARTIAL)
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        return facts_of(iter(lambda: file.read(_PIECE), b""))
+
+
+def has_facts(path: Path, facts: FileFacts) -> bool:
+    """Return whether a file is there, is no link, and has this size and checksum."""
+    try:
+        return path.stat().st_size == facts.bytes and file_facts(path) == facts
+    except OSError:
+        return False
+
+
+def write_partial(partial: Path, parts: Sequence[bytes], direct: DirectFile | None = None) -> None:
+    """Write a file under a temporary name and flush it to disk.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses; the file is removed.
+    """
     total = sum(len(part) for part in parts)
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
     try:
         if direct is not None and total >= _SMALL and _try_direct(partial, flags, parts, direct):
-            pass
-        else:
-            descriptor = os.open(partial, flags, 0o666)
-            try:
-                for part in parts if total > _SMALL else [b"".join(parts)]:
-                    _write_all(descriptor, memoryview(part))
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
-        partial.replace(path)
+            return
+        descriptor = os.open(partial, flags, 0o666)
+        try:
+            for part in parts if total > _SMALL else [b"".join(parts)]:
+                write_all(descriptor, memoryview(part))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    return total
 
 
 def _try_direct(path: Path, flags: int, parts: Sequence[bytes], direct: DirectFile) -> bool:
@@ -100,9 +137,70 @@ def _try_direct(path: Path, flags: int, parts: Sequence[bytes], direct: DirectFi
     return True
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file durably."""
-    write_durably(path, [text.encode()])
+def publish(partial: Path, path: Path) -> bool:
+    """Give a finished file its name; return False, and leave all as it is, if the name is taken.
+
+    A hard link never replaces a file, wherever the file system has links; so a builder that was
+    believed dead cannot write over what another has sealed.
+    """
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            return False
+        partial.replace(path)
+        return True
+    partial.unlink()
+    return True
+
+
+def write_durably(
+    path: Path, parts: Sequence[bytes], check: Check | None = None, folder: Path | None = None
+) -> FileFacts:
+    """Write a file, or replace it at once, and flush it and its name to disk.
+
+    Parameters
+    ----------
+    path
+        The file.
+    parts
+        Its pieces.
+    check
+        Called once the bytes are on disk, before they get the name.
+    folder
+        Where the temporary file goes, on the same file system; by default beside the file.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses; what was there stays.
+    """
+    partial = (folder or path.parent) / f"{path.name}.{os.getpid()}{PARTIAL}"
+    write_partial(partial, parts)
+    try:
+        if check is not None:
+            check()
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return facts_of(parts)
+
+
+def write_once(path: Path, parts: Sequence[bytes]) -> bool:
+    """Write a file that must not exist; return False, and write nothing, if it does."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}{PARTIAL}")
+    write_partial(partial, parts)
+    if not publish(partial, path):
+        partial.unlink()
+        return False
+    sync_folder(path.parent)
+    return True
 
 
 def sync_folder(folder: Path) -> None:
@@ -114,3 +212,20 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it that are missing, durably; return them, lowest first."""
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in reversed(missing):
+        sync_folder(path.parent)
+    return missing
+
+
+def remove_unfinished(folder: Path, ending: str = PARTIAL) -> None:
+    """Remove the files in a folder, and in those inside it, that have a temporary name."""
+    for place, _, names in os.walk(folder):
+        for name in names:
+            if name.endswith(ending):
+                (Path(place) / name).unlink(missing_ok=True)

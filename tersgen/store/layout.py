@@ -4,6 +4,8 @@ from ..schema.base import Frozen, field
 from ..schema.fields import FieldSpec
 
 _LARGEST_CHUNK = 2 << 20
+_LARGEST_POSSIBLE_CHUNK = 1 << 30
+_LARGEST_POSSIBLE_SHARD = 1 << 34
 _SHARD_BYTES = 64 << 20
 _MANY_SHARD_BYTES = 256 << 20
 _MANY_SAMPLES = 5_000_000
@@ -55,11 +57,33 @@ def choose_layout(
         room = _MANY_SHARD_BYTES if n_samples >= _MANY_SAMPLES else _SHARD_BYTES
         wanted = min(_MOST_SHARD_ROWS, _power_of_two_below(room // row))
         shard_rows = max(wanted, leaf, chunk)
-    for name, rows in (("chunk", chunk), ("shard", shard_rows)):
+    return check_layout(table, chunk, shard_rows)
+
+
+def check_layout(table: tuple[FieldSpec, ...], chunk_rows: int, shard_rows: int) -> Layout:
+    """Return a layout, if it is possible for an array table.
+
+    Raises
+    ------
+    ValueError
+        If a number is no power of two, or the shard or a chunk is too small or too large.
+    """
+    for name, rows in (("chunk", chunk_rows), ("shard", shard_rows)):
         if rows != _power_of_two_below(rows):
             raise ValueError(
                 f"{name} rows: expected a power of two, got {rows}; try {_power_of_two_below(rows)}"
             )
-    if shard_rows < max(chunk, leaf):
-        raise ValueError(f"shard rows: expected at least {max(chunk, leaf)}, got {shard_rows}")
-    return Layout(chunk_rows=chunk, shard_rows=shard_rows)
+    least = max(chunk_rows, leaf_rows(table))
+    if shard_rows < least:
+        raise ValueError(f"shard rows: expected at least {least}, got {shard_rows}")
+    for name, rows, limit in (
+        ("chunk", chunk_rows, _LARGEST_POSSIBLE_CHUNK),
+        ("shard", shard_rows, _LARGEST_POSSIBLE_SHARD),
+    ):
+        row = (max if name == "chunk" else sum)(spec.row_bytes for spec in table)
+        if rows > 1 and rows * row > limit:
+            raise ValueError(
+                f"{name} rows: expected at most {_power_of_two_below(limit // row)}, which is "
+                f"{limit >> 20} MiB, got {rows}"
+            )
+    return Layout(chunk_rows=chunk_rows, shard_rows=shard_rows)

@@ -1,8 +1,8 @@
 """Zarr v3 metadata of a dataset, from the table of arrays.
 
-One description serves the writer (TensorStore), the reader and every other Zarr library: arrays
-with the sharding codec, blosc, a CRC32C behind every chunk, dimension names, units, and fill values
-that cannot pass for data. Groups carry consolidated metadata, as zarr-python and xarray read it.
+What other Zarr libraries read: arrays with the sharding codec, blosc, a CRC32C behind every chunk,
+dimension names, units, and fill values that cannot pass for data. Groups carry consolidated
+metadata, as zarr-python and xarray read it.
 """
 
 from typing import Any
@@ -16,6 +16,8 @@ Json = dict[str, Any]
 SHIFT_COORDINATE = "raman_shift"
 _CRC: Json = {"name": "crc32c"}
 _BYTES: Json = {"name": "bytes", "configuration": {"endian": "little"}}
+_KEYS: Json = {"name": "default", "configuration": {"separator": "."}}
+"""All shards of an array in one folder: few folders to make, to flush and to list."""
 _SIZES = {"float16": 2, "float32": 4, "float64": 8, "int32": 4}
 
 
@@ -57,7 +59,7 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
             "name": "regular",
             "configuration": {"chunk_shape": [layout.shard_rows, *spec.shape]},
         },
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": _KEYS,
         "fill_value": -1 if spec.dtype == "int32" else "NaN",
         "codecs": [
             {
@@ -86,7 +88,7 @@ def shift_metadata(recipe: Recipe) -> Json:
             "name": "regular",
             "configuration": {"chunk_shape": [recipe.grid.n_points]},
         },
-        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "chunk_key_encoding": _KEYS,
         "fill_value": "NaN",
         "codecs": [_BYTES, _CRC],
         "attributes": {"units": "cm^-1", "long_name": "Raman shift"},

@@ -18,33 +18,22 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8"]
 
 
-def tersgen_command(*arguments, cwd=None, **environment):
-    return subprocess.run(
-        [sys.executable, "-m", "tersgen", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**os.environ, **environment},
-        check=False,
-    )
+@pytest.fixture
+def tersgen_command(tersgen_cli):
+    return tersgen_cli.run
 
 
-def good(*arguments, cwd=None):
-    done = tersgen_command(*arguments, cwd=cwd)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+@pytest.fixture
+def good(tersgen_cli):
+    return tersgen_cli.good
 
 
-def bad(*arguments, code=1, cwd=None):
-    """Return the error line of a command that must fail with ``code``."""
-    done = tersgen_command(*arguments, cwd=cwd)
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    (line,) = [line for line in done.stderr.splitlines() if line.startswith("Error: ")]
-    return line
+@pytest.fixture
+def bad(tersgen_cli):
+    return tersgen_cli.bad
 
 
-def test_build_info_and_plot(tmp_path):
+def test_build_info_and_plot(good, bad, tmp_path):
     text = good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
     dataset = tersgen.open(tmp_path / "data.zarr")
     assert dataset.n_samples == 1000
@@ -61,7 +50,7 @@ def test_build_info_and_plot(tmp_path):
     )
 
 
-def test_build_json_and_the_same_recipe_give_the_same_digest(tmp_path):
+def test_build_json_and_the_same_recipe_give_the_same_digest(good, tmp_path):
     results = [
         json.loads(good("build", "--n", 500, *SMALL, "--json", "--out", tmp_path / name, *more))
         for name, more in (("a", ()), ("b", ("--threads", 1, "--shard-rows", 256)))
@@ -70,7 +59,7 @@ def test_build_json_and_the_same_recipe_give_the_same_digest(tmp_path):
     assert results[0]["n_samples"] == 500
 
 
-def test_dry_run_writes_nothing(tmp_path):
+def test_dry_run_writes_nothing(good, tmp_path):
     options = ("build", "--config", EXAMPLES / "mixed.toml", "--n", "1e6", "--dry-run")
     text = good(*options, "--out", tmp_path / "data.zarr")
     for part in ("spectra", "shards of up to", "files", "peak memory", "free", "samples/s"):
@@ -80,7 +69,7 @@ def test_dry_run_writes_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_table_of_sticks_can_be_imported_and_built_from(tmp_path):
+def test_a_table_of_sticks_can_be_imported_and_built_from(good, tmp_path):
     (tmp_path / "quinine.csv").write_text("position,intensity\n1370,10\n1620,3\n")
     text = good("library", "import", "quinine.csv", "-o", "library.json", cwd=tmp_path)
     assert "quinine" in text
@@ -91,7 +80,7 @@ def test_a_table_of_sticks_can_be_imported_and_built_from(tmp_path):
     assert tersgen.open(tmp_path / "data.zarr").classes == ("quinine",)
 
 
-def test_builtin_library_can_be_listed_and_shown():
+def test_builtin_library_can_be_listed_and_shown(good):
     names = [row["name"] for row in json.loads(good("library", "list", "--json"))]
     assert {"water", "carbon_dioxide", "methane", "benzene", "pyridine", "thiophenol"} <= set(names)
     assert "benzene" in good("library", "list")
@@ -99,7 +88,7 @@ def test_builtin_library_can_be_listed_and_shown():
     assert json.loads(good("library", "show", "water", "--json"))["formula"] == "H2O"
 
 
-def test_config_show_prints_a_recipe_that_build_takes(tmp_path):
+def test_config_show_prints_a_recipe_that_build_takes(good, tmp_path):
     (tmp_path / "recipe.toml").write_text(good("config", "show", *SMALL, "--seed", 5))
     recipe = tersgen.load_recipe(tmp_path / "recipe.toml")
     assert (recipe.seed, recipe.grid.n_points, recipe.library) == (5, 64, ("random:3",))
@@ -107,7 +96,7 @@ def test_config_show_prints_a_recipe_that_build_takes(tmp_path):
     assert again == (tmp_path / "recipe.toml").read_text()
 
 
-def test_schema_export_and_show(tmp_path):
+def test_schema_export_and_show(good, bad, tmp_path):
     good("schema", "export", tmp_path / "schemas")
     assert (tmp_path / "schemas" / "recipe.schema.json").exists()
     assert "grid.start_cm1" in good("schema", "show")
@@ -136,7 +125,7 @@ def test_schema_export_and_show(tmp_path):
         (["--set", "grid.stop_cm1=110"], 1, "expected a Raman-active mode between 100 and 110"),
     ],
 )
-def test_bad_options_are_one_line(tmp_path, arguments, code, message):
+def test_bad_options_are_one_line(bad, tmp_path, arguments, code, message):
     options = ["--library", "random:2"] if "--library" not in arguments else []
     line = bad("build", "--out", "x.zarr", *options, *arguments, code=code, cwd=tmp_path)
     assert message in line
@@ -153,24 +142,26 @@ def test_bad_options_are_one_line(tmp_path, arguments, code, message):
         ("a.bin", "\x00\x01\x02", "a.bin"),
     ],
 )
-def test_unusable_library_files_are_one_line(tmp_path, name, content, message):
+def test_unusable_library_files_are_one_line(bad, tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     line = bad("build", "--n", 10, "--library", name, "--out", "x.zarr", cwd=tmp_path)
     assert message in line
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
-def test_outputs_that_cannot_be_written(tmp_path):
+def test_outputs_that_cannot_be_written(good, bad, tmp_path):
     good("build", "--n", 10, *SMALL, "--out", "a.zarr", cwd=tmp_path)
-    line = bad("build", "--n", 10, *SMALL, "--out", "a.zarr", cwd=tmp_path)
-    assert "exists already; pass --overwrite" in line
+    again = good("build", "--n", 10, *SMALL, "--out", "a.zarr", cwd=tmp_path)
+    assert "complete already, nothing to do" in again
+    line = bad("build", "--n", 20, *SMALL, "--seed", 1, "--out", "a.zarr", cwd=tmp_path)
+    assert "seed: 0 there, 1 here; n_samples: 10 there, 20 here" in line
     (tmp_path / "file").write_text("")
     assert "expected a folder" in bad("build", "--n", 10, *SMALL, "--out", "file/a", cwd=tmp_path)
     good("build", "--n", 20, *SMALL, "--out", "a.zarr", "--overwrite", cwd=tmp_path)
     assert tersgen.open(tmp_path / "a.zarr").n_samples == 20
 
 
-def test_modes_outside_the_grid_are_counted_once(tmp_path):
+def test_modes_outside_the_grid_are_counted_once(tersgen_command, tmp_path):
     (tmp_path / "two.csv").write_text("1000,1\n5000,1\n6000,2\n")
     done = tersgen_command("build", "--n", 10, "--library", "two.csv", "--out", "x", cwd=tmp_path)
     assert done.returncode == 0
@@ -178,7 +169,7 @@ def test_modes_outside_the_grid_are_counted_once(tmp_path):
     assert done.stderr.count(warning) == 1
 
 
-def test_unknown_commands_name_the_known():
+def test_unknown_commands_name_the_known(good, bad):
     assert "expected one of build" in bad("bild", code=2)
     assert good("--version").startswith("tersgen, version")
 

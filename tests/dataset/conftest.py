@@ -5,14 +5,13 @@ import pytest
 import tersgen
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
-from tersgen.sampling.block import Generator
 
 
 @pytest.fixture(scope="session")
 def built(tiny_recipe, tmp_path_factory) -> Path:
     """A dataset of 1000 rows in two shards of 512 rows, chunks of 64."""
     out = tmp_path_factory.mktemp("built") / "tiny.zarr"
-    run(make_plan(Generator(tiny_recipe), 1000, chunk_rows=64, shard_rows=512), out)
+    run(make_plan(tiny_recipe, 1000, chunk_rows=64, shard_rows=512), out)
     return out
 
 

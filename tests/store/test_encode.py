@@ -2,7 +2,8 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from tersgen.store.encode import Chunk, checksum, shard_parts
+from tersgen.store.encode import checksum, shard_parts
+from tersgen.store.interface import Chunk
 
 
 def test_checksum_is_crc32c():

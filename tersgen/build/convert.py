@@ -1,0 +1,75 @@
+"""A dataset in the other back end: the same rows, recipe, splits and logical digest."""
+
+from pathlib import Path
+
+from ..dataset.documents import checked_layout, load_recipe_of
+from ..dataset.parts import load_parts, store_split
+from ..dataset.versions import find_version, locate, split_reference
+from ..errors import ConfigError
+from ..schema.fields import field_table
+from ..schema.manifest import Format
+from ..schema.split import Split
+from ..store.home import make_store, new_home
+from ..store.layout import choose_layout
+from ..store.reader import Reader
+from .finish import Origin
+from .plan import Plan
+from .rows import StoredRuns
+from .run import Built, Report, run
+
+
+def convert(
+    path: str | Path,
+    out: Path,
+    format: Format,
+    chunk_rows: int | None = None,
+    shard_rows: int | None = None,
+    overwrite: bool = False,
+    threads: int | None = None,
+    report: Report | None = None,
+) -> Built:
+    """Copy a dataset, or a version of one, into another back end or layout.
+
+    Rows are read and checked, not generated; the copy is published only if its logical digest is
+    that of the original. A copy that was interrupted goes on.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such dataset or version, or it is damaged.
+    OutputError
+        If the output holds something else, or cannot be written.
+    """
+    path, reference = split_reference(path)
+    home = locate(path)
+    manifest = find_version(home, reference)
+    recipe = load_recipe_of(home, manifest.recipe_digest)
+    layout = checked_layout(home.path, manifest, recipe)
+    store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+    reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)
+    target = new_home(out, format)
+    if target.folder.absolute() == home.folder.absolute():
+        raise ConfigError(f"{out}: expected another place than that of the original")
+    try:
+        wanted = choose_layout(
+            field_table(recipe),
+            manifest.n_samples,
+            chunk_rows or layout.chunk_rows,
+            shard_rows or layout.shard_rows,
+        )
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
+    plan = Plan(recipe, manifest.n_samples, wanted, format)
+
+    def splits() -> tuple[Split, ...]:
+        for split in manifest.splits:
+            store_split(target, split, load_parts(home.folder, split))
+        return manifest.splits
+
+    origin = Origin(
+        f"convert from {manifest.format}, version {manifest.version[:12]}",
+        rows=StoredRuns(reader, manifest.fields),
+        splits=splits,
+        digest=manifest.digest,
+    )
+    return run(plan, out, overwrite, threads, report, origin)

@@ -1,0 +1,130 @@
+"""Growing a dataset: new rows behind the old ones, which stay as they are."""
+
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+from ..dataset.dataset import Dataset
+from ..dataset.documents import checked_layout, load_lock, load_recipe_of
+from ..dataset.splits import grow_splits
+from ..dataset.versions import find_version, locate, split_reference
+from ..errors import ConfigError, DamagedDataError, OutputError
+from ..schema.manifest import Manifest
+from ..schema.split import Split
+from ..store.home import Home
+from ..store.journal import find_record, read_journal
+from ..store.lock import BuilderLock
+from ..store.reader import Reader
+from .begin import write_lock
+from .finish import Origin
+from .plan import Plan, make_plan
+from .run import Built, Report, Tally, complete, explained
+
+
+def _prove_last_shard(home: Home, plan: Plan, manifest: Manifest) -> None:
+    """Make sure that this generator still makes the rows that are there.
+
+    Raises
+    ------
+    DamagedDataError
+        If it makes others, so that the rows of two generators would be mixed.
+    """
+    old = plan._replace(n_samples=manifest.n_samples)
+    shard = old.n_shards - 1
+    known = find_record(read_journal(home.folder).records, shard, old.rows_of(shard))
+    if known is None:
+        raise DamagedDataError(
+            f"{home.path}: the journal has no record of shard {shard}; run tersgen repair first"
+        )
+    made = old.maker(old.store(home)).make_shard(shard, known.rows).digests()
+    if known.digests != made:
+        name = next(name for name in made if made[name] != known.digests.get(name))
+        raise DamagedDataError(
+            f"{home.path}: this version of tersgen makes other rows than those that are there "
+            f"({name} of shard {shard} differs); extend it with tersgen "
+            f"{manifest.environment.tersgen} and the packages in its lock file"
+        )
+
+
+class Extension(NamedTuple):
+    """A dataset with more rows, ready to be made."""
+
+    home: Home
+    plan: Plan
+    n_there: int
+
+
+def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Extension:
+    """Return the plan of a dataset with more rows.
+
+    Raises
+    ------
+    ConfigError
+        If the number of rows is not larger.
+    OutputError
+        If another extension is under way.
+    DatasetError
+        If there is no complete dataset.
+    """
+    path, reference = split_reference(path)
+    home = locate(path)
+    if reference is not None:
+        raise ConfigError(
+            f"{path}@{reference}: versions do not change; extend {path}, the newest one"
+        )
+    manifest = find_version(home, None)
+    if manifest.kind != "synthetic":
+        raise ConfigError(f"{path}: expected a synthetic dataset, got a {manifest.kind} one")
+    recipe = load_recipe_of(home, manifest.recipe_digest)
+    layout = checked_layout(home.path, manifest, recipe)
+    total = n_total if n_total is not None else manifest.n_samples + (n_more or 0)
+    begun = load_lock(home).n_samples
+    if begun > manifest.n_samples and begun != total:
+        raise OutputError(
+            f"{path}: an extension to {begun} samples is under way, got one to {total}; finish it: "
+            f"tersgen extend {path} --to {begun}"
+        )
+    if total < manifest.n_samples or (n_total is None and total == manifest.n_samples):
+        raise ConfigError(
+            f"n: expected more than the {manifest.n_samples} samples that are there, got {total}"
+        )
+    plan = make_plan(recipe, total, manifest.format, layout.chunk_rows, layout.shard_rows)
+    return Extension(home, plan, manifest.n_samples)
+
+
+def extend(
+    home: Home,
+    plan: Plan,
+    threads: int | None = None,
+    report: Report | None = None,
+    take_over: bool = False,
+) -> Built:
+    """Grow a dataset, or go on growing it; its splits grow with it, and no old row moves.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written; the version that was there stays the newest.
+    BusyError
+        If another builder is writing it.
+    DamagedDataError
+        If the generator makes other rows than those that are there.
+    """
+    start = time.perf_counter()
+    tally = Tally(plan.n_samples, report)
+    with BuilderLock(home.folder, take_over) as lock, explained(home, lock, tally):
+        manifest = find_version(home, None)
+        if manifest.n_samples >= plan.n_samples:
+            return Built(manifest, time.perf_counter() - start, manifest.n_samples)
+        _prove_last_shard(home, plan, manifest)
+        write_lock(home, plan, lock.check)
+        change = f"extend by {plan.n_samples - manifest.n_samples} samples"
+
+        def splits() -> tuple[Split, ...]:
+            reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, plan.n_samples)
+            grown = Dataset(home.path, plan.recipe, plan.n_samples, reader)
+            return grow_splits(home, manifest, grown)
+
+        origin = Origin(change, parent=manifest, splits=splits)
+        grown = complete(plan, home, lock, origin, threads, tally)
+    return Built(grown, time.perf_counter() - start, tally.progress.n_kept)

@@ -1,0 +1,51 @@
+"""``tersgen convert``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import FILE, FORMATS, json_option, layout_options, threads_option
+from .stopping import stoppable
+
+
+@click.command("convert")
+@click.argument("path", type=FILE)
+@click.argument("out", type=FILE)
+@click.option("--format", "back_end", type=FORMATS,
+              help="Back end of OUT.  [default: hdf5 if OUT ends in .h5, else zarr]")  # fmt: skip
+@layout_options
+@click.option("--overwrite", is_flag=True, help="Replace the dataset at OUT.")
+@threads_option
+@json_option
+def command(
+    path: Path,
+    out: Path,
+    back_end: Any,
+    chunk_rows: int | None,
+    shard_rows: int | None,
+    overwrite: bool,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Copy the dataset at PATH to OUT: other back end or layout, same rows, same digest."""
+    from ..build.convert import convert
+    from ..dataset.versions import find_version, locate, split_reference
+    from ..store.home import guess_format
+    from .build import print_built
+    from .progress import Reporter
+
+    name, reference = split_reference(path)
+    n_samples = find_version(locate(name), reference).n_samples
+    with stoppable(), Reporter(n_samples, quiet=as_json) as reporter:
+        built = convert(
+            path,
+            out,
+            back_end or guess_format(out),
+            chunk_rows,
+            shard_rows,
+            overwrite,
+            threads,
+            reporter.update,
+        )
+    print_built(built, out, as_json)

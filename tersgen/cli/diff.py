@@ -1,0 +1,70 @@
+"""``tersgen diff``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from .options import COUNT, FILE, json_option
+
+if TYPE_CHECKING:
+    from ..dataset.diff import Comparison
+
+
+@click.command("diff")
+@click.argument("first", type=FILE)
+@click.argument("second", type=FILE)
+@click.option("--rows", type=COUNT, default=16384, show_default=True,
+              help="Rows of each side that statistics are taken of.")  # fmt: skip
+@json_option
+def command(first: Path, second: Path, rows: int, as_json: bool) -> None:
+    """Show what differs between two datasets or versions: recipe, library, rows, values, splits.
+
+    \b
+    Examples:
+      tersgen diff data.zarr@v1.0 data.zarr
+      tersgen diff data.zarr other.h5
+    """
+    from ..dataset.diff import compare
+
+    found = compare(first, second, rows)
+    if as_json:
+        click.echo(found.model_dump_json())
+        return
+    if found.equal and not found.rows:
+        click.echo(f"{first} and {second}: the same recipe, rows, values and splits")
+        return
+    _print(found)
+
+
+def _print(found: "Comparison") -> None:
+    for title, items in (
+        ("dataset", found.rows),
+        ("recipe", found.recipe),
+        ("library", found.library),
+    ):
+        for item in items:
+            click.echo(
+                f"{title:<8} {item.field}: {item.first or 'none'} -> {item.second or 'none'}"
+            )
+    if found.fields:
+        click.echo(f"\n{'field':<22} {'side':>6} {'rows':>8} {'mean':>12} {'deviation':>12} "
+                   f"{'least':>12} {'largest':>12}  unit")  # fmt: skip
+    for field in found.fields:
+        for side, numbers in (("first", field.first), ("second", field.second)):
+            if numbers is None:
+                click.echo(f"{field.name:<22} {side:>6} not there")
+                continue
+            click.echo(
+                f"{field.name:<22} {side:>6} {numbers.n_rows:>8} {numbers.mean:>12.6g} "
+                f"{numbers.deviation:>12.6g} {numbers.least:>12.6g} {numbers.largest:>12.6g}  "
+                f"{field.unit}"
+            )
+    for split in found.splits:
+        parts = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in split.counts.items())
+        click.echo(
+            f"\nsplit {split.name!r}: rows {split.first_rows} -> {split.second_rows}, "
+            f"{split.moved} rows moved; {parts}"
+        )
+    if found.equal:
+        click.echo("values, recipe and splits are the same")

@@ -1,0 +1,38 @@
+"""``tersgen repair``."""
+
+import json
+from pathlib import Path
+
+import click
+
+from ..schema.loading import printable
+from .options import FILE, json_option, threads_option
+from .stopping import stoppable
+
+
+@click.command("repair")
+@click.argument("path", type=FILE)
+@threads_option
+@json_option
+@click.pass_context
+def command(ctx: click.Context, path: Path, threads: int | None, as_json: bool) -> None:
+    """Make what is damaged in the dataset at PATH again, and prove it by its digest.
+
+    Shards come from the recipe inside the dataset; files of others are never touched. Exit code 0
+    if the dataset is sound afterwards, else 1.
+    """
+    from ..build.repair import repair
+    from .progress import Steps
+    from .verify import print_verified
+
+    with stoppable(), Steps("files", quiet=as_json) as steps:
+        repaired = repair(path, threads, steps.update)
+    if as_json:
+        verified = repaired.verified.model_dump(mode="json")
+        click.echo(json.dumps({"done": repaired.done, "verified": verified}))
+    else:
+        for line in repaired.done or ["nothing to repair"]:
+            click.echo(printable(line))
+        print_verified(repaired.verified)
+    if not repaired.verified.sound:
+        ctx.exit(1)

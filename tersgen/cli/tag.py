@@ -1,0 +1,42 @@
+"""``tersgen tag``."""
+
+from pathlib import Path
+
+import click
+
+from .options import FILE, json_option
+
+
+@click.command("tag")
+@click.argument("path", type=FILE)
+@click.argument("name", required=False)
+@click.option("--delete", is_flag=True, help="Take NAME back; it is never given again.")
+@json_option
+def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
+    """Name a version of the dataset at PATH for good, or list the names.
+
+    A tag never moves. PATH@VERSION tags another version than the newest.
+
+    \b
+    Examples:
+      tersgen tag data.zarr v1.0
+      tersgen tag data.zarr
+    """
+    from ..dataset.versions import delete_tag, give_tag, list_tags, locate, split_reference
+
+    path, reference = split_reference(path)
+    home = locate(path)
+    if name is None:
+        if delete:
+            raise click.UsageError("expected the NAME of a tag to delete")
+        tags = list_tags(home)
+    else:
+        tags = [delete_tag(home, name) if delete else give_tag(home, name, reference)]
+    for tag in tags:
+        if as_json:
+            click.echo(tag.model_dump_json())
+        else:
+            state = " (deleted)" if tag.deleted else ""
+            click.echo(f"{tag.name:<16} {tag.version[:12]}  {tag.created}{state}")
+    if not tags and not as_json:
+        click.echo(f"{path}: no tags; give one with tersgen tag {path} NAME")

@@ -1,0 +1,72 @@
+"""``tersgen verify``."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from ..schema.loading import printable
+from .options import FILE, human_bytes, human_time, json_option, threads_option
+
+if TYPE_CHECKING:
+    from ..dataset.faults import Verified
+
+_MOST_SHOWN = 50
+
+
+@click.command("verify")
+@click.argument("path", type=FILE)
+@click.option("--quick", is_flag=True, help="Only files, sizes, journal and metadata.")
+@threads_option
+@json_option
+@click.pass_context
+def command(
+    ctx: click.Context, path: Path, quick: bool, threads: int | None, as_json: bool
+) -> None:
+    """Find out whether the dataset at PATH is whole and as it was sealed.
+
+    Exit code 0: sound. 1: damaged or incomplete; each line says which file, shard, array and rows.
+    """
+    from ..dataset.verify import verify
+    from .progress import Steps
+
+    with Steps("files", quiet=as_json) as steps:
+        found = verify(path, quick, threads, steps.update)
+    if as_json:
+        click.echo(json.dumps(found.model_dump(mode="json")))
+    else:
+        print_verified(found)
+    if not found.sound:
+        ctx.exit(1)
+
+
+def print_verified(found: "Verified") -> None:
+    """Print what a verification found."""
+    path = printable(found.path)
+    for note in found.notes:
+        click.echo(printable(f"note: {note}"))
+    for fault in found.faults[:_MOST_SHOWN]:
+        click.echo(printable(f"{fault.kind}: {fault}"))
+    if len(found.faults) > _MOST_SHOWN:
+        click.echo(f"... and {len(found.faults) - _MOST_SHOWN} more; --json shows all")
+    speed = found.bytes_checked / found.seconds / 1e6
+    checked = f"{found.n_shards} shard{'s' if found.n_shards != 1 else ''}"
+    how = "sizes only" if found.quick else f"every value, {speed:.0f} MB/s"
+    if found.sound:
+        click.echo(
+            f"{path}: sound: {found.n_samples} samples, {checked}, "
+            f"{human_bytes(found.bytes_checked)} in {human_time(found.seconds)} ({how})"
+        )
+        click.echo(f"digest {found.digest}")
+        return
+    kinds = {fault.kind for fault in found.faults}
+    if "incomplete" in kinds:
+        click.echo(f"{path}: incomplete")
+        return
+    shards = {fault.shard for fault in found.faults if fault.shard is not None}
+    what = f"{len(shards)} of {checked}" if shards else "no shard, but other files"
+    click.echo(
+        f"{path}: damaged: {what}; to make it whole again: tersgen repair "
+        f"{path.split('@')[0] if '@' in Path(path).name else path}"
+    )

@@ -1,0 +1,106 @@
+"""How many rows, and which whole species, each part of a split gets."""
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+from ..errors import ConfigError
+from ..kernels.assignment import shuffled
+from ..schema.split import SplitRule
+
+
+def _exact_shares(ratios: Sequence[float]) -> list[Fraction]:
+    """Return ratios as their shortest decimals mean them (0.1 is 1/10), scaled to sum 1."""
+    shares = [Fraction(str(float(ratio))) for ratio in ratios]
+    total = sum(shares, Fraction(0))
+    if total <= 0 or min(shares) < 0:
+        raise ConfigError(
+            f"ratios: expected none below 0 and one above, got {list(ratios)}; change them"
+        )
+    return [share / total for share in shares]
+
+
+def apportion(
+    n: int, ratios: Sequence[float], at_least: Sequence[int] | None = None
+) -> tuple[int, ...]:
+    """Return how many of ``n`` rows each part gets, Eq. (8.1) with totals that match.
+
+    The method of largest remainders, in exact fractions; of equal remainders the earlier part
+    comes first. No count is a whole row off its share, unless ``at_least`` is above it: then the
+    parts that are free to change bear the difference in equal numbers of rows, which is the
+    solution with the least sum of squared deviations.
+
+    Parameters
+    ----------
+    n
+        Number of rows.
+    ratios
+        Share of each part, up to a common factor.
+    at_least
+        Rows that each part has already, which may not shrink; at most ``n`` in all.
+
+    Raises
+    ------
+    ConfigError
+        If a ratio is negative, all are 0, or ``n`` is less than the rows there are already.
+
+    Examples
+    --------
+    >>> apportion(10, (0.75, 0.15, 0.1))
+    (8, 1, 1)
+    >>> apportion(10, (0.75, 0.15, 0.1), at_least=(5, 1, 3))
+    (6, 1, 3)
+    """
+    least = list(at_least) if at_least is not None else [0] * len(ratios)
+    if sum(least) > n:
+        raise ConfigError(f"expected at least {sum(least)} rows, those there already, got {n}")
+    targets = [share * n for share in _exact_shares(ratios)]
+    counts, free = least.copy(), list(range(len(ratios)))
+    excess = Fraction(0)
+    # each round pins the parts that have too many rows and shares out their excess anew; the
+    # excess only grows, so that what is pinned stays pinned
+    while True:
+        kept = [j for j in free if targets[j] - excess >= least[j]]
+        if len(kept) == len(free):
+            break
+        free = kept
+        fixed = sum(least) - sum(least[j] for j in free)
+        excess = (sum((targets[j] for j in free), Fraction(0)) - (n - fixed)) / len(free)
+    for j in free:
+        counts[j] = math.floor(targets[j] - excess)
+    remainders = sorted(free, key=lambda j: (counts[j] - targets[j], j))
+    for j in remainders[: n - sum(counts)]:
+        counts[j] += 1
+    return tuple(counts)
+
+
+def assign_groups(rule: SplitRule, classes: Sequence[str], counts: Sequence[int]) -> dict[str, str]:
+    """Return the part of each species when each goes whole to one.
+
+    In an order shuffled by the seed, each species goes to the part that lacks most rows. One
+    without rows counts as if it had one: else all of these would go to the same part, and a
+    dataset that grows may have rows of them later. Species held out go where they are held.
+
+    Parameters
+    ----------
+    rule
+        Names, ratios, seed, and what is held out.
+    classes
+        Species in label order, K of them.
+    counts
+        Rows of each that are not held out, length K.
+    """
+    sizes = [max(count, 1) for count in counts]
+    taken = set(rule.held_species)
+    total = sum(size for name, size in zip(classes, sizes, strict=True) if name not in taken)
+    lacking = [share * total for share in _exact_shares(rule.shares)]
+    groups = {}
+    for label in shuffled(len(classes), rule.seed):
+        name = classes[label]
+        if name in taken:
+            groups[name] = rule.names[rule.held_part]
+            continue
+        part = lacking.index(max(lacking))
+        lacking[part] -= sizes[label]
+        groups[name] = rule.names[part]
+    return {name: groups[name] for name in classes}

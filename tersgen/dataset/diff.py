@@ -1,0 +1,170 @@
+"""What differs between two datasets, or two versions of one."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..schema.base import Frozen, field
+from ..schema.compare import Difference, compare_libraries, compare_recipes, compare_tables
+from ..schema.library import Library
+from .dataset import Dataset, Field
+from .opening import open as open_dataset
+
+_BLOCK = 1024
+_PLANNED = ("n_samples", "format", "chunk_rows", "shard_rows", "digest")
+
+
+class Statistics(Frozen):
+    """Of the finite values of a field in the rows looked at."""
+
+    n_rows: int = field("rows looked at", "row")
+    mean: float = field("mean", "1")
+    deviation: float = field("standard deviation", "1")
+    least: float = field("least", "1")
+    largest: float = field("largest", "1")
+
+
+class FieldDifference(Frozen):
+    """A field whose values differ, or that only one side has."""
+
+    name: str = field("field", "1")
+    unit: str = field("unit of the values", "1")
+    first: Statistics | None = field("on the first side; none if it has no such field", "1")
+    second: Statistics | None = field("on the second side; none if it has no such field", "1")
+
+
+class SplitDifference(Frozen):
+    """How the rows of a split moved."""
+
+    name: str = field("split", "1")
+    first_rows: int = field("rows it covers on the first side; 0 if it is not there", "row")
+    second_rows: int = field("rows it covers on the second side; 0 if it is not there", "row")
+    moved: int = field("rows of both sides that changed their part", "row")
+    counts: dict[str, tuple[int, int]] = field("rows of each part on both sides", "row")
+
+
+class Comparison(Frozen):
+    """What differs."""
+
+    first: str = field("the first side", "1")
+    second: str = field("the second side", "1")
+    equal: bool = field("whether recipe, rows, every value and the splits are the same", "1")
+    rows: tuple[Difference, ...] = field("numbers of rows, layout, digest", "1")
+    recipe: tuple[Difference, ...] = field("fields of the recipe", "1")
+    library: tuple[Difference, ...] = field("species", "1")
+    fields: tuple[FieldDifference, ...] = field("fields whose values differ", "1")
+    splits: tuple[SplitDifference, ...] = field("splits that differ", "1")
+
+
+def statistics(values: Field, most_rows: int) -> Statistics:
+    """Return statistics of up to ``most_rows`` rows, in blocks spread evenly over a field."""
+    n_rows = len(values)
+    n_blocks = -(-min(n_rows, most_rows) // _BLOCK)
+    starts = np.linspace(0, max(0, n_rows - _BLOCK), n_blocks).astype(int).tolist()
+    total = squares = 0.0
+    count = used = 0
+    least, largest = np.inf, -np.inf
+    for start in starts:
+        block = np.asarray(values[start : min(start + _BLOCK, n_rows)], np.float64)
+        used += len(block)
+        total += float(block.sum())
+        squares += float(np.square(block).sum())
+        count += block.size
+        least, largest = min(least, float(block.min())), max(largest, float(block.max()))
+    mean = total / count
+    return Statistics(
+        n_rows=used,
+        mean=mean,
+        deviation=max(0.0, squares / count - mean**2) ** 0.5,
+        least=least,
+        largest=largest,
+    )
+
+
+def _fields(one: Dataset, other: Dataset, most_rows: int) -> list[FieldDifference]:
+    roots = [data.manifest.arrays if data.manifest else {} for data in (one, other)]
+    found = []
+    for name in [*one, *(name for name in other if name not in one)]:
+        if name in roots[0] and roots[0].get(name) == roots[1].get(name):
+            continue
+        sides = [
+            statistics(data[name], most_rows) if name in data else None for data in (one, other)
+        ]
+        if sides[0] == sides[1] and not (one.manifest and other.manifest):
+            continue  # rows that are generated have no digest; their statistics agree
+        unit = (one if name in one else other)[name].spec.unit
+        found.append(FieldDifference(name=name, unit=unit, first=sides[0], second=sides[1]))
+    return found
+
+
+def _splits(one: Dataset, other: Dataset) -> list[SplitDifference]:
+    found = []
+    for name in sorted({*one.splits, *other.splits}):
+        first, second = one.splits.get(name), other.splits.get(name)
+        if first is not None and second is not None and first.digest == second.digest:
+            continue
+        moved = 0
+        if first is not None and second is not None:
+            n = min(first.n_samples, second.n_samples)
+            moved = int((one.parts(name)[:n] != other.parts(name)[:n]).sum())
+        counts: dict[str, tuple[int, int]] = {}
+        for side, split in enumerate((first, second)):
+            for part, number in enumerate(split.rule.names if split else ()):
+                both = list(counts.get(number, (0, 0)))
+                both[side] = sum(row[part] for row in split.counts) if split else 0
+                counts[number] = (both[0], both[1])
+        found.append(
+            SplitDifference(
+                name=name,
+                first_rows=first.n_samples if first else 0,
+                second_rows=second.n_samples if second else 0,
+                moved=moved,
+                counts=counts,
+            )
+        )
+    return found
+
+
+def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Comparison:
+    """Compare two datasets, versions (``data.zarr@v1.0``) or recipe files.
+
+    Parameters
+    ----------
+    first, second
+        What to compare.
+    most_rows
+        Rows of each side that statistics of differing fields are taken of.
+
+    Raises
+    ------
+    DatasetError, ConfigError
+        If one of them cannot be opened.
+    """
+    one, other = open_dataset(first), open_dataset(second)
+    tables = []
+    for data in (one, other):
+        known = data.manifest.model_dump(mode="json") if data.manifest else {}
+        tables.append({"n_samples": data.n_samples, **{k: known[k] for k in _PLANNED if known}})
+    rows = compare_tables(*tables)
+    recipe = [
+        item
+        for item in compare_recipes(one.recipe, other.recipe)
+        if not item.field.startswith("library.")
+    ]
+    library: list[Difference] = []
+    if isinstance(one.recipe.library, Library) and isinstance(other.recipe.library, Library):
+        library = compare_libraries(one.recipe.library, other.recipe.library)
+    fields = _fields(one, other, most_rows)
+    splits = _splits(one, other)
+    layout = ("format", "chunk_rows", "shard_rows")
+    decisive = [item for item in rows if item.field not in layout]
+    return Comparison(
+        first=str(first),
+        second=str(second),
+        equal=not (decisive or recipe or library or fields or splits),
+        rows=tuple(rows),
+        recipe=tuple(recipe),
+        library=tuple(library),
+        fields=tuple(fields),
+        splits=tuple(splits),
+    )

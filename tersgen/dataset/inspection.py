@@ -1,0 +1,229 @@
+"""What is wrong with the documents of a dataset: each held against its digest or a copy."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import DamagedDataError, DatasetError
+from ..schema.digest import model_digest
+from ..schema.manifest import (
+    JOURNAL,
+    LOCK,
+    MANIFEST,
+    RECIPE,
+    SPLITS,
+    TAGS,
+    VERSIONS,
+    FileFacts,
+    Lock,
+    Manifest,
+)
+from ..schema.recipe import Recipe
+from ..store.files import facts_of
+from ..store.home import INDEX, Home
+from ..store.interface import Store
+from ..store.journal import JournalContent
+from ..store.lock import lock_holder
+from ..store.reader import read_inside
+from .documents import (
+    COPIES,
+    LARGEST_DOCUMENT,
+    LARGEST_RECIPE,
+    RECIPE_COPY,
+    load_head,
+    load_journal,
+    load_lock,
+    load_recipe_of,
+    load_tag,
+    load_version_file,
+    tag_path,
+)
+from .faults import Fault, Kind
+from .parts import load_parts, page_path, page_text, parts_path
+from .versions import (
+    command_to_finish,
+    find_version,
+    newest_version,
+    tag_names,
+    version_ids,
+)
+
+
+class Documents(NamedTuple):
+    """The documents of a dataset, as far as they can be trusted, and what is wrong with them."""
+
+    recipe: Recipe | None
+    lock: Lock | None
+    manifest: Manifest | None
+    journal: JournalContent
+    faults: list[Fault]
+    notes: list[str]
+
+
+def fault(kind: Kind, path: Path, message: str) -> Fault:
+    """Return what is wrong with a file, without repeating its path in the message."""
+    text = message.removeprefix(f"{path}: ")
+    return Fault(kind=kind, path=str(path), message=text)
+
+
+def read_documents(home: Home, reference: str | None = None) -> Documents:
+    """Read recipe, lock file, manifest, versions, tags and journal, and note what is wrong."""
+    faults: list[Fault] = []
+    notes: list[str] = []
+    manifest = lock = None
+    try:
+        manifest = find_version(home, reference) if reference else load_head(home)
+    except DatasetError as error:
+        if reference:
+            raise
+        if os.path.lexists(home.folder / MANIFEST) or version_ids(home):
+            faults.append(fault("manifest", home.folder / MANIFEST, str(error)))
+            manifest = newest_version(home)
+    try:
+        lock = load_lock(home)
+    except DatasetError as error:
+        faults.append(fault("lock", home.folder / LOCK, str(error)))
+    recipe = None
+    digest = manifest.recipe_digest if manifest else lock.recipe_digest if lock else None
+    for name in (RECIPE_COPY, RECIPE) if digest else ():
+        try:
+            recipe = load_recipe_of(home, str(digest), name)
+            known = manifest.files.get(RECIPE) if manifest else None
+            if known not in (None, facts_of([read_inside(home.folder, name, LARGEST_RECIPE)])):
+                faults.append(fault("recipe", home.folder / name, "not what was written"))
+        except DatasetError as error:
+            faults.append(fault("recipe", home.folder / name, str(error)))
+    if manifest is None and not any(one.kind == "manifest" for one in faults):
+        text = "incomplete: its build did not finish"
+        if lock is not None:
+            text += f"; to go on: {command_to_finish(home, lock)}"
+        faults.append(fault("incomplete", home.path, text))
+    if manifest is not None and lock is not None and recipe is not None:
+        faults += _check_lock(home, lock, manifest, recipe, reference is None)
+        if reference is None and lock.n_samples > manifest.n_samples:
+            notes.append(
+                f"an extension to {lock.n_samples} samples is under way; to finish it: "
+                f"tersgen extend {home.path} --to {lock.n_samples}"
+            )
+    faults += _check_links(home)
+    faults += _check_history(home)
+    faults += _check_tags(home)
+    try:
+        size = manifest or lock
+        n_shards = -(-size.n_samples // size.shard_rows) if size else 0
+        journal = load_journal(home, n_shards, len(recipe.species) if recipe else 0)
+    except DatasetError as error:
+        journal = JournalContent([], [], 0)
+        faults.append(fault("journal", home.folder / JOURNAL, str(error)))
+    for number in journal.bad_lines:
+        text = f"line {number} is no whole record; it counts for nothing"
+        faults.append(fault("journal", home.folder / JOURNAL, text))
+    holder = lock_holder(home.folder)
+    if holder is not None:
+        notes.append(f"process {holder.pid} on {holder.host} is writing it now")
+    return Documents(recipe, lock, manifest, journal, faults, notes)
+
+
+def _check_lock(
+    home: Home, lock: Lock, manifest: Manifest, recipe: Recipe, newest: bool
+) -> Iterator[Fault]:
+    same = {
+        "recipe_digest": manifest.recipe_digest,
+        "library_digest": model_digest(recipe.library),  # type: ignore[arg-type]
+        "format": manifest.format,
+        "chunk_rows": manifest.chunk_rows,
+        "shard_rows": manifest.shard_rows,
+        "seed": recipe.seed,
+        "generator": manifest.generator,
+    }
+    wrong = [name for name, value in same.items() if getattr(lock, name) != value]
+    if newest and lock.n_samples < manifest.n_samples:
+        wrong.append("n_samples")
+    if wrong:
+        text = f"{', '.join(wrong)}: not what the manifest says"
+        yield fault("lock", home.folder / LOCK, text)
+
+
+def _check_links(home: Home) -> Iterator[Fault]:
+    for name in (VERSIONS, COPIES, TAGS, SPLITS):
+        path = home.folder / name
+        if path.is_symlink() or (path.exists() and not path.is_dir()):
+            yield fault("link", path, "expected a folder, got a link or a file")
+
+
+def _check_history(home: Home) -> Iterator[Fault]:
+    """Hold all versions against their ids, and their second copies against them."""
+    ids = version_ids(home)
+    copies = version_ids(home, COPIES)
+    wanted = {*ids, *copies}
+    for place, names in ((VERSIONS, ids), (COPIES, copies)):
+        for version in names:
+            try:
+                parent = load_version_file(home, version, place).parent
+            except DatasetError as error:
+                path = home.folder / place / f"{version}.json"
+                yield fault("version", path, str(error))
+            else:
+                wanted |= {parent} if parent is not None else set()
+    with suppress(DatasetError):  # reported as such
+        wanted.add(load_head(home).version)
+    for version in sorted(wanted - {*ids}):
+        yield fault("version", home.folder / VERSIONS / f"{version}.json", "missing")
+
+
+def _check_tags(home: Home) -> Iterator[Fault]:
+    """Hold all tags against the versions they name, and their second copies against them."""
+    ids = version_ids(home)
+    names = tag_names(home)
+    copies = tag_names(home, COPIES)
+    for name in sorted({*names, *copies}):
+        path = home.folder / tag_path(name)
+        try:
+            tag = load_tag(home, name)
+        except DatasetError as error:
+            yield fault("tag", path, str(error))
+            continue
+        if tag.version not in ids:
+            yield fault("tag", path, f"names version {tag.version[:12]}, which is missing")
+        if name in copies:
+            copy = home.folder / tag_path(name, COPIES)
+            try:
+                if load_tag(home, name, COPIES) != tag:
+                    yield fault("tag", copy, f"not the same as {tag_path(name)}")
+            except DatasetError as error:
+                yield fault("tag", copy, str(error))
+
+
+def _read_facts(folder: Path, inside: str) -> FileFacts | None:
+    """Return what a small file is; None if it is missing, too large, or lies behind a link."""
+    try:
+        return facts_of([read_inside(folder, inside, LARGEST_DOCUMENT)])
+    except DamagedDataError:
+        return None
+
+
+def check_metadata(home: Home, manifest: Manifest, store: Store) -> Iterator[Fault]:
+    """Hold what describes the arrays to other software against the manifest."""
+    for path in store.metadata_files(manifest.n_samples):
+        name = home.name_of(path)
+        top = path.parent if name == INDEX else home.folder
+        found = _read_facts(top, path.relative_to(top).as_posix())
+        if found is None or found != manifest.files.get(name):
+            text = "missing, or no plain file" if found is None else "not what was written"
+            if name == INDEX:
+                text += "; plain HDF5 programs cannot use it, tersgen can"
+            yield fault("metadata", path, text)
+
+
+def check_splits(home: Home, manifest: Manifest, newest: bool) -> Iterator[Fault]:
+    """Hold the files of splits against the manifest, pages only for the newest version."""
+    for split in manifest.splits:
+        try:
+            load_parts(home.folder, split)
+        except DamagedDataError as error:
+            yield fault("split", home.folder / parts_path(split), str(error))
+        if newest and _read_facts(home.folder, page_path(split)) != facts_of([page_text(split)]):
+            text = "not what the manifest says, or missing"
+            yield fault("split", home.folder / page_path(split), text)

@@ -1,0 +1,248 @@
+"""One shard held against its record: files, chunks, digests."""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from ..errors import DamagedDataError
+from ..schema.fields import FieldSpec
+from ..schema.manifest import FileFacts, ShardRecord
+from ..store.digest import combine, leaf_digests
+from ..store.files import facts_of
+from ..store.interface import Store, Values
+from ..store.layout import Layout, leaf_rows
+from ..store.reader import open_inside
+from .faults import Fault, Kind
+
+_ROOM = 1 << 24
+
+
+class ShardFile(NamedTuple):
+    """One file of a shard, and what is recorded of it."""
+
+    shard: int
+    n_rows: int
+    """Rows of the version in it; there may be more when the dataset has grown."""
+    path: str
+    record: ShardRecord | None
+    """What was sealed with just these rows."""
+    facts: tuple[FileFacts, ...]
+    """What the file may be: as recorded, or as a record with more rows says."""
+
+
+class Checked(NamedTuple):
+    """What a file of a shard turned out to be."""
+
+    file: ShardFile
+    bytes_read: int
+    facts: FileFacts | None
+    digests: dict[str, str]
+    """Logical digest of the rows of each array that could be read."""
+    class_counts: dict[int, int]
+    faults: list[Fault]
+
+
+class ShardChecker:
+    """Holds files of shards against what is recorded; safe to use from several threads.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    store
+        Its back end.
+    table
+        Its table of arrays.
+    layout
+        Rows of chunks and shards.
+    records
+        All records of each shard, in the order in which they were written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        table: tuple[FieldSpec, ...],
+        layout: Layout,
+        records: Mapping[int, Sequence[ShardRecord]],
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._table = table
+        self._layout = layout
+        self._records = records
+        self._leaf = leaf_rows(table)
+        # a file this large holds more than these rows can ever be
+        self._largest = 2 * layout.shard_rows * sum(spec.row_bytes for spec in table) + _ROOM
+        self._owners = {
+            (name, digest): shard
+            for shard, known in records.items()
+            for record in known
+            for name, digest in record.digests.items()
+        }
+
+    def files(self, shard: int, n_rows: int) -> Iterator[ShardFile]:
+        """Yield the files of a shard of which a version has ``n_rows`` rows."""
+        records = self._records.get(shard, ())
+        exact = next((record for record in reversed(records) if record.rows == n_rows), None)
+        usable = [record for record in reversed(records) if record.rows >= n_rows]
+        for path in self._store.shard_paths(shard):
+            facts = tuple(record.files[path] for record in usable if path in record.files)
+            yield ShardFile(shard, n_rows, path, exact, facts)
+
+    def _fault(self, file: ShardFile, kind: Kind, message: str) -> Fault:
+        first = file.shard * self._layout.shard_rows
+        arrays = [
+            spec.name
+            for spec in self._table
+            if self._store.array_path(file.shard, spec) == file.path
+        ]
+        return Fault(
+            kind=kind,
+            path=str(self._folder / file.path),
+            message=message,
+            shard=file.shard,
+            array=arrays[0] if len(arrays) == 1 else None,
+            rows=(first, first + file.n_rows - 1),
+        )
+
+    def check_presence(self, file: ShardFile) -> Checked:
+        """Return what is wrong with a file by its size alone."""
+        try:
+            with open_inside(self._folder, file.path) as (_, descriptor):
+                size = os.fstat(descriptor).st_size
+        except DamagedDataError as error:
+            return Checked(file, 0, None, {}, {}, [self._unreadable(file, error)])
+        return Checked(file, size, None, {}, {}, self._check_size(file, size))
+
+    def _unreadable(self, file: ShardFile, error: DamagedDataError) -> Fault:
+        there = os.path.lexists(self._folder / file.path)
+        message = str(error).removeprefix(f"{self._folder / file.path}: ")
+        return self._fault(file, "link" if there else "missing", message)
+
+    def _check_size(self, file: ShardFile, size: int) -> list[Fault]:
+        expected = sorted({facts.bytes for facts in file.facts})
+        if size in expected or (not expected and size <= self._largest):
+            return []
+        wanted = expected[0] if expected else f"at most {self._largest}"
+        return [self._fault(file, "size", f"expected {wanted} bytes, got {size}")]
+
+    def check_content(self, file: ShardFile) -> Checked:
+        """Return what is wrong with a file: every byte read, every chunk decoded and hashed."""
+        presence = self.check_presence(file)
+        if presence.bytes_read > self._largest or any(
+            fault.kind in ("missing", "link") for fault in presence.faults
+        ):
+            return presence
+        faults = list(presence.faults)
+        try:
+            with open_inside(self._folder, file.path) as (path, descriptor):
+                data = _read_whole(descriptor)
+                facts = facts_of([data])
+                if not faults and file.facts and facts not in file.facts:
+                    text = "its bytes are not those that were sealed"
+                    faults.append(self._fault(file, "bytes", text))
+                digests: dict[str, str] = {}
+                counts: dict[int, int] = {}
+                for spec in self._table:
+                    if self._store.array_path(file.shard, spec) == file.path:
+                        found = self._check_array(file, spec, path, descriptor, memoryview(data))
+                        faults += found[0]
+                        if found[1] is not None:
+                            digests[spec.name] = found[1]
+                            counts.update(found[2])
+        except OSError as error:
+            faults.append(self._fault(file, "missing", f"cannot be read: {error}"))
+            return presence._replace(faults=faults)
+        return Checked(file, len(data), facts, digests, counts, _sharpest(faults))
+
+    def _check_array(
+        self, file: ShardFile, spec: FieldSpec, path: Path, descriptor: int, data: memoryview
+    ) -> tuple[list[Fault], str | None, dict[int, int]]:
+        """Return faults of an array, and its digest and class counts if it could be read."""
+        try:
+            table = self._store.chunk_table(path, descriptor, spec, file.n_rows)
+        except DamagedDataError as error:
+            return [self._named(self._fault(file, "chunk", str(error)), spec)], None, {}
+        faults = []
+        leaves: list[bytes] = []
+        waiting: list[Values] = []
+        counts = np.zeros(0, np.int64)
+        rows = self._layout.chunk_rows
+        first = file.shard * self._layout.shard_rows
+        for number, (offset, size) in enumerate(table.tolist()):
+            here = min(rows, file.n_rows - number * rows)
+            try:
+                if size < 0:
+                    raise DamagedDataError("it is missing")
+                chunk = self._store.decode_chunk(bytes(data[offset : offset + size]), spec)[:here]
+            except DamagedDataError as error:
+                start = first + number * rows
+                fault = self._fault(file, "chunk", f"chunk {number}: {error}")
+                fault = fault.model_copy(update={"rows": (start, start + here - 1)})
+                faults.append(self._named(fault, spec))
+                continue
+            if spec.name == "label" and chunk.min() >= 0:
+                few = np.bincount(chunk, minlength=len(counts))
+                few[: len(counts)] += counts
+                counts = few
+            waiting.append(chunk)
+            if sum(map(len, waiting)) >= self._leaf:
+                leaves += leaf_digests(_joined(waiting), self._leaf)
+                waiting = []
+        if faults:
+            return faults, None, {}
+        if waiting:
+            leaves += leaf_digests(_joined(waiting), self._leaf)
+        digest = combine(leaves).hex()
+        if file.record is not None and file.record.digests.get(spec.name) != digest:
+            owner = self._owners.get((spec.name, digest))
+            whose = "another recipe or dataset" if owner is None else f"shard {owner}"
+            text = f"its values are not those that were sealed, but those of {whose}"
+            faults.append(self._named(self._fault(file, "digest", text), spec))
+        return faults, digest, {int(k): int(counts[k]) for k in np.flatnonzero(counts)}
+
+    @staticmethod
+    def _named(fault: Fault, spec: FieldSpec) -> Fault:
+        return fault.model_copy(update={"array": spec.name})
+
+
+def as_record(files: Sequence[Checked]) -> ShardRecord | None:
+    """Return what the files of a shard hold, if all of them could be read."""
+    if any(one.facts is None or any(f.kind == "chunk" for f in one.faults) for one in files):
+        return None
+    return ShardRecord(
+        shard=files[0].file.shard,
+        rows=files[0].file.n_rows,
+        files={one.file.path: one.facts for one in files if one.facts is not None},
+        digests={name: digest for one in files for name, digest in one.digests.items()},
+        class_counts={k: n for one in files for k, n in one.class_counts.items()},
+    )
+
+
+def _joined(parts: list[Values]) -> Values:
+    return parts[0] if len(parts) == 1 else np.concatenate(parts)
+
+
+def _read_whole(descriptor: int) -> bytes:
+    size = os.fstat(descriptor).st_size
+    pieces = []
+    done = 0
+    while done < size:
+        piece = os.pread(descriptor, size - done, done)
+        if not piece:
+            break
+        pieces.append(piece)
+        done += len(piece)
+    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+
+def _sharpest(faults: list[Fault]) -> list[Fault]:
+    """Leave out what another fault says more precisely."""
+    if any(fault.kind in ("chunk", "digest") for fault in faults):
+        return [fault for fault in faults if fault.kind != "bytes"]
+    return faults

@@ -1,0 +1,153 @@
+"""Splits of a stored dataset: made, and grown with it."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from ..errors import ConfigError, OutputError
+from ..schema.manifest import Manifest
+from ..schema.split import FieldRange, Split, SplitName, SplitRule
+from ..store.home import Home
+from ..store.lock import BuilderLock
+from .dataset import Dataset
+from .opening import open_version
+from .parts import Parts, load_parts, store_split
+from .stratify import SplitAssigner, split_digest
+from .versions import find_version, locate, now, publish, split_reference
+
+_BLOCK = 1 << 18
+_NAME: TypeAdapter[str] = TypeAdapter(SplitName)
+
+
+def _in_ranges(dataset: Dataset, ranges: Sequence[FieldRange], rows: slice) -> NDArray[np.bool_]:
+    held = np.zeros(rows.stop - rows.start, bool)
+    for name, low, high in ranges:
+        values = dataset[name][rows].astype(np.float64)
+        held |= (values >= low) & (values < high)
+    return held
+
+
+def _check_ranges(dataset: Dataset, rule: SplitRule) -> None:
+    fields = [name for name, field in dataset.items() if field.ndim == 1 and name != "label"]
+    for one in rule.held_ranges:
+        if one.field not in fields:
+            raise ConfigError(
+                f"hold_out: expected a range of a field with one number a row "
+                f"({', '.join(fields) or 'there is none'}), got {one.field}"
+            )
+
+
+def _blocks(start: int, stop: int) -> Iterator[slice]:
+    for first in range(start, stop, _BLOCK):
+        yield slice(first, min(stop, first + _BLOCK))
+
+
+def assign_parts(
+    dataset: Dataset, name: str, rule: SplitRule, previous: Split | None, old: Parts | None
+) -> tuple[Split, Parts]:
+    """Return a split of a dataset and the part of each row; ``previous`` and ``old`` are grown.
+
+    Raises
+    ------
+    ConfigError
+        If the rule names species or fields that the dataset does not have.
+    DamagedDataError
+        If stored labels or values are damaged.
+    """
+    _check_ranges(dataset, rule)
+    start = previous.n_samples if previous else 0
+    n_classes = len(dataset.classes)
+    counts = np.zeros(n_classes, np.int64)
+    for rows in _blocks(start, dataset.n_samples):
+        free = ~_in_ranges(dataset, rule.held_ranges, rows)
+        counts += np.bincount(dataset["label"][rows][free], minlength=n_classes)
+    assigner = SplitAssigner(rule, dataset.classes, counts.tolist(), previous)
+    parts = np.empty(dataset.n_samples, np.uint8)
+    if old is not None:
+        parts[:start] = old
+    for rows in _blocks(start, dataset.n_samples):
+        held = _in_ranges(dataset, rule.held_ranges, rows) if rule.held_ranges else None
+        parts[rows] = assigner.assign(dataset["label"][rows], held)
+    return assigner.finish(name, split_digest(parts)), parts
+
+
+def grow_splits(home: Home, manifest: Manifest, grown: Dataset) -> tuple[Split, ...]:
+    """Grow every split of a version by the rows that a dataset has gained; no old row moves.
+
+    Raises
+    ------
+    DamagedDataError
+        If a split or the labels are damaged.
+    OSError
+        If the file system refuses.
+    """
+    splits = []
+    for split in manifest.splits:
+        old = load_parts(home.folder, split)
+        bigger, parts = assign_parts(grown, split.name, split.rule, split, old)
+        store_split(home, bigger, parts)
+        splits.append(bigger)
+    return tuple(splits)
+
+
+def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = False) -> Split:
+    """Split a dataset into parts, and publish that as its newest version.
+
+    The same split again changes nothing. Versions before this one keep the splits that they have.
+
+    Raises
+    ------
+    ConfigError
+        If the name or the rule does not fit.
+    OutputError
+        If there is another split of the name and ``overwrite`` is not given; or it cannot be
+        written.
+    BusyError
+        If a builder is writing the dataset.
+    DatasetError
+        If there is no complete dataset, or it is damaged.
+    """
+    path, reference = split_reference(path)
+    if reference is not None:
+        raise ConfigError(f"{path}@{reference}: versions do not change; split {path}, the newest")
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise ConfigError(
+            f"name: expected up to 64 letters, digits, '.', '_' and '-', got {name[:80]!r}"
+        ) from None
+    home = locate(path)
+    find_version(home, None)  # before a lock is written into what is no dataset
+    with BuilderLock(home.folder) as lock:
+        manifest = find_version(home, None)
+        known = manifest.split_named(name)
+        if known is not None and known.rule == rule:
+            return known
+        if known is not None and not overwrite:
+            raise OutputError(
+                f"{path}: has another split {name!r} (seed {known.rule.seed}, ratios "
+                f"{', '.join(f'{ratio:g}' for ratio in known.rule.ratios)}); pass --overwrite to "
+                "replace it in the newest version, or another --name"
+            )
+        split, parts = assign_parts(open_version(home, manifest), name, rule, None, None)
+        others = tuple(one for one in manifest.splits if one.name != name)
+        content = manifest.model_dump(exclude={"version"})
+        content.update(
+            parent=manifest.version,
+            change=f"split {name}",
+            created=now(),
+            splits=tuple(sorted((*others, split), key=lambda one: one.name)),
+        )
+        newest = Manifest.sealed(**content)
+        try:
+            store_split(home, split, parts)
+            lock.check()
+            publish(home, newest)
+        except OSError as error:
+            if isinstance(error, OutputError):
+                raise
+            raise OutputError(f"{path}: the split cannot be written: {error.strerror}") from error
+    return split

@@ -1,0 +1,257 @@
+"""Verification: whether a dataset is whole, and every value what was sealed."""
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple, TypeVar
+
+from ..errors import DatasetError
+from ..sampling.block import available_cpus
+from ..schema.fields import field_table
+from ..schema.manifest import (
+    JOURNAL,
+    RECIPE,
+    Lock,
+    Manifest,
+    ShardRecord,
+)
+from ..schema.recipe import Recipe
+from ..store.digest import combine, dataset_digest
+from ..store.home import Home, make_store
+from ..store.interface import Store
+from ..store.layout import Layout
+from .documents import (
+    checked_layout,
+)
+from .faults import Fault, Verified
+from .inspection import check_metadata, check_splits, fault, read_documents
+from .shards import Checked, ShardChecker, ShardFile, as_record
+from .versions import (
+    locate,
+    split_reference,
+)
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+_AHEAD = 4
+_MOST_LOST = 10_000
+
+
+class Contents(NamedTuple):
+    """What all shards turned out to be."""
+
+    records: dict[int, ShardRecord]
+    """What was read of each shard that could be read whole."""
+    faults: list[Fault]
+    bytes_checked: int
+
+
+Watch = Callable[[int, int], None]
+"""Called with shard files done and their number in all."""
+
+
+def in_parallel(function: Callable[[A], B], items: Iterable[A], threads: int) -> Iterator[B]:
+    """Yield ``function`` of each item in order, a few of them at work at a time."""
+    left = iter(items)
+    with ThreadPoolExecutor(threads, "tersgen-verify") as pool:
+        waiting = [pool.submit(function, item) for item in islice(left, _AHEAD * threads)]
+        while waiting:
+            result = waiting.pop(0).result()
+            waiting += [pool.submit(function, item) for item in islice(left, 1)]
+            yield result
+
+
+def by_shard(records: Iterable[ShardRecord]) -> dict[int, list[ShardRecord]]:
+    """Return records by their shard, in order."""
+    found: dict[int, list[ShardRecord]] = {}
+    for record in records:
+        found.setdefault(record.shard, []).append(record)
+    return found
+
+
+def check_shards(
+    home: Home,
+    description: Manifest | Lock,
+    recipe: Recipe,
+    layout: Layout,
+    records: dict[int, list[ShardRecord]],
+    quick: bool,
+    threads: int,
+    watch: Watch | None,
+) -> Contents:
+    """Hold every shard of a dataset against its record.
+
+    Raises
+    ------
+    DatasetError
+        If there are to be so many more shards than there is any trace of, that there never were.
+    """
+    table = field_table(recipe)
+    classes = tuple(one.name for one in recipe.species)
+    store = make_store(home, recipe, table, layout, classes)
+    n_shards = layout.n_shards(description.n_samples)
+    check_traces(home, store, n_shards, len(records))
+    checker = ShardChecker(home.folder, store, table, layout, records)
+    faults: list[Fault] = []
+
+    def files() -> Iterator[ShardFile]:
+        for shard in range(n_shards):
+            rows = min(layout.shard_rows, description.n_samples - shard * layout.shard_rows)
+            known = records.get(shard, [])
+            if not any(record.rows >= rows for record in known):
+                text = f"has no record of shard {shard}, {rows} rows"
+                faults.append(
+                    fault("journal", home.folder / JOURNAL, text).model_copy(
+                        update={"shard": shard}
+                    )
+                )
+            yield from checker.files(shard, rows)
+
+    check = checker.check_presence if quick else checker.check_content
+    per_shard = len(store.shard_paths(0))
+    read: dict[int, ShardRecord] = {}
+    parts: list[Checked] = []
+    n_bytes = 0
+    for done, one in enumerate(in_parallel(check, files(), threads), start=1):
+        faults += one.faults
+        n_bytes += one.bytes_read
+        parts.append(one)
+        if len(parts) == per_shard:
+            record = as_record(parts)
+            if record is not None:
+                read[record.shard] = record
+            parts = []
+        if watch is not None:
+            watch(done, n_shards * per_shard)
+    if isinstance(description, Manifest) and len(read) == n_shards:
+        roots = array_roots(description, read)
+        if dataset_digest(description.recipe_digest, description.n_samples, roots) == (
+            description.digest
+        ):
+            faults = [_blame_journal(home, one) for one in faults]
+    return Contents(read, faults, n_bytes)
+
+
+def check_traces(home: Home, store: Store, n_shards: int, n_recorded: int) -> None:
+    """Refuse a dataset of which far more is lost than there is any trace of.
+
+    Raises
+    ------
+    DatasetError
+        If so many shards have neither a record nor a file that they never were there.
+    """
+    folder = (home.folder / store.shard_paths(0)[0]).parent
+    n_files = sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
+    if n_shards - max(n_recorded, n_files) > _MOST_LOST:
+        raise DatasetError(
+            f"{home.path}: expected {n_shards} shards, found records of {n_recorded} and at most "
+            f"{n_files} files; if it was ever whole, build it again from its {RECIPE}"
+        )
+
+
+def _blame_journal(home: Home, found: Fault) -> Fault:
+    """Return a fault in the values of a shard as one of its record: the manifest proves them."""
+    if found.kind != "digest":
+        return found
+    text = f"the record of shard {found.shard} is not that of its values, which the manifest proves"
+    return fault("journal", home.folder / JOURNAL, text).model_copy(
+        update={"shard": found.shard, "array": found.array}
+    )
+
+
+def array_roots(manifest: Manifest, records: Mapping[int, ShardRecord]) -> dict[str, bytes]:
+    """Return the logical digest of each array from the records of all shards of a version."""
+    n_shards = -(-manifest.n_samples // manifest.shard_rows)
+    return {
+        name: combine([bytes.fromhex(records[shard].digests[name]) for shard in range(n_shards)])
+        for name in manifest.arrays
+    }
+
+
+def _check_roots(home: Home, manifest: Manifest, contents: Contents) -> Iterator[Fault]:
+    """Hold the digests of all shards together against those of the manifest."""
+    n_shards = -(-manifest.n_samples // manifest.shard_rows)
+    if len(contents.records) < n_shards or any(one.kind == "digest" for one in contents.faults):
+        return  # a shard is damaged, and reported
+    roots = array_roots(manifest, contents.records)
+    for name, root in roots.items():
+        if root.hex() != manifest.arrays[name]:
+            text = f"{name}: its values are not those of this version"
+            yield fault("digest", home.path, text).model_copy(update={"array": name})
+    if dataset_digest(manifest.recipe_digest, manifest.n_samples, roots) != manifest.digest:
+        yield fault("digest", home.path, "its values are not those of the dataset's digest")
+    for label, expected in enumerate(manifest.class_counts):
+        count = sum(record.class_counts.get(label, 0) for record in contents.records.values())
+        if count != expected:
+            text = f"expected {expected} rows of class {label}, got {count}"
+            yield fault("digest", home.path, text)
+
+
+def verify(
+    path: str | Path,
+    quick: bool = False,
+    threads: int | None = None,
+    watch: Watch | None = None,
+) -> Verified:
+    """Find out whether a dataset, or one version of it, is complete and as it was sealed.
+
+    Parameters
+    ----------
+    path
+        The dataset; ``data.zarr@v1.0`` is one version of it.
+    quick
+        Look only at files, their sizes, journal and metadata; else every chunk is decoded, and
+        every digest computed anew.
+    threads
+        Threads to use; by default one for each processor.
+    watch
+        Called as shards are done, with files done and files in all.
+
+    Raises
+    ------
+    DatasetError
+        If there is no dataset, or no such version.
+    """
+    start = time.perf_counter()
+    path, reference = split_reference(path)
+    home = locate(path)
+    documents = read_documents(home, reference)
+    faults = list(documents.faults)
+    manifest, recipe = documents.manifest, documents.recipe
+    description = manifest or documents.lock
+    n_shards = n_bytes = 0
+    if description is not None and recipe is not None:
+        layout = checked_layout(home.path, description, recipe)
+        n_shards = layout.n_shards(description.n_samples)
+        records = by_shard(documents.journal.records)
+        contents = check_shards(
+            home, description, recipe, layout, records, quick, threads or available_cpus(), watch
+        )
+        n_bytes = contents.bytes_checked
+        if manifest is None:  # incomplete: what is missing is no damage
+            sealed = {shard for shard, known in records.items() if known}
+            faults += [one for one in contents.faults if one.shard in sealed]
+        else:
+            faults += contents.faults
+            store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+            if reference is None:
+                faults += check_metadata(home, manifest, store)
+            faults += check_splits(home, manifest, reference is None)
+            if not quick:
+                faults += _check_roots(home, manifest, contents)
+    return Verified(
+        path=str(path) if reference is None else f"{path}@{reference}",
+        sound=not faults,
+        quick=quick,
+        version=manifest.version if manifest else None,
+        digest=manifest.digest if manifest else None,
+        n_samples=description.n_samples if description else 0,
+        n_shards=n_shards,
+        bytes_checked=n_bytes,
+        seconds=time.perf_counter() - start,
+        notes=tuple(documents.notes),
+        faults=tuple(faults),
+    )

@@ -1,0 +1,246 @@
+"""Versions: immutable manifests under their content id, and tags that name them for good."""
+
+import os
+import re
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..errors import ConfigError, DatasetError, IncompleteDatasetError, OutputError
+from ..schema.loading import validate
+from ..schema.manifest import MANIFEST, RECIPE, TAGS, VERSIONS, Lock, Manifest, Tag
+from ..store.files import write_durably, write_once
+from ..store.home import Home, find_home, own_folder
+from .documents import COPIES, load_head, load_lock, load_tag, load_version_file, tag_path
+
+_SHORTEST_PREFIX = 4
+_ID = re.compile(r"([0-9a-f]{64})\.json")
+_REFERENCE = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]*)?")
+_TAG = re.compile(r"([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json")
+_TAG_COPY = re.compile(r"tag-([A-Za-z0-9][A-Za-z0-9._-]{0,63})\.json")
+
+
+def now() -> str:
+    """Return the time, ISO 8601, UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def split_reference(path: str | Path) -> tuple[Path, str | None]:
+    """Return a dataset's path and the version asked for, from ``data.zarr@v1.0``."""
+    path = Path(path)
+    try:
+        if "@" not in path.name or path.exists() or find_home(path) is not None:
+            return path, None
+    except OSError:  # such as a name too long; whoever opens it will say so
+        return path, None
+    name, _, reference = path.name.rpartition("@")
+    if not name or not _REFERENCE.fullmatch(reference):
+        return path, None
+    return path.with_name(name), reference
+
+
+def locate(path: Path) -> Home:
+    """Return the place of the dataset that a user names.
+
+    Raises
+    ------
+    DatasetError
+        If there is none.
+    """
+    try:
+        home = find_home(path)
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be looked at: {error.strerror}") from None
+    if home is None:
+        found = "another folder" if path.is_dir() else "another file"
+        raise DatasetError(
+            f"{path}: expected a dataset of tersgen, got {found}"
+            if path.exists()
+            else f"{path}: no such dataset"
+        )
+    return home
+
+
+def command_to_finish(home: Home, lock: Lock) -> str:
+    """Return the command that completes a build."""
+    return (
+        f"tersgen build --config {home.folder / RECIPE} --n {lock.n_samples} "
+        f"--format {lock.format} --chunk-rows {lock.chunk_rows} --shard-rows {lock.shard_rows} "
+        f"--out {home.path}"
+    )
+
+
+def explain_incomplete(home: Home) -> IncompleteDatasetError:
+    """Return the error that says how a dataset without any manifest is finished."""
+    try:
+        lock = load_lock(home)
+    except DatasetError:
+        return IncompleteDatasetError(
+            f"{home.path}: incomplete: its build did not get to its first shard; run the same "
+            "tersgen build command again"
+        )
+    return IncompleteDatasetError(
+        f"{home.path}: incomplete: its build of {lock.n_samples} samples did not finish; to go on: "
+        f"{command_to_finish(home, lock)}"
+    )
+
+
+def publish(home: Home, manifest: Manifest) -> None:
+    """Make a version the newest: first under its id, then as the manifest, both at once on disk.
+
+    Raises
+    ------
+    OSError
+        If the file system refuses; the version before stays the newest.
+    """
+    text = [manifest.model_dump_json(indent=1).encode() + b"\n"]
+    name = f"{manifest.version}.json"
+    write_durably(own_folder(home, VERSIONS) / name, text)
+    write_durably(own_folder(home, COPIES) / name, text)
+    write_durably(home.folder / MANIFEST, text)
+
+
+def _names_in(home: Home, place: str, pattern: re.Pattern[str]) -> list[str]:
+    """Return what the names of files in a folder of a dataset stand for; none behind a link."""
+    folder = home.folder / place
+    linked = any(one.is_symlink() for one in (folder, *folder.parents[: place.count("/")]))
+    if linked or not folder.is_dir():
+        return []
+    found = (pattern.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(match.group(1) for match in found if match)
+
+
+def version_ids(home: Home, place: str = VERSIONS) -> list[str]:
+    """Return the ids of all versions that are stored, in ``VERSIONS`` or ``COPIES``."""
+    return _names_in(home, place, _ID)
+
+
+def newest_version(home: Home) -> Manifest | None:
+    """Return the version that no other came from, for when the manifest is lost."""
+    versions = []
+    for version in version_ids(home):
+        with suppress(DatasetError):
+            versions.append(load_version_file(home, version))
+    parents = {manifest.parent for manifest in versions}
+    ends = [manifest for manifest in versions if manifest.version not in parents]
+    return max(ends, key=lambda manifest: manifest.created, default=None)
+
+
+def tag_names(home: Home, place: str = TAGS) -> list[str]:
+    """Return the names of all tags that are stored, in ``TAGS`` or ``COPIES``."""
+    return _names_in(home, place, _TAG if place == TAGS else _TAG_COPY)
+
+
+def list_tags(home: Home) -> list[Tag]:
+    """Return all tags, deleted ones too, by name.
+
+    Raises
+    ------
+    DatasetError
+        If one cannot be read.
+    """
+    return [load_tag(home, name) for name in tag_names(home)]
+
+
+def find_version(home: Home, reference: str | None) -> Manifest:
+    """Return a version by tag, id or the beginning of an id; the newest by default.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such version, or its manifest is damaged.
+    """
+    if reference is None:
+        if not os.path.lexists(home.folder / MANIFEST) and not version_ids(home):
+            raise explain_incomplete(home)
+        return load_head(home)
+    tags = {tag.name: tag for tag in list_tags(home)}
+    tag = tags.get(reference)
+    if tag is not None and not tag.deleted:
+        return load_version_file(home, tag.version)
+    found = [one for one in version_ids(home) if one.startswith(reference)]
+    if len(reference) >= _SHORTEST_PREFIX and len(found) == 1:
+        return load_version_file(home, found[0])
+    if tag is not None:
+        raise DatasetError(
+            f"{home.path}: the tag {reference!r} was deleted; it named version {tag.version[:12]}"
+        )
+    known = [name for name, tag in tags.items() if not tag.deleted]
+    raise DatasetError(
+        f"{home.path}: expected a tag ({', '.join(known) or 'there are none'}) or the beginning of "
+        f"one version's id, got {reference!r}; tersgen log shows them"
+    )
+
+
+def history(home: Home, manifest: Manifest) -> list[Manifest]:
+    """Return a version and those it came from, newest first.
+
+    Raises
+    ------
+    DatasetError
+        If one of them is missing or damaged.
+    """
+    versions = [manifest]
+    while versions[-1].parent is not None:
+        versions.append(load_version_file(home, versions[-1].parent))
+    return versions
+
+
+def give_tag(home: Home, name: str, reference: str | None) -> Tag:
+    """Give a version a name, once.
+
+    Raises
+    ------
+    ConfigError
+        If the name cannot be one.
+    OutputError
+        If the name is given already, or was.
+    DatasetError
+        If there is no such version.
+    """
+    manifest = find_version(home, reference)
+    tag = validate(Tag, {"name": name, "version": manifest.version, "created": now()}, "tag")
+    if any(one.startswith(name) for one in version_ids(home)):
+        raise ConfigError(f"tag: {name!r} looks like a version's id; choose another name")
+    text = [tag.model_dump_json().encode() + b"\n"]
+    try:
+        own_folder(home, TAGS)
+        if write_once(home.folder / tag_path(name), text):
+            own_folder(home, COPIES)
+            write_durably(home.folder / tag_path(name, COPIES), text)
+            return tag
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{home.path}: cannot be tagged: {error.strerror}") from error
+    known = load_tag(home, name)
+    if known.version == tag.version and not known.deleted:
+        return known
+    raise OutputError(
+        f"{home.path}: the tag {name!r} "
+        + (
+            f"was deleted, and its name is not given again; it named {known.version[:12]}"
+            if known.deleted
+            else f"names version {known.version[:12]}, and tags do not move"
+        )
+        + "; choose another name"
+    )
+
+
+def delete_tag(home: Home, name: str) -> Tag:
+    """Take a name back; it stays known as deleted.
+
+    Raises
+    ------
+    DatasetError
+        If there is no such tag.
+    """
+    tag = next((tag for tag in list_tags(home) if tag.name == name), None)
+    if tag is None or tag.deleted:
+        raise DatasetError(f"{home.path}: there is no tag {name!r} to delete")
+    gone = tag.model_copy(update={"deleted": True})
+    text = [gone.model_dump_json().encode() + b"\n"]
+    for place in (TAGS, COPIES):
+        own_folder(home, place)
+        write_durably(home.folder / tag_path(name, place), text)
+    return gone

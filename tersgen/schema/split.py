@@ -1,0 +1,203 @@
+"""Splits of a dataset's rows into train, val, test or whatever parts a user names."""
+
+import math
+import re
+from typing import Annotated, Literal, NamedTuple, Self
+
+from pydantic import Field, TypeAdapter, ValidationError, model_validator
+
+from .base import Frozen, Name, field
+
+PartName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+"""Name of one part of a split, as ``train``."""
+
+SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+"""Name of a whole split, safe as the name of a file."""
+
+Rows = Annotated[int, Field(ge=0)]
+
+_RANGE = re.compile(r"([a-z_]+(?:/[a-z_]+)?)=([^:=\s]+):([^:=\s]+)")
+_SPECIES: TypeAdapter[str] = TypeAdapter(Name)
+
+
+class FieldRange(NamedTuple):
+    """The rows whose value of ``field`` is at least ``low`` and below ``high``."""
+
+    field: str
+    low: float
+    high: float
+
+
+def parse_range(text: str) -> FieldRange:
+    """Return the field and the limits of a range; either limit may be infinite.
+
+    Raises
+    ------
+    ValueError
+        If the text is not ``FIELD=LOW:HIGH`` with LOW below HIGH.
+
+    Examples
+    --------
+    >>> parse_range("params/width=1.1:1.25")
+    FieldRange(field='params/width', low=1.1, high=1.25)
+    """
+    match = _RANGE.fullmatch(text)
+    try:
+        name, low, high = match.groups() if match else ("", "", "")
+        limits = FieldRange(name, float(low), float(high))
+    except ValueError:
+        limits = FieldRange("", 0.0, 0.0)
+    if not limits.low < limits.high:  # also if one of them is NaN
+        raise ValueError(
+            f"expected a range FIELD=LOW:HIGH with LOW < HIGH as params/width=1.1:1.25, got {text}"
+        )
+    return limits
+
+
+def _check_species(text: str) -> None:
+    try:
+        _SPECIES.validate_python(text)
+    except ValidationError:
+        raise ValueError(
+            f"hold_out: expected the name of a species or a range FIELD=LOW:HIGH, got {text[:80]!r}"
+        ) from None
+
+
+class SplitRule(Frozen):
+    """How rows are shared among the parts of a split: with the labels it decides every row."""
+
+    names: tuple[PartName, ...] = field(
+        "names of the parts", "1", ("train", "val", "test"), min_length=1, max_length=100
+    )
+    ratios: tuple[Annotated[float, Field(ge=0)], ...] = field(
+        "share of each part; their sum is 1", "1", (0.8, 0.1, 0.1)
+    )
+    seed: int = field("seed of the assignment", "1", 0, ge=0, lt=2**32)
+    by: Literal["species", "group"] = field(
+        "species: each part has its share of every species, Eq. (8.1); "
+        "group: each species is whole in one part",
+        "1",
+        "species",
+    )
+    hold_out: tuple[str, ...] = field(
+        "species by name, and ranges FIELD=LOW:HIGH (LOW <= value < HIGH) of a field with one "
+        "number a row, that only the part hold_out_to has",
+        "1",
+        (),
+    )
+    hold_out_to: str | None = field(
+        "part of the rows held out, and of no others; test if there is one, else the last",
+        "1",
+        None,
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        names = ", ".join(self.names)
+        if len(set(self.names)) < len(self.names):
+            raise ValueError(f"names: expected each part once, got {names}")
+        if len(self.ratios) != len(self.names):
+            raise ValueError(
+                f"ratios: expected one for each part ({names}), got {len(self.ratios)}"
+            )
+        if abs(math.fsum(self.ratios) - 1) > 1e-6:
+            raise ValueError(
+                f"ratios: expected a sum of 1, got {' + '.join(f'{r:g}' for r in self.ratios)}"
+                f" = {math.fsum(self.ratios):.7g}"
+            )
+        if self.hold_out_to is not None and self.hold_out_to not in self.names:
+            raise ValueError(f"hold_out_to: expected one of {names}, got {self.hold_out_to}")
+        if len(set(self.hold_out)) < len(self.hold_out):
+            raise ValueError(f"hold_out: expected each once, got {', '.join(self.hold_out)}")
+        for text in self.hold_out:
+            if "=" in text:
+                parse_range(text)
+            else:
+                _check_species(text)
+        if not any(self.shares):
+            raise ValueError(
+                f"ratios: expected one above 0 beside {self.names[self.held_part]}, "
+                "which has the rows held out and no others"
+            )
+        return self
+
+    @property
+    def held_part(self) -> int:
+        """Number of the part that rows held out go to."""
+        if self.hold_out_to is not None:
+            return self.names.index(self.hold_out_to)
+        return self.names.index("test") if "test" in self.names else len(self.names) - 1
+
+    @property
+    def held_species(self) -> tuple[str, ...]:
+        """Species held out."""
+        return tuple(text for text in self.hold_out if "=" not in text)
+
+    @property
+    def held_ranges(self) -> tuple[FieldRange, ...]:
+        """Ranges held out; a row in any of them is."""
+        return tuple(parse_range(text) for text in self.hold_out if "=" in text)
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """Ratios of the rows that are not held out, up to a common factor."""
+        if not self.hold_out:
+            return self.ratios
+        return tuple(0.0 if j == self.held_part else r for j, r in enumerate(self.ratios))
+
+
+class Split(Frozen):
+    """A split that was made: its rule, and what came of it; the rows are in a file beside it."""
+
+    name: SplitName = field("name of the split", "1")
+    rule: SplitRule = field("how the rows were shared", "1")
+    sizes: tuple[Rows, ...] = field(
+        "rows of the dataset when the split was made and each time it grew", "row", min_length=1
+    )
+    counts: tuple[tuple[Rows, ...], ...] = field(
+        "rows of each class (first index) in each part", "row", min_length=1
+    )
+    groups: dict[str, str] = field("part of each species, if each is whole in one", "1", {})
+    class_weights: tuple[Annotated[float, Field(gt=0)], ...] = field(
+        "weight of each class in a loss, mean 1, Eq. (8.2), from the part train or the first", "1"
+    )
+    digest: str = field(
+        "BLAKE3 digest of the number of each row's part", "1", pattern=r"^[0-9a-f]{64}$"
+    )
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        sizes, names = self.sizes, self.rule.names
+        if any(low >= high for low, high in zip((0, *sizes), sizes, strict=False)):
+            raise ValueError(f"sizes: expected rising numbers above 0, got {list(sizes)}")
+        for label, row in enumerate(self.counts):
+            if len(row) != len(names):
+                raise ValueError(
+                    f"counts: expected one for each of {', '.join(names)}, got {list(row)} "
+                    f"for class {label}"
+                )
+        total = sum(sum(row) for row in self.counts)
+        if total != sizes[-1]:
+            raise ValueError(f"counts: expected a sum of {sizes[-1]}, the last of sizes: {total}")
+        if len(self.class_weights) != len(self.counts):
+            raise ValueError(
+                f"class_weights: expected one for each of {len(self.counts)} classes, "
+                f"got {len(self.class_weights)}"
+            )
+        n_groups = len(self.counts) if self.rule.by == "group" else 0
+        if len(self.groups) != n_groups:
+            raise ValueError(
+                f"groups: expected {n_groups} species for rule.by = {self.rule.by}, "
+                f"got {len(self.groups)}"
+            )
+        for species, part in self.groups.items():
+            if part not in names:
+                raise ValueError(
+                    f"groups: expected one of {', '.join(names)}, got {part} for {species}"
+                )
+        return self
+
+    @property
+    def n_samples(self) -> int:
+        """Rows that the split covers."""
+        return self.sizes[-1]

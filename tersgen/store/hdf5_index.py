@@ -1,0 +1,113 @@
+"""The index file of an HDF5 dataset: whole arrays, as virtual datasets over the shard files.
+
+For other software only, as our own readers go by the manifest. Sources are named relative to the
+index, which with its folder can be moved; groups follow NeXus, so that viewers plot at once.
+"""
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+
+import h5py
+import numpy as np
+
+from ..schema.fields import FieldSpec
+from ..schema.recipe import Grid
+from .hdf5_objects import create_file, create_groups, describe, set_text
+from .layout import Layout
+from .metadata import SHIFT_COORDINATE
+
+_ENTRY = "entry"
+
+
+def _mapped(
+    spec: FieldSpec, n_samples: int, layout: Layout, source: Callable[[int], str]
+) -> h5py.h5p.PropDCID:
+    """Return how a virtual dataset is made up of the arrays of all shards."""
+    creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
+    creation.set_obj_track_times(False)
+    creation.set_fill_value(np.array(spec.fill_value, np.dtype(spec.dtype).newbyteorder("<")))
+    whole = h5py.h5s.create_simple((n_samples, *spec.shape))
+    # a selection, not all of it: the last shard may have more rows by now than are mapped
+    inside = h5py.h5s.create_simple((layout.shard_rows, *spec.shape))
+    origin = (0,) * len(spec.shape)
+    for shard in range(layout.n_shards(n_samples)):
+        first = shard * layout.shard_rows
+        shape = (min(layout.shard_rows, n_samples - first), *spec.shape)
+        whole.select_hyperslab((first, *origin), shape)
+        inside.select_hyperslab((0, *origin), shape)
+        # HDF5 replaces %b in a source's name by a number, and %% by %
+        name = source(shard).replace("%", "%%").encode()
+        creation.set_virtual(whole, name, f"/{spec.name}".encode(), inside)
+    return creation
+
+
+def _create_array(file: h5py.File, spec: FieldSpec, creation: h5py.h5p.PropDCID, n: int) -> None:
+    kind = h5py.h5t.py_create(np.dtype(spec.dtype).newbyteorder("<"))
+    space = h5py.h5s.create_simple((n, *spec.shape))
+    h5py.h5d.create(file.id, spec.name.encode(), kind, space, dcpl=creation)
+
+
+def _create_axis(file: h5py.File, grid: Grid) -> None:
+    axis = grid.start_cm1 + np.arange(grid.n_points) * grid.step_cm1
+    dataset = file.create_dataset(
+        SHIFT_COORDINATE,
+        data=axis.astype("<f8"),
+        chunks=axis.shape,
+        fletcher32=True,
+        fillvalue=np.nan,
+        track_times=False,
+    )
+    set_text(dataset, "units", "cm^-1")
+    set_text(dataset, "long_name", "Raman shift")
+
+
+def _create_plots(file: h5py.File, signals: Sequence[FieldSpec]) -> None:
+    """Create the NeXus groups: an entry with a plot of each signal, the first one by default."""
+    create_groups(file, [f"{_ENTRY}/"] + [f"{_ENTRY}/{spec.name}/" for spec in signals])
+    set_text(file, "default", _ENTRY)
+    entry = file[_ENTRY]
+    set_text(entry, "NX_class", "NXentry")
+    set_text(entry, "default", signals[0].name)
+    for spec in signals:
+        plot = entry[spec.name]
+        set_text(plot, "NX_class", "NXdata")
+        set_text(plot, "signal", spec.name)
+        known = [name if name == SHIFT_COORDINATE else "." for name in spec.dims]
+        set_text(plot, "axes", [".", *known])
+        plot[spec.name] = file[spec.name]
+        if SHIFT_COORDINATE in known:
+            plot[SHIFT_COORDINATE] = file[SHIFT_COORDINATE]
+            at = 1 + known.index(SHIFT_COORDINATE)
+            plot.attrs.create(f"{SHIFT_COORDINATE}_indices", at, dtype="<i4")
+        set_text(file[spec.name], "interpretation", "spectrum" if len(known) == 1 else "image")
+
+
+def index_file(
+    table: Sequence[FieldSpec],
+    grid: Grid,
+    n_samples: int,
+    layout: Layout,
+    source: Callable[[int], str],
+    classes: Sequence[str],
+    attributes: Mapping[str, str],
+) -> bytes:
+    """Return the index file over the shards of ``n_samples`` rows.
+
+    ``source`` gives the path of a shard's file relative to the index.
+    """
+    image = io.BytesIO()
+    with create_file(image) as file:
+        set_text(file, "NX_class", "NXroot")
+        for name, text in attributes.items():
+            set_text(file, name, text)
+        create_groups(file, [spec.name for spec in table])
+        for spec in table:
+            creation = _mapped(spec, n_samples, layout, source)
+            _create_array(file, spec, creation, n_samples)
+            describe(file[spec.name], spec, classes)
+        if any(SHIFT_COORDINATE in spec.dims for spec in table):
+            _create_axis(file, grid)
+        signals = [spec for spec in table if spec.is_dense]
+        if signals:
+            _create_plots(file, signals)
+    return image.getvalue()

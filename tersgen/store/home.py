@@ -1,0 +1,103 @@
+"""Where a dataset is: what the user names, and the folder that holds everything.
+
+A Zarr dataset is one folder. An HDF5 dataset is an index file and a folder beside it, with ``.d``
+behind the same name.
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..errors import OutputError
+from ..schema.fields import FieldSpec
+from ..schema.manifest import JOURNAL, LOCK, MANIFEST, RECIPE, Format
+from ..schema.recipe import Recipe
+from .files import make_folder
+from .interface import Store
+from .layout import Layout
+from .zarr_store import ZarrStore
+
+_BESIDE = ".d"
+_HDF5_NAMES = (".h5", ".hdf5", ".nxs")
+INDEX = "index"
+"""What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
+
+
+class Home(NamedTuple):
+    """The place of a dataset."""
+
+    path: Path
+    """What the user names."""
+    folder: Path
+    """What holds shards, recipe, journal and manifests."""
+    format: Format
+
+    @property
+    def exists(self) -> bool:
+        """Whether anything is there."""
+        return any(path.exists() or path.is_symlink() for path in (self.path, self.folder))
+
+    def name_of(self, path: Path) -> str:
+        """Return what a file is called in the manifest."""
+        return INDEX if path == self.path else path.relative_to(self.folder).as_posix()
+
+
+def own_folder(home: Home, name: str) -> Path:
+    """Return a folder inside a dataset to be written into, made if need be.
+
+    Raises
+    ------
+    OutputError
+        If it is a link: nothing is written outside the dataset.
+    """
+    folder = home.folder / name
+    for place in (folder, *folder.parents[: name.count("/")]):
+        if place.is_symlink():
+            raise OutputError(
+                f"{place}: expected a folder, got a link, which is not followed; tersgen repair "
+                "puts it right"
+            )
+    make_folder(folder)
+    return folder
+
+
+def guess_format(path: Path) -> Format:
+    """Return the back end that a name asks for."""
+    return "hdf5" if path.suffix.lower() in _HDF5_NAMES else "zarr"
+
+
+def new_home(path: Path, format: Format) -> Home:
+    """Return where a new dataset goes."""
+    if format == "zarr":
+        return Home(path, path, format)
+    return Home(path, path.with_name(path.name + _BESIDE), format)
+
+
+def find_home(path: Path) -> Home | None:
+    """Return the place of the dataset that a user names; None if nothing there is one."""
+    beside = path.with_name(path.name + _BESIDE) if path.name else path
+    if beside.is_dir() and not path.is_dir():
+        return Home(path, beside, "hdf5")
+    if not path.is_dir():
+        return None
+    if path.name.endswith(_BESIDE) and (path / "shards").is_dir():
+        return Home(path.with_name(path.name.removesuffix(_BESIDE)), path, "hdf5")
+    ours = (MANIFEST, RECIPE, LOCK, JOURNAL)
+    return Home(path, path, "zarr") if any((path / name).exists() for name in ours) else None
+
+
+def make_store(
+    home: Home,
+    recipe: Recipe,
+    table: tuple[FieldSpec, ...],
+    layout: Layout,
+    classes: tuple[str, ...],
+) -> Store:
+    """Return the back end of a dataset."""
+    attributes: dict[str, Any] = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
+    if home.format == "hdf5":
+        from .hdf5_store import Hdf5Store  # HDF5 takes a while to load
+
+        text = {"tersgen": json.dumps({**attributes, "folder": home.folder.name})}
+        return Hdf5Store(home.path, home.folder, recipe, table, layout, classes, text)
+    return ZarrStore(home.folder, recipe, table, layout, classes, {"tersgen": attributes})

@@ -1,0 +1,114 @@
+"""The journal: one line for each sealed shard, appended and flushed after the shard's files.
+
+A line that was not written whole fails its check and counts for nothing: its shard is made again.
+"""
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from pydantic import ValidationError
+
+from ..schema.manifest import JOURNAL, JournalLine, ShardRecord
+from .files import Check, write_all, write_durably
+from .reader import open_inside
+
+_LONGEST_LINE = 1 << 22
+
+
+class JournalContent(NamedTuple):
+    """What a journal says."""
+
+    records: list[ShardRecord]
+    bad_lines: list[int]
+    """Numbers, from 1, of lines that are no whole record."""
+    whole_bytes: int
+    """Bytes up to the end of the last line that has one."""
+
+
+def read_journal(folder: Path) -> JournalContent:
+    """Return the records of a dataset's journal, in the order of the lines; none if there is none.
+
+    Raises
+    ------
+    OSError
+        If there is one that cannot be read, or is no plain file.
+    """
+    records: list[ShardRecord] = []
+    bad: list[int] = []
+    whole = 0
+    path = folder / JOURNAL
+    if not path.exists() and not path.is_symlink():
+        return JournalContent(records, bad, whole)
+    with (
+        open_inside(folder, JOURNAL) as (_, descriptor),
+        open(descriptor, "rb", closefd=False) as file,
+    ):
+        number = 0
+        while line := file.readline(_LONGEST_LINE):
+            number += 1
+            if line.endswith(b"\n"):
+                whole = file.tell()
+            try:
+                records.append(JournalLine.model_validate_json(line).record)
+            except (ValidationError, ValueError):
+                bad.append(number)
+    return JournalContent(records, bad, whole)
+
+
+def find_record(records: list[ShardRecord], shard: int, rows: int) -> ShardRecord | None:
+    """Return the newest record of a shard with so many rows, or None."""
+    return next((one for one in reversed(records) if (one.shard, one.rows) == (shard, rows)), None)
+
+
+def _line(record: ShardRecord) -> bytes:
+    return JournalLine.of(record).model_dump_json().encode() + b"\n"
+
+
+def rewrite_journal(folder: Path, records: list[ShardRecord], check: Check | None = None) -> None:
+    """Replace the journal by these records."""
+    write_durably(folder / JOURNAL, [_line(record) for record in records], check)
+
+
+class Journal:
+    """A journal that is open for appending, by the one builder that holds the lock.
+
+    It is written anew, without the lines that are no record, and stays open: a builder that lost
+    its lock goes on writing to a file that no longer has a name.
+    """
+
+    def __init__(self, folder: Path, check: Check | None = None) -> None:
+        self.records = read_journal(folder).records
+        rewrite_journal(folder, self.records, check)
+        self._file = os.open(folder / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+
+    def append(self, record: ShardRecord) -> None:
+        """Write a record and flush it to disk.
+
+        Raises
+        ------
+        OSError
+            If the file system refuses.
+        """
+        size = os.fstat(self._file).st_size
+        try:
+            write_all(self._file, memoryview(_line(record)))
+            os.fsync(self._file)
+        except OSError:
+            os.ftruncate(self._file, size)
+            raise
+        self.records.append(record)
+
+    def __enter__(self) -> Self:
+        """Return the journal."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        os.close(self._file)

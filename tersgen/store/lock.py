@@ -1,0 +1,232 @@
+"""One builder at a time: a lock made of hard links, which network file systems keep atomic.
+
+The lock is the file ``builder.N.lock`` with the highest N; it names its holder. Nothing here reads
+a clock: a holder on this machine is dead when its process is gone (or another one has its number);
+one on another machine is believed alive until a person says otherwise. A dead holder's lock is not
+removed but outnumbered by N + 1, which only one of many takers can create.
+
+A builder may be outnumbered while it sleeps. It looks at the lock after it has written a temporary
+file and before it gives that its name; who takes the lock removes all temporary files first. So the
+one that slept finds out that it lost the lock, or that its file is gone.
+"""
+
+import os
+import platform
+import re
+import secrets
+from pathlib import Path
+from types import TracebackType
+from typing import Annotated, Self
+
+from pydantic import Field, ValidationError
+
+from ..errors import BusyError, LostLockError, OutputError
+from ..schema.base import Frozen, field
+from ..schema.manifest import Text
+from .files import PARTIAL, publish, remove_unfinished, write_partial
+from .reader import read_inside
+
+_NAME = re.compile(r"builder\.([1-9][0-9]{0,15})\.lock")
+_LARGEST = 1 << 16
+_PROCESSES = Path("/proc/self").parent
+
+Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._:\[\]-]*$")]
+
+
+class Holder(Frozen):
+    """Who holds a lock."""
+
+    host: Text = field("name of its machine", "1")
+    pid: int = field("its process", "1")
+    machine: Word = field("this run of the machine: changes when it is started again", "1")
+    started: Word = field("start of the process, in ticks since the machine's start", "1")
+    token: Word = field("random, its own", "1")
+
+
+def is_lock(name: str) -> bool:
+    """Return whether a file of this name is a lock."""
+    return _NAME.fullmatch(name) is not None
+
+
+def _machine() -> str:
+    """Return what tells this boot of this machine, and this space of process numbers, apart."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot}.{Path('/proc/self/ns/pid').readlink()}"
+    except OSError:
+        return re.sub(r"[^A-Za-z0-9.-]", "-", platform.node())[:100]
+
+
+def _started(pid: int) -> str | None:
+    """Return when a process of this machine began, or None if it runs no more."""
+    try:
+        text = (_PROCESSES / str(pid) / "stat").read_text("ascii", "replace")
+    except OSError:
+        return None if _PROCESSES.is_dir() else _runs(pid)
+    state, *numbers = text.rpartition(")")[2].split()
+    return None if state in "ZX" else numbers[18]
+
+
+def _runs(pid: int) -> str | None:
+    """Return "unknown" for a process that runs, where the system does not tell since when."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return None
+    except OSError:
+        pass
+    return "unknown"
+
+
+def _read(path: Path) -> Holder | None:
+    """Return who holds a lock, or None if the file is gone or says nothing."""
+    try:
+        return Holder.model_validate_json(read_inside(path.parent, path.name, _LARGEST))
+    except (OSError, ValidationError):
+        return None
+
+
+def _number(path: Path) -> int:
+    match = _NAME.fullmatch(path.name)
+    return int(match.group(1)) if match else 0
+
+
+def _locks(folder: Path) -> list[Path]:
+    """Return all locks of a folder; the one that counts is the last."""
+    return sorted((path for path in folder.iterdir() if is_lock(path.name)), key=_number)
+
+
+def _newest(folder: Path) -> Holder | None:
+    locks = _locks(folder) if folder.is_dir() else []
+    return _read(locks[-1]) if locks else None
+
+
+def lock_holder(folder: Path) -> Holder | None:
+    """Return who is writing a dataset now, or None; a dead builder does not count."""
+    holder = _newest(folder)
+    return None if holder is None or _is_dead(holder) else holder
+
+
+def _is_dead(holder: Holder) -> bool:
+    return holder.machine == _machine() and _started(holder.pid) != holder.started
+
+
+class BuilderLock:
+    """The right to write a dataset; a context manager.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    take_over
+        Take the lock from a holder on another machine, or one that cannot be read, which a person
+        knows to be dead.
+
+    Raises
+    ------
+    BusyError
+        If another builder holds it.
+    OutputError
+        If the file system refuses.
+    """
+
+    def __init__(self, folder: Path, take_over: bool = False) -> None:
+        self._folder = folder
+        self._take_over = take_over
+        pid = os.getpid()
+        self._me = Holder(
+            host=re.sub(r"[^ -~]", "?", platform.node())[:200],
+            pid=pid,
+            machine=_machine(),
+            started=_started(pid) or "unknown",
+            token=secrets.token_hex(8),
+        )
+        self.token = self._me.token
+        self._path: Path | None = None
+
+    def _refuse(self, path: Path) -> None:
+        """Raise if a lock is that of a builder that may be at work."""
+        holder = _read(path)
+        if holder is None:
+            if self._take_over or not path.exists():
+                return
+            raise BusyError(
+                f"{path}: does not say who is writing the dataset; if nobody is, pass --take-over, "
+                "or remove this file"
+            )
+        here = holder.machine == self._me.machine
+        if holder == self._me or _is_dead(holder) or (self._take_over and not here):
+            return
+        hint = "" if here else "; if that process is dead, pass --take-over"
+        raise BusyError(
+            f"{self._folder}: process {holder.pid} on {holder.host} is writing it; wait for it, "
+            f"or stop it{hint}"
+        )
+
+    def _create(self, path: Path) -> bool:
+        """Create a lock; return False if another builder was quicker."""
+        partial = path.with_name(f"{path.name}.{self.token}{PARTIAL}")
+        try:
+            write_partial(partial, [self._me.model_dump_json().encode()])
+            publish(partial, path)
+        except FileNotFoundError:
+            return False  # the quicker one has removed the temporary file
+        finally:
+            partial.unlink(missing_ok=True)
+        # an answer lost on the network looks like a refusal: the content decides
+        return _read(path) == self._me
+
+    def _take(self) -> None:
+        while self._path is None:
+            locks = _locks(self._folder)
+            for path in locks:
+                self._refuse(path)
+            path = self._folder / f"builder.{_number(locks[-1]) + 1 if locks else 1}.lock"
+            if self._create(path):
+                self._path = path
+        # what was seen before may be old by now: another may have taken a higher number since
+        others = [path for path in _locks(self._folder) if path != self._path]
+        for path in others:
+            self._refuse(path)
+        for path in others:
+            path.unlink(missing_ok=True)
+        remove_unfinished(self._folder)
+
+    def __enter__(self) -> Self:
+        """Take the lock."""
+        try:
+            self._take()
+        except BaseException as error:
+            self.__exit__()
+            if isinstance(error, OSError) and not isinstance(error, OutputError):
+                raise OutputError(
+                    f"{self._folder}: cannot be written: {error.strerror or error}"
+                ) from error
+            raise
+        return self
+
+    def check(self) -> None:
+        """Make sure that nobody has taken the lock from this builder.
+
+        Raises
+        ------
+        LostLockError
+            If somebody has.
+        """
+        newest = _newest(self._folder)
+        if newest is None or newest.token != self.token:
+            who = f"process {newest.pid} on {newest.host}" if newest else "another builder"
+            raise LostLockError(
+                f"{self._folder}: {who} has taken over while this builder was out of touch; "
+                "this one stops, and what it had sealed stays"
+            )
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None = None,
+        error: BaseException | None = None,
+        trace: TracebackType | None = None,
+    ) -> None:
+        """Give the lock back."""
+        if self._path is not None and _read(self._path) == self._me:
+            self._path.unlink(missing_ok=True)

@@ -1,0 +1,312 @@
+"""Rows of the arrays of a dataset: chunks found, checked and decoded, never a hole.
+
+Works for every back end and for any version: what is read follows from the manifest, and the
+metadata beside the arrays is for other software.
+"""
+
+import errno
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DamagedDataError, DatasetError
+from ..schema.fields import FieldSpec
+from .encode import LARGEST_RATIO
+from .interface import Store, Values
+from .layout import Layout
+
+_MOST_TABLES = 4096
+_MOST_OPEN = 64
+_SINGLE = 1 << 20
+
+
+_Identity = tuple[int, int, int]
+"""Number, size and time of a file: another shard under the same name has others."""
+
+
+class _Table(NamedTuple):
+    """Where the chunks of a shard of an array lie, and the file that this was read from."""
+
+    identity: _Identity
+    chunks: NDArray[np.int64]
+
+
+class _Part(NamedTuple):
+    """Rows to take from one chunk, and where they go."""
+
+    chunk: int
+    take: slice | NDArray[np.intp]
+    put: slice | NDArray[np.intp]
+
+
+@contextmanager
+def open_inside(folder: Path, inside: str) -> Iterator[tuple[Path, int]]:
+    """Open a plain file of a dataset for reading, without following a link.
+
+    Raises
+    ------
+    DamagedDataError
+        If it is missing or no plain file, or it or a folder on the way is a link.
+    """
+    path = folder / inside
+    try:
+        for parent in list(path.parents)[: len(Path(inside).parts) - 1]:
+            if parent.is_symlink():
+                raise DamagedDataError(
+                    f"{parent}: expected a folder, got a link, which is not followed"
+                )
+        # never wait for the other end of a pipe that is in the place of a file
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        descriptor = os.open(path, flags)
+    except OSError as error:
+        if isinstance(error, DamagedDataError):
+            raise
+        if error.errno == errno.ELOOP:
+            raise DamagedDataError(
+                f"{path}: expected a file, got a link, which is not followed"
+            ) from None
+        reason = "missing" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
+        raise DamagedDataError(f"{path}: {reason}") from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise DamagedDataError(f"{path}: expected a file, got a folder, pipe or device")
+        yield path, descriptor
+    finally:
+        os.close(descriptor)
+
+
+def read_inside(folder: Path, inside: str, largest: int) -> bytes:
+    """Return the content of a plain file of a dataset of at most ``largest`` bytes.
+
+    Raises
+    ------
+    DamagedDataError
+        If it is missing, no plain file, larger, cannot be read, or lies behind a link.
+    """
+    with open_inside(folder, inside) as (path, descriptor):
+        size = os.fstat(descriptor).st_size
+        if size > largest:
+            raise DamagedDataError(f"{path}: expected at most {largest} bytes, got {size}")
+        try:
+            with open(descriptor, "rb", closefd=False) as file:
+                return file.read(size)
+        except OSError as error:
+            raise DamagedDataError(f"{path}: cannot be read: {error.strerror}") from None
+
+
+def read_chunk(descriptor: int, store: Store, spec: FieldSpec, entry: NDArray[np.int64]) -> Values:
+    """Return the rows of a stored chunk that lies at ``entry`` = (offset, bytes).
+
+    Raises
+    ------
+    DamagedDataError
+        If it is cut short or fails its checks.
+    """
+    offset, size = entry.tolist()
+    if size < 0:
+        raise DamagedDataError("it is missing")
+    data = os.pread(descriptor, size, offset)
+    if len(data) != size:
+        raise DamagedDataError(f"expected {size} bytes at {offset}, got {len(data)}")
+    return store.decode_chunk(data, spec)
+
+
+class Reader:
+    """Reads rows of the arrays of one version of a dataset.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    store
+        Its back end.
+    table
+        Its table of arrays.
+    layout
+        Rows of chunks and shards.
+    n_samples
+        Rows of the version.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        table: tuple[FieldSpec, ...],
+        layout: Layout,
+        n_samples: int,
+    ) -> None:
+        self._folder = folder
+        self._store = store
+        self._specs = {spec.name: spec for spec in table}
+        self._layout = layout
+        self._n_samples = n_samples
+        self._tables: dict[tuple[str, int], _Table] = {}
+        self._last: dict[str, tuple[int, _Identity, Values]] = {}
+
+    def shard_rows(self, shard: int) -> int:
+        """Return how many rows of the version a shard holds."""
+        rows = self._layout.shard_rows
+        return min(rows, self._n_samples - shard * rows)
+
+    def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
+        """Return rows of an array: a slice with positive step, or an array of row numbers.
+
+        Raises
+        ------
+        DamagedDataError
+            If stored bytes are missing or fail their checks.
+        DatasetError
+            If the rows do not fit in memory.
+        """
+        spec = self._specs[name]
+        self._check_files(spec, rows)
+        chunk_rows = self._layout.chunk_rows
+        found: Iterator[_Part]
+        if isinstance(rows, slice):
+            count = len(range(rows.start, rows.stop, rows.step))
+            found = _slice_parts(rows, chunk_rows)
+        else:
+            count = len(rows)
+            found = _array_parts(rows, chunk_rows)
+        try:
+            out = np.empty((count, *spec.shape), spec.dtype)
+        except (MemoryError, ValueError):
+            raise DatasetError(
+                f"{self._folder}: {count} rows of {name}, {spec.row_bytes} bytes each, do not fit "
+                "in memory; read fewer at a time"
+            ) from None
+        parts = list(found)
+        by_shard: dict[int, list[_Part]] = {}
+        per_shard = self._layout.shard_rows // self._layout.chunk_rows
+        for part in parts:
+            by_shard.setdefault(part.chunk // per_shard, []).append(part)
+
+        def gather(some: list[_Part]) -> None:
+            self._gather(spec, some, out)
+
+        if len(parts) == 1 or count * spec.row_bytes < _SINGLE:
+            for some in by_shard.values():
+                gather(some)
+            return out
+        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
+        step = max(1, min(_MOST_OPEN, -(-len(parts) // threads)))
+        jobs = [
+            some[first : first + step]
+            for some in by_shard.values()
+            for first in range(0, len(some), step)
+        ]
+        with ThreadPoolExecutor(threads, "tersgen-read") as pool:
+            for _ in pool.map(gather, jobs):
+                pass
+        return out
+
+    def _check_files(self, spec: FieldSpec, rows: slice | NDArray[np.intp]) -> None:
+        """Refuse rows that their files cannot hold, before anything is allocated for them."""
+        for shard in _shards_of(rows, self._layout.shard_rows):
+            inside = self._store.array_path(shard, spec)
+            try:
+                with open_inside(self._folder, inside) as (_, descriptor):
+                    size = os.fstat(descriptor).st_size
+            except DamagedDataError as error:
+                raise DamagedDataError(f"{error}; tersgen verify says more") from None
+            least = self.shard_rows(shard) * spec.row_bytes // LARGEST_RATIO
+            if size < least:
+                raise DamagedDataError(
+                    f"{self._folder / inside}: expected at least {least} bytes, got {size}; "
+                    "tersgen verify says more"
+                )
+
+    def _path(self, spec: FieldSpec, chunk: int) -> str:
+        shard = chunk * self._layout.chunk_rows // self._layout.shard_rows
+        return self._store.array_path(shard, spec)
+
+    def _gather(self, spec: FieldSpec, parts: list[_Part], out: Values) -> None:
+        """Copy rows of chunks of one shard into ``out``."""
+        with open_inside(self._folder, self._path(spec, parts[0].chunk)) as (path, descriptor):
+            facts = os.fstat(descriptor)
+            identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+            for part in parts:
+                out[part.put] = self._chunk(spec, part.chunk, path, descriptor, identity)[part.take]
+
+    def _chunk(
+        self,
+        spec: FieldSpec,
+        chunk: int,
+        path: Path,
+        descriptor: int,
+        identity: _Identity,
+    ) -> Values:
+        last = self._last.get(spec.name)
+        if last is not None and last[:2] == (chunk, identity):
+            return last[2]
+        per_shard = self._layout.shard_rows // self._layout.chunk_rows
+        first = chunk * self._layout.chunk_rows
+        try:
+            table = self._table(spec, chunk // per_shard, path, descriptor, identity)
+            values = read_chunk(descriptor, self._store, spec, table[chunk % per_shard])
+        except DamagedDataError as error:
+            stop = min(first + self._layout.chunk_rows, self._n_samples)
+            raise DamagedDataError(
+                f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}; tersgen repair makes "
+                "them again"
+            ) from None
+        self._last[spec.name] = (chunk, identity, values)
+        return values
+
+    def _table(
+        self,
+        spec: FieldSpec,
+        shard: int,
+        path: Path,
+        descriptor: int,
+        identity: _Identity,
+    ) -> NDArray[np.int64]:
+        key = (spec.name, shard)
+        known = self._tables.get(key)
+        if known is not None and known.identity == identity:
+            return known.chunks
+        chunks = self._store.chunk_table(path, descriptor, spec, self.shard_rows(shard))
+        if len(self._tables) >= _MOST_TABLES:
+            self._tables.clear()
+        self._tables[key] = _Table(identity, chunks)
+        return chunks
+
+
+def _shards_of(rows: slice | NDArray[np.intp], shard_rows: int) -> Iterable[int]:
+    """Return the shards of rows, each once; lazily, as a slice may be of any length."""
+    if not isinstance(rows, slice):
+        return map(int, np.unique(rows // shard_rows))
+    numbers = range(rows.start, rows.stop, rows.step)
+    if rows.step < shard_rows and numbers:
+        return range(numbers[0] // shard_rows, numbers[-1] // shard_rows + 1)
+    return (number // shard_rows for number in numbers)
+
+
+def _slice_parts(rows: slice, chunk_rows: int) -> Iterator[_Part]:
+    """Yield the parts of a slice with positive step."""
+    numbers = range(rows.start, rows.stop, rows.step)
+    done = 0
+    while done < len(numbers):
+        chunk, first = divmod(numbers[done], chunk_rows)
+        count = min(len(numbers) - done, -(-(chunk_rows - first) // rows.step))
+        take = slice(first, first + (count - 1) * rows.step + 1, rows.step)
+        yield _Part(chunk, take, slice(done, done + count))
+        done += count
+
+
+def _array_parts(rows: NDArray[np.intp], chunk_rows: int) -> Iterator[_Part]:
+    """Yield the parts of an array of row numbers in any order."""
+    order = np.argsort(rows, kind="stable")
+    chunks, inside = np.divmod(rows[order], chunk_rows)
+    breaks = np.flatnonzero(np.diff(chunks)) + 1
+    for group in np.split(np.arange(len(rows)), breaks):
+        if len(group):
+            yield _Part(int(chunks[group[0]]), inside[group], order[group])

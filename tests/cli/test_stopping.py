@@ -1,0 +1,201 @@
+"""Real processes that are stopped, killed, frozen and replaced while they build."""
+
+import json
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tersgen
+from tersgen.dataset.verify import verify
+
+pytestmark = pytest.mark.exhaustive
+
+N_SAMPLES = 16384
+OPTIONS = [
+    *("--library", "random:2", "--set", "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150"),
+    *("--set", "fields.maps=false", "--set", "fields.sticks=false"),
+    *("--set", "fields.tensors=false", "--set", "fields.params=false"),
+]
+SMALL_SHARDS = ("--shard-rows", 256)
+
+
+def build(out: Path, *more, n=N_SAMPLES, shards=SMALL_SHARDS) -> list[str]:
+    return list(map(str, ("build", "--n", n, *OPTIONS, *shards, "--out", out, *more)))
+
+
+def folder_of(out: Path) -> Path:
+    return out if out.suffix == ".zarr" else out.with_name(out.name + ".d")
+
+
+def n_lines(out: Path) -> int:
+    journal = folder_of(out) / "journal.jsonl"
+    return journal.read_bytes().count(b"\n") if journal.exists() else 0
+
+
+class Command:
+    """A command that runs."""
+
+    def __init__(self, *arguments) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tersgen", *map(str, arguments)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def until(self, condition) -> None:
+        """Wait until something is so; the command must not end before."""
+        while not condition():
+            assert self.process.poll() is None, self.process.communicate()[1]
+
+    def send(self, *signals) -> None:
+        for one in signals:
+            self.process.send_signal(one)
+
+    def end(self, code: int) -> tuple[str, str]:
+        """Return the output of a command that must end so, and the one line of its errors."""
+        out, errors = self.process.communicate()
+        assert self.process.returncode == code, errors
+        lines = [line for line in errors.splitlines() if not line.startswith("Warning: ")]
+        assert len(lines) <= 1, errors
+        return out, lines[0] if lines else ""
+
+
+@pytest.fixture
+def start():
+    """Return a function that starts a command; what still runs afterwards is killed."""
+    running = []
+
+    def begin(*arguments) -> Command:
+        running.append(Command(*arguments))
+        return running[-1]
+
+    yield begin
+    for one in running:
+        one.process.kill()
+        one.process.communicate()
+
+
+@pytest.fixture(scope="module")
+def digest(tmp_path_factory) -> str:
+    """Return the digest of the dataset that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "a.zarr"
+    command = Command(*build(out, "--json", shards=()))
+    return json.loads(command.end(0)[0])["digest"]
+
+
+def go_on(start, out: Path, digest: str, n_kept: int | None = None) -> None:
+    """Run the same command again; it must say what it kept, and complete the dataset."""
+    said, _ = start(*build(out)).end(0)
+    kept = int(re.search(rf"(\d+) of {N_SAMPLES} samples are there already and kept", said)[1])
+    assert kept > 0
+    assert n_kept in (None, kept)
+    assert f"{kept} kept, {N_SAMPLES - kept} made" in said
+    assert f"digest {digest}" in said
+    assert verify(out).sound
+    assert not [
+        path for path in out.parent.rglob("*") if re.search(r"partial|lock$|new$", path.name)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "signals", "code"),
+    [
+        ("a.zarr", [signal.SIGTERM], 143),
+        ("a.h5", [signal.SIGINT], 130),
+        ("a.zarr", [signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGINT], 130),
+    ],
+)
+def test_a_stopped_build_says_how_to_go_on(start, tmp_path, digest, name, signals, code):
+    out = tmp_path / name
+    command = start(*build(out))
+    command.until(lambda: n_lines(out))
+    command.send(*signals)
+    _, line = command.end(code)
+    found = re.fullmatch(
+        rf"{out}: stopped; (\d+) of {N_SAMPLES} samples are on disk and kept; "
+        "the same command goes on",
+        line,
+    )
+    assert int(found[1]) == 256 * n_lines(out)
+    if len(signals) == 1:
+        go_on(start, out, digest, int(found[1]))
+
+
+def test_a_build_stopped_before_its_first_shard_leaves_nothing(start, tmp_path):
+    out = tmp_path / "new" / "a.h5"
+    command = start(*build(out, n=262144, shards=("--shard-rows", 262144)))
+    command.until((folder_of(out) / "journal.jsonl").exists)
+    command.send(signal.SIGTERM)
+    _, line = command.end(143)
+    assert line == f"{out}: stopped; nothing was sealed yet, and nothing is left behind"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_killed_build_goes_on_and_says_what_was_kept(start, tmp_path, digest):
+    out = tmp_path / "a.h5"
+    command = start(*build(out))
+    command.until(lambda: n_lines(out) > 2)
+    command.send(signal.SIGKILL)
+    command.process.wait()
+    go_on(start, out, digest, 256 * n_lines(out))
+
+
+def test_a_stopped_extension_goes_on(start, tmp_path, digest):
+    out = tmp_path / "a.zarr"
+    start(*build(out, n=300)).end(0)
+    old = tersgen.open(out)
+    command = start("extend", out, "--to", N_SAMPLES)
+    command.until(lambda: n_lines(out) > 3)
+    command.send(signal.SIGTERM)
+    _, line = command.end(143)
+    assert re.search(r"stopped; \d+ of 16384 samples are on disk and kept; the same command", line)
+    assert tersgen.open(out).digest == old.digest
+    assert "digest " + digest in start("extend", out, "--to", N_SAMPLES).end(0)[0]
+    assert verify(out).sound
+
+
+@pytest.mark.parametrize(
+    ("name", "more"), [("a.zarr", []), ("a.h5", ["--overwrite", "--seed", "5"])]
+)
+def test_a_builder_that_was_replaced_stops_and_changes_nothing(start, tmp_path, name, more):
+    out = tmp_path / name
+    first = start(*build(out))
+    first.until(lambda: n_lines(out))
+    first.send(signal.SIGSTOP)
+    _, line = start(*build(out, *more)).end(1)
+    assert re.search(
+        rf"process {first.process.pid} on \S+ is writing it; wait for it, or stop", line
+    )
+    (lock,) = folder_of(out).glob("builder.*.lock")
+    lock.write_text(json.dumps(json.loads(lock.read_text()) | {"machine": "x", "host": "node17"}))
+    _, line = start(*build(out, *more)).end(1)
+    assert "on node17 is writing it" in line
+    assert "pass --take-over" in line
+    said, _ = start(*build(out, "--take-over", *more)).end(0)
+    before = {path: path.read_bytes() for path in out.parent.rglob("*") if path.is_file()}
+    first.send(signal.SIGCONT)
+    _, line = first.end(1)
+    assert "has taken over while this builder was out of touch" in line
+    assert {path: path.read_bytes() for path in out.parent.rglob("*") if path.is_file()} == before
+    assert verify(out).sound
+    assert f"digest {tersgen.open(out).digest}" in said
+
+
+def test_a_signal_that_was_ignored_from_the_start_still_is(tmp_path):
+    out = tmp_path / "a.zarr"
+    line = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", sys.executable, "-m", "tersgen"]
+    process = subprocess.Popen([*line, *build(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
+    while not n_lines(out):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    seen = n_lines(out)
+    while n_lines(out) <= seen:
+        assert process.poll() is None
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 143
