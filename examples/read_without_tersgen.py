@@ -65,7 +65,7 @@ class Dataset:
         self.folder = path if path.is_dir() else path.with_name(path.name + ".d")
         name = "manifest.json" if version is None else f"versions/{version}.json"
         self.manifest = rest = load(self.folder / name)
-        expect(rest.get("format_version") == 2, f"{name}: another version of the format")
+        expect(rest.get("format_version") == 3, f"{name}: another version of the format")
         rest = {key: value for key, value in rest.items() if key != "version"}
         same = content_digest(rest) == self.manifest["version"]
         expect(same and version in (None, self.manifest["version"]), f"{name}: another version")
@@ -129,26 +129,45 @@ class Dataset:
 
     def _hdf5_shard(self, field, shard, n_rows):
         path = self._file(f"shards/{shard:06d}.h5")
-        with path.open("rb") as file:
-            expect(file.read(9) == b"\x89HDF\r\n\x1a\n\x03", f"{path}: not superblock 3")
+        data = path.read_bytes()
+        expect(data[:9] == b"\x89HDF\r\n\x1a\n\x03", f"{path}: not superblock 3")
         shape = tuple(field["shape"])
-        with h5py.File(path, "r", locking=False) as node:
-            for part in field["name"].split("/"):
-                expect(isinstance(node.get(part, getlink=True), h5py.HardLink), f"{path}: a link")
-                node = node[part]
-            made = node.id.get_create_plist()
-            expect(made.get_layout() == h5py.h5d.CHUNKED, f"{path}: not chunked")
-            filters = [made.get_filter(k)[0] for k in range(made.get_nfilters())]
-            expect(filters == [h5py.h5z.FILTER_FLETCHER32], f"{path}: other filters")
+        with h5py.File(path, "r", locking=False) as file:
             whole = (self.shard_rows, *shape), (self.chunk_rows, *shape), field["dtype"]
-            expect((node.maxshape, node.chunks, node.dtype) == whole, f"{path}: another array")
-            expect(node.shape[0] >= n_rows and node.shape[1:] == shape, f"{path}: another shape")
-            size = node.dtype.itemsize * int(np.prod(node.chunks)) + 4
-            for first in range(0, n_rows, self.chunk_rows):
-                info = node.id.get_chunk_info_by_coord((first, *[0] * len(shape)))
-                there = info.byte_offset is not None and info.filter_mask == 0
-                expect(there and info.size == size, f"{path}: row {first}: no chunk")
-            return node[:n_rows]  # HDF5 checks the checksum
+            n_there, chunks = self._hdf5_chunks(file, field["name"], n_rows, whole, data)
+            n_chunks = -(-n_there // self.chunk_rows)
+            length = (len(self.fields) * n_chunks + 1,)
+            whole = length, length, np.dtype("<u4")
+            n_there, (checks,) = self._hdf5_chunks(file, "checks", *length, whole, data)
+        checks = np.frombuffer(without_crc(checks[:-4], path), "<u4")
+        own = checks[list(self.fields).index(field["name"]) * n_chunks :]
+        for chunk, crc in zip(chunks, own, strict=False):
+            expect(google_crc32c.value(chunk) == crc, f"{path}: the CRC32C does not match")
+        values = b"".join(chunk[:-4] for chunk in chunks)
+        return np.frombuffer(values, field["dtype"]).reshape(-1, *shape)[:n_rows]
+
+    def _hdf5_chunks(self, node, name, n_rows, whole, data):
+        """Return how many rows an array has, and the stored chunks of the first of them."""
+        what = f"{node.filename}: {name}"
+        for part in name.split("/"):
+            expect(isinstance(node.get(part, getlink=True), h5py.HardLink), f"{what}: a link")
+            node = node[part]
+        made = node.id.get_create_plist()
+        expect(made.get_layout() == h5py.h5d.CHUNKED, f"{what}: not chunked")
+        filters = [made.get_filter(k)[0] for k in range(made.get_nfilters())]
+        expect(filters == [h5py.h5z.FILTER_FLETCHER32], f"{what}: other filters")
+        expect((node.maxshape, node.chunks, node.dtype) == whole, f"{what}: another array")
+        rows, *shape = node.shape
+        expect(rows >= n_rows and shape == list(node.chunks[1:]), f"{what}: another shape")
+        size = node.dtype.itemsize * int(np.prod(node.chunks)) + 4
+        chunks = []
+        for first in range(0, n_rows, node.chunks[0]):
+            info = node.id.get_chunk_info_by_coord((first, *[0] * len(shape)))
+            there = info.byte_offset is not None and info.filter_mask == 0
+            there = there and info.size == size and info.byte_offset <= len(data) - size
+            expect(there, f"{what}: row {first}: no chunk")
+            chunks.append(data[info.byte_offset : info.byte_offset + size])
+        return rows, chunks
 
     def parts(self, split):
         """Return the part of each row, as a number in ``split["rule"]["names"]``."""
@@ -181,7 +200,7 @@ class Dataset:
 def main():
     """Show the first row, and verify all versions, of each dataset."""
     golden = Path(__file__).parents[1] / "tests" / "golden"
-    for path in map(Path, sys.argv[1:] or [golden / "v2.zarr", golden / "v2.h5"]):
+    for path in map(Path, sys.argv[1:] or [golden / "v3.zarr", golden / "v3.h5"]):
         dataset = Dataset(path)
         print(f"{path}: {dataset.n} rows of {', '.join(dataset.manifest['classes'])}")
         for name in dataset.fields:

@@ -29,10 +29,6 @@ class LostLockError(OutputError):
     """Another builder has taken over while this one was out of touch."""
 
 
-class StoppedError(OutputError):
-    """A build was stopped, and goes on when it is called again."""
-
-
 class DatasetError(TersError, OSError):
     """A dataset cannot be opened."""
 

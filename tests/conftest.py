@@ -1,12 +1,19 @@
 """Fixtures that every part of the tests may use."""
 
+import signal
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 import tersgen
 from tersgen import Recipe
+
+# in the background of a shell Ctrl-C is ignored, and the commands that tests start would inherit it
+signal.signal(signal.SIGINT, signal.default_int_handler)
+settings.register_profile("untimed", deadline=None)  # machines are busy; speed is no matter here
+settings.load_profile("untimed")
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,11 @@
 """What a build finds at its output: nothing, a part of itself, something else."""
 
+import os
 import shutil
 from pathlib import Path
 
 from ..dataset.documents import COPIES, RECIPE_COPY, load_head, load_lock, load_recipe_of
+from ..dataset.versions import newest_version, version_ids
 from ..errors import OutputError
 from ..schema.compare import compare_recipes, compare_tables
 from ..schema.manifest import (
@@ -38,8 +40,16 @@ def differences(home: Home, lock: Lock, plan: Plan) -> list[str]:
     return [str(one) for one in found]
 
 
+def _only_more(home: Home, lock: Lock, plan: Plan) -> bool:
+    """Return whether a plan is what is there, complete, and more samples of it."""
+    same = plan._replace(n_samples=lock.n_samples)
+    return (home.folder / MANIFEST).exists() and not differences(home, lock, same)
+
+
 def check_same(home: Home, plan: Plan) -> Manifest | None:
     """Return the manifest if the very dataset is complete already; None if it is to be continued.
+
+    One that is lost, or not written yet, is that of the newest version: it is to be published.
 
     Raises
     ------
@@ -59,14 +69,29 @@ def check_same(home: Home, plan: Plan) -> Manifest | None:
     lock = load_lock(home)
     found = differences(home, lock, plan)
     if found:
+        if lock.n_samples < plan.n_samples and _only_more(home, lock, plan):
+            raise OutputError(
+                f"{home.path}: holds the first {lock.n_samples} of these {plan.n_samples} samples; "
+                f"to add the others: tersgen extend {home.path} --to {plan.n_samples}; to begin "
+                "again, pass --overwrite, or another --out"
+            )
         more = f"; and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
         raise OutputError(
             f"{home.path}: holds another dataset: {'; '.join(found[:_MOST_SHOWN])}{more}. Run the "
             "command that began it, pass --overwrite to replace it, or another --out"
         )
-    if not (home.folder / MANIFEST).exists():
+    if os.path.lexists(home.folder / MANIFEST):
+        manifest = load_head(home)
+    elif version_ids(home):
+        newest = newest_version(home)
+        if newest is None or newest.n_samples != plan.n_samples:
+            raise OutputError(
+                f"{home.path}: {MANIFEST} is missing, and versions are there; run tersgen repair "
+                "first"
+            )
+        return newest
+    else:
         return None
-    manifest = load_head(home)
     if manifest.n_samples != plan.n_samples:
         raise OutputError(
             f"{home.path}: holds {manifest.n_samples} samples, and an extension to "
@@ -102,7 +127,7 @@ def remove_dataset(home: Home) -> None:
         ) from error
 
 
-def write_beginning(home: Home, plan: Plan, check: Check | None = None) -> None:
+def write_beginning(home: Home, plan: Plan, check: Check) -> None:
     """Write what a build needs to be continued: recipe, its copy, and the lock file, the last."""
     make_folder(home.folder / COPIES)
     recipe = [plan.recipe.model_dump_json(indent=1).encode() + b"\n"]
@@ -111,13 +136,12 @@ def write_beginning(home: Home, plan: Plan, check: Check | None = None) -> None:
     write_lock(home, plan, check)
 
 
-def write_lock(home: Home, plan: Plan, check: Check | None = None) -> None:
+def write_lock(home: Home, plan: Plan, check: Check) -> None:
     """Write the lock file of a plan."""
-    text = plan.lock().model_dump_json(indent=1).encode() + b"\n"
-    write_durably(home.folder / LOCK, [text], check)
+    write_durably(home.folder / LOCK, [plan.lock().text.encode()], check)
 
 
-def write_metadata(home: Home, plan: Plan, check: Check | None = None) -> dict[str, FileFacts]:
+def write_metadata(home: Home, plan: Plan, check: Check) -> dict[str, FileFacts]:
     """Write what describes the arrays to other software; return what each file is."""
     facts = {RECIPE: file_facts(home.folder / RECIPE)}
     for path, parts in plan.store(home).metadata_files(plan.n_samples).items():

@@ -9,6 +9,7 @@ from ..errors import ConfigError
 from ..schema.fields import field_table
 from ..schema.manifest import Format
 from ..schema.split import Split
+from ..store.files import Check
 from ..store.home import make_store, new_home
 from ..store.layout import choose_layout
 from ..store.reader import Reader
@@ -61,14 +62,14 @@ def convert(
         raise ConfigError(str(error)) from None
     plan = Plan(recipe, manifest.n_samples, wanted, format)
 
-    def splits() -> tuple[Split, ...]:
+    def splits(check: Check) -> tuple[Split, ...]:
         for split in manifest.splits:
-            store_split(target, split, load_parts(home.folder, split))
+            store_split(target, split, load_parts(home.folder, split), check)
         return manifest.splits
 
     origin = Origin(
         f"convert from {manifest.format}, version {manifest.version[:12]}",
-        rows=StoredRuns(reader, manifest.fields),
+        rows=StoredRuns(reader, manifest.fields, len(manifest.classes)),
         splits=splits,
         digest=manifest.digest,
     )

@@ -11,6 +11,7 @@ from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError, DamagedDataError, OutputError
 from ..schema.manifest import Manifest
 from ..schema.split import Split
+from ..store.files import Check
 from ..store.home import Home
 from ..store.journal import find_record, read_journal
 from ..store.lock import BuilderLock
@@ -120,10 +121,10 @@ def extend(
         write_lock(home, plan, lock.check)
         change = f"extend by {plan.n_samples - manifest.n_samples} samples"
 
-        def splits() -> tuple[Split, ...]:
+        def splits(check: Check) -> tuple[Split, ...]:
             reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, plan.n_samples)
             grown = Dataset(home.path, plan.recipe, plan.n_samples, reader)
-            return grow_splits(home, manifest, grown)
+            return grow_splits(home, manifest, grown, check)
 
         origin = Origin(change, parent=manifest, splits=splits)
         grown = complete(plan, home, lock, origin, threads, tally)

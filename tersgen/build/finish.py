@@ -8,10 +8,15 @@ from ..errors import DamagedDataError
 from ..schema.manifest import FileFacts, Manifest, ShardRecord
 from ..schema.split import Split
 from ..store.digest import combine, dataset_digest
+from ..store.files import Check
 from ..store.layout import leaf_rows
 from .environment import environment
 from .plan import Plan
 from .rows import RowMaker
+
+
+def _no_splits(_: Check) -> tuple[Split, ...]:
+    return ()
 
 
 class Origin(NamedTuple):
@@ -23,8 +28,8 @@ class Origin(NamedTuple):
     """What makes rows; they are generated if there is nothing else."""
     parent: Manifest | None = None
     """The version that this one comes from."""
-    splits: Callable[[], tuple[Split, ...]] = tuple
-    """Makes the splits of the new version, once all shards are sealed."""
+    splits: Callable[[Check], tuple[Split, ...]] = _no_splits
+    """Makes the splits of the new version, once all shards are sealed; given the lock's check."""
     digest: str | None = None
     """The logical digest that must come out, where it is known before."""
 
@@ -37,8 +42,11 @@ def make_manifest(
     records: Mapping[int, ShardRecord],
     files: Mapping[str, FileFacts],
     origin: Origin,
+    check: Check,
 ) -> Manifest:
     """Return the manifest of a complete dataset from the records of all its shards.
+
+    ``check`` is that of the lock that is held.
 
     Raises
     ------
@@ -79,6 +87,6 @@ def make_manifest(
         ),
         bytes_stored=sum(record.bytes_stored for record in ordered),
         files=dict(files),
-        splits=origin.splits(),
+        splits=origin.splits(check),
         environment=environment(),
     )

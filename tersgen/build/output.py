@@ -5,7 +5,7 @@ from pathlib import Path
 
 from ..errors import OutputError
 from ..schema.manifest import JOURNAL, LOCK, MANIFEST, RECIPE, SPLITS, TAGS, VERSIONS
-from ..store.files import PARTIAL
+from ..store.files import is_unfinished
 from ..store.home import Home
 from ..store.lock import is_lock
 from ..store.metadata import SHIFT_COORDINATE
@@ -19,14 +19,6 @@ def existing_parent(path: Path) -> Path:
     return parent
 
 
-def topmost_new(path: Path) -> Path:
-    """Return the highest part of ``path`` that does not exist yet, or ``path`` itself."""
-    made = path.absolute()
-    while not made.parent.exists():
-        made = made.parent
-    return made
-
-
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *("spectra", "maps", "sticks", "tensors", "label", "params", "shards"),
@@ -35,11 +27,10 @@ _OURS = {
 
 def _foreign(folder: Path) -> list[str]:
     """Return what is in a folder and not part of a dataset."""
-    names = [path.name for path in folder.iterdir()]
     return sorted(
-        name
-        for name in names
-        if name not in _OURS and not is_lock(name) and not name.endswith(PARTIAL)
+        path.name
+        for path in folder.iterdir()
+        if path.name not in _OURS and not is_lock(path.name) and not is_unfinished(folder, path)
     )
 
 

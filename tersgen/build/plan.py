@@ -62,7 +62,7 @@ class Plan(NamedTuple):
     def lock(self) -> Lock:
         """Return the lock file of the build."""
         library = self.recipe.library
-        return Lock(
+        return Lock.sealed(
             format=self.format,
             recipe_digest=model_digest(self.recipe),
             library_digest=model_digest(library) if isinstance(library, Library) else "",

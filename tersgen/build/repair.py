@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from ..dataset.documents import COPIES, RECIPE_COPY, checked_layout, load_journal, load_lock
 from ..dataset.faults import Verified
+from ..dataset.inspection import metadata_damage
 from ..dataset.verify import (
     Contents,
     Watch,
@@ -33,7 +34,7 @@ from ..schema.manifest import (
 )
 from ..schema.recipe import Recipe
 from ..store.digest import dataset_digest
-from ..store.files import facts_of, file_facts, has_facts, write_durably
+from ..store.files import facts_of, file_facts, write_durably
 from ..store.home import Home
 from ..store.journal import Journal, JournalContent, rewrite_journal
 from ..store.lock import BuilderLock
@@ -172,16 +173,17 @@ def _repair(
 ) -> None:
     clear_folders(home, _FOLDERS, done)
     clear_files(home, _DOCUMENTS, done)
-    restore_history(home, done)
-    manifest = restore_manifest(home, done)
+    restore_history(home, lock.check, done)
+    manifest = restore_manifest(home, lock.check, done)
     description = _description(home, manifest)
     facts = manifest.files.get(RECIPE) if manifest else None
-    plan = _plan(home, description, restore_recipe(home, description.recipe_digest, facts, done))
+    recipe = restore_recipe(home, description.recipe_digest, facts, lock.check, done)
+    plan = _plan(home, description, recipe)
     journal = _journal(home, plan)
     if manifest is None and len(_recorded(plan, journal.records)) < plan.n_shards:
         raise explain_incomplete(home)
     check_traces(home, plan.store(home), plan.n_shards, len(by_shard(journal.records)))
-    restore_lock(home, plan, done)
+    restore_lock(home, plan, lock.check, done)
     paths = plan.store(home).shard_paths
     clear_files(home, [name for shard in range(plan.n_shards) for name in paths(shard)], done)
     make_folders(home, plan)
@@ -212,9 +214,9 @@ def _repair(
     done += [f"shard {shard}: {plan.rows_of(shard)} rows made again, digests as sealed"
              for shard in sorted(sealed_now)]  # fmt: skip
     _publish_again(home, plan, lock, manifest, {**trusted, **sealed_now}, done)
-    manifest = manifest or restore_manifest(home, done)
+    manifest = manifest or restore_manifest(home, lock.check, done)
     if manifest is not None:
-        restore_splits(home, plan, manifest, done)
+        restore_splits(home, plan, manifest, lock.check, done)
 
 
 def _journal(home: Home, plan: Plan) -> JournalContent:
@@ -222,7 +224,7 @@ def _journal(home: Home, plan: Plan) -> JournalContent:
     try:
         return load_journal(home, plan.n_shards, len(plan.classes))
     except DatasetError:
-        return JournalContent([], [1], 0)
+        return JournalContent([], [1])
 
 
 def _recorded(plan: Plan, records: list[ShardRecord]) -> dict[int, ShardRecord]:
@@ -247,7 +249,7 @@ def _replace_shards(
         return {}
     store = plan.store(home)
     tally = Tally(sum(plan.rows_of(shard) for shard in todo), report)
-    with Journal(home.folder) as journal:
+    with Journal(home.folder, lock.check) as journal:
         sealer = _ProvingSealer(home.folder, store, lock, journal)
         sealer.expected = trusted
         make_shards(plan, todo, plan.maker(store), sealer, threads, tally)
@@ -259,14 +261,15 @@ def _restore_metadata(
 ) -> dict[str, FileFacts]:
     """Write what describes the arrays again where it is damaged; return what each file is."""
     files = {RECIPE: file_facts(home.folder / RECIPE)}
-    metadata = plan.store(home).metadata_files(plan.n_samples)
+    store = plan.store(home)
+    metadata = store.metadata_files(plan.n_samples)
     clear_files(home, [home.name_of(path) for path in metadata if path != home.path], done)
     for path, parts in metadata.items():
         name = home.name_of(path)
         facts = known.get(name, facts_of(parts))
-        if not has_facts(path, facts):
+        if metadata_damage(home, store, path, parts, facts) is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            facts = write_durably(path, parts, lock.check)
+            facts = write_durably(path, parts, lock.check, home.folder)
             done.append(f"{name} written again")
         files[name] = facts
     return files
@@ -283,17 +286,15 @@ def _publish_again(
     """Put metadata right, and prove the dataset's digest; publish a version if need be."""
     files = _restore_metadata(home, plan, lock, manifest.files if manifest else {}, done)
     if manifest is None:
-        restored = make_manifest(plan, records, files, Origin("build"))
-        lock.check()
-        publish(home, restored)
+        restored = make_manifest(plan, records, files, Origin("build"), lock.check)
+        publish(home, restored, lock.check)
         done.append(f"manifest.json made again: digest {restored.digest[:12]}")
         return
     origin = Origin(
-        "repair", parent=manifest, splits=lambda: manifest.splits, digest=manifest.digest
+        "repair", parent=manifest, splits=lambda _: manifest.splits, digest=manifest.digest
     )
-    proved = make_manifest(plan, records, files, origin)
+    proved = make_manifest(plan, records, files, origin, lock.check)
     changed = [name for name, facts in files.items() if manifest.files.get(name) != facts]
     if changed or proved.bytes_stored != manifest.bytes_stored:
-        lock.check()
-        publish(home, proved)
+        publish(home, proved, lock.check)
         done.append("a version with the new sizes of files published")

@@ -1,4 +1,7 @@
-"""The documents of a damaged dataset put right: each from a copy, or from what proves it."""
+"""The documents of a damaged dataset put right: each from a copy, or from what proves it.
+
+``check`` is that of the lock that is held; ``done`` takes a line for each thing done.
+"""
 
 import os
 import stat
@@ -37,7 +40,7 @@ from ..schema.manifest import (
 )
 from ..schema.recipe import Recipe
 from ..schema.split import Split
-from ..store.files import facts_of, has_facts, write_durably
+from ..store.files import Check, facts_of, has_facts, write_durably
 from ..store.home import Home
 from ..store.reader import Reader, read_inside
 from .begin import write_lock
@@ -82,26 +85,30 @@ def clear_files(home: Home, names: Collection[str], done: list[str]) -> None:
 
 
 def _restore_pair(
-    home: Home, name: str, copy: str, load: Callable[[str], Frozen], done: list[str]
+    home: Home,
+    pair: tuple[str, str],
+    load: Callable[[str], Frozen],
+    check: Check,
+    done: list[str],
 ) -> None:
     """Put a document right from its second copy, or that from the document."""
+    name, copy = pair
     copied = document = None
     with suppress(DatasetError):
         document = load(name)
     with suppress(DatasetError):
         copied = load(copy)
     good, bad = (name, copy) if document is not None else (copy, name)
-    lost = copied is None and not os.path.lexists(home.folder / copy)
-    if document == copied or (document is not None and lost):
-        return  # both lost, both sound, or of before there were copies
+    if document == copied:
+        return  # both sound, or both lost
     clear_files(home, [bad], done)
     text = read_inside(home.folder, good, LARGEST_DOCUMENT)
     (home.folder / bad).parent.mkdir(parents=True, exist_ok=True)
-    write_durably(home.folder / bad, [text])
+    write_durably(home.folder / bad, [text], check)
     done.append(f"{bad} restored from {good}")
 
 
-def restore_history(home: Home, done: list[str]) -> None:
+def restore_history(home: Home, check: Check, done: list[str]) -> None:
     """Put versions and tags right from their second copies, and these from them."""
 
     def load(name: str) -> Frozen:
@@ -117,30 +124,33 @@ def restore_history(home: Home, done: list[str]) -> None:
     tags = {*tag_names(home), *tag_names(home, COPIES)}
     pages = {tag_path(tag, place) for tag in tags for place in (TAGS, COPIES)}
     for version in sorted({*version_ids(home), *version_ids(home, COPIES)}):
-        _restore_pair(home, f"{VERSIONS}/{version}.json", f"{COPIES}/{version}.json", load, done)
+        pair = (f"{VERSIONS}/{version}.json", f"{COPIES}/{version}.json")
+        _restore_pair(home, pair, load, check, done)
     for tag in sorted(tags):
-        _restore_pair(home, tag_path(tag), tag_path(tag, COPIES), load, done)
+        _restore_pair(home, (tag_path(tag), tag_path(tag, COPIES)), load, check, done)
 
 
-def restore_manifest(home: Home, done: list[str]) -> Manifest | None:
+def restore_manifest(home: Home, check: Check, done: list[str]) -> Manifest | None:
     """Return the newest version, its manifest and its copy put right; None if there is none."""
     try:
         manifest: Manifest | None = load_head(home)
     except DatasetError:
         manifest = newest_version(home)
         if manifest is not None:
-            publish(home, manifest)
+            publish(home, manifest, check)
             done.append(f"{MANIFEST} restored: version {manifest.version[:12]}")
     if manifest is not None:
         try:
             load_version_file(home, manifest.version)
         except DatasetError:
-            publish(home, manifest)
+            publish(home, manifest, check)
             done.append(f"{VERSIONS}/{manifest.version}.json restored from {MANIFEST}")
     return manifest
 
 
-def restore_recipe(home: Home, digest: str, facts: FileFacts | None, done: list[str]) -> Recipe:
+def restore_recipe(
+    home: Home, digest: str, facts: FileFacts | None, check: Check, done: list[str]
+) -> Recipe:
     """Return the recipe of a digest, put right from its copy, or the copy from it.
 
     ``facts`` tells which of two files that say the same is the one that was written.
@@ -165,14 +175,15 @@ def restore_recipe(home: Home, digest: str, facts: FileFacts | None, done: list[
     for name in (RECIPE, RECIPE_COPY):
         if texts.get(name) != texts[good]:
             (home.folder / name).parent.mkdir(exist_ok=True)
-            write_durably(home.folder / name, [texts[good]])
+            write_durably(home.folder / name, [texts[good]], check)
             done.append(f"{name} restored from {good}")
     return load_recipe_of(home, digest)
 
 
-def restore_lock(home: Home, plan: Plan, done: list[str]) -> None:
+def restore_lock(home: Home, plan: Plan, check: Check, done: list[str]) -> None:
     """Put the lock file right; one of an extension under way stays."""
-    wanted = plan.lock().model_dump(exclude={"environment", "n_samples"})
+    free = {"environment", "n_samples", "check"}
+    wanted = plan.lock().model_dump(exclude=free)
     try:
         lock: Lock | None = load_lock(home)
     except DatasetError:
@@ -180,10 +191,10 @@ def restore_lock(home: Home, plan: Plan, done: list[str]) -> None:
     if (
         lock is not None
         and lock.n_samples >= plan.n_samples
-        and lock.model_dump(exclude={"environment", "n_samples"}) == wanted
+        and lock.model_dump(exclude=free) == wanted
     ):
         return
-    write_lock(home, plan)
+    write_lock(home, plan, check)
     done.append(f"{LOCK} written again")
 
 
@@ -204,7 +215,9 @@ def _assign_again(home: Home, plan: Plan, split: Split) -> tuple[Split, Parts]:
     return grown, parts
 
 
-def restore_splits(home: Home, plan: Plan, manifest: Manifest, done: list[str]) -> None:
+def restore_splits(
+    home: Home, plan: Plan, manifest: Manifest, check: Check, done: list[str]
+) -> None:
     """Make files of splits again that are damaged or missing, in all versions.
 
     Raises
@@ -224,10 +237,10 @@ def restore_splits(home: Home, plan: Plan, manifest: Manifest, done: list[str]) 
         try:
             load_parts(home.folder, split)
         except DamagedDataError:
-            store_split(home, *_assign_again(home, plan, split))
+            store_split(home, *_assign_again(home, plan, split), check)
             done.append(f"split {split.name!r} of {split.n_samples} rows made again")
     for split in manifest.splits:
         text = [page_text(split)]
         if not has_facts(home.folder / page_path(split), facts_of(text)):
-            write_durably(home.folder / page_path(split), text)
+            write_durably(home.folder / page_path(split), text, check)
             done.append(f"{page_path(split)} written again")

@@ -7,6 +7,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dataset.labels import check_labels
 from ..sampling.block import Buffer, Generator
 from ..schema.fields import FieldSpec
 from ..store.reader import Reader
@@ -39,13 +40,22 @@ class GeneratedRuns:
 
 
 class StoredRuns:
-    """Rows that are read from a dataset."""
+    """Rows that are read from a dataset of so many species."""
 
-    def __init__(self, reader: Reader, table: tuple[FieldSpec, ...]) -> None:
+    def __init__(self, reader: Reader, table: tuple[FieldSpec, ...], n_classes: int) -> None:
         self._reader = reader
         self._table = table
+        self._n_classes = n_classes
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
-        """Return rows by field."""
+        """Return rows by field.
+
+        Raises
+        ------
+        DamagedDataError
+            If stored bytes are missing or fail their checks, or a label is that of no species.
+        """
         rows = slice(start, start + n_rows, 1)
-        return {spec.name: self._reader.read(spec.name, rows) for spec in self._table}
+        made = {spec.name: self._reader.read(spec.name, rows) for spec in self._table}
+        check_labels(made["label"], self._n_classes, start)
+        return made

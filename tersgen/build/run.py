@@ -5,6 +5,7 @@ into shards and seal these. What is in flight is bounded, whatever the number of
 is stopped, by whatever, goes on when it is called again.
 """
 
+import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -202,9 +203,8 @@ def complete(
         make_shards(plan, todo, maker, sealer, threads or available_cpus(), tally)
         sealed = {record.shard: record for record in sealer.sealed}
     files = write_metadata(home, plan, lock.check)
-    manifest = make_manifest(plan, {**kept, **sealed}, files, origin)
-    lock.check()
-    publish(home, manifest)
+    manifest = make_manifest(plan, {**kept, **sealed}, files, origin, lock.check)
+    publish(home, manifest, lock.check)
     return manifest
 
 
@@ -242,6 +242,8 @@ def run(
             remove_dataset(home)
         manifest = check_same(home, plan)
         if manifest is not None:
+            if not os.path.lexists(home.folder / MANIFEST):
+                publish(home, manifest, lock.check)
             return Built(manifest, time.perf_counter() - start, manifest.n_samples)
         if not (home.folder / LOCK).exists():
             write_beginning(home, plan, lock.check)

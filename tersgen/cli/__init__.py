@@ -2,6 +2,8 @@
 
 import sys
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
@@ -9,6 +11,8 @@ import click
 
 from .. import __version__
 from ..errors import TersError, TersWarning
+from .saying import say
+from .stopping import stoppable
 
 _COMMANDS = {
     "build": "Build a dataset, or go on with one that was stopped.",
@@ -52,11 +56,37 @@ class _LazyGroup(click.Group):
             ctx.fail(f"no such command {args[0]!r}; expected one of {', '.join(_COMMANDS)}")
         return super().resolve_command(ctx, args)
 
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        with stoppable():
+            return super().main(*args, **kwargs)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        with _in_one_line():
+            return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
-        try:
+        with _in_one_line():
             return super().invoke(ctx)
-        except TersError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+
+
+@contextmanager
+def _in_one_line() -> Iterator[None]:
+    """Show errors of the library as click shows its own, each as a line that steers no terminal."""
+    try:
+        yield
+    except TersError as error:
+        raise click.ClickException(_one_line(str(error))) from error
+    except click.UsageError as error:
+        message = error.format_message()
+        if all(line.isprintable() for line in message.split("\n")):
+            raise  # a help text is one of these, of many lines
+        raise click.UsageError(_one_line(message), error.ctx) from error
+
+
+def _one_line(message: str) -> str:
+    from ..schema.loading import printable
+
+    return printable(" ".join(message.split()))
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,8 +98,8 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, TersWarning):
-        click.echo(f"Warning: {message}", err=True)
+        say(f"Warning: {message}", err=True)
     elif not sys.warnoptions:
         return
     else:
-        click.echo(f"{category.__name__}: {message}", err=True)
+        say(f"{category.__name__}: {message}", err=True)

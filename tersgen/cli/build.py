@@ -1,6 +1,5 @@
 """``tersgen build``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from .options import (
     take_over_option,
     threads_option,
 )
-from .stopping import stoppable
+from .saying import say, say_json
 
 
 @click.command("build")
@@ -84,12 +83,12 @@ def command(
         if dry_run:
             _print_estimate(expected, as_json)
             if kept:
-                click.echo(f"{kept} of these samples are there already", err=True)
+                say(f"{kept} of these samples are there already", err=True)
             return
         check_space(expected, home, kept)
     if kept and not as_json:
-        click.echo(f"{out}: {kept} of {n_samples} samples are there already and kept")
-    with stoppable(), Reporter(n_samples, quiet=as_json) as reporter:
+        say(f"{out}: {kept} of {n_samples} samples are there already and kept")
+    with Reporter(n_samples, quiet=as_json) as reporter:
         built = run(plan, out, overwrite, threads, reporter.update, take_over=take_over)
     print_built(built, out, as_json)
 
@@ -111,37 +110,39 @@ def print_built(built: Any, out: Path, as_json: bool) -> None:
             "digest": manifest.digest,
             "version": manifest.version,
         }
-        click.echo(json.dumps(result))
+        say_json(result)
         return
     text = (
         f"{out}: {manifest.n_samples} samples of {len(manifest.classes)} species, "
         f"{human_bytes(manifest.bytes_stored)}"
     )
     if n_made == 0:
-        click.echo(f"{text}: complete already, nothing to do")
+        say(f"{text}: complete already, nothing to do")
     else:
         kept = f" ({built.n_kept} kept, {n_made} made)" if built.n_kept else ""
-        click.echo(
+        say(
             f"{text}, in {human_time(built.seconds)}{kept}: {n_made / built.seconds:.0f} "
             f"samples/s, {bytes_per_s / 1e6:.0f} MB/s"
         )
-    click.echo(f"digest {manifest.digest}")
+    say(f"digest {manifest.digest}")
 
 
 def _print_estimate(expected: Any, as_json: bool) -> None:
     if as_json:
-        click.echo(expected.model_dump_json())
+        say_json(expected.model_dump(mode="json"))
         return
-    click.echo(f"{'array':<22} {'type':<8} {'shape of a row':<16} {'bytes':>7}  unit")
+    say(f"{'array':<22} {'type':<8} {'shape of a row':<16} {'bytes':>7}  unit")
     for spec in expected.arrays:
         shape = " x ".join(str(size) for size in spec.shape) or "-"
-        click.echo(f"{spec.name:<22} {spec.dtype:<8} {shape:<16} {spec.row_bytes:>7}  {spec.unit}")
-    click.echo(
-        f"\n{expected.n_samples} samples of {human_bytes(expected.row_bytes)}; on disk about "
-        f"{human_bytes(expected.bytes_stored)} of {human_bytes(expected.free_bytes)} free\n"
+        say(f"{spec.name:<22} {spec.dtype:<8} {shape:<16} {spec.row_bytes:>7}  {spec.unit}")
+    say(
+        "",
+        f"{expected.n_samples} samples of {human_bytes(expected.row_bytes)}; on disk about "
+        f"{human_bytes(expected.bytes_stored)} of {human_bytes(expected.free_bytes)} free",
         f"{expected.n_shards} shard{'s' if expected.n_shards > 1 else ''} of up to "
-        f"{expected.shard_rows} rows, chunks of {expected.chunk_rows}; {expected.n_files} files\n"
-        f"peak memory about {human_bytes(expected.peak_memory_bytes)}\n"
+        f"{expected.shard_rows} rows, chunks of {expected.chunk_rows}; {expected.n_files} files",
+        f"peak memory about {human_bytes(expected.peak_memory_bytes)}",
         f"about {human_time(expected.seconds)} at {expected.samples_per_s:.0f} samples/s "
-        "(measured now, in memory)\nnothing was written"
+        "(measured now, in memory)",
+        "nothing was written",
     )

@@ -5,6 +5,7 @@ from typing import Any
 import click
 
 from .options import json_option, recipe_options
+from .saying import say, say_json
 
 
 @click.group("config")
@@ -23,6 +24,7 @@ def show(as_json: bool, **recipe_parts: Any) -> None:
 
     recipe = recipe_from_options(**recipe_parts)
     if as_json:
-        click.echo(recipe.model_dump_json())
+        say_json(recipe.model_dump(mode="json"))
     else:
-        click.echo(tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True)), nl=False)
+        text = tomli_w.dumps(recipe.model_dump(mode="json", exclude_none=True))
+        say(*text.removesuffix("\n").split("\n"))

@@ -6,7 +6,6 @@ from typing import Any
 import click
 
 from .options import FILE, FORMATS, json_option, layout_options, threads_option
-from .stopping import stoppable
 
 
 @click.command("convert")
@@ -37,7 +36,7 @@ def command(
 
     name, reference = split_reference(path)
     n_samples = find_version(locate(name), reference).n_samples
-    with stoppable(), Reporter(n_samples, quiet=as_json) as reporter:
+    with Reporter(n_samples, quiet=as_json) as reporter:
         built = convert(
             path,
             out,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from .options import COUNT, FILE, json_option
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..dataset.diff import Comparison
@@ -29,10 +30,10 @@ def command(first: Path, second: Path, rows: int, as_json: bool) -> None:
 
     found = compare(first, second, rows)
     if as_json:
-        click.echo(found.model_dump_json())
+        say_json(found.model_dump(mode="json"))
         return
     if found.equal and not found.rows:
-        click.echo(f"{first} and {second}: the same recipe, rows, values and splits")
+        say(f"{first} and {second}: the same recipe, rows, values and splits")
         return
     _print(found)
 
@@ -44,27 +45,26 @@ def _print(found: "Comparison") -> None:
         ("library", found.library),
     ):
         for item in items:
-            click.echo(
-                f"{title:<8} {item.field}: {item.first or 'none'} -> {item.second or 'none'}"
-            )
+            say(f"{title:<8} {item.field}: {item.first or 'none'} -> {item.second or 'none'}")
     if found.fields:
-        click.echo(f"\n{'field':<22} {'side':>6} {'rows':>8} {'mean':>12} {'deviation':>12} "
-                   f"{'least':>12} {'largest':>12}  unit")  # fmt: skip
+        say("", f"{'field':<22} {'side':>6} {'rows':>8} {'mean':>12} {'deviation':>12} "
+                f"{'least':>12} {'largest':>12}  unit")  # fmt: skip
     for field in found.fields:
         for side, numbers in (("first", field.first), ("second", field.second)):
             if numbers is None:
-                click.echo(f"{field.name:<22} {side:>6} not there")
+                say(f"{field.name:<22} {side:>6} not there")
                 continue
-            click.echo(
+            say(
                 f"{field.name:<22} {side:>6} {numbers.n_rows:>8} {numbers.mean:>12.6g} "
                 f"{numbers.deviation:>12.6g} {numbers.least:>12.6g} {numbers.largest:>12.6g}  "
                 f"{field.unit}"
             )
     for split in found.splits:
         parts = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in split.counts.items())
-        click.echo(
-            f"\nsplit {split.name!r}: rows {split.first_rows} -> {split.second_rows}, "
-            f"{split.moved} rows moved; {parts}"
+        say(
+            "",
+            f"split {split.name!r}: rows {split.first_rows} -> {split.second_rows}, "
+            f"{split.moved} rows moved; {parts}",
         )
     if found.equal:
-        click.echo("values, recipe and splits are the same")
+        say("values, recipe and splits are the same")

@@ -5,7 +5,6 @@ from pathlib import Path
 import click
 
 from .options import COUNT, FILE, json_option, take_over_option, threads_option
-from .stopping import stoppable
 
 
 @click.command("extend")
@@ -37,6 +36,6 @@ def command(
         raise click.UsageError("expected one of --n (samples to add) and --to (samples to have)")
     home, plan, n_there = plan_extension(path, n_more, n_total)
     check_space(estimate(plan, home, threads), home, n_there)
-    with stoppable(), Reporter(plan.n_samples, quiet=as_json) as reporter:
+    with Reporter(plan.n_samples, quiet=as_json) as reporter:
         built = extend(home, plan, threads, reporter.update, take_over)
     print_built(built, path, as_json)

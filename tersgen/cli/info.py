@@ -1,12 +1,16 @@
 """``tersgen info``."""
 
-import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from ..schema.loading import printable
 from .options import FILE, human_bytes, json_option
+from .saying import say, say_json
+
+if TYPE_CHECKING:
+    from ..schema.manifest import Manifest, Tag
+    from ..schema.split import SplitRule
 
 
 @click.command("info")
@@ -26,29 +30,78 @@ def command(path: Path, as_json: bool) -> None:
             "fields": [field.spec.model_dump(mode="json") for field in dataset.values()],
             "manifest": manifest.model_dump(mode="json") if manifest else None,
             "recipe": dataset.recipe.model_dump(mode="json", exclude={"library"}),
+            "splits": {name: split.part_rows for name, split in dataset.splits.items()},
+            "tags": {name: tag and tag.version for name, tag in _tags(path, manifest).items()},
         }
-        click.echo(json.dumps(content))
+        say_json(content)
         return
-    shown = printable(str(path))
     if manifest:
-        click.echo(
-            f"{shown}: {dataset.n_samples} samples of {len(dataset.classes)} species, "
+        say(
+            f"{path}: {dataset.n_samples} samples of {len(dataset.classes)} species, "
             f"{human_bytes(manifest.bytes_stored)}, format {manifest.format_version}, "
             f"built {manifest.created} by tersgen {manifest.environment.tersgen}"
         )
-        click.echo(
-            f"digest {manifest.digest}\nshards of {manifest.shard_rows} rows, chunks of "
-            f"{manifest.chunk_rows}"
+        say(
+            f"digest {manifest.digest}",
+            f"version {manifest.version[:12]}: {manifest.change}",
+            f"shards of {manifest.shard_rows} rows, chunks of {manifest.chunk_rows}",
         )
     else:
-        click.echo(f"{shown}: a recipe of {len(dataset.classes)} species; rows made when read")
-    click.echo(f"\n{'array':<22} {'type':<8} {'dims of a row':<38} unit")
+        say(f"{path}: a recipe of {len(dataset.classes)} species; rows made when read")
+    say("", f"{'array':<22} {'type':<8} {'dims of a row':<38} unit")
     for field in dataset.values():
         spec = field.spec
         dims = ", ".join(f"{d} {n}" for d, n in zip(spec.dims, spec.shape, strict=True)) or "-"
-        click.echo(f"{spec.name:<22} {spec.dtype:<8} {dims:<38} {spec.unit}")
-        click.echo(f"{'':<22} {spec.description}")
-    click.echo("\nclass  samples  species")
+        say(f"{spec.name:<22} {spec.dtype:<8} {dims:<38} {spec.unit}")
+        say(f"{'':<22} {spec.description}")
+    say("", "class  samples  species")
     counts = manifest.class_counts if manifest else (0,) * len(dataset.classes)
     for label, (name, count) in enumerate(zip(dataset.classes, counts, strict=True)):
-        click.echo(f"{label:>5}  {count if manifest else '-':>7}  {name}")
+        say(f"{label:>5}  {count if manifest else '-':>7}  {name}")
+    if manifest:
+        _print_splits(manifest)
+        _print_tags(_tags(path, manifest))
+
+
+def _tags(path: Path, manifest: "Manifest | None") -> "dict[str, Tag | None]":
+    """Return the tags of a stored dataset that are not deleted; None for one that is damaged."""
+    from ..dataset.documents import load_tag
+    from ..dataset.versions import locate, split_reference, tag_names
+    from ..errors import DatasetError
+
+    tags: dict[str, Tag | None] = {}
+    home = locate(split_reference(path)[0]) if manifest else None
+    for name in tag_names(home) if home else ():
+        try:
+            tags[name] = load_tag(home, name) if home else None
+        except DatasetError:
+            tags[name] = None
+    return {name: tag for name, tag in tags.items() if tag is None or not tag.deleted}
+
+
+def _print_splits(manifest: "Manifest") -> None:
+    if not manifest.splits:
+        say("", "no splits; tersgen split makes one")
+        return
+    say("", f"{'split':<18} {'rows':>10}  parts")
+    for split in manifest.splits:
+        parts = ", ".join(f"{name} {rows}" for name, rows in split.part_rows.items())
+        say(f"{split.name:<18} {split.n_samples:>10}  {parts}; {_rule(split.rule)}")
+
+
+def _rule(rule: "SplitRule") -> str:
+    """Return how a split came about, in a few words."""
+    text = f"by {rule.by}, seed {rule.seed}"
+    if rule.hold_out:
+        text += f", only in {rule.names[rule.held_part]}: {', '.join(rule.hold_out)}"
+    return text
+
+
+def _print_tags(tags: "dict[str, Tag | None]") -> None:
+    if not tags:
+        say("", "no tags; tersgen tag gives one")
+        return
+    say("", f"{'tag':<18} {'version':<12}  given")
+    for name, tag in tags.items():
+        shown = f"{tag.version[:12]}  {tag.created}" if tag else "damaged; tersgen verify says more"
+        say(f"{name:<18} {shown}")

@@ -1,12 +1,12 @@
 """``tersgen library``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import FILE, json_option
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..schema.library import Species
@@ -32,11 +32,11 @@ def list_species(as_json: bool) -> None:
         rows = [
             {"name": one.name, "formula": one.formula, "n_modes": len(one.modes)} for one in species
         ]
-        click.echo(json.dumps(rows))
+        say_json(rows)
         return
-    click.echo(f"{'name':<18} {'formula':<9} {'group':<6} {'modes':>5}  Raman-active")
+    say(f"{'name':<18} {'formula':<9} {'group':<6} {'modes':>5}  Raman-active")
     for one in species:
-        click.echo(
+        say(
             f"{one.name:<18} {one.formula or '-':<9} {one.point_group or '-':<6} "
             f"{len(one.modes):>5}  {len(active_modes(one)):>12}"
         )
@@ -50,7 +50,7 @@ def show(source: str, picture: Path | None, as_json: bool) -> None:
     """Print the modes of SOURCE: a built-in name, a file, or any other --library of build."""
     for one in _load(source):
         if as_json:
-            click.echo(one.model_dump_json())
+            say_json(one.model_dump(mode="json"))
         else:
             _print_modes(one)
         if picture is not None:
@@ -75,16 +75,16 @@ def _print_modes(one: "Species") -> None:
     from ..kernels.tensor import activity, depolarization_plane
 
     origin = one.provenance
-    click.echo(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
+    say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
     for text in (origin.program, origin.method, origin.file, origin.note):
         if text:
-            click.echo(f"  {text}")
-    click.echo("  mode  frequency  activity   depol.  irrep   width")
-    click.echo("           cm^-1    A^4/amu                   cm^-1")
+            say(f"  {text}")
+    say("  mode  frequency  activity   depol.  irrep   width")
+    say("           cm^-1    A^4/amu                   cm^-1")
     for number, mode in enumerate(one.modes):
         tensor = np.array(mode.tensor, np.float64)
         width = "-" if mode.fwhm_cm1 is None else f"{mode.fwhm_cm1:.2f}"
-        click.echo(
+        say(
             f"  {number:>4} {mode.frequency_cm1:>10.2f} {activity(tensor):>10.4f} "
             f"{depolarization_plane(tensor):>8.4f}  {mode.irrep or '-':<6} {width:>6}"
         )
@@ -125,7 +125,7 @@ def compute(file: Path, output: Path, name: str | None, overwrite: bool, **level
     from ..schema.loading import validate
 
     def report(line: str) -> None:
-        click.echo(line, err=True)
+        say(line, err=True)
 
     _refuse_existing(output, overwrite)
     chosen = validate(Level, level, "level of theory")
@@ -149,4 +149,4 @@ def _write_library(species: "tuple[Species, ...]", output: Path) -> None:
     except OSError as error:
         raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
     modes = sum(len(one.modes) for one in species)
-    click.echo(f"wrote {output}: {', '.join(one.name for one in species)}, {modes} modes")
+    say(f"wrote {output}: {', '.join(one.name for one in species)}, {modes} modes")

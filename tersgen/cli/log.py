@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, json_option
+from .saying import say, say_json
 
 
 @click.command("log")
@@ -26,14 +27,12 @@ def command(path: Path, as_json: bool) -> None:
     for manifest in history(home, find_version(home, reference)):
         tags = names.get(manifest.version, [])
         if as_json:
-            exclude = {"fields", "files", "arrays"}
-            content = manifest.model_dump_json(exclude=exclude)
-            click.echo(content)
+            say_json(manifest.model_dump(mode="json", exclude={"fields", "files", "arrays"}))
             continue
         shown = f"  [{', '.join(tags)}]" if tags else ""
         splits = ", ".join(split.name for split in manifest.splits) or "none"
-        click.echo(
+        say(
             f"{manifest.version[:12]}  {manifest.created}  {manifest.n_samples:>10} samples  "
             f"{manifest.change}{shown}"
         )
-        click.echo(f"{'':12}  digest {manifest.digest[:12]}, splits: {splits}")
+        say(f"{'':12}  digest {manifest.digest[:12]}, splits: {splits}")

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE
+from .saying import say
 
 
 @click.command("plot")
@@ -17,4 +18,4 @@ def command(path: Path, index: int, output: Path) -> None:
     from .picture import draw_sample
 
     draw_sample(open_dataset(path), index, output)
-    click.echo(f"wrote {output}")
+    say(f"wrote {output}")

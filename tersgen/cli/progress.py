@@ -5,11 +5,11 @@ import time
 from types import TracebackType
 from typing import Any, Self
 
-import click
 from tqdm import tqdm
 
 from ..build.run import Progress
 from .options import human_bytes, human_time
+from .saying import say
 
 _EVERY_S = 30.0
 
@@ -48,7 +48,7 @@ class Reporter:
             self._last = now
             rate = max(1, progress.n_done - progress.n_kept) / (now - self._start)
             left = (progress.n_samples - progress.n_done) / rate
-            click.echo(
+            say(
                 f"{progress.n_done} of {progress.n_samples} samples, {rate:.0f} samples/s, "
                 f"{human_bytes(progress.bytes_stored)}, {human_time(left)} left",
                 err=True,

@@ -1,13 +1,11 @@
 """``tersgen repair``."""
 
-import json
 from pathlib import Path
 
 import click
 
-from ..schema.loading import printable
 from .options import FILE, json_option, threads_option
-from .stopping import stoppable
+from .saying import say, say_json
 
 
 @click.command("repair")
@@ -25,14 +23,13 @@ def command(ctx: click.Context, path: Path, threads: int | None, as_json: bool) 
     from .progress import Steps
     from .verify import print_verified
 
-    with stoppable(), Steps("files", quiet=as_json) as steps:
+    with Steps("files", quiet=as_json) as steps:
         repaired = repair(path, threads, steps.update)
     if as_json:
         verified = repaired.verified.model_dump(mode="json")
-        click.echo(json.dumps({"done": repaired.done, "verified": verified}))
+        say_json({"done": repaired.done, "verified": verified})
     else:
-        for line in repaired.done or ["nothing to repair"]:
-            click.echo(printable(line))
-        print_verified(repaired.verified)
+        say(*(repaired.done or ["nothing to repair"]))
+        print_verified(repaired.verified, repaired=True)
     if not repaired.verified.sound:
         ctx.exit(1)

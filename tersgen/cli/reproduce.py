@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, human_time, json_option, threads_option
+from .saying import say, say_json
 
 
 @click.command("reproduce")
@@ -26,12 +27,12 @@ def command(
 
     found = reproduce(path, fraction, seed, threads)
     if as_json:
-        click.echo(found.model_dump_json())
+        say_json(found.model_dump(mode="json"))
     else:
         for name, row in found.different:
-            click.echo(f"row {row}: {name} differs")
+            say(f"row {row}: {name} differs")
         result = "all the same, to the bit" if found.equal else f"{found.n_different} differ"
-        click.echo(
+        say(
             f"{found.path}: {found.n_rows} of {found.n_samples} rows made again in "
             f"{human_time(found.seconds)}: {result}"
         )

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE
+from .saying import say
 
 
 @click.group("schema")
@@ -23,7 +24,7 @@ def export(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in exported_files().items():
             (folder / name).write_text(text, "utf-8")
-            click.echo(f"wrote {folder / name}")
+            say(f"wrote {folder / name}")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
 
@@ -38,4 +39,4 @@ def show(model: str) -> None:
         raise click.BadParameter(f"expected one of {', '.join(MODELS)}, got {model!r}")
     for name, unit, default, text in field_rows(MODELS[model]):
         shown = "" if default is None else f"  [default: {default}]"
-        click.echo(f"{name:<30} {unit:<22} {text}{shown}")
+        say(f"{name:<30} {unit:<22} {text}{shown}")

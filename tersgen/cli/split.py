@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .options import FILE, json_option
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..schema.split import Split
@@ -86,7 +87,7 @@ def command(
     )
     split = make_split(path, name, rule, overwrite)
     if as_json:
-        click.echo(split.model_dump_json())
+        say_json(split.model_dump(mode="json"))
         return
     from ..dataset.opening import open as open_dataset
 
@@ -96,16 +97,16 @@ def command(
 def _print_split(split: "Split", classes: tuple[str, ...]) -> None:
     names = split.rule.names
     width = max(18, *(len(name) for name in classes[:_MOST_CLASSES]))
-    click.echo(f"{'species':<{width}} " + " ".join(f"{name:>10}" for name in names) + "     weight")
+    say(f"{'species':<{width}} " + " ".join(f"{name:>10}" for name in names) + "     weight")
     rows = list(zip(classes, split.counts, split.class_weights, strict=True))
     for species, counts, weight in rows[:_MOST_CLASSES]:
         shown = " ".join(f"{count:>10}" for count in counts)
-        click.echo(f"{species:<{width}} {shown} {weight:>10.4f}")
+        say(f"{species:<{width}} {shown} {weight:>10.4f}")
     if len(rows) > _MOST_CLASSES:
-        click.echo(f"... and {len(rows) - _MOST_CLASSES} more species")
-    totals = [sum(counts[part] for counts in split.counts) for part in range(len(names))]
-    click.echo(f"{'all':<{width}} " + " ".join(f"{total:>10}" for total in totals))
-    for name, total in zip(names, totals, strict=True):
+        say(f"... and {len(rows) - _MOST_CLASSES} more species")
+    totals = split.part_rows
+    say(f"{'all':<{width}} " + " ".join(f"{total:>10}" for total in totals.values()))
+    for name, total in totals.items():
         if total == 0:
-            click.echo(f"Warning: no row is in {name}", err=True)
-    click.echo(f"split {split.name!r} of {split.n_samples} rows, digest {split.digest}")
+            say(f"Warning: no row is in {name}", err=True)
+    say(f"split {split.name!r} of {split.n_samples} rows, digest {split.digest}")

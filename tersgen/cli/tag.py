@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE, json_option
+from .saying import say, say_json
 
 
 @click.command("tag")
@@ -34,9 +35,9 @@ def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
         tags = [delete_tag(home, name) if delete else give_tag(home, name, reference)]
     for tag in tags:
         if as_json:
-            click.echo(tag.model_dump_json())
+            say_json(tag.model_dump(mode="json"))
         else:
             state = " (deleted)" if tag.deleted else ""
-            click.echo(f"{tag.name:<16} {tag.version[:12]}  {tag.created}{state}")
+            say(f"{tag.name:<16} {tag.version[:12]}  {tag.created}{state}")
     if not tags and not as_json:
-        click.echo(f"{path}: no tags; give one with tersgen tag {path} NAME")
+        say(f"{path}: no tags; give one with tersgen tag {path} NAME")

@@ -1,13 +1,12 @@
 """``tersgen verify``."""
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from ..schema.loading import printable
 from .options import FILE, human_bytes, human_time, json_option, threads_option
+from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..dataset.faults import Verified
@@ -34,39 +33,42 @@ def command(
     with Steps("files", quiet=as_json) as steps:
         found = verify(path, quick, threads, steps.update)
     if as_json:
-        click.echo(json.dumps(found.model_dump(mode="json")))
+        say_json(found.model_dump(mode="json"))
     else:
         print_verified(found)
     if not found.sound:
         ctx.exit(1)
 
 
-def print_verified(found: "Verified") -> None:
-    """Print what a verification found."""
-    path = printable(found.path)
+def print_verified(found: "Verified", repaired: bool = False) -> None:
+    """Print what a verification found, maybe after all was repaired that can be."""
+    path = found.path
     for note in found.notes:
-        click.echo(printable(f"note: {note}"))
+        say(f"note: {note}")
     for fault in found.faults[:_MOST_SHOWN]:
-        click.echo(printable(f"{fault.kind}: {fault}"))
+        say(f"{fault.kind}: {fault}")
     if len(found.faults) > _MOST_SHOWN:
-        click.echo(f"... and {len(found.faults) - _MOST_SHOWN} more; --json shows all")
+        say(f"... and {len(found.faults) - _MOST_SHOWN} more; --json shows all")
     speed = found.bytes_checked / found.seconds / 1e6
     checked = f"{found.n_shards} shard{'s' if found.n_shards != 1 else ''}"
     how = "sizes only" if found.quick else f"every value, {speed:.0f} MB/s"
     if found.sound:
-        click.echo(
+        say(
             f"{path}: sound: {found.n_samples} samples, {checked}, "
             f"{human_bytes(found.bytes_checked)} in {human_time(found.seconds)} ({how})"
         )
-        click.echo(f"digest {found.digest}")
+        say(f"digest {found.digest}")
         return
     kinds = {fault.kind for fault in found.faults}
     if "incomplete" in kinds:
-        click.echo(f"{path}: incomplete")
+        say(f"{path}: incomplete")
         return
     shards = {fault.shard for fault in found.faults if fault.shard is not None}
     what = f"{len(shards)} of {checked}" if shards else "no shard, but other files"
-    click.echo(
+    if repaired:
+        say(f"{path}: still damaged: {what}; put the above back from a copy of the dataset")
+        return
+    say(
         f"{path}: damaged: {what}; to make it whole again: tersgen repair "
         f"{path.split('@')[0] if '@' in Path(path).name else path}"
     )

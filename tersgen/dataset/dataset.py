@@ -1,6 +1,6 @@
 """A dataset: named fields of rows, with the recipe, library and digest they come from."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +13,10 @@ from ..schema.library import Library, Species
 from ..schema.manifest import Manifest
 from ..schema.recipe import Recipe
 from ..schema.split import Split
+from ..store.layout import leaf_rows
+from .labels import check_labels
 from .selection import select_rows
-from .sources import RowSource
+from .sources import BlockSource, GeneratedBlocks, RowSource
 
 if TYPE_CHECKING:
     import xarray
@@ -106,6 +108,7 @@ class Dataset(Mapping[str, Field]):
     ) -> None:
         self.path = path
         self._folder = folder
+        self._source = source
         self.recipe = recipe
         self.manifest = manifest
         self.n_samples = n_samples
@@ -158,6 +161,26 @@ class Dataset(Mapping[str, Field]):
         """The axis of Raman shifts in cm^-1, Eq. (1.1), shape (L,)."""
         grid = self.recipe.grid
         return grid.start_cm1 + np.arange(grid.n_points, dtype=np.float64) * grid.step_cm1
+
+    @property
+    def reference(self) -> str:
+        """What opens this very version again: its path, and its id if it is stored."""
+        return f"{self.path}@{self.manifest.version}" if self.manifest else str(self.path)
+
+    @property
+    def block_rows(self) -> int:
+        """Rows that are best read together; decided by the recipe alone."""
+        return leaf_rows(field_table(self.recipe))
+
+    def blocks(self, names: Iterable[str], generate: bool = False) -> BlockSource:
+        """Return what copies rows of some fields, block by block, into arrays of the caller.
+
+        ``generate`` makes them from the recipe even if they are stored: the same values.
+        """
+        chosen = tuple(self[name].spec.name for name in names)
+        if generate:
+            return GeneratedBlocks(self.recipe, chosen, self.block_rows)
+        return self._source.blocks(chosen)
 
     @property
     def digest(self) -> str | None:
@@ -215,11 +238,16 @@ class Dataset(Mapping[str, Field]):
         ------
         RowIndexError
             If there is no such row.
+        DamagedDataError
+            If stored bytes are missing or fail their checksum, or the label is that of no species.
         """
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise RowIndexError(f"expected a row number, got {index!r}")
-        values = {name: field[int(index)] for name, field in self._fields.items()}
-        return {"species": self.classes[int(values["label"])], **values}
+        index = int(index)
+        values = {name: field[index] for name, field in self._fields.items()}
+        row = index if index >= 0 else index + self.n_samples
+        check_labels(np.atleast_1d(values["label"]), len(self.classes), row, f"{self.path}: ")
+        return {"species": self.classes[values["label"]], **values}
 
     def to_xarray(self) -> "xarray.Dataset":
         """Return a lazy :class:`xarray.Dataset` with units, whose reads are checked as here.

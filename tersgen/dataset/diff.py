@@ -109,10 +109,10 @@ def _splits(one: Dataset, other: Dataset) -> list[SplitDifference]:
             moved = int((one.parts(name)[:n] != other.parts(name)[:n]).sum())
         counts: dict[str, tuple[int, int]] = {}
         for side, split in enumerate((first, second)):
-            for part, number in enumerate(split.rule.names if split else ()):
-                both = list(counts.get(number, (0, 0)))
-                both[side] = sum(row[part] for row in split.counts) if split else 0
-                counts[number] = (both[0], both[1])
+            for name_of_part, n_rows in (split.part_rows if split else {}).items():
+                both = list(counts.get(name_of_part, (0, 0)))
+                both[side] = n_rows
+                counts[name_of_part] = (both[0], both[1])
         found.append(
             SplitDifference(
                 name=name,

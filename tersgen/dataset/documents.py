@@ -48,6 +48,11 @@ def load_document(folder: Path, name: str, model: type[M], largest: int = LARGES
     DatasetError
         If it is missing, a link, larger than ``largest`` bytes, or not what was expected.
     """
+    return _load_with_text(folder, name, model, largest)[0]
+
+
+def _load_with_text(folder: Path, name: str, model: type[M], largest: int) -> tuple[M, str]:
+    """Return the content of a document, and its text."""
     path = folder / name
     try:
         text = read_inside(folder, name, largest).decode()
@@ -64,7 +69,7 @@ def load_document(folder: Path, name: str, model: type[M], largest: int = LARGES
                 "use the version of tersgen that wrote it"
             )
     try:
-        return validate_text(model, text, str(path))
+        return validate_text(model, text, str(path)), text
     except ConfigError as error:
         raise DatasetError(str(error)) from None
 
@@ -154,9 +159,14 @@ def load_lock(home: Home) -> Lock:
     Raises
     ------
     DatasetError
-        If it is missing or not what was expected.
+        If it is missing or not what was expected, to the byte.
     """
-    lock = load_document(home.folder, LOCK, Lock)
+    lock, text = _load_with_text(home.folder, LOCK, Lock, LARGEST_DOCUMENT)
+    if not lock.is_genuine or text != lock.text:
+        raise DatasetError(
+            f"{home.folder / LOCK}: its content is not what its check says: damaged or edited; "
+            "tersgen repair restores it, or, if the build did not finish, build with --overwrite"
+        )
     if lock.format != home.format:
         raise DatasetError(
             f"{home.folder / LOCK}: expected a {home.format} dataset, got a {lock.format} one"
@@ -174,7 +184,7 @@ def load_journal(home: Home, n_shards: int, n_classes: int) -> JournalContent:
     """
     path = home.folder / JOURNAL
     if not path.exists() and not path.is_symlink():
-        return JournalContent([], [], 0)
+        return JournalContent([], [])
     with open_inside(home.folder, JOURNAL) as (_, descriptor):
         size = os.fstat(descriptor).st_size
     largest = _LEAST_JOURNAL + n_shards * (_LONGEST_RECORD + 64 * n_classes)

@@ -1,7 +1,7 @@
 """What is wrong with the documents of a dataset: each held against its digest or a copy."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -19,8 +19,10 @@ from ..schema.manifest import (
     FileFacts,
     Lock,
     Manifest,
+    ShardRecord,
 )
 from ..schema.recipe import Recipe
+from ..schema.split import Split
 from ..store.files import facts_of
 from ..store.home import INDEX, Home
 from ..store.interface import Store
@@ -32,6 +34,7 @@ from .documents import (
     LARGEST_DOCUMENT,
     LARGEST_RECIPE,
     RECIPE_COPY,
+    load_document,
     load_head,
     load_journal,
     load_lock,
@@ -115,7 +118,7 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
         n_shards = -(-size.n_samples // size.shard_rows) if size else 0
         journal = load_journal(home, n_shards, len(recipe.species) if recipe else 0)
     except DatasetError as error:
-        journal = JournalContent([], [], 0)
+        journal = JournalContent([], [])
         faults.append(fault("journal", home.folder / JOURNAL, str(error)))
     for number in journal.bad_lines:
         text = f"line {number} is no whole record; it counts for nothing"
@@ -169,16 +172,15 @@ def _check_history(home: Home) -> Iterator[Fault]:
                 wanted |= {parent} if parent is not None else set()
     with suppress(DatasetError):  # reported as such
         wanted.add(load_head(home).version)
-    for version in sorted(wanted - {*ids}):
-        yield fault("version", home.folder / VERSIONS / f"{version}.json", "missing")
+    for place, names in ((VERSIONS, ids), (COPIES, copies)):
+        for version in sorted(wanted - {*names}):
+            yield fault("version", home.folder / place / f"{version}.json", "missing")
 
 
 def _check_tags(home: Home) -> Iterator[Fault]:
     """Hold all tags against the versions they name, and their second copies against them."""
     ids = version_ids(home)
-    names = tag_names(home)
-    copies = tag_names(home, COPIES)
-    for name in sorted({*names, *copies}):
+    for name in sorted({*tag_names(home), *tag_names(home, COPIES)}):
         path = home.folder / tag_path(name)
         try:
             tag = load_tag(home, name)
@@ -187,43 +189,129 @@ def _check_tags(home: Home) -> Iterator[Fault]:
             continue
         if tag.version not in ids:
             yield fault("tag", path, f"names version {tag.version[:12]}, which is missing")
-        if name in copies:
-            copy = home.folder / tag_path(name, COPIES)
-            try:
-                if load_tag(home, name, COPIES) != tag:
-                    yield fault("tag", copy, f"not the same as {tag_path(name)}")
-            except DatasetError as error:
-                yield fault("tag", copy, str(error))
+        copy = home.folder / tag_path(name, COPIES)
+        try:
+            if load_tag(home, name, COPIES) != tag:
+                yield fault("tag", copy, f"not the same as {tag_path(name)}")
+        except DatasetError as error:
+            yield fault("tag", copy, str(error))
 
 
-def _read_facts(folder: Path, inside: str) -> FileFacts | None:
-    """Return what a small file is; None if it is missing, too large, or lies behind a link."""
-    try:
-        return facts_of([read_inside(folder, inside, LARGEST_DOCUMENT)])
-    except DamagedDataError:
+def sealed_extension(
+    documents: Documents, records: Mapping[int, Sequence[ShardRecord]]
+) -> int | None:
+    """Return the rows of an extension that has sealed every shard, and published no version yet.
+
+    Until it does, metadata and pages of splits may be of the larger dataset already. None if there
+    is no such extension.
+    """
+    lock, manifest = documents.lock, documents.manifest
+    if lock is None or manifest is None or lock.n_samples <= manifest.n_samples:
         return None
+    if any(one.kind == "lock" for one in documents.faults):
+        return None
+    n_shards = -(-lock.n_samples // lock.shard_rows)
+    if n_shards > len(records):  # never a loop over what a document says alone
+        return None
+    for shard in range(n_shards):
+        rows = min(lock.shard_rows, lock.n_samples - shard * lock.shard_rows)
+        if not any(record.rows == rows for record in records.get(shard, ())):
+            return None
+    return lock.n_samples
 
 
-def check_metadata(home: Home, manifest: Manifest, store: Store) -> Iterator[Fault]:
-    """Hold what describes the arrays to other software against the manifest."""
-    for path in store.metadata_files(manifest.n_samples):
-        name = home.name_of(path)
-        top = path.parent if name == INDEX else home.folder
-        found = _read_facts(top, path.relative_to(top).as_posix())
-        if found is None or found != manifest.files.get(name):
-            text = "missing, or no plain file" if found is None else "not what was written"
-            if name == INDEX:
-                text += "; plain HDF5 programs cannot use it, tersgen can"
-            yield fault("metadata", path, text)
+def check_metadata(
+    home: Home, manifest: Manifest, store: Store, n_extended: int | None
+) -> Iterator[Fault]:
+    """Hold what describes the arrays to other software against the manifest.
+
+    It may be that of an extension to ``n_extended`` rows, if there is one.
+    """
+    extended = store.metadata_files(n_extended) if n_extended else {}
+    for path, parts in store.metadata_files(manifest.n_samples).items():
+        facts = manifest.files.get(home.name_of(path))
+        text = metadata_damage(home, store, path, parts, facts)
+        grown = extended.get(path)
+        if text is None or (
+            grown and metadata_damage(home, store, path, grown, facts_of(grown)) is None
+        ):
+            continue
+        yield fault("metadata", path, text)
 
 
-def check_splits(home: Home, manifest: Manifest, newest: bool) -> Iterator[Fault]:
-    """Hold the files of splits against the manifest, pages only for the newest version."""
+def metadata_damage(
+    home: Home, store: Store, path: Path, parts: list[bytes], facts: FileFacts | None
+) -> str | None:
+    """Return what is wrong with a file that describes the arrays; None if nothing is.
+
+    Parameters
+    ----------
+    home, store
+        The dataset and its back end.
+    path
+        The file.
+    parts
+        What would be written in its place.
+    facts
+        What the file must be.
+    """
+    is_index = home.name_of(path) == INDEX
+    top = path.parent if is_index else home.folder
+    # the index grows with the number of shards; under another name it may be a little longer
+    largest = max(LARGEST_DOCUMENT, 2 * sum(map(len, parts)))
+    text = None
+    try:
+        data = read_inside(top, path.relative_to(top).as_posix(), largest)
+    except DamagedDataError:
+        text = "missing, or no plain file"
+    else:
+        if facts_of([data]) != facts:
+            text = "not what was written"
+    if text is None:
+        try:
+            store.check_sources(data)
+        except DamagedDataError as error:
+            text = f"{error}; tersgen repair {home.path} makes it again"
+    if text is not None and is_index:
+        text += "; plain HDF5 programs cannot use it, tersgen can"
+    return text
+
+
+def _is_text(home: Home, inside: str, text: bytes) -> bool:
+    """Return whether a small file of a dataset is there, and is just this text."""
+    try:
+        return read_inside(home.folder, inside, LARGEST_DOCUMENT) == text
+    except DamagedDataError:
+        return False
+
+
+def _is_page_of_extension(home: Home, split: Split, n_extended: int) -> bool:
+    """Return whether the page of a split shows it as an extension has grown it."""
+    try:
+        page = load_document(home.folder, page_path(split), Split)
+        load_parts(home.folder, page)
+    except DatasetError:
+        return False
+    grown = (split.name, split.rule, (*split.sizes, n_extended))
+    return (page.name, page.rule, page.sizes) == grown
+
+
+def check_splits(
+    home: Home, manifest: Manifest, newest: bool, n_extended: int | None
+) -> Iterator[Fault]:
+    """Hold the files of splits against the manifest, pages only for the newest version.
+
+    These may be of an extension to ``n_extended`` rows, if there is one.
+    """
     for split in manifest.splits:
         try:
             load_parts(home.folder, split)
         except DamagedDataError as error:
             yield fault("split", home.folder / parts_path(split), str(error))
-        if newest and _read_facts(home.folder, page_path(split)) != facts_of([page_text(split)]):
+        if (
+            newest
+            and not _is_text(home, page_path(split), page_text(split))
+            and not (n_extended and _is_page_of_extension(home, split, n_extended))
+        ):
             text = "not what the manifest says, or missing"
             yield fault("split", home.folder / page_path(split), text)

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, DatasetError
 from ..library.sources import resolve
 from ..sampling.block import Generator
+from ..schema.fields import field_table
 from ..schema.loading import load_recipe
 from ..schema.manifest import Manifest
 from ..schema.recipe import Recipe
 from ..store.home import Home, make_store
+from ..store.layout import leaf_rows
 from ..store.reader import Reader
 from .dataset import Dataset
 from .documents import checked_layout, load_recipe_of
@@ -66,7 +68,9 @@ def open(path: str | Path, n_samples: int = _DEFAULT_ROWS) -> Dataset:
         return open_version(home, find_version(home, reference))
     recipe = load_recipe(path)
     recipe = recipe if recipe.is_resolved else resolve(recipe)
-    return Dataset(path, recipe, n_samples, GeneratedRows(Generator(recipe)))
+    return Dataset(
+        path, recipe, n_samples, GeneratedRows(Generator(recipe), leaf_rows(field_table(recipe)))
+    )
 
 
 def generate(

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import DamagedDataError
 from ..schema.manifest import SPLITS
 from ..schema.split import Split
-from ..store.files import write_durably
+from ..store.files import Check, write_durably
 from ..store.home import Home, own_folder
 from ..store.reader import read_inside
 from .stratify import split_digest
@@ -69,14 +69,19 @@ def load_parts(folder: Path, split: Split) -> Parts:
     return parts
 
 
-def store_split(home: Home, split: Split, parts: Parts) -> None:
+def store_split(home: Home, split: Split, parts: Parts, check: Check) -> None:
     """Write the files of a split; no version names it yet.
+
+    ``check`` is that of the lock that is held.
 
     Raises
     ------
     OSError
         If the file system refuses.
+    LostLockError
+        If another builder has taken over.
     """
     own_folder(home, SPLITS)
-    write_durably(home.folder / parts_path(split), [_header(len(parts)), parts.tobytes()])
-    write_durably(home.folder / page_path(split), [page_text(split)])
+    rows = [_header(len(parts)), parts.tobytes()]
+    write_durably(home.folder / parts_path(split), rows, check)
+    write_durably(home.folder / page_path(split), [page_text(split)], check)

@@ -1,6 +1,7 @@
 """One shard held against its record: files, chunks, digests."""
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -150,7 +151,7 @@ class ShardChecker:
                 counts: dict[int, int] = {}
                 for spec in self._table:
                     if self._store.array_path(file.shard, spec) == file.path:
-                        found = self._check_array(file, spec, path, descriptor, memoryview(data))
+                        found = self._check_array(file, spec, path, descriptor, data)
                         faults += found[0]
                         if found[1] is not None:
                             digests[spec.name] = found[1]
@@ -161,7 +162,7 @@ class ShardChecker:
         return Checked(file, len(data), facts, digests, counts, _sharpest(faults))
 
     def _check_array(
-        self, file: ShardFile, spec: FieldSpec, path: Path, descriptor: int, data: memoryview
+        self, file: ShardFile, spec: FieldSpec, path: Path, descriptor: int, data: bytes
     ) -> tuple[list[Fault], str | None, dict[int, int]]:
         """Return faults of an array, and its digest and class counts if it could be read."""
         try:
@@ -169,27 +170,28 @@ class ShardChecker:
         except DamagedDataError as error:
             return [self._named(self._fault(file, "chunk", str(error)), spec)], None, {}
         faults = []
+        whole = np.frombuffer(data, np.uint8)
         leaves: list[bytes] = []
         waiting: list[Values] = []
-        counts = np.zeros(0, np.int64)
+        counts: Counter[int] = Counter()
         rows = self._layout.chunk_rows
         first = file.shard * self._layout.shard_rows
-        for number, (offset, size) in enumerate(table.tolist()):
+        for number, (offset, size, check) in enumerate(table.tolist()):
             here = min(rows, file.n_rows - number * rows)
             try:
                 if size < 0:
                     raise DamagedDataError("it is missing")
-                chunk = self._store.decode_chunk(bytes(data[offset : offset + size]), spec)[:here]
+                stored = whole[offset : offset + size]
+                chunk = self._store.decode_chunk(stored, check, spec)[:here]
             except DamagedDataError as error:
                 start = first + number * rows
                 fault = self._fault(file, "chunk", f"chunk {number}: {error}")
                 fault = fault.model_copy(update={"rows": (start, start + here - 1)})
                 faults.append(self._named(fault, spec))
                 continue
-            if spec.name == "label" and chunk.min() >= 0:
-                few = np.bincount(chunk, minlength=len(counts))
-                few[: len(counts)] += counts
-                counts = few
+            if spec.name == "label":  # whatever the values, this is no larger than the chunk
+                labels, numbers = np.unique(chunk, return_counts=True)
+                counts.update(dict(zip(labels.tolist(), numbers.tolist(), strict=True)))
             waiting.append(chunk)
             if sum(map(len, waiting)) >= self._leaf:
                 leaves += leaf_digests(_joined(waiting), self._leaf)
@@ -204,7 +206,7 @@ class ShardChecker:
             whose = "another recipe or dataset" if owner is None else f"shard {owner}"
             text = f"its values are not those that were sealed, but those of {whose}"
             faults.append(self._named(self._fault(file, "digest", text), spec))
-        return faults, digest, {int(k): int(counts[k]) for k in np.flatnonzero(counts)}
+        return faults, digest, {label: n for label, n in sorted(counts.items()) if label >= 0}
 
     @staticmethod
     def _named(fault: Fault, spec: FieldSpec) -> Fault:

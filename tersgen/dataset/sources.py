@@ -1,15 +1,45 @@
 """Where rows come from: sealed shards on disk, or the generator itself."""
 
+import threading
+import time
+from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..sampling.block import Generator
+from ..kernels.rows import copy_rows
+from ..sampling.block import Buffer, Generator
+from ..schema.recipe import Recipe
+from ..store.blocks import Copies as Copies
+from ..store.blocks import ReadTimes as ReadTimes
+from ..store.blocks import as_bytes as as_bytes
 
 Values = NDArray[np.generic]
 
 _MOST_GENERATED = 1 << 14
+
+
+class BlockSource(Protocol):
+    """Copies rows of many fields to places of the caller's; safe to use from many threads."""
+
+    def read_into(self, first: int, copies: Sequence[Copies], times: ReadTimes) -> None:
+        """Copy rows of a block to their places.
+
+        Parameters
+        ----------
+        first
+            A row, from which the rows of ``copies`` are counted.
+        copies
+            Which rows go where; what they share is read and decoded once.
+        times
+            Gets the seconds of each step added.
+
+        Raises
+        ------
+        DamagedDataError
+            If stored bytes are missing or fail their checks.
+        """
 
 
 class RowSource(Protocol):
@@ -18,12 +48,60 @@ class RowSource(Protocol):
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of a field: a slice with positive step, or an array of row numbers."""
 
+    def blocks(self, names: Iterable[str]) -> BlockSource:
+        """Return what copies rows of these fields block by block."""
+
+
+class GeneratedBlocks:
+    """Rows of some fields of a recipe, made as they are asked for; no other field is made.
+
+    Parameters
+    ----------
+    recipe
+        A resolved recipe.
+    names
+        The fields.
+    block_rows
+        Most rows that are asked for at once, from the first to the last.
+    """
+
+    def __init__(self, recipe: Recipe, names: Iterable[str], block_rows: int) -> None:
+        wanted = {name.partition("/")[0] for name in names}
+        if "params" not in wanted:  # which parameters there are depends on the other fields
+            switches = {name: name in wanted for name in ("spectra", "maps", "sticks", "tensors")}
+            fields = recipe.fields.model_copy(update={**switches, "params": False})
+            recipe = recipe.model_copy(update={"fields": fields})
+        self._generator = Generator(recipe)
+        self._block_rows = block_rows
+        self._local = threading.local()
+
+    def read_into(self, first: int, copies: Sequence[Copies], times: ReadTimes) -> None:
+        """Copy rows as :class:`BlockSource` says; making them counts as decoding."""
+        start = time.perf_counter()
+        buffer: Buffer | None = getattr(self._local, "buffer", None)
+        if buffer is None:
+            buffer = self._local.buffer = Buffer(self._generator.recipe, self._block_rows)
+        low = min(int(copy.take[0]) for copy in copies)
+        high = max(int(copy.take[-1]) for copy in copies)
+        self._generator.fill(first + low, buffer, high - low + 1)
+        made = time.perf_counter()
+        for take, out, put in copies:
+            for name, target in out.items():
+                copy_rows(as_bytes(buffer.arrays[name]), take - low, target, put)
+        times.decode += made - start
+        times.gather += time.perf_counter() - made
+
 
 class GeneratedRows:
     """Rows that are generated as they are asked for."""
 
-    def __init__(self, generator: Generator) -> None:
+    def __init__(self, generator: Generator, block_rows: int) -> None:
         self._generator = generator
+        self._block_rows = block_rows
+
+    def blocks(self, names: Iterable[str]) -> GeneratedBlocks:
+        """Return what makes rows of these fields block by block."""
+        return GeneratedBlocks(self._generator.recipe, names, self._block_rows)
 
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of a field: a slice with positive step, or an array of row numbers."""

@@ -10,9 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import ConfigError, OutputError
 from ..schema.manifest import Manifest
 from ..schema.split import FieldRange, Split, SplitName, SplitRule
+from ..store.files import Check
 from ..store.home import Home
 from ..store.lock import BuilderLock
 from .dataset import Dataset
+from .labels import check_labels
 from .opening import open_version
 from .parts import Parts, load_parts, store_split
 from .stratify import SplitAssigner, split_digest
@@ -63,7 +65,9 @@ def assign_parts(
     counts = np.zeros(n_classes, np.int64)
     for rows in _blocks(start, dataset.n_samples):
         free = ~_in_ranges(dataset, rule.held_ranges, rows)
-        counts += np.bincount(dataset["label"][rows][free], minlength=n_classes)
+        labels = dataset["label"][rows]
+        check_labels(labels, n_classes, rows.start, f"{dataset.path}: ")
+        counts += np.bincount(labels[free], minlength=n_classes)
     assigner = SplitAssigner(rule, dataset.classes, counts.tolist(), previous)
     parts = np.empty(dataset.n_samples, np.uint8)
     if old is not None:
@@ -74,8 +78,10 @@ def assign_parts(
     return assigner.finish(name, split_digest(parts)), parts
 
 
-def grow_splits(home: Home, manifest: Manifest, grown: Dataset) -> tuple[Split, ...]:
+def grow_splits(home: Home, manifest: Manifest, grown: Dataset, check: Check) -> tuple[Split, ...]:
     """Grow every split of a version by the rows that a dataset has gained; no old row moves.
+
+    ``check`` is that of the lock that is held.
 
     Raises
     ------
@@ -83,12 +89,14 @@ def grow_splits(home: Home, manifest: Manifest, grown: Dataset) -> tuple[Split, 
         If a split or the labels are damaged.
     OSError
         If the file system refuses.
+    LostLockError
+        If another builder has taken over.
     """
     splits = []
     for split in manifest.splits:
         old = load_parts(home.folder, split)
         bigger, parts = assign_parts(grown, split.name, split.rule, split, old)
-        store_split(home, bigger, parts)
+        store_split(home, bigger, parts, check)
         splits.append(bigger)
     return tuple(splits)
 
@@ -143,10 +151,10 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
         )
         newest = Manifest.sealed(**content)
         try:
-            store_split(home, split, parts)
-            lock.check()
-            publish(home, newest)
+            store_split(home, split, parts, lock.check)
+            publish(home, newest, lock.check)
         except OSError as error:
+            lock.check()  # who has taken over has removed what was being written
             if isinstance(error, OutputError):
                 raise
             raise OutputError(f"{path}: the split cannot be written: {error.strerror}") from error

@@ -11,6 +11,7 @@ from ..kernels.assignment import fill_parts
 from ..schema.split import Split, SplitRule
 from ..store.digest import combine, leaf_digests
 from .apportionment import apportion, assign_groups
+from .labels import check_labels
 
 LEAF_ROWS = 2**20
 """Rows of a leaf of the digest of a split."""
@@ -102,9 +103,7 @@ class SplitAssigner:
             If the labels are not those that were counted.
         """
         n_classes = len(self._held)
-        if len(labels) and not (labels.min() >= 0 and labels.max() < n_classes):
-            bad = int(np.flatnonzero((labels < 0) | (labels >= n_classes))[0])
-            raise self._damage(bad, labels, f"a label from 0 to {n_classes - 1}")
+        check_labels(labels, n_classes, self.position)
         held_part = self.rule.held_part
         held = self._held[labels]
         if in_range is not None:
@@ -114,15 +113,12 @@ class SplitAssigner:
         parts = np.full(len(labels), held_part, np.uint8)
         bad = fill_parts(parts, labels, held, self.position, self._left, self.rule.seed)
         if bad >= 0:
-            raise self._damage(bad, labels, "no more rows of this class than were counted")
+            raise DamagedDataError(
+                f"row {self.position + bad}: expected no more rows of this class than were "
+                f"counted, got label {labels[bad]}; verify the dataset"
+            )
         self.position += len(labels)
         return parts
-
-    def _damage(self, k: int, labels: NDArray[np.int32], expected: str) -> DamagedDataError:
-        return DamagedDataError(
-            f"row {self.position + k}: expected {expected}, got label {labels[k]}; "
-            "verify the dataset"
-        )
 
     def finish(self, name: str, digest: str) -> Split:
         """Return the split when all rows have come.

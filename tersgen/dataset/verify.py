@@ -26,7 +26,13 @@ from .documents import (
     checked_layout,
 )
 from .faults import Fault, Verified
-from .inspection import check_metadata, check_splits, fault, read_documents
+from .inspection import (
+    check_metadata,
+    check_splits,
+    fault,
+    read_documents,
+    sealed_extension,
+)
 from .shards import Checked, ShardChecker, ShardFile, as_record
 from .versions import (
     locate,
@@ -237,9 +243,10 @@ def verify(
         else:
             faults += contents.faults
             store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+            n_extended = sealed_extension(documents, records)
             if reference is None:
-                faults += check_metadata(home, manifest, store)
-            faults += check_splits(home, manifest, reference is None)
+                faults += check_metadata(home, manifest, store, n_extended)
+            faults += check_splits(home, manifest, reference is None, n_extended)
             if not quick:
                 faults += _check_roots(home, manifest, contents)
     return Verified(

@@ -6,12 +6,39 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from ..errors import ConfigError, DatasetError, IncompleteDatasetError, OutputError
+from ..errors import (
+    ConfigError,
+    DamagedDataError,
+    DatasetError,
+    IncompleteDatasetError,
+    OutputError,
+    TersError,
+)
 from ..schema.loading import validate
-from ..schema.manifest import MANIFEST, RECIPE, TAGS, VERSIONS, Lock, Manifest, Tag
-from ..store.files import write_durably, write_once
-from ..store.home import Home, find_home, own_folder
-from .documents import COPIES, load_head, load_lock, load_tag, load_version_file, tag_path
+from ..schema.manifest import (
+    BESIDE,
+    JOURNAL,
+    LOCK,
+    MANIFEST,
+    RECIPE,
+    TAGS,
+    VERSIONS,
+    Lock,
+    Manifest,
+    Tag,
+)
+from ..store.files import Check, write_durably, write_once
+from ..store.home import Home, find_home, guess_format, own_folder
+from ..store.reader import read_inside
+from .documents import (
+    COPIES,
+    LARGEST_DOCUMENT,
+    load_head,
+    load_lock,
+    load_tag,
+    load_version_file,
+    tag_path,
+)
 
 _SHORTEST_PREFIX = 4
 _ID = re.compile(r"([0-9a-f]{64})\.json")
@@ -53,6 +80,8 @@ def locate(path: Path) -> Home:
         raise DatasetError(f"{path}: cannot be looked at: {error.strerror}") from None
     if home is None:
         found = "another folder" if path.is_dir() else "another file"
+        if path.is_file() and guess_format(path) == "hdf5":
+            found += f"; an index of tersgen needs its folder {path.name}{BESIDE} beside it"
         raise DatasetError(
             f"{path}: expected a dataset of tersgen, got {found}"
             if path.exists()
@@ -75,6 +104,11 @@ def explain_incomplete(home: Home) -> IncompleteDatasetError:
     try:
         lock = load_lock(home)
     except DatasetError:
+        if any(os.path.lexists(home.folder / name) for name in (LOCK, JOURNAL)):
+            return IncompleteDatasetError(
+                f"{home.path}: incomplete, and {LOCK} is damaged or missing, so nothing says how "
+                "its build was to go on; build it again with --overwrite"
+            )
         return IncompleteDatasetError(
             f"{home.path}: incomplete: its build did not get to its first shard; run the same "
             "tersgen build command again"
@@ -85,19 +119,34 @@ def explain_incomplete(home: Home) -> IncompleteDatasetError:
     )
 
 
-def publish(home: Home, manifest: Manifest) -> None:
+def publish(home: Home, manifest: Manifest, check: Check) -> None:
     """Make a version the newest: first under its id, then as the manifest, both at once on disk.
+
+    ``check`` is that of the lock that is held.
 
     Raises
     ------
     OSError
         If the file system refuses; the version before stays the newest.
+    LostLockError
+        If another builder has taken over.
     """
+    _complete_copies(home, check)
     text = [manifest.model_dump_json(indent=1).encode() + b"\n"]
     name = f"{manifest.version}.json"
-    write_durably(own_folder(home, VERSIONS) / name, text)
-    write_durably(own_folder(home, COPIES) / name, text)
-    write_durably(home.folder / MANIFEST, text)
+    write_durably(own_folder(home, VERSIONS) / name, text, check)
+    write_durably(own_folder(home, COPIES) / name, text, check)
+    write_durably(home.folder / MANIFEST, text, check)
+
+
+def _complete_copies(home: Home, check: Check | None) -> None:
+    """Copy versions whose writer was killed before it had made their second copies."""
+    for version in sorted({*version_ids(home)} - {*version_ids(home, COPIES)}):
+        name = f"{version}.json"
+        with suppress(DatasetError):  # a damaged one is left for repair
+            load_version_file(home, version)
+            text = read_inside(home.folder / VERSIONS, name, LARGEST_DOCUMENT)
+            write_durably(own_folder(home, COPIES) / name, [text], check)
 
 
 def _names_in(home: Home, place: str, pattern: re.Pattern[str]) -> list[str]:
@@ -151,8 +200,10 @@ def find_version(home: Home, reference: str | None) -> Manifest:
         If there is no such version, or its manifest is damaged.
     """
     if reference is None:
-        if not os.path.lexists(home.folder / MANIFEST) and not version_ids(home):
-            raise explain_incomplete(home)
+        if not os.path.lexists(home.folder / MANIFEST):
+            if not version_ids(home):
+                raise explain_incomplete(home)
+            raise DamagedDataError(f"{home.folder / MANIFEST}: missing; tersgen repair restores it")
         return load_head(home)
     tags = {tag.name: tag for tag in list_tags(home)}
     tag = tags.get(reference)
@@ -186,6 +237,10 @@ def history(home: Home, manifest: Manifest) -> list[Manifest]:
     return versions
 
 
+def _tag_text(tag: Tag) -> bytes:
+    return tag.model_dump_json().encode() + b"\n"
+
+
 def give_tag(home: Home, name: str, reference: str | None) -> Tag:
     """Give a version a name, once.
 
@@ -202,19 +257,20 @@ def give_tag(home: Home, name: str, reference: str | None) -> Tag:
     tag = validate(Tag, {"name": name, "version": manifest.version, "created": now()}, "tag")
     if any(one.startswith(name) for one in version_ids(home)):
         raise ConfigError(f"tag: {name!r} looks like a version's id; choose another name")
-    text = [tag.model_dump_json().encode() + b"\n"]
     try:
         own_folder(home, TAGS)
-        if write_once(home.folder / tag_path(name), text):
+        is_new = write_once(home.folder / tag_path(name), [_tag_text(tag)])
+        known = tag if is_new else load_tag(home, name)
+        is_same = known.version == tag.version and not known.deleted
+        # whoever gave it first may have been killed before its copy was there
+        if is_new or (is_same and name not in tag_names(home, COPIES)):
             own_folder(home, COPIES)
-            write_durably(home.folder / tag_path(name, COPIES), text)
-            return tag
+            write_durably(home.folder / tag_path(name, COPIES), [_tag_text(known)])
     except OSError as error:
-        if isinstance(error, OutputError):
+        if isinstance(error, TersError):
             raise
         raise OutputError(f"{home.path}: cannot be tagged: {error.strerror}") from error
-    known = load_tag(home, name)
-    if known.version == tag.version and not known.deleted:
+    if is_same:
         return known
     raise OutputError(
         f"{home.path}: the tag {name!r} "
@@ -239,8 +295,7 @@ def delete_tag(home: Home, name: str) -> Tag:
     if tag is None or tag.deleted:
         raise DatasetError(f"{home.path}: there is no tag {name!r} to delete")
     gone = tag.model_copy(update={"deleted": True})
-    text = [gone.model_dump_json().encode() + b"\n"]
     for place in (TAGS, COPIES):
         own_folder(home, place)
-        write_durably(home.folder / tag_path(name, place), text)
+        write_durably(home.folder / tag_path(name, place), [_tag_text(gone)])
     return gone

@@ -20,9 +20,6 @@ SYMBOLS: tuple[str, ...] = tuple(_TABLE.split())
 CLOSEST_ANGSTROM = 0.4
 """Atoms nearer than this are taken to be a mistake: the shortest bond, H2, has 0.74 Angstrom."""
 
-MAX_ATOMS = 100_000
-"""No file of normal modes is larger; a bigger count is a damaged number."""
-
 
 def atomic_number(symbol: str) -> int:
     """Return the atomic number of a chemical symbol, written in any case.

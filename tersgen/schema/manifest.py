@@ -1,16 +1,17 @@
 """What a dataset says of itself: its lock file, a record for each sealed shard, its versions."""
 
+import json
 from typing import Annotated, Literal, Self
 
 from blake3 import blake3
-from pydantic import Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from .base import Frozen, Name, field
 from .digest import canonical_json
 from .fields import FieldSpec
 from .split import Split
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 """Version of the format on disk; others are refused."""
 
 MANIFEST = "manifest.json"
@@ -20,6 +21,8 @@ LOCK = "lock.json"
 VERSIONS = "versions"
 TAGS = "tags"
 SPLITS = "splits"
+BESIDE = ".d"
+"""Behind the name of an HDF5 dataset's index, it names the folder beside that."""
 
 LARGEST_N = 2**53
 """Most rows of a dataset: indices are exact in every language's numbers."""
@@ -34,6 +37,13 @@ InsidePath = Annotated[
 ]
 """A path that stays inside the dataset's folder."""
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+
+
+def _digest_without(model: BaseModel, name: str) -> str:
+    """Return the BLAKE3 digest of a model's canonical JSON without one of its fields."""
+    text = canonical_json(model.model_dump(mode="json", exclude={name}))
+    digest: str = blake3(text.encode()).hexdigest()
+    return digest
 
 
 class FileFacts(Frozen):
@@ -91,7 +101,7 @@ class Environment(Frozen):
 class Lock(Frozen):
     """The lock file: all that is needed to make the dataset again. Written before any shard."""
 
-    format_version: Literal[2] = field("version of the format", "1", FORMAT_VERSION)
+    format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)
     format: Format = field("back end", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
     library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
@@ -101,12 +111,29 @@ class Lock(Frozen):
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
     environment: Environment = field("where it was begun", "1")
+    check: Digest = field("BLAKE3 digest of everything else in here", "1")
+
+    @classmethod
+    def sealed(cls, **content: object) -> Self:
+        """Return the lock file with ``check`` worked out from the rest."""
+        draft = cls.model_validate({**content, "check": "0" * 64})
+        return draft.model_copy(update={"check": _digest_without(draft, "check")})
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether its content is what its check says."""
+        return self.check == _digest_without(self, "check")
+
+    @property
+    def text(self) -> str:
+        """The text of the file, to the byte: of two blanks, too, only one is right."""
+        return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"
 
 
 class Manifest(Frozen):
     """One version of a dataset, immutable; a dataset without any is incomplete."""
 
-    format_version: Literal[2] = field("version of the format", "1", FORMAT_VERSION)
+    format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)
     version: Digest = field("BLAKE3 digest of everything else in here", "1")
     parent: Digest | None = field("the version that this one came from", "1", None)
     change: Text = field("what was done to get here", "1")
@@ -150,17 +177,12 @@ class Manifest(Frozen):
     def sealed(cls, **content: object) -> Self:
         """Return the manifest with ``version`` worked out from the rest."""
         draft = cls.model_validate({**content, "version": "0" * 64})
-        return draft.model_copy(update={"version": draft._content_id()})
-
-    def _content_id(self) -> str:
-        text = canonical_json(self.model_dump(mode="json", exclude={"version"}))
-        digest: str = blake3(text.encode()).hexdigest()
-        return digest
+        return draft.model_copy(update={"version": _digest_without(draft, "version")})
 
     @property
     def is_genuine(self) -> bool:
         """Whether its content is what its version says."""
-        return self.version == self._content_id()
+        return self.version == _digest_without(self, "version")
 
     def split_named(self, name: str) -> Split | None:
         """Return the split of a name, or None."""

@@ -201,3 +201,8 @@ class Split(Frozen):
     def n_samples(self) -> int:
         """Rows that the split covers."""
         return self.sizes[-1]
+
+    @property
+    def part_rows(self) -> dict[str, int]:
+        """Rows of each part, by its name."""
+        return dict(zip(self.rule.names, map(sum, zip(*self.counts, strict=True)), strict=True))

@@ -10,8 +10,9 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
+from ..kernels.bits import TILE_BYTES
 from ..schema.fields import FieldSpec
-from .interface import Chunk, Values
+from .interface import BitShuffled, Bytes, Chunk, Values
 from .metadata import blosc_settings
 
 _SHUFFLES = {"shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
@@ -19,16 +20,26 @@ _MISSING = 2**64 - 1
 _CHECKSUM = 4
 _BLOSC_HEADER = 16
 _BLOSC_LZ4 = 1
+_BLOSC_BITS = 4
+_BLOSC_HOW = 7
 LARGEST_RATIO = 256
 """No chunk decodes to more than this many times its bytes: LZ4 reaches 255."""
 
 
-def checksum(data: bytes) -> bytes:
+def crc32c(*parts: bytes | NDArray[np.uint8]) -> int:
+    """Return the CRC32C of some bytes, given in parts."""
+    value = 0
+    for part in parts:
+        value = google_crc32c.extend(value, part)
+    return value
+
+
+def checksum(data: bytes | NDArray[np.uint8]) -> bytes:
     """Return the CRC32C of ``data``, four bytes, little-endian."""
-    return int(google_crc32c.value(data)).to_bytes(_CHECKSUM, "little")
+    return crc32c(data).to_bytes(_CHECKSUM, "little")
 
 
-def checked(data: bytes) -> bytes:
+def checked(data: Bytes) -> Bytes:
     """Return what stands before the CRC32C at the end of ``data``.
 
     Raises
@@ -37,7 +48,7 @@ def checked(data: bytes) -> bytes:
         If it is not the CRC32C of what stands before it.
     """
     payload, stored = data[:-_CHECKSUM], data[-_CHECKSUM:]
-    if checksum(payload) != stored:
+    if checksum(payload) != bytes(stored):
         raise DamagedDataError("the checksum (CRC32C) does not match")
     return payload
 
@@ -75,7 +86,7 @@ def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
     return n_rows * spec.row_bytes + _BLOSC_HEADER + _CHECKSUM
 
 
-def decode_chunk(data: bytes, n_rows: int, spec: FieldSpec) -> Values:
+def decode_chunk(data: Bytes, n_rows: int, spec: FieldSpec) -> Values:
     """Return the ``n_rows`` rows of a stored chunk; safe to call from many threads at once.
 
     Raises
@@ -87,22 +98,62 @@ def decode_chunk(data: bytes, n_rows: int, spec: FieldSpec) -> Values:
     settings = blosc_settings(spec)
     wanted = n_rows * spec.row_bytes
     if settings is None:
-        if len(payload) != wanted:
-            raise DamagedDataError(f"expected {wanted} bytes, got {len(payload)}")
+        _check_size(payload, wanted)
         values = np.frombuffer(payload, np.uint8)
     else:
         _check_blosc(payload, wanted, settings["typesize"])
-        try:
-            values = np.empty(wanted, np.uint8)
-            blosc.decompress(payload, values)
-        except MemoryError:
-            raise DamagedDataError(f"its {wanted} bytes do not fit in memory") from None
-        except (RuntimeError, ValueError) as error:
-            raise DamagedDataError(f"cannot be decompressed: {error}") from None
+        values = np.empty(wanted, np.uint8)
+        _decompress(payload, values)
     return values.view(np.dtype(spec.dtype).newbyteorder("<")).reshape(n_rows, *spec.shape)
 
 
-def _check_blosc(payload: bytes, wanted: int, type_size: int) -> None:
+def decode_rows(
+    data: NDArray[np.uint8], n_rows: int, spec: FieldSpec, row_bytes: int, room: NDArray[np.uint8]
+) -> NDArray[np.uint8] | BitShuffled:
+    """Return the rows of a stored chunk as bytes, in ``data`` or in ``room``: memory for them.
+
+    Writes into ``data``. Raises as ``decode_chunk`` does.
+    """
+    payload = data[:-_CHECKSUM]
+    if google_crc32c.value(payload) != int.from_bytes(data[-_CHECKSUM:], "little"):
+        raise DamagedDataError("the checksum (CRC32C) does not match")
+    wanted = n_rows * row_bytes
+    settings = blosc_settings(spec)
+    if settings is None:
+        _check_size(payload, wanted)
+        return payload.reshape(n_rows, row_bytes)
+    values = room[:wanted]
+    _check_blosc(payload, wanted, settings["typesize"])
+    block = int.from_bytes(payload[8:12], "little")
+    if (
+        settings["typesize"] == 2
+        and payload[2] & _BLOSC_HOW == _BLOSC_BITS
+        and row_bytes % TILE_BYTES == 0
+        and block
+        and block % row_bytes == 0
+    ):
+        payload[2] ^= _BLOSC_BITS  # as if nothing were shuffled: our own kernel puts it in order
+        _decompress(payload, values)
+        return BitShuffled(values.view(np.uint64), block // 8)
+    _decompress(payload, values)
+    return values.reshape(n_rows, row_bytes)
+
+
+def _check_size(payload: Bytes, wanted: int) -> None:
+    if len(payload) != wanted:
+        raise DamagedDataError(f"expected {wanted} bytes, got {len(payload)}")
+
+
+def _decompress(payload: Bytes, values: NDArray[np.uint8]) -> None:
+    try:
+        blosc.decompress(payload, values)
+    except MemoryError:
+        raise DamagedDataError(f"its {values.nbytes} bytes do not fit in memory") from None
+    except (RuntimeError, ValueError) as error:
+        raise DamagedDataError(f"cannot be decompressed: {error}") from None
+
+
+def _check_blosc(payload: Bytes, wanted: int, type_size: int) -> None:
     """Refuse a compressed chunk whose header does not announce what is expected."""
     if len(payload) < _BLOSC_HEADER:
         raise DamagedDataError(f"expected a blosc chunk, got {len(payload)} bytes")

@@ -7,12 +7,13 @@ flushing it later costs as much as compressing the data did, and pushes everythi
 import errno
 import mmap
 import os
+import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from xxhash import xxh3_128
 
-from ..schema.manifest import FileFacts
+from ..schema.manifest import BESIDE, FileFacts
 
 _STAGE = 8 << 20
 _ALIGNMENT = 4096
@@ -20,6 +21,17 @@ _SMALL = 1 << 20
 _PIECE = 4 << 20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
 PARTIAL = ".partial"
+
+_SHARD = r"shards/[0-9]{6,}\.h5|[a-z_]+(?:/[a-z_]+)?/c(?:\.[0-9]+)+"
+_DOCUMENT = (
+    r"(?:zarr|recipe|manifest|lock)\.json|journal\.jsonl|builder\.[0-9]+\.lock"
+    r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy)"
+    r"|c(?:\.[0-9]+)+"  # of raman_shift: all metadata are put together at the top
+)
+_TOKEN = r"\.(?:[0-9]{1,10}|[0-9a-f]{16})"
+"""What sets the temporary names of one writer apart: its process, or the token of its lock."""
+_DEEPEST = 2
+"""Folders between a dataset's folder and a file of it, at most."""
 
 Check = Callable[[], object]
 """Called just before a file gets its name; it raises if that is no longer this builder's right."""
@@ -223,9 +235,40 @@ def make_folder(folder: Path) -> list[Path]:
     return missing
 
 
+def is_unfinished(folder: Path, path: Path, ending: str = PARTIAL) -> bool:
+    """Return whether a path in a dataset's folder is a temporary name that a builder gives.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    path
+        A path in it.
+    ending
+        ``PARTIAL``; or another, that of shards which wait to take the place of sealed ones.
+
+    Examples
+    --------
+    >>> data = Path("data.zarr")
+    >>> is_unfinished(data, data / "manifest.json.4711.partial")
+    True
+    >>> is_unfinished(data, data / "download.partial")
+    False
+    """
+    inside = path.relative_to(folder).as_posix()
+    if ending != PARTIAL:
+        return re.fullmatch(f"(?:{_SHARD}){re.escape(ending)}", inside) is not None
+    # the index of an HDF5 dataset is put together in its folder, too
+    index = folder.name.removesuffix(BESIDE) if folder.name.endswith(BESIDE) else ""
+    names = "|".join([_SHARD, _DOCUMENT, *([re.escape(index)] if index else [])])
+    return re.fullmatch(f"(?:{names}){_TOKEN}{re.escape(PARTIAL)}", inside) is not None
+
+
 def remove_unfinished(folder: Path, ending: str = PARTIAL) -> None:
-    """Remove the files in a folder, and in those inside it, that have a temporary name."""
-    for place, _, names in os.walk(folder):
-        for name in names:
-            if name.endswith(ending):
-                (Path(place) / name).unlink(missing_ok=True)
+    """Remove the files of a dataset that have a temporary name; links and others' files stay."""
+    for place, folders, names in os.walk(folder):
+        if len(Path(place).relative_to(folder).parts) == _DEEPEST:
+            folders.clear()
+        for path in (Path(place) / name for name in names):
+            if is_unfinished(folder, path, ending) and not path.is_symlink() and path.is_file():
+                path.unlink(missing_ok=True)

@@ -1,11 +1,13 @@
 """Where the chunks of an array lie in an HDF5 shard file, which nobody need have written for us.
 
-HDF5 only looks the places up; bytes are read and decoded by the caller. Nothing is followed on the
-way (links, virtual and external storage), and an array that is not exactly what the table says is
-refused before any place is asked for.
+HDF5 only looks the places up; bytes are read and decoded by the caller, who holds them against the
+file's table of checksums. Nothing is followed on the way (links, virtual and external storage), and
+an array that is not exactly what the table of arrays says is refused before any place is asked for.
 """
 
 import os
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import h5py
 import numpy as np
@@ -13,8 +15,9 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
-from .hdf5_objects import DescriptorFile, open_file
-from .hdf5_shard import chunk_bytes
+from .encode import checked
+from .hdf5_objects import H5PY_ERRORS, DescriptorFile, open_array, open_file
+from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, n_checks
 from .layout import Layout
 
 # HDF5 signature, then version 3 of the superblock: the one whose objects are all checksummed
@@ -24,7 +27,16 @@ _TYPES = {
     "float32": h5py.h5t.IEEE_F32LE,
     "int32": h5py.h5t.STD_I32LE,
 }
-_H5PY_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError)
+
+
+class _Stored(NamedTuple):
+    """How an array must be stored."""
+
+    type: h5py.h5t.TypeID
+    type_name: str
+    chunk: tuple[int, ...]
+    largest: tuple[int, ...]
+    chunk_bytes: int
 
 
 def _expect(what: str, expected: object, got: object) -> None:
@@ -32,49 +44,35 @@ def _expect(what: str, expected: object, got: object) -> None:
         raise DamagedDataError(f"expected {what} {expected}, got {got}")
 
 
-def _open_array(file: h5py.File, name: str) -> h5py.h5d.DatasetID:
-    """Return an array reached through hard links only."""
-    node = h5py.h5g.open(file.id, b"/")
-    for part in name.encode().split(b"/"):
-        if not isinstance(node, h5py.h5g.GroupID) or not node.links.exists(part):
-            raise DamagedDataError("expected an array of this name, found none")
-        if node.links.get_info(part).type != h5py.h5l.TYPE_HARD:
-            raise DamagedDataError("expected the array itself, found a link to it")
-        node = h5py.h5o.open(node, part)
-    if not isinstance(node, h5py.h5d.DatasetID):
-        raise DamagedDataError("expected an array of this name, found something else")
-    return node
-
-
-def _check_array(array: h5py.h5d.DatasetID, spec: FieldSpec, n_rows: int, layout: Layout) -> None:
-    """Refuse an array that is not what the table and the layout say."""
+def _check_array(array: h5py.h5d.DatasetID, stored: _Stored, n_rows: int) -> int:
+    """Refuse an array that is not stored as it must be; return how many rows it has."""
     creation = array.get_create_plist()
     # first of all: the shape alone of a virtual array may make HDF5 open its sources
     if creation.get_layout() != h5py.h5d.CHUNKED or creation.get_external_count():
         raise DamagedDataError("expected chunked storage, found external, virtual or other storage")
     filters = [creation.get_filter(k)[0] for k in range(creation.get_nfilters())]
     _expect("filters", [h5py.h5z.FILTER_FLETCHER32], filters)
-    _expect("chunks of shape", (layout.chunk_rows, *spec.shape), creation.get_chunk())
-    if not array.get_type().equal(_TYPES[spec.dtype]):
-        raise DamagedDataError(f"expected little-endian {spec.dtype}, got another type")
+    _expect("chunks of shape", stored.chunk, creation.get_chunk())
+    if not array.get_type().equal(stored.type):
+        raise DamagedDataError(f"expected little-endian {stored.type_name}, got another type")
     space = array.get_space()
-    largest = space.get_simple_extent_dims(True)
-    _expect("a largest shape of", (layout.shard_rows, *spec.shape), largest)
-    shape = space.get_simple_extent_dims()
-    _expect("rows of shape", spec.shape, shape[1:])
-    if shape[0] < n_rows:
-        raise DamagedDataError(f"expected at least {n_rows} rows, got {shape[0]}")
+    _expect("a largest shape of", stored.largest, space.get_simple_extent_dims(True))
+    rows, *shape = space.get_simple_extent_dims()
+    _expect("rows of shape", stored.chunk[1:], tuple(shape))
+    if rows < n_rows:
+        raise DamagedDataError(f"expected at least {n_rows} rows, got {rows}")
+    return int(rows)
 
 
 def _places(
-    array: h5py.h5d.DatasetID, spec: FieldSpec, n_rows: int, layout: Layout, file_size: int
+    array: h5py.h5d.DatasetID, stored: _Stored, n_rows: int, file_size: int
 ) -> NDArray[np.int64]:
     """Return (offset, bytes) of each chunk, having checked that they can be true."""
-    size = chunk_bytes(spec, layout)
-    firsts = range(0, n_rows, layout.chunk_rows)
+    size, chunk_rows = stored.chunk_bytes, stored.chunk[0]
+    firsts = range(0, n_rows, chunk_rows)
     table = np.empty((len(firsts), 2), np.int64)
     for number, first in enumerate(firsts):
-        chunk = array.get_chunk_info_by_coord((first, *[0] * len(spec.shape)))
+        chunk = array.get_chunk_info_by_coord((first, *[0] * (len(stored.chunk) - 1)))
         if chunk.byte_offset is None:
             raise DamagedDataError(f"chunk {number} is missing")
         _expect(f"chunk {number} to have a filter mask of", 0, chunk.filter_mask)
@@ -89,8 +87,44 @@ def _places(
     return table
 
 
-def chunk_table(descriptor: int, spec: FieldSpec, n_rows: int, layout: Layout) -> NDArray[np.int64]:
-    """Return (offset, bytes) of each chunk of the first ``n_rows`` rows, shape (n_chunks, 2).
+def _checks(
+    file: h5py.File, descriptor: int, length: int, file_size: int
+) -> NDArray[np.unsignedinteger]:
+    """Return the table of checksums without its own, having checked that."""
+    try:
+        array = open_array(file, CHECKS)
+        size = 4 * length
+        shape = (length,)
+        stored = _Stored(h5py.h5t.STD_U32LE, "uint32", shape, shape, size + CHECKSUM_BYTES)
+        _check_array(array, stored, length)
+        [(offset, _)] = _places(array, stored, length, file_size).tolist()
+        return np.frombuffer(checked(os.pread(descriptor, size, offset)), "<u4")
+    except DamagedDataError as error:
+        raise DamagedDataError(f"its table of checksums ({CHECKS}): {error}") from None
+
+
+def chunk_table(
+    descriptor: int, table: Sequence[FieldSpec], spec: FieldSpec, n_rows: int, layout: Layout
+) -> NDArray[np.int64]:
+    """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
+
+    Parameters
+    ----------
+    descriptor
+        The shard's file, open for reading.
+    table
+        All arrays of the dataset, in order.
+    spec
+        The array.
+    n_rows
+        Rows that are wanted; the shard may hold more.
+    layout
+        Rows of chunks and shards.
+
+    Returns
+    -------
+    numpy.ndarray
+        int64, shape (n_chunks, 3).
 
     Raises
     ------
@@ -99,14 +133,24 @@ def chunk_table(descriptor: int, spec: FieldSpec, n_rows: int, layout: Layout) -
     """
     if os.pread(descriptor, len(_START), 0) != _START:
         raise DamagedDataError("expected an HDF5 file with superblock 3, found none")
+    stored = _Stored(
+        _TYPES[spec.dtype],
+        spec.dtype,
+        (layout.chunk_rows, *spec.shape),
+        (layout.shard_rows, *spec.shape),
+        chunk_bytes(spec, layout),
+    )
     source = DescriptorFile(descriptor)
     try:
         with open_file(source) as file:
-            array = _open_array(file, spec.name)
-            _check_array(array, spec, n_rows, layout)
-            return _places(array, spec, n_rows, layout, source.size)
+            array = open_array(file, spec.name)
+            rows = _check_array(array, stored, n_rows)
+            places = _places(array, stored, n_rows, source.size)
+            checks = _checks(file, descriptor, n_checks(table, rows, layout), source.size)
     except DamagedDataError:
         raise
-    except _H5PY_ERRORS as error:
+    except H5PY_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DamagedDataError(f"HDF5 cannot read it: {reason}") from None
+    own = checks.reshape(len(table), -1)[table.index(spec), : len(places)]
+    return np.column_stack((places, own.astype(np.int64)))

@@ -1,6 +1,7 @@
 """The index file of an HDF5 dataset: whole arrays, as virtual datasets over the shard files.
 
-For other software only, as our own readers go by the manifest. Sources are named relative to the
+For other software only: our own readers go by the manifest, and look into it only to see whether
+others find the shards. Sources are named relative to the
 index, which with its folder can be moved; groups follow NeXus, so that viewers plot at once.
 """
 
@@ -10,13 +11,27 @@ from collections.abc import Callable, Mapping, Sequence
 import h5py
 import numpy as np
 
+from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
 from ..schema.recipe import Grid
-from .hdf5_objects import create_file, create_groups, describe, set_text
+from .hdf5_objects import (
+    H5PY_ERRORS,
+    create_file,
+    create_groups,
+    describe,
+    open_array,
+    open_file,
+    set_text,
+)
 from .layout import Layout
 from .metadata import SHIFT_COORDINATE
 
 _ENTRY = "entry"
+
+
+def _escaped(name: str) -> str:
+    """Return the name of a source as HDF5 wants it, which replaces %b by a number, and %% by %."""
+    return name.replace("%", "%%")
 
 
 def _mapped(
@@ -35,9 +50,9 @@ def _mapped(
         shape = (min(layout.shard_rows, n_samples - first), *spec.shape)
         whole.select_hyperslab((first, *origin), shape)
         inside.select_hyperslab((0, *origin), shape)
-        # HDF5 replaces %b in a source's name by a number, and %% by %
-        name = source(shard).replace("%", "%%").encode()
-        creation.set_virtual(whole, name, f"/{spec.name}".encode(), inside)
+        creation.set_virtual(
+            whole, _escaped(source(shard)).encode(), f"/{spec.name}".encode(), inside
+        )
     return creation
 
 
@@ -111,3 +126,27 @@ def index_file(
         if signals:
             _create_plots(file, signals)
     return image.getvalue()
+
+
+def check_first_source(index: bytes, spec: FieldSpec, expected: str) -> None:
+    """Refuse an index that looks elsewhere for the first shard of an array.
+
+    Raises
+    ------
+    DamagedDataError
+        If it does, or the array in it is none that is put together from shards.
+    """
+    try:
+        with open_file(io.BytesIO(index)) as file:
+            creation = open_array(file, spec.name).get_create_plist()
+            if creation.get_layout() != h5py.h5d.VIRTUAL or not creation.get_virtual_count():
+                raise DamagedDataError(f"{spec.name}: expected a virtual dataset, found another")
+            found = creation.get_virtual_filename(0)
+    except DamagedDataError:
+        raise
+    except H5PY_ERRORS as error:
+        raise DamagedDataError(f"HDF5 cannot read it: {error}") from None
+    if found != _escaped(expected):
+        raise DamagedDataError(
+            f"expected it to name {_escaped(expected)}, got {found}, as after a renaming"
+        )

@@ -13,7 +13,11 @@ from typing import Any
 import h5py
 import numpy as np
 
+from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
+
+H5PY_ERRORS = (OSError, RuntimeError, LookupError, ValueError, TypeError, ArithmeticError)
+"""What h5py raises where a file is damaged."""
 
 _NO_PATH = b"a file of tersgen"
 """HDF5 wants a name even where it opens none."""
@@ -95,9 +99,29 @@ def create_file(image: io.RawIOBase | io.BytesIO) -> h5py.File:
     return h5py.File(h5py.h5f.create(_NO_PATH, h5py.h5f.ACC_TRUNC, creation, access))
 
 
-def open_file(source: io.RawIOBase) -> h5py.File:
+def open_file(source: io.RawIOBase | io.BytesIO) -> h5py.File:
     """Return the HDF5 file in ``source`` for reading, to be closed by the caller."""
     return h5py.File(h5py.h5f.open(_NO_PATH, h5py.h5f.ACC_RDONLY, _access(source)))
+
+
+def open_array(file: h5py.File, name: str) -> h5py.h5d.DatasetID:
+    """Return an array reached through hard links only.
+
+    Raises
+    ------
+    DamagedDataError
+        If there is none.
+    """
+    node = h5py.h5g.open(file.id, b"/")
+    for part in name.encode().split(b"/"):
+        if not isinstance(node, h5py.h5g.GroupID) or not node.links.exists(part):
+            raise DamagedDataError("expected an array of this name, found none")
+        if node.links.get_info(part).type != h5py.h5l.TYPE_HARD:
+            raise DamagedDataError("expected the array itself, found a link to it")
+        node = h5py.h5o.open(node, part)
+    if not isinstance(node, h5py.h5d.DatasetID):
+        raise DamagedDataError("expected an array of this name, found something else")
+    return node
 
 
 def create_groups(file: h5py.File, names: Iterable[str]) -> None:

@@ -3,6 +3,10 @@
 Chunks are stored as they are with a checksum behind them, so they have the same sizes and places in
 every shard. HDF5 lays out one file with empty chunks; any shard of as many rows is what lies
 between these, with its own chunks in their places. That takes no lock and copies nothing.
+
+HDF5's own checksum of zeros is zero, so it passes a chunk that was lost as zeros. So each file has
+a table of the CRC32C of all its chunks, which ends with that of the table: that of zeros is not
+zero, so neither a chunk of zeros nor a table of zeros is valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,22 +14,37 @@ from collections.abc import Mapping, Sequence
 import h5py
 import numpy as np
 
+from ..kernels.fletcher import fletcher32
 from ..schema.fields import FieldSpec
-from .hdf5_objects import SparseImage, create_file, create_groups, describe
+from .encode import checksum, crc32c
+from .hdf5_objects import SparseImage, create_file, create_groups, describe, set_text
 from .interface import Chunk
 from .layout import Layout
 
 CHECKSUM_BYTES = 4
 """Bytes that the ``fletcher32`` filter puts behind a chunk."""
 
+CHECKS = "checks"
+"""The table of checksums in each file; no array has this name."""
+
 _ROOM = 1 << 20
 _ENTRY_ROOM = 64
 _NAME_ROOM = 512
 
 
+def fletcher(data: bytes) -> bytes:
+    """Return the Fletcher checksum of ``data``, four bytes, little-endian, as HDF5 stores it."""
+    return int(fletcher32(np.frombuffer(data, np.uint8))).to_bytes(CHECKSUM_BYTES, "little")
+
+
 def chunk_bytes(spec: FieldSpec, layout: Layout) -> int:
     """Return the stored bytes of every chunk of an array, its checksum included."""
     return layout.chunk_rows * spec.row_bytes + CHECKSUM_BYTES
+
+
+def n_checks(table: Sequence[FieldSpec], n_rows: int, layout: Layout) -> int:
+    """Return the length of the table of checksums: one for each chunk, and its own."""
+    return len(table) * -(-n_rows // layout.chunk_rows) + 1
 
 
 def _create_array(
@@ -43,13 +62,25 @@ def _create_array(
         track_times=False,
     )
     describe(dataset, spec, classes)
-    empty = bytes(chunk_bytes(spec, layout))
-    offsets = []
-    for first in range(0, n_rows, layout.chunk_rows):
-        start = (first, *[0] * len(spec.shape))
-        dataset.id.write_direct_chunk(start, empty)
-        offsets.append(dataset.id.get_chunk_info_by_coord(start).byte_offset)
-    return offsets
+    starts = range(0, n_rows, layout.chunk_rows)
+    return [_place(dataset, first, chunk_bytes(spec, layout)) for first in starts]
+
+
+def _create_checks(file: h5py.File, length: int) -> int:
+    """Create the table of checksums, one empty chunk; return where it lies."""
+    dataset = file.create_dataset(
+        CHECKS, (length,), "<u4", chunks=(length,), fletcher32=True, track_times=False
+    )
+    set_text(dataset, "long_name", "CRC32C of every stored chunk of every array, then of all these")
+    return _place(dataset, 0, dataset.nbytes + CHECKSUM_BYTES)
+
+
+def _place(dataset: h5py.Dataset, first: int, size: int) -> int:
+    """Make room for the chunk of ``size`` bytes that begins at row ``first``; return where."""
+    start = (first, *[0] * (dataset.ndim - 1))
+    dataset.id.write_direct_chunk(start, bytes(size))
+    offset: int = dataset.id.get_chunk_info_by_coord(start).byte_offset
+    return offset
 
 
 class ShardTemplate:
@@ -58,26 +89,39 @@ class ShardTemplate:
     def __init__(
         self, table: Sequence[FieldSpec], n_rows: int, layout: Layout, classes: Sequence[str]
     ) -> None:
-        n_chunks = -(-n_rows // layout.chunk_rows)
-        chunks = sum(n_chunks * chunk_bytes(spec, layout) for spec in table)
+        self._names = [spec.name for spec in table]
+        sizes = {spec.name: chunk_bytes(spec, layout) for spec in table}
+        length = n_checks(table, n_rows, layout)
+        sizes[CHECKS] = 4 * length + CHECKSUM_BYTES
+        chunks = sizes[CHECKS] + -(-n_rows // layout.chunk_rows) * sum(sizes.values())
         # HDF5 makes room in its indexes for the chunks of a full shard
         entries = len(table) * (layout.shard_rows // layout.chunk_rows)
         room = _ROOM + entries * _ENTRY_ROOM + len(classes) * _NAME_ROOM
         image = SparseImage(chunks + room)
-        places: list[tuple[int, int, str, int]] = []
+        offsets: dict[str, list[int]] = {}
         with create_file(image) as file:
-            create_groups(file, [spec.name for spec in table])
+            create_groups(file, self._names)
             for spec in table:
-                offsets = _create_array(file, spec, n_rows, layout, classes)
-                size = chunk_bytes(spec, layout)
-                places += [(at, at + size, spec.name, k) for k, at in enumerate(offsets)]
-        places.sort()
+                offsets[spec.name] = _create_array(file, spec, n_rows, layout, classes)
+            offsets[CHECKS] = [_create_checks(file, length)]
+        places = sorted(
+            (at, at + sizes[name], name, number)
+            for name, found in offsets.items()
+            for number, at in enumerate(found)
+        )
         ends = [0, *[end for _, end, _, _ in places]]
         self._chunks = [
             (image[last_end:start], name, number, end - start)
             for last_end, (start, end, name, number) in zip(ends, places, strict=False)
         ]
         self._tail = image[ends[-1] : image.size]
+
+    def _checks(self, chunks: Mapping[str, list[Chunk]]) -> Chunk:
+        """Return the table of the checksums of chunks, array by array, as a chunk itself."""
+        values = [crc32c(*chunk) for name in self._names for chunk in chunks[name]]
+        entries = np.array(values, "<u4").tobytes()
+        payload = entries + checksum(entries)
+        return Chunk(payload, fletcher(payload))
 
     def parts(self, chunks: Mapping[str, list[Chunk]]) -> list[bytes]:
         """Return the pieces of the file with these chunks of each array.
@@ -87,9 +131,10 @@ class ShardTemplate:
         ValueError
             If there are more or fewer chunks than rows need, or one has not the size of its rows.
         """
+        stored = {**chunks, CHECKS: [self._checks(chunks)]}
         parts: list[bytes] = []
         for before, name, number, size in self._chunks:
-            chunk = chunks[name][number]
+            chunk = stored[name][number]
             if chunk.size != size:
                 raise ValueError(
                     f"{name}: expected chunks of {size} bytes, got one of {chunk.size}; "

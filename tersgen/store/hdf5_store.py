@@ -1,31 +1,27 @@
 """HDF5: a sealed file for each shard with all its arrays, and an index over them for h5py.
 
 Chunks are plain little-endian values with a Fletcher checksum, which every HDF5 program reads
-without plugins. Our own readers take the places of chunks from HDF5, and nothing else.
+without plugins. Our own readers take the places of chunks from HDF5, and hold their bytes against
+the CRC32C that stands in a table of each file: Fletcher's of zeros is zero.
 """
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..kernels.fletcher import fletcher32
 from ..schema.fields import FieldSpec
 from ..schema.recipe import Recipe
-from .encode import little_endian
+from .encode import crc32c, little_endian
 from .hdf5_chunks import chunk_table
-from .hdf5_index import index_file
-from .hdf5_shard import CHECKSUM_BYTES, ShardTemplate, chunk_bytes
-from .interface import Chunk, ShardFile, Values
+from .hdf5_index import check_first_source, index_file
+from .hdf5_shard import CHECKSUM_BYTES, ShardTemplate, chunk_bytes, fletcher
+from .interface import Bytes, Chunk, ShardFile, Values
 from .layout import Layout
-
-
-def checksum(data: bytes | memoryview) -> bytes:
-    """Return the Fletcher checksum of ``data``, four bytes, little-endian, as HDF5 stores it."""
-    return int(fletcher32(np.frombuffer(data, np.uint8))).to_bytes(CHECKSUM_BYTES, "little")
 
 
 class Hdf5Store:
@@ -72,26 +68,47 @@ class Hdf5Store:
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
         payload = little_endian(values).tobytes()
-        return Chunk(payload, checksum(payload))
+        return Chunk(payload, fletcher(payload))
 
-    def decode_chunk(self, data: bytes, spec: FieldSpec) -> Values:
+    def decode_chunk(self, data: Bytes, check: int, spec: FieldSpec) -> Values:
         """Return the rows of a stored chunk, ``chunk_rows`` of them: a read-only view of it.
 
         Raises
         ------
         DamagedDataError
-            If the chunk has not the size of these rows, or its checksum fails.
+            If the chunk has not the size of these rows, or not the CRC32C ``check``.
         """
+        payload = self._checked(data, check, spec)
+        values = np.frombuffer(payload, np.dtype(spec.dtype).newbyteorder("<"))
+        return values.reshape(self._layout.chunk_rows, *spec.shape)
+
+    def decode_rows(
+        self,
+        data: NDArray[np.uint8],
+        check: int,
+        spec: FieldSpec,
+        row_bytes: int,
+        room: NDArray[np.uint8],
+    ) -> NDArray[np.uint8]:
+        """Return the rows of a stored chunk as bytes: a view of it."""
+        payload: NDArray[np.uint8] = self._checked(data, check, spec)
+        return payload.reshape(self._layout.chunk_rows, row_bytes)
+
+    def _checked(self, data: Bytes, check: int, spec: FieldSpec) -> Any:
         expected = chunk_bytes(spec, self._layout)
         if len(data) != expected:
             raise DamagedDataError(
                 f"{spec.name}: expected a chunk of {expected} bytes, got {len(data)}"
             )
-        view = memoryview(data).toreadonly()
-        if checksum(view[:-CHECKSUM_BYTES]) != view[-CHECKSUM_BYTES:]:
-            raise DamagedDataError(f"{spec.name}: the checksum of a chunk fails")
-        values = np.frombuffer(view[:-CHECKSUM_BYTES], np.dtype(spec.dtype).newbyteorder("<"))
-        return values.reshape(self._layout.chunk_rows, *spec.shape)
+        found = crc32c(data)  # Fletcher's four bytes are in it, and need no check of their own
+        if found != check:
+            raise DamagedDataError(
+                f"{spec.name}: expected a chunk with the checksum (CRC32C) {check:08x}, got "
+                f"{found:08x}"
+            )
+        if isinstance(data, np.ndarray):
+            return data[:-CHECKSUM_BYTES]
+        return memoryview(data)[:-CHECKSUM_BYTES]
 
     def shard_paths(self, shard: int) -> tuple[str, ...]:
         """Return the path of the file of a shard, inside the dataset's folder."""
@@ -118,7 +135,7 @@ class Hdf5Store:
     def chunk_table(
         self, path: Path, descriptor: int, spec: FieldSpec, n_rows: int
     ) -> NDArray[np.int64]:
-        """Return (offset, bytes) of each chunk of an array that holds the first ``n_rows`` rows.
+        """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
 
         Everything is read through ``descriptor``; ``path`` is for messages.
 
@@ -128,7 +145,7 @@ class Hdf5Store:
             If the file is damaged, or the array in it is not exactly what the table says.
         """
         try:
-            return chunk_table(descriptor, spec, n_rows, self._layout)
+            return chunk_table(descriptor, self._table, spec, n_rows, self._layout)
         except DamagedDataError as error:
             raise DamagedDataError(
                 f"{path}: {spec.name}: {error}; repair the dataset or restore the file"
@@ -136,17 +153,27 @@ class Hdf5Store:
 
     def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
         """Return the index file over ``n_samples`` rows, by its path."""
-
-        def source(shard: int) -> str:
-            return f"{self._folder.name}/{self.shard_paths(shard)[0]}"
-
         index = index_file(
             self._table,
             self._recipe.grid,
             n_samples,
             self._layout,
-            source,
+            self._source,
             self._classes,
             self._attributes,
         )
         return {self._path: [index]}
+
+    def _source(self, shard: int) -> str:
+        """Return the path of a shard relative to the index."""
+        return f"{self._folder.name}/{self.shard_paths(shard)[0]}"
+
+    def check_sources(self, data: bytes) -> None:
+        """Refuse an index that names the shards of another folder.
+
+        Raises
+        ------
+        DamagedDataError
+            If it does, as after a renaming; other programs then read fill values.
+        """
+        check_first_source(data, self._table[0], self._source(0))

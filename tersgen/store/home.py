@@ -10,14 +10,13 @@ from typing import Any, NamedTuple
 
 from ..errors import OutputError
 from ..schema.fields import FieldSpec
-from ..schema.manifest import JOURNAL, LOCK, MANIFEST, RECIPE, Format
+from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
 from ..schema.recipe import Recipe
 from .files import make_folder
 from .interface import Store
 from .layout import Layout
 from .zarr_store import ZarrStore
 
-_BESIDE = ".d"
 _HDF5_NAMES = (".h5", ".hdf5", ".nxs")
 INDEX = "index"
 """What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
@@ -31,11 +30,6 @@ class Home(NamedTuple):
     folder: Path
     """What holds shards, recipe, journal and manifests."""
     format: Format
-
-    @property
-    def exists(self) -> bool:
-        """Whether anything is there."""
-        return any(path.exists() or path.is_symlink() for path in (self.path, self.folder))
 
     def name_of(self, path: Path) -> str:
         """Return what a file is called in the manifest."""
@@ -70,18 +64,18 @@ def new_home(path: Path, format: Format) -> Home:
     """Return where a new dataset goes."""
     if format == "zarr":
         return Home(path, path, format)
-    return Home(path, path.with_name(path.name + _BESIDE), format)
+    return Home(path, path.with_name(path.name + BESIDE), format)
 
 
 def find_home(path: Path) -> Home | None:
     """Return the place of the dataset that a user names; None if nothing there is one."""
-    beside = path.with_name(path.name + _BESIDE) if path.name else path
+    beside = path.with_name(path.name + BESIDE) if path.name else path
     if beside.is_dir() and not path.is_dir():
         return Home(path, beside, "hdf5")
     if not path.is_dir():
         return None
-    if path.name.endswith(_BESIDE) and (path / "shards").is_dir():
-        return Home(path.with_name(path.name.removesuffix(_BESIDE)), path, "hdf5")
+    if path.name.endswith(BESIDE) and (path / "shards").is_dir():
+        return Home(path.with_name(path.name.removesuffix(BESIDE)), path, "hdf5")
     ours = (MANIFEST, RECIPE, LOCK, JOURNAL)
     return Home(path, path, "zarr") if any((path / name).exists() for name in ours) else None
 

@@ -5,7 +5,7 @@ Shards, digests, the commit protocol, resume, reading and repair are written onc
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 from ..schema.fields import FieldSpec
 
 Values = NDArray[np.generic]
+Bytes = TypeVar("Bytes", bytes, NDArray[np.uint8])
+"""Encoded bytes: of a file, or in memory that is used again."""
+
+
+class BitShuffled(NamedTuple):
+    """Rows of 16-bit values whose bits are still shuffled, for ``copy_bit_shuffled``."""
+
+    words: NDArray[np.uint64]
+    block_words: int
 
 
 class Chunk(NamedTuple):
@@ -40,14 +49,30 @@ class Store(Protocol):
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
 
-    def decode_chunk(self, data: bytes, spec: FieldSpec) -> Values:
+    def decode_chunk(self, data: Bytes, check: int, spec: FieldSpec) -> Values:
         """Return the rows of a stored chunk, ``chunk_rows`` of them.
+
+        ``check`` is what ``chunk_table`` says of the chunk. The rows may be a view of ``data``.
 
         Raises
         ------
         DamagedDataError
             If the checksum fails or the chunk would not decode to exactly these rows; found out
             before anything is allocated for them.
+        """
+
+    def decode_rows(
+        self,
+        data: NDArray[np.uint8],
+        check: int,
+        spec: FieldSpec,
+        row_bytes: int,
+        room: NDArray[np.uint8],
+    ) -> NDArray[np.uint8] | BitShuffled:
+        """Return the rows of a stored chunk as bytes, in ``data`` or in ``room``.
+
+        As ``decode_chunk``, but nothing is allocated, and ``data`` may be written to. Bits may be
+        left shuffled for the one who copies the rows.
         """
 
     def shard_paths(self, shard: int) -> tuple[str, ...]:
@@ -64,10 +89,11 @@ class Store(Protocol):
     def chunk_table(
         self, path: Path, descriptor: int, spec: FieldSpec, n_rows: int
     ) -> NDArray[np.int64]:
-        """Return (offset, bytes) of each chunk of an array that holds the first ``n_rows`` rows.
+        """Return (offset, bytes, check) of each chunk of the first ``n_rows`` rows of an array.
 
-        ``descriptor`` is ``path`` opened for reading. Both numbers are -1 for a chunk that is
-        missing or cannot lie where it is said to.
+        Shape (n_chunks, 3). ``descriptor`` is ``path`` opened for reading. Offset and bytes are -1
+        for a chunk that is missing or cannot lie where it is said to. The check is for
+        ``decode_chunk``: a checksum that is kept apart from the chunk, or 0.
 
         Raises
         ------
@@ -77,3 +103,12 @@ class Store(Protocol):
 
     def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
         """Return every file that describes the arrays to other software, by its full path."""
+
+    def check_sources(self, data: bytes) -> None:
+        """Refuse a file that describes the arrays if it looks for them in other places.
+
+        Raises
+        ------
+        DamagedDataError
+            If it does.
+        """

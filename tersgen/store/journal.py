@@ -23,8 +23,6 @@ class JournalContent(NamedTuple):
     records: list[ShardRecord]
     bad_lines: list[int]
     """Numbers, from 1, of lines that are no whole record."""
-    whole_bytes: int
-    """Bytes up to the end of the last line that has one."""
 
 
 def read_journal(folder: Path) -> JournalContent:
@@ -37,24 +35,20 @@ def read_journal(folder: Path) -> JournalContent:
     """
     records: list[ShardRecord] = []
     bad: list[int] = []
-    whole = 0
     path = folder / JOURNAL
     if not path.exists() and not path.is_symlink():
-        return JournalContent(records, bad, whole)
+        return JournalContent(records, bad)
     with (
         open_inside(folder, JOURNAL) as (_, descriptor),
         open(descriptor, "rb", closefd=False) as file,
     ):
-        number = 0
-        while line := file.readline(_LONGEST_LINE):
-            number += 1
-            if line.endswith(b"\n"):
-                whole = file.tell()
+        lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+        for number, line in enumerate(lines, start=1):
             try:
                 records.append(JournalLine.model_validate_json(line).record)
             except (ValidationError, ValueError):
                 bad.append(number)
-    return JournalContent(records, bad, whole)
+    return JournalContent(records, bad)
 
 
 def find_record(records: list[ShardRecord], shard: int, rows: int) -> ShardRecord | None:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedDataError, DatasetError
 from ..schema.fields import FieldSpec
+from .blocks import BlockReader
 from .encode import LARGEST_RATIO
 from .interface import Store, Values
 from .layout import Layout
@@ -102,20 +103,20 @@ def read_inside(folder: Path, inside: str, largest: int) -> bytes:
 
 
 def read_chunk(descriptor: int, store: Store, spec: FieldSpec, entry: NDArray[np.int64]) -> Values:
-    """Return the rows of a stored chunk that lies at ``entry`` = (offset, bytes).
+    """Return the rows of a stored chunk that lies at ``entry`` = (offset, bytes, check).
 
     Raises
     ------
     DamagedDataError
         If it is cut short or fails its checks.
     """
-    offset, size = entry.tolist()
+    offset, size, check = entry.tolist()
     if size < 0:
         raise DamagedDataError("it is missing")
     data = os.pread(descriptor, size, offset)
     if len(data) != size:
         raise DamagedDataError(f"expected {size} bytes at {offset}, got {len(data)}")
-    return store.decode_chunk(data, spec)
+    return store.decode_chunk(data, check, spec)
 
 
 class Reader:
@@ -150,6 +151,11 @@ class Reader:
         self._n_samples = n_samples
         self._tables: dict[tuple[str, int], _Table] = {}
         self._last: dict[str, tuple[int, _Identity, Values]] = {}
+
+    def blocks(self, names: Iterable[str]) -> BlockReader:
+        """Return what copies rows of these fields block by block."""
+        table = tuple(self._specs[name] for name in names)
+        return BlockReader(self._folder, self._store, table, self._layout, self._n_samples)
 
     def shard_rows(self, shard: int) -> int:
         """Return how many rows of the version a shard holds."""

@@ -14,6 +14,7 @@ from ..schema.recipe import Recipe
 from .encode import (
     checksum,
     decode_chunk,
+    decode_rows,
     encode_chunk,
     index_bytes,
     largest_chunk,
@@ -21,7 +22,7 @@ from .encode import (
     parse_index,
     shard_parts,
 )
-from .interface import Chunk, ShardFile, Values
+from .interface import BitShuffled, Bytes, Chunk, ShardFile, Values
 from .layout import Layout
 from .metadata import SHIFT_COORDINATE, Json, hierarchy
 
@@ -50,7 +51,7 @@ class ZarrStore:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
         return encode_chunk(values, spec)
 
-    def decode_chunk(self, data: bytes, spec: FieldSpec) -> Values:
+    def decode_chunk(self, data: Bytes, check: int, spec: FieldSpec) -> Values:
         """Return the rows of a stored chunk, ``chunk_rows`` of them.
 
         Raises
@@ -59,6 +60,17 @@ class ZarrStore:
             If the checksum fails, or it says that it holds anything but these rows.
         """
         return decode_chunk(data, self._layout.chunk_rows, spec)
+
+    def decode_rows(
+        self,
+        data: NDArray[np.uint8],
+        check: int,
+        spec: FieldSpec,
+        row_bytes: int,
+        room: NDArray[np.uint8],
+    ) -> NDArray[np.uint8] | BitShuffled:
+        """Return the rows of a stored chunk as bytes; see ``encode.decode_rows``."""
+        return decode_rows(data, self._layout.chunk_rows, spec, row_bytes, room)
 
     def array_path(self, shard: int, spec: FieldSpec) -> str:
         """Return which file holds a shard of an array."""
@@ -79,7 +91,9 @@ class ZarrStore:
     def chunk_table(
         self, path: Path, descriptor: int, spec: FieldSpec, n_rows: int
     ) -> NDArray[np.int64]:
-        """Return (offset, bytes) of each chunk of an array that holds the first ``n_rows`` rows.
+        """Return (offset, bytes, 0) of each chunk of the first ``n_rows`` rows of an array.
+
+        Its checksum is in the chunk itself.
 
         Raises
         ------
@@ -92,7 +106,8 @@ class ZarrStore:
             raise DamagedDataError(f"expected at least {index} bytes, got {size}")
         used = -(-n_rows // self._layout.chunk_rows)
         largest = largest_chunk(self._layout.chunk_rows, spec)
-        return parse_index(os.pread(descriptor, index, size - index), used, size, largest)
+        places = parse_index(os.pread(descriptor, index, size - index), used, size, largest)
+        return np.pad(places, ((0, 0), (0, 1)))
 
     def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
         """Return every ``zarr.json``, and the Raman shift coordinate, by full path."""
@@ -109,3 +124,6 @@ class ZarrStore:
             payload = little_endian(axis).tobytes()
             files[self._folder / SHIFT_COORDINATE / "c.0"] = [payload, checksum(payload)]
         return dict(sorted(files.items(), key=lambda item: -len(item[0].parts)))
+
+    def check_sources(self, data: bytes) -> None:
+        """Do nothing: metadata of Zarr names no files."""

@@ -13,6 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +25,7 @@ from tersgen.build import run as run_module
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import Plan, make_plan
 from tersgen.build.run import run
+from tersgen.dataset.documents import load_lock
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.errors import DatasetError, LostLockError, OutputError
@@ -56,12 +58,6 @@ def spread(numbers: Sequence[int], most: int) -> Sequence[int]:
     """Return at most so many of some numbers, evenly spread."""
     count = min(most, len(numbers))
     return [numbers[at * len(numbers) // count] for at in range(count)]
-
-
-def _before_publishing(calls: Sequence[Call]) -> int:
-    """Return the first call of ``versions.publish``, which does not look at the lock again."""
-    made = [at for at, call in enumerate(calls, 1) if call.target.endswith("/versions")]
-    return max(at for at in made if calls[at - 1].name == "mkdir")
 
 
 class Faults:
@@ -132,6 +128,10 @@ class Faults:
         """Extend, or go on with it."""
         home, plan, _ = plan_extension(self.out, None, N_EXTENDED)
         extend(home, plan, threads=1)
+
+    def split(self) -> None:
+        """Make a second split."""
+        make_split(self.out, "second", SplitRule(seed=2))
 
     def manifest(self):
         """Return the newest version."""
@@ -209,8 +209,19 @@ class Faults:
         if old and self.all_rows() != self.rows:
             yield "old rows changed"
 
-    def sweep(self, kind: str, step: Step, start: str | None, most: int) -> Iterator[dict]:
-        """Strike a step at every call, go on, and yield what came of it."""
+    def check_extension(self) -> Iterator[str]:
+        """Yield what is wrong with an extension that was killed: it is under way, not damaged."""
+        found = verify(self.out, threads=1)
+        if not found.sound:
+            yield f"under way: {found.faults[0].path}: {found.faults[0].message}"
+        begun = load_lock(self.home).n_samples > found.n_samples
+        if begun != any(f"tersgen extend {self.out} --to" in note for note in found.notes):
+            yield "does not say that an extension is under way"
+
+    def sweep(
+        self, kind: str, step: Step, start: str | None, most: int, *, late: bool = False
+    ) -> Iterator[dict]:
+        """Strike a step at every call, or every ``late`` one, go on, and yield what came of it."""
         self.fresh(start)
         calls = self.calls(step)
         self.fresh(start)
@@ -219,7 +230,7 @@ class Faults:
         digest = self.extended_digest if extending else self.digest
         wanted = self.extended_tree if extending else self.tree
         known = {self.digest, digest} | ({self.other_digest} if replacing else set())
-        numbers = range(1, len(calls) + 1)
+        numbers = self.finishing(calls) if late else range(1, len(calls) + 1)
         if kind == "torn":
             numbers = [at for at in numbers if calls[at - 1].name == "write"]
         for at in spread(numbers, most):
@@ -229,6 +240,8 @@ class Faults:
             if word is not None:
                 problems.append(f"not killed, but {word}")
             problems += self.check_between(known, extending and kind != "cut")
+            if extending and kind == "kill":
+                problems += self.check_extension()
             problems += self.attempt(step)
             problems += self.check(digest, wanted)
             yield {"at": at, "call": calls[at - 1], "problems": problems}
@@ -263,15 +276,32 @@ class Faults:
             problems += self.check(digest, wanted)
             yield {"at": first, "call": calls[first - 1], "problems": problems}
 
-    def zombies(self, thief: Step, most: int) -> Iterator[dict]:
-        """Stop a builder at every call, let another take over and finish, then wake the first."""
-        self.fresh()
-        calls = self.calls(self.build)
+    def finishing(self, calls: Sequence[Call]) -> range:
+        """Return the calls that come when all is sealed: metadata, splits, versions, manifest."""
+        names = [Path(call.target).name for call in calls]
+        signs = {"zarr.json.*.partial", f"{self.out.name}.*.partial", "splits"}
+        first = next(at for at, name in enumerate(names, 1) if name in signs)
+        return range(first, len(calls) + 1)
+
+    def zombies(
+        self, step: Step, start: str | None, thief: Step, most: int, *, late: bool = False
+    ) -> Iterator[dict]:
+        """Stop a builder at every call, or every ``late`` one; another takes over; wake the first.
+
+        The other one finishes before that.
+        """
+        self.fresh(start)
+        calls = self.calls(step)
+        published = 1 + max(
+            at
+            for at, call in enumerate(calls, 1)
+            if call.name == "replace" and "/manifest.json." in call.target
+        )
         digest = self.other_digest if thief == self.take else self.digest
-        for at in spread(range(1, _before_publishing(calls)), most):
-            self.fresh()
+        for at in spread(self.finishing(calls) if late else range(1, len(calls) + 1), most):
+            self.fresh(start)
             problems = []
-            child, listen = self.begin(self.build, "stop", at)
+            child, listen = self.begin(step, "stop", at)
             _, status = os.waitpid(child, os.WUNTRACED)
             if not os.WIFSTOPPED(status):
                 problems.append(f"not stopped, but {self.end(status, listen)}")
@@ -283,11 +313,13 @@ class Faults:
             os.kill(child, signal.SIGCONT)
             _, status = os.waitpid(child, 0)
             word = str(self.end(status, listen))
-            if (
-                not word.startswith((LostLockError.__name__, "done"))
-                and "holds another" not in word
-            ):
+            if word == "done":
+                if at < published and thief == self.take:
+                    problems.append("done, whatever took its place")
+            elif not word.startswith(LostLockError.__name__) and "holds another" not in word:
                 problems.append(word)
+            with suppress(OSError):
+                (self.home.folder / "splits").rmdir()  # made late, and empty: it harms nothing
             problems += self.check(digest, self.tree)
             yield {"at": at, "call": calls[at - 1], "end": word[:40], "problems": problems}
 
@@ -306,18 +338,23 @@ def main(back_end: str, work: Path, most: int, *sweeps: str) -> None:
     few = -(-most // 4)
     known: dict[str, Iterator[dict]] = {
         "build": faults.sweep("kill", build, None, most),
+        "build-late": faults.sweep("kill", build, None, few, late=True),
         "build-torn": faults.sweep("torn", build, None, few),
         "build-cut": faults.sweep("cut", build, None, few),
         "build-cut-data": faults.sweep("cut data", build, None, few),
         "build-twice": faults.twice(build, None, min(few, 200)),
         "extend": faults.sweep("kill", extend, "built", most),
+        "extend-late": faults.sweep("kill", extend, "built", most, late=True),
         "extend-torn": faults.sweep("torn", extend, "built", few),
         "extend-cut": faults.sweep("cut", extend, "built", few),
         "extend-cut-data": faults.sweep("cut data", extend, "built", few),
         "extend-twice": faults.twice(extend, "built", min(few, 200)),
         "replace": faults.sweep("kill", replace, "other", few),
-        "zombie": faults.zombies(faults.take, few),
-        "zombie-same": faults.zombies(faults.take_same, few),
+        "zombie": faults.zombies(build, None, faults.take, few),
+        "zombie-late": faults.zombies(build, None, faults.take, most, late=True),
+        "zombie-same": faults.zombies(build, None, faults.take_same, few),
+        "zombie-split": faults.zombies(faults.split, "built", faults.take, few, late=True),
+        "zombie-extend": faults.zombies(extend, "built", faults.take, most, late=True),
     }
     for name in sweeps or known:
         for result in known[name]:

@@ -9,12 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tersgen
+from tersgen.build import run as run_module
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
 from tersgen.dataset.parts import load_parts
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
+from tersgen.dataset.versions import locate
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 from tersgen.sampling.block import Generator
 from tersgen.schema.split import SplitRule
@@ -144,6 +146,38 @@ def test_an_extension_under_way_is_finished_before_another(under_way, direct):
     assert built.n_kept >= 256
     assert built.manifest.digest == direct(700)
     assert verify(under_way).sound
+
+
+@pytest.mark.parametrize("name", ["a.zarr", "a.h5"])
+def test_an_extension_that_is_all_sealed_is_under_way_and_not_damaged(
+    recipe, direct, tmp_path, monkeypatch, name
+):
+    path = tmp_path / name
+    run(make_plan(recipe, 300, "hdf5" if name == "a.h5" else "zarr", shard_rows=256), path)
+    make_split(path, "default", SplitRule(seed=3))
+
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run_module, "publish", stop)
+        with pytest.raises(KeyboardInterrupt):
+            grow(path, n_total=700)
+    found = verify(path)
+    assert found.sound, found.faults
+    assert (found.n_samples, tersgen.open(path).n_samples) == (300, 300)
+    assert f"to finish it: tersgen extend {path} --to 700" in found.notes[0]
+    folder = locate(path).folder
+    for damaged, kind in (
+        (path if name == "a.h5" else path / "label" / "zarr.json", "metadata"),
+        (folder / "splits" / "default.json", "split"),
+    ):
+        text = damaged.read_bytes()
+        damaged.write_bytes(text[:-30] + bytes([text[-30] ^ 1]) + text[-29:])
+        assert [(one.kind, one.path) for one in verify(path).faults] == [(kind, str(damaged))]
+        damaged.write_bytes(text)
+    assert grow(path, n_total=700).manifest.digest == direct(700)
+    assert verify(path).sound
 
 
 def test_a_build_does_not_finish_an_extension(under_way, recipe, direct):

@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import h5py
+import numpy as np
 import pytest
 
 import tersgen
@@ -19,7 +21,14 @@ from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import find_version, give_tag, locate
-from tersgen.errors import BusyError, ConfigError, DatasetError, IncompleteDatasetError, OutputError
+from tersgen.errors import (
+    BusyError,
+    ConfigError,
+    DamagedDataError,
+    DatasetError,
+    IncompleteDatasetError,
+    OutputError,
+)
 from tersgen.schema.manifest import JournalLine
 from tersgen.schema.split import SplitRule
 from tersgen.store.home import make_store
@@ -56,7 +65,7 @@ class Made:
         rows = ROWS[shard][1] - ROWS[shard][0] + 1
         table = self.store.chunk_table(path, descriptor, self.specs[array], rows)
         os.close(descriptor)
-        return tuple(table[number].tolist())
+        return tuple(table[number, :2].tolist())
 
     def copied(self, folder: Path) -> "Made":
         for one in {self.path, self.folder}:
@@ -150,6 +159,41 @@ def test_a_flipped_bit_names_the_rows_of_its_chunk(original, data, array):
     assert old == fault.model_copy(update={"rows": (256, 299)})
     done = assert_heals(original, data, [1])
     assert done == ["shard 1: 256 rows made again, digests as sealed"]
+
+
+@pytest.mark.parametrize("array", ARRAYS)
+def test_a_chunk_lost_as_zeros_is_never_read(original, data, array):
+    offset, size = data.chunk(1, array, 0)
+    with data.shard(1, array).open("r+b") as file:
+        file.seek(offset)
+        file.write(bytes(size))
+    with pytest.raises(DamagedDataError, match="rows 256 to 319"):
+        tersgen.open(data.path)[array][256]
+    (fault,) = verify(data.path).faults
+    assert (fault.kind, fault.shard, fault.array) == ("chunk", 1, array)
+    assert fault.rows == (256, 319)
+    assert_heals(original, data, [1])
+
+
+@pytest.mark.parametrize("with_chunk", [False, True])
+def test_a_table_of_checksums_lost_as_zeros_is_never_read(original, data, with_chunk):
+    if data.home.format == "zarr":
+        pytest.skip("HDF5 only")
+    path = data.shard(1)
+    with h5py.File(path) as file:
+        chunk = file["checks"].id.get_chunk_info(0)
+    lost = [(chunk.byte_offset, chunk.size), *[data.chunk(1, "maps", 0)][: int(with_chunk)]]
+    with path.open("r+b") as file:
+        for offset, size in lost:
+            file.seek(offset)
+            file.write(bytes(size))
+    for array in ("maps", "label"):
+        with pytest.raises(DamagedDataError, match=r"table of checksums \(checks\)"):
+            tersgen.open(data.path)[array][300]
+    found = verify(data.path).faults
+    assert {(fault.kind, fault.shard) for fault in found} == {("chunk", 1)}
+    assert {fault.array for fault in found} == {*data.specs}
+    assert_heals(original, data, [1])
 
 
 def test_the_last_rows_of_the_last_chunk_are_those_there_are(data):
@@ -313,6 +357,20 @@ DOCUMENT_FAULTS = {
         lambda d: into_pipe(d.folder / "manifest.json"), "manifest", "manifest.json",
     ),
     "lock lost": (lambda d: (d.folder / "lock.json").unlink(), "lock", "lock.json"),
+    "environment in the lock edited": (
+        lambda d: (d.folder / "lock.json").write_text(
+            (d.folder / "lock.json").read_text().replace('"python": "3', '"python": "2')
+        ),
+        "lock",
+        "lock.json",
+    ),
+    "lock without a blank": (
+        lambda d: (d.folder / "lock.json").write_text(
+            (d.folder / "lock.json").read_text().replace(": ", ":", 1)
+        ),
+        "lock",
+        "lock.json",
+    ),
     "lock edited": (lambda d: edit_json(d.folder / "lock.json", seed=7), "lock", "lock.json"),
     "recipe flipped": (lambda d: flip(d.folder / "recipe.json"), "recipe", "recipe.json"),
     "recipe lost": (lambda d: (d.folder / "recipe.json").unlink(), "recipe", "recipe.json"),
@@ -335,6 +393,26 @@ DOCUMENT_FAULTS = {
         lambda d: flip(d.folder / "versions/copies" / f"{d.manifest.version}.json"),
         "version",
         lambda d: d.folder / "versions/copies" / f"{d.manifest.version}.json",
+    ),
+    "copy of the newest version lost": (
+        lambda d: (d.folder / "versions/copies" / f"{d.manifest.version}.json").unlink(),
+        "version",
+        lambda d: d.folder / "versions/copies" / f"{d.manifest.version}.json",
+    ),
+    "copy of an old version lost": (
+        lambda d: (d.folder / "versions/copies" / old_versions(d)[0].name).unlink(),
+        "version",
+        lambda d: d.folder / "versions/copies" / old_versions(d)[0].name,
+    ),
+    "all copies lost": (
+        lambda d: shutil.rmtree(d.folder / "versions/copies"),
+        "tag",
+        "versions/copies/tag-v1.json",
+    ),
+    "copy of a tag lost": (
+        lambda d: (d.folder / "versions/copies/tag-v1.json").unlink(),
+        "tag",
+        "versions/copies/tag-v1.json",
     ),
     "tag flipped": (lambda d: flip(d.folder / "tags/v1.json"), "tag", "tags/v1.json"),
     "tag lost": (lambda d: (d.folder / "tags/v1.json").unlink(), "tag", "tags/v1.json"),
@@ -444,6 +522,46 @@ def test_damaged_metadata_is_named_and_written_again(original, data, damage):
     assert_heals(original, data)
 
 
+def renamed(data, name):
+    path = data.path.with_name(name)
+    data.path.rename(path)
+    data.folder.rename(path.with_name(f"{name}.d"))
+    return Made(path)
+
+
+@pytest.mark.parametrize("name", ["other.h5", "longer%b %%.µ.h5", "a.h5"])
+def test_a_renamed_pair_is_named_and_its_index_made_again(original, data, name):
+    if data.home.format == "zarr":
+        pytest.skip("HDF5 only")
+    data = renamed(data, name)
+    with h5py.File(data.path) as file:
+        assert np.isnan(file["spectra"][:5]).all()
+    for quick in (False, True):
+        (fault,) = verify(data.path, quick=quick).faults
+        assert (fault.kind, fault.path) == ("metadata", str(data.path))
+        shard = f"{name}.d/shards/000000.h5".replace("%", "%%")
+        assert f"expected it to name {shard}, got data.h5.d/shards/000000.h5" in fault.message
+        assert f"tersgen repair {data.path}" in fault.message
+    assert data.content() == original.content  # our own reader goes by the manifest
+    done = assert_heals(original, data)
+    assert done == ["index written again", "a version with the new sizes of files published"]
+    with h5py.File(data.path) as file:
+        assert file["spectra"][:].tobytes() == original.content["spectra"]
+
+
+def test_a_pair_that_was_renamed_and_renamed_back_is_sound(data):
+    if data.home.format == "zarr":
+        pytest.skip("HDF5 only")
+    data = renamed(renamed(data, "other.h5"), "data.h5")
+    assert verify(data.path).sound
+    assert repair(data.path).done == []
+
+
+def test_an_index_larger_than_any_document_is_no_fault(data, monkeypatch):
+    monkeypatch.setattr("tersgen.dataset.inspection.LARGEST_DOCUMENT", 1000)
+    assert verify(data.path).sound  # as for ten thousand shards
+
+
 def test_consolidated_metadata_that_tell_of_more_rows_are_found(original, data):
     if data.home.format == "hdf5":
         pytest.skip("Zarr only")
@@ -477,6 +595,36 @@ def test_a_lost_manifest_without_versions_is_made_again(tiny_recipe, tmp_path):
     repaired = repair(tmp_path / "a.zarr")
     assert repaired.verified.sound
     assert repaired.verified.digest == manifest.digest
+
+
+def test_a_build_puts_a_lost_manifest_back_with_parent_and_splits(original, data, recipe):
+    plan = make_plan(recipe, N, data.home.format, chunk_rows=64, shard_rows=256)
+    before = data.identities()
+    (data.folder / "manifest.json").unlink()
+    with pytest.raises(DatasetError, match=r"manifest\.json: missing; tersgen repair restores it"):
+        tersgen.open(data.path)
+    built = run(plan, data.path)
+    assert (built.n_kept, built.manifest) == (N, original.made.manifest)
+    assert find_version(data.home, None) == original.made.manifest
+    assert built.manifest.parent is not None
+    assert [split.name for split in built.manifest.splits] == ["default"]
+    assert verify(data.path).sound
+    for name in data.store.shard_paths(1):
+        assert data.identities()[name] == before[name]
+
+
+def test_a_lost_manifest_whose_versions_do_not_tell_is_for_repair(original, data, recipe):
+    plan = make_plan(recipe, N, data.home.format, chunk_rows=64, shard_rows=256)
+    text = head_version(data).read_bytes()
+    for damage in (flip, Path.unlink):  # then the newest that can be read has fewer rows
+        head_version(data).write_bytes(text)
+        damage(head_version(data))
+        (data.folder / "manifest.json").unlink(missing_ok=True)
+        before = data.identities()
+        with pytest.raises(OutputError, match=r"manifest\.json is missing.*tersgen repair first"):
+            run(plan, data.path)
+        assert data.identities() == before
+    assert_heals(original, data)
 
 
 def test_an_incomplete_dataset_is_to_be_finished(data, tersgen_command):

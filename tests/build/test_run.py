@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import tersgen
+from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import check_space, estimate, make_plan
+from tersgen.build.repair import repair
 from tersgen.build.run import run
 from tersgen.errors import ConfigError, OutputError
 from tersgen.sampling.block import Generator
@@ -96,12 +98,17 @@ def test_a_folder_of_another_kind_is_never_replaced(recipe, tmp_path):
     assert (tmp_path / "photos" / "cat.jpg").read_text() == "cat"
 
 
-def test_files_of_others_inside_a_dataset_are_never_removed(recipe, tmp_path):
+@pytest.mark.parametrize("name", ["notes.txt", "download.partial", "notes.new"])
+def test_files_of_others_inside_a_dataset_are_never_removed(recipe, tmp_path, name):
     built_with(recipe, tmp_path / "a.zarr", 300)
-    (tmp_path / "a.zarr" / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match=r"found 'notes.txt' in it"):
+    (tmp_path / "a.zarr" / name).write_text("mine")
+    with pytest.raises(OutputError, match=f"found '{name}' in it"):
         run(make_plan(recipe, 10), tmp_path / "a.zarr", overwrite=True)
-    assert (tmp_path / "a.zarr" / "notes.txt").read_text() == "mine"
+    home, plan, _ = plan_extension(tmp_path / "a.zarr", 10, None)
+    extend(home, plan)
+    (tmp_path / "a.zarr" / "label" / "c.0").unlink()
+    assert repair(tmp_path / "a.zarr").verified.sound
+    assert (tmp_path / "a.zarr" / name).read_text() == "mine"
 
 
 def test_rows_must_be_possible(recipe):

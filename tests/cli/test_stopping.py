@@ -1,10 +1,12 @@
 """Real processes that are stopped, killed, frozen and replaced while they build."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -39,12 +41,13 @@ def n_lines(out: Path) -> int:
 class Command:
     """A command that runs."""
 
-    def __init__(self, *arguments) -> None:
+    def __init__(self, *arguments, **environment) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tersgen", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
+            env={**os.environ, **environment},
         )
 
     def until(self, condition) -> None:
@@ -70,8 +73,8 @@ def start():
     """Return a function that starts a command; what still runs afterwards is killed."""
     running = []
 
-    def begin(*arguments) -> Command:
-        running.append(Command(*arguments))
+    def begin(*arguments, **environment) -> Command:
+        running.append(Command(*arguments, **environment))
         return running[-1]
 
     yield begin
@@ -134,6 +137,64 @@ def test_a_build_stopped_before_its_first_shard_leaves_nothing(start, tmp_path):
     _, line = command.end(143)
     assert line == f"{out}: stopped; nothing was sealed yet, and nothing is left behind"
     assert not list(tmp_path.iterdir())
+
+
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+@pytest.mark.parametrize("arguments", [("build", "--out", "new/a.zarr"), ("config", "show")])
+def test_a_command_stopped_while_it_reads_its_recipe(start, tmp_path, arguments, number, code):
+    pipe = tmp_path / "recipe.toml"
+    os.mkfifo(pipe)
+    command = start(*arguments, "--config", pipe)
+    writer = None
+
+    def reads() -> bool:
+        nonlocal writer
+        with suppress(OSError):  # nobody has opened it for reading yet
+            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
+        return writer is not None
+
+    command.until(reads)
+    command.send(number)
+    assert command.end(code) == ("", "stopped")
+    os.close(writer)
+    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_build_stopped_while_it_compiles_for_its_estimate(start, tmp_path, number, code):
+    cache = tmp_path / "cache"
+    command = start(*build(tmp_path / "a.zarr"), NUMBA_CACHE_DIR=str(cache))
+    command.until(lambda: any(cache.rglob("*.nbc")))
+    command.send(number)
+    assert command.end(code) == ("", "stopped")
+    assert [path.name for path in tmp_path.iterdir()] == ["cache"]
+
+
+CALLED_BACK = """
+import ctypes, os, sys
+from tersgen.cli.stopping import stoppable
+
+def stop():
+    os.kill(os.getpid(), int(sys.argv[1]))
+    for _ in range(1000):
+        pass
+
+with stoppable():
+    ctypes.CFUNCTYPE(None)(stop)()
+    sys.stdout.write("goes on")
+"""
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_a_signal_in_a_function_that_c_code_calls_stops_all_the_same(number, code):
+    done = subprocess.run(
+        [sys.executable, "-c", CALLED_BACK, str(int(number))],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (code, "", "stopped\n")
 
 
 def test_a_killed_build_goes_on_and_says_what_was_kept(start, tmp_path, digest):

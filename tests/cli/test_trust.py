@@ -77,6 +77,40 @@ def test_a_split_is_shown_as_a_table(good, bad, quick_cli, tmp_path):
     assert "expected NAME=RATIO" in line
 
 
+def test_info_tells_splits_and_tags(good, tmp_path):
+    good("build", "--n", 600, *SMALL, "--out", "data.zarr", cwd=tmp_path)
+    text = good("info", "data.zarr", cwd=tmp_path)
+    assert "no splits; tersgen split makes one" in text
+    assert "no tags; tersgen tag gives one" in text
+    assert re.search(r"^version [0-9a-f]{12}: build$", text, re.M)
+    good("tag", "data.zarr", "plain", cwd=tmp_path)
+    good("split", "data.zarr", "--seed", 1, cwd=tmp_path)
+    good("split", "data.zarr", "--name", "unseen", "--hold-out", "random-0001", "--ratios",
+         "train=0.9,dev=0.1", "--hold-out-to", "dev", cwd=tmp_path)  # fmt: skip
+    for name in ("v1", "gone", "bad"):
+        good("tag", "data.zarr", name, cwd=tmp_path)
+    good("tag", "data.zarr", "gone", "--delete", cwd=tmp_path)
+    (tmp_path / "data.zarr" / "tags" / "bad.json").write_text("{}")
+    lines = good("info", "data.zarr", cwd=tmp_path).splitlines()
+    assert [line.split(maxsplit=2) for line in lines if " train " in line] == [
+        ["default", "600", "train 480, val 60, test 60; by species, seed 1"],
+        ["unseen", "600", "train 400, dev 200; by species, seed 0, only in dev: random-0001"],
+    ]
+    newest = tersgen.open(tmp_path / "data.zarr").manifest
+    content = json.loads(good("info", "data.zarr", "--json", cwd=tmp_path))
+    assert content["splits"] == {
+        "default": {"train": 480, "val": 60, "test": 60},
+        "unseen": {"train": 400, "dev": 200},
+    }
+    assert set(content["tags"]) == {"bad", "plain", "v1"}
+    assert content["tags"]["v1"] == newest.version
+    assert content["tags"]["bad"] is None
+    assert content["tags"]["plain"] not in (None, newest.version)
+    shown = {line.split()[0]: line.split()[1] for line in lines[-3:]}
+    assert shown == {"bad": "damaged;", "plain": content["tags"]["plain"][:12],
+                     "v1": newest.version[:12]}  # fmt: skip
+
+
 def test_versions_from_build_to_diff(good, bad, tmp_path):
     good("build", "--n", 500, *SMALL, "--out", "data.zarr", cwd=tmp_path)
     good("tag", "data.zarr", "v1.0", cwd=tmp_path)

@@ -155,7 +155,8 @@ def test_what_is_no_dataset_is_told_apart(tmp_path, built):
         tersgen.open(tmp_path)
     manifest = json.loads((built / "manifest.json").read_text())
     for content, message in [
-        ({**manifest, "format_version": 99}, "expected format version 2, got 99"),
+        ({**manifest, "format_version": 99}, "expected format version 3, got 99"),
+        ({**manifest, "format_version": 2}, "got 2; use the version of tersgen that wrote it"),
         ({**manifest, "digest": "0" * 64}, "its content is not what its version"),
         (resealed(manifest, recipe_digest="0" * 64), "expected the recipe of digest 000000000000"),
         ({**manifest, "n_samples": -1}, "n_samples: expected greater than 0"),

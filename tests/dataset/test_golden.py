@@ -11,8 +11,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
+from blake3 import blake3
 
 import tersgen
 from tersgen.dataset.parts import load_parts
@@ -149,6 +151,27 @@ def test_the_specification_quotes_them():
         assert digest in page, f"schemas/FORMAT.md, section 6: {CHANGED}"
     for digest in (*newest.values(), manifest["arrays"]["maps"], manifest["recipe_digest"]):
         assert f"{digest[:8]}..." in page, f"schemas/FORMAT.md, section 6: {CHANGED}"
+
+
+def test_the_specification_quotes_the_table_of_checksums():
+    page = " ".join((ROOT / "schemas" / "FORMAT.md").read_text().split())
+    path = GOLDEN / f"v{FORMAT_VERSION}.h5"
+    at = list(tersgen.open(path)).index("label")
+    with h5py.File(GOLDEN / f"{path.name}.d" / "shards" / "000001.h5") as file:
+        checks = file["checks"][()].tolist()
+    fourth = f"`checks` has {len(checks)} numbers for its {len(checks) - 1} arrays: the fourth"
+    assert at == 3
+    assert f"{fourth}, {checks[at]:08x}, is that of `label`" in page, CHANGED
+    assert f"of the {4 * len(checks) - 4} bytes before it, is {checks[-1]:08x}." in page, CHANGED
+
+
+def test_the_lock_file_proves_itself_as_specified(golden):
+    text = (locate(golden[0]).folder / "lock.json").read_text()
+    content = json.loads(text)
+    assert text == json.dumps(content, indent=1) + "\n", CHANGED
+    check = content.pop("check")
+    plain = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    assert blake3(plain.encode()).hexdigest() == check, CHANGED
 
 
 def test_the_specification_is_right_about_canonical_json():

@@ -14,10 +14,12 @@ from blake3 import blake3
 from numcodecs import blosc
 
 import tersgen
+from tersgen.build.convert import convert
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import make_plan
 from tersgen.build.repair import repair
 from tersgen.build.run import run
+from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import give_tag, list_tags, locate
@@ -27,7 +29,8 @@ from tersgen.schema.fields import field_table
 from tersgen.schema.manifest import JournalLine, Manifest
 from tersgen.schema.recipe import Recipe
 from tersgen.schema.split import SplitRule
-from tersgen.store.encode import checksum, shard_parts
+from tersgen.store.encode import checksum, fill_up, shard_parts
+from tersgen.store.home import make_store
 from tersgen.store.interface import Chunk
 from tersgen.store.journal import read_journal
 from tersgen.store.layout import leaf_rows
@@ -439,6 +442,63 @@ def test_a_small_file_cannot_hold_huge_rows(data):
     text = refused(data, "maps", 0)
     assert "expected at least" in text
     assert "missing" in refused(data, "maps", 299)
+
+
+# ---- labels
+
+COUNTED = """
+import resource, sys
+from tersgen.dataset.verify import verify
+verify(sys.argv[1], quick=True)
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), now + (1 << 30)))
+sys.stdout.write(" ".join(fault.kind for fault in verify(sys.argv[1], threads=1).faults))
+"""
+
+
+def with_label(path, row, label):
+    """Write a shard again in which one label is another, with checksums that fit."""
+    dataset, home = tersgen.open(path), locate(path)
+    manifest = dataset.manifest
+    layout = checked_layout(path, manifest, dataset.recipe)
+    store = make_store(home, dataset.recipe, manifest.fields, layout, manifest.classes)
+    shard, inside = divmod(row, layout.shard_rows)
+    first = shard * layout.shard_rows
+    chunks = {}
+    for spec in manifest.fields:
+        values = dataset[spec.name][first : first + layout.shard_rows].copy()
+        if spec.name == "label":
+            values[inside] = label
+        parts = [values[at : at + layout.chunk_rows] for at in range(0, len(values), 64)]
+        full = [fill_up(part, layout.chunk_rows, spec) for part in parts]
+        chunks[spec.name] = [store.encode_chunk(part, spec) for part in full]
+    for file in store.shard_files(shard, len(values), chunks):
+        (home.folder / file.path).write_bytes(b"".join(file.parts))
+
+
+@pytest.mark.parametrize("label", [-1, 3, 1000, 2**31 - 1, -(2**31)])
+@pytest.mark.parametrize("name", ["data.zarr", "data.h5"])
+def test_labels_of_no_species_are_damage(original, data, tmp_path, name, label):
+    path = tmp_path / name
+    if name == "data.h5":
+        convert(original, path, "hdf5")
+    with_label(path, 270, label)
+    message = f"row 270: expected a label from 0 to 2, got label {label}; verify the dataset"
+    dataset = tersgen.open(path)
+    assert dataset.sample(269)["species"] in dataset.classes
+    for row in (270, -30):
+        with pytest.raises(DamagedDataError, match=message) as caught:
+            dataset.sample(row)
+        assert str(path) in str(caught.value)
+    with pytest.raises(DamagedDataError, match=message):
+        make_split(path, "other", SplitRule(seed=5))
+    with pytest.raises(DamagedDataError, match=message):
+        convert(path, tmp_path / "copy.zarr", "zarr")
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTED, path], capture_output=True, text=True, check=False
+    )
+    assert "digest" in done.stdout, done.stderr
+    assert repair(path).verified.sound
 
 
 # ---- names

@@ -193,3 +193,19 @@ def test_the_reader_written_from_the_specification_sees_damage(grown, tmp_path, 
     assert done.returncode != 0
     assert "sound" not in done.stdout
     assert "refused" in done.stderr or "OSError" in done.stderr  # HDF5 has its own error
+
+
+def test_the_reader_written_from_the_specification_sees_lost_chunks(grown, tmp_path):
+    shutil.copytree(grown, tmp_path / "copy")
+    path = tmp_path / "copy" / "d.h5.d" / "shards" / "000000.h5"
+    with h5py.File(path) as file:
+        chunk = file["label"].id.get_chunk_info_by_coord((64,))
+    with path.open("r+b") as opened:
+        opened.seek(chunk.byte_offset)
+        opened.write(bytes(chunk.size))
+    with h5py.File(tmp_path / "copy" / "d.h5") as index:
+        assert not index["label"][64:128].any()  # HDF5 itself notices nothing
+    done = run_example(tmp_path / "copy" / "d.h5")
+    assert done.returncode != 0
+    assert "refused" in done.stderr
+    assert "CRC32C" in done.stderr

@@ -101,7 +101,7 @@ def test_an_incomplete_dataset_says_how_to_go_on(copy):
 
 def test_an_extension_under_way_is_no_fault(copy):
     plan = plan_extension(copy, None, 1500).plan
-    (copy / "lock.json").write_text(plan.lock().model_dump_json())
+    (copy / "lock.json").write_text(plan.lock().text)
     found = verify(copy)
     assert found.sound
     assert f"tersgen extend {copy} --to 1500" in found.notes[0]

@@ -6,7 +6,9 @@ import tersgen
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
+from tersgen.dataset.documents import COPIES
 from tersgen.dataset.splits import make_split
+from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import (
     delete_tag,
     find_version,
@@ -112,3 +114,40 @@ def test_a_path_may_have_the_sign_itself(tiny_recipe, tmp_path):
     assert tersgen.open(tmp_path / "me@home.zarr").n_samples == 10
     give_tag(locate(tmp_path / "me@home.zarr"), "v1", None)
     assert tersgen.open(f"{tmp_path / 'me@home.zarr'}@v1").n_samples == 10
+
+
+def test_copies_that_a_killed_writer_did_not_make_are_made_by_the_next(data):
+    home = locate(data)
+    copies = home.folder / "versions" / "copies"
+    kept = {path.name: path.read_bytes() for path in copies.iterdir()}
+    manifest = find_version(home, None)
+    (copies / "tag-split.json").unlink()
+    assert [fault.kind for fault in verify(data, quick=True).faults] == ["tag"]
+    give_tag(home, "split", "split")  # the same again
+    assert verify(data, quick=True).sound
+    for version in (manifest.version, manifest.parent):
+        (copies / f"{version}.json").unlink()
+    assert [fault.kind for fault in verify(data, quick=True).faults] == ["version", "version"]
+    make_split(data, "other", SplitRule(seed=3))
+    assert verify(data, quick=True).sound
+    assert {name: (copies / name).read_bytes() for name in kept} == kept
+
+
+def test_a_damaged_version_is_not_copied(data):
+    home = locate(data)
+    parent = find_version(home, None).parent
+    page, copy = (home.folder / place / f"{parent}.json" for place in ("versions", COPIES))
+    copy.unlink()
+    page.write_text(page.read_text().replace('"change": "', '"change": "not '))
+    make_split(data, "other", SplitRule(seed=3))
+    assert not copy.exists()
+    assert {fault.path for fault in verify(data, quick=True).faults} == {str(page), str(copy)}
+
+
+def test_a_tag_that_is_taken_says_so_and_changes_no_copy(data):
+    home = locate(data)
+    copy = home.folder / COPIES / "tag-split.json"
+    before = copy.read_bytes()
+    with pytest.raises(OutputError, match=r"names version .*, and tags do not move"):
+        give_tag(home, "split", "v1.0")
+    assert copy.read_bytes() == before

@@ -1,8 +1,8 @@
 """Make the golden datasets of the current format version; run it only when the version is raised.
 
 ``python tests/golden/make.py`` writes, beside itself, ``vN.zarr``, ``vN.h5`` with its folder, and
-``vN.json`` with what readers must find in them. Files of older versions stay: they show that their
-datasets are refused by name.
+``vN.json`` with what readers must find in them. Remove those of the version before, which is
+refused.
 """
 
 import json

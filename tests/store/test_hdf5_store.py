@@ -7,86 +7,18 @@ import time
 import zlib
 from pathlib import Path
 
+import google_crc32c
 import h5py
 import numpy as np
 import pytest
 
 from tersgen.errors import DamagedDataError
-from tersgen.sampling.block import Generator
 from tersgen.store.encode import fill_up
 from tersgen.store.hdf5_store import Hdf5Store
 from tersgen.store.layout import Layout
 
-LAYOUT = Layout(chunk_rows=16, shard_rows=64)
 ROWS = 100
 """A shard of 64 rows and one of 36, whose last chunk is not full."""
-
-
-class Made:
-    """A dataset as its builder would leave it, written plainly."""
-
-    def __init__(self, recipe, path):
-        self.generator = Generator(recipe)
-        self.path, self.folder = path, path.with_name(path.name + ".d")
-        self.table = {spec.name: spec for spec in self.generator.table}
-        classes = [species.name for species in recipe.library.species]
-        attributes = {"recipe": "recipe.json"}
-        self.store = Hdf5Store(
-            path, self.folder, recipe, self.generator.table, LAYOUT, classes, attributes
-        )
-        (self.folder / "shards").mkdir(parents=True)
-
-    def shard(self, number, n_rows):
-        """The bytes of a shard."""
-        first = number * LAYOUT.shard_rows
-        rows = self.generator.block(first, first + n_rows)
-        chunks = {
-            name: [
-                self.store.encode_chunk(fill_up(rows[name][k : k + 16], 16, spec), spec)
-                for k in range(0, n_rows, 16)
-            ]
-            for name, spec in self.table.items()
-        }
-        [file] = self.store.shard_files(number, n_rows, chunks)
-        assert (file.path,) == self.store.shard_paths(number)
-        return b"".join(file.parts)
-
-    def write(self, n_samples):
-        for number in range(LAYOUT.n_shards(n_samples)):
-            n_rows = min(LAYOUT.shard_rows, n_samples - number * LAYOUT.shard_rows)
-            self.shard_path(number).write_bytes(self.shard(number, n_rows))
-        for path, parts in self.store.metadata_files(n_samples).items():
-            path.write_bytes(b"".join(parts))
-
-    def shard_path(self, number):
-        return self.folder / self.store.shard_paths(number)[0]
-
-    def read(self, number, name, n_rows):
-        spec, path = self.table[name], self.shard_path(number)
-        assert self.store.array_path(number, spec) == self.store.shard_paths(number)[0]
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            places = self.store.chunk_table(path, descriptor, spec, n_rows)
-            assert places.dtype == np.int64
-            stored = [os.pread(descriptor, size, offset) for offset, size in places.tolist()]
-        finally:
-            os.close(descriptor)
-        return np.concatenate([self.store.decode_chunk(data, spec) for data in stored])[:n_rows]
-
-
-@pytest.fixture(scope="module")
-def made(tiny_recipe, tmp_path_factory):
-    # a name that HDF5 would take for a pattern, and not ASCII
-    dataset = Made(tiny_recipe, tmp_path_factory.mktemp("hdf5") / "50%b µ.h5")
-    dataset.write(ROWS)
-    return dataset
-
-
-@pytest.fixture
-def fresh(tiny_recipe, tmp_path):
-    dataset = Made(tiny_recipe, tmp_path / "data.h5")
-    dataset.write(ROWS)
-    return dataset
 
 
 def same(left, right):
@@ -185,8 +117,10 @@ def test_viewers_find_what_to_plot(made):
 @pytest.mark.parametrize(
     "absent", [{"maps": False}, {"spectra": False}, {"spectra": False, "maps": False}]
 )
-def test_a_dataset_without_some_arrays_has_an_index(tiny_recipe, changed, tmp_path, absent):
-    made = Made(changed(tiny_recipe, fields=absent), tmp_path / "data.h5")
+def test_a_dataset_without_some_arrays_has_an_index(
+    hdf5_dataset, tiny_recipe, changed, tmp_path, absent
+):
+    made = hdf5_dataset(changed(tiny_recipe, fields=absent), tmp_path / "data.h5")
     made.write(20)
     with h5py.File(made.path) as file:
         assert ("raman_shift" in file) == absent.get("spectra", True)
@@ -194,8 +128,8 @@ def test_a_dataset_without_some_arrays_has_an_index(tiny_recipe, changed, tmp_pa
         assert same(file["label"][()], made.generator.labels(0, 20))
 
 
-def test_bytes_are_the_same_every_time(tiny_recipe, tmp_path):
-    first, second = (Made(tiny_recipe, tmp_path / name / "data.h5") for name in "ab")
+def test_bytes_are_the_same_every_time(hdf5_dataset, tiny_recipe, tmp_path):
+    first, second = (hdf5_dataset(tiny_recipe, tmp_path / name / "data.h5") for name in "ab")
     first.write(ROWS)
     time.sleep(1.1)  # HDF5 would store times of whole seconds
     second.write(ROWS)
@@ -215,11 +149,12 @@ def test_threads_may_share_a_store(made):
     assert len(shards) == 8
 
 
-def test_many_classes_fit(tiny_recipe, tmp_path):
-    made = Made(tiny_recipe, tmp_path / "data.h5")
+def test_many_classes_fit(hdf5_dataset, tiny_recipe, tmp_path):
+    made = hdf5_dataset(tiny_recipe, tmp_path / "data.h5")
     names = [f"species {k} {'x' * 48}" for k in range(3000)]
+    layout = Layout(chunk_rows=16, shard_rows=64)
     made.store = Hdf5Store(
-        made.path, made.folder, tiny_recipe, made.generator.table, LAYOUT, names, {}
+        made.path, made.folder, tiny_recipe, made.generator.table, layout, names, {}
     )
     made.write(20)
     for path in (made.path, made.shard_path(0)):
@@ -228,8 +163,8 @@ def test_many_classes_fit(tiny_recipe, tmp_path):
 
 
 @pytest.mark.parametrize(("chunk_rows", "shard_rows"), [(1, 1), (1, 65536), (32, 32)])
-def test_any_layout_fits(tiny_recipe, tmp_path, chunk_rows, shard_rows):
-    made = Made(tiny_recipe, tmp_path / "data.h5")
+def test_any_layout_fits(hdf5_dataset, tiny_recipe, tmp_path, chunk_rows, shard_rows):
+    made = hdf5_dataset(tiny_recipe, tmp_path / "data.h5")
     layout = Layout(chunk_rows=chunk_rows, shard_rows=shard_rows)
     made.store = Hdf5Store(
         made.path, made.folder, tiny_recipe, made.generator.table, layout, ["a"], {}
@@ -258,17 +193,18 @@ def test_a_chunk_must_have_its_size_and_checksum(made):
     spec = made.table["spectra"]
     values = np.random.default_rng(1).random((16, 64)).astype(np.float16)
     data = b"".join(made.store.encode_chunk(values, spec))
-    decoded = made.store.decode_chunk(data, spec)
+    check = google_crc32c.value(data)
+    decoded = made.store.decode_chunk(data, check, spec)
     assert same(decoded, values)
     assert not decoded.flags.writeable
     for wrong in (b"", data[:-1], data + b"\0", data[:-4]):
         with pytest.raises(DamagedDataError, match="expected a chunk of 2052 bytes, got"):
-            made.store.decode_chunk(wrong, spec)
+            made.store.decode_chunk(wrong, check, spec)
     for position in (0, 1000, len(data) - 1):
         flipped = bytearray(data)
         flipped[position] ^= 8
-        with pytest.raises(DamagedDataError, match="checksum"):
-            made.store.decode_chunk(bytes(flipped), spec)
+        with pytest.raises(DamagedDataError, match=f"expected .* {check:08x}, got"):
+            made.store.decode_chunk(bytes(flipped), check, spec)
 
 
 # Files that nobody should trust. Each takes a new HDF5 file and makes "spectra" in it.
@@ -491,6 +427,41 @@ def test_a_disk_that_fails_is_an_error(made, monkeypatch):
         os.close(descriptor)
 
 
+def index_of(folder, make):
+    with h5py.File(folder / "index.h5", "w", libver=("v110", "v110")) as file:
+        make(file, folder)
+    return (folder / "index.h5").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (external_link, "found a link"),
+        (soft_link, "found a link"),
+        (lambda f, _: create(f), "spectra: expected a virtual dataset, found another"),
+        (lambda f, _: create(f, name="maps"), "found none"),
+        (virtual, "expected it to name data.h5.d/shards/000000.h5, got /.*/source.h5"),
+        (endless_virtual, "expected it to name data.h5.d/shards/000000.h5, got /.*/source.h5"),
+    ],
+)
+def test_crafted_indexes_are_refused_and_not_followed(fresh, tmp_path, make, message):
+    fresh.store.check_sources(fresh.path.read_bytes())
+    with pytest.raises(DamagedDataError, match=message):
+        fresh.store.check_sources(index_of(tmp_path, make))
+
+
+@pytest.mark.parametrize("data", [b"", b"<html>", bytes(5000)])
+def test_an_index_that_is_none_is_refused(fresh, data):
+    with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
+        fresh.store.check_sources(data)
+
+
+def test_an_index_cut_short_is_refused(fresh):
+    data = fresh.path.read_bytes()
+    with pytest.raises(DamagedDataError):
+        fresh.store.check_sources(data[: len(data) // 2])
+
+
 FLIPS = """
 import sys
 from pathlib import Path
@@ -499,7 +470,7 @@ from tersgen import Recipe
 from tersgen.errors import DamagedDataError
 
 sys.path.insert(0, sys.argv[1])
-from test_hdf5_store import Made
+from conftest import Made
 
 recipe = Recipe.model_validate_json(Path("recipe.json").read_text())
 made = Made(recipe, Path("flips.h5").absolute())

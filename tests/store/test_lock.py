@@ -157,8 +157,8 @@ def test_who_was_replaced_finds_out_and_leaves_the_new_lock_alone(tmp_path):
 
 def test_who_takes_a_lock_removes_what_was_not_finished(tmp_path):
     (tmp_path / "label").mkdir()
-    for path in (tmp_path / "label" / "c.0.abc.partial", tmp_path / "manifest.json.7.partial"):
-        path.write_text("half")
+    for name in ("label/c.0.0123456789abcdef.partial", "manifest.json.7.partial"):
+        (tmp_path / name).write_text("half")
     (tmp_path / "label" / "c.0").write_text("whole")
     with BuilderLock(tmp_path):
         assert names(tmp_path) == ["builder.1.lock", "label"]

@@ -1,0 +1,108 @@
+"""Fixtures of the tests of stores: HDF5 datasets as their builder would leave them."""
+
+import os
+
+import h5py
+import numpy as np
+import pytest
+
+from tersgen.sampling.block import Generator
+from tersgen.store.encode import fill_up
+from tersgen.store.hdf5_store import Hdf5Store
+from tersgen.store.layout import Layout
+
+LAYOUT = Layout(chunk_rows=16, shard_rows=64)
+ROWS = 100
+"""A shard of 64 rows and one of 36, whose last chunk is not full."""
+
+
+class Made:
+    """A dataset as its builder would leave it, written plainly."""
+
+    def __init__(self, recipe, path):
+        self.generator = Generator(recipe)
+        self.path, self.folder = path, path.with_name(path.name + ".d")
+        self.table = {spec.name: spec for spec in self.generator.table}
+        classes = [species.name for species in recipe.library.species]
+        attributes = {"recipe": "recipe.json"}
+        self.store = Hdf5Store(
+            path, self.folder, recipe, self.generator.table, LAYOUT, classes, attributes
+        )
+        (self.folder / "shards").mkdir(parents=True)
+
+    def shard(self, number, n_rows):
+        """The bytes of a shard."""
+        first = number * LAYOUT.shard_rows
+        rows = self.generator.block(first, first + n_rows)
+        chunks = {
+            name: [
+                self.store.encode_chunk(fill_up(rows[name][k : k + 16], 16, spec), spec)
+                for k in range(0, n_rows, 16)
+            ]
+            for name, spec in self.table.items()
+        }
+        [file] = self.store.shard_files(number, n_rows, chunks)
+        assert (file.path,) == self.store.shard_paths(number)
+        return b"".join(file.parts)
+
+    def write(self, n_samples):
+        for number in range(LAYOUT.n_shards(n_samples)):
+            n_rows = min(LAYOUT.shard_rows, n_samples - number * LAYOUT.shard_rows)
+            self.shard_path(number).write_bytes(self.shard(number, n_rows))
+        for path, parts in self.store.metadata_files(n_samples).items():
+            path.write_bytes(b"".join(parts))
+
+    def shard_path(self, number):
+        return self.folder / self.store.shard_paths(number)[0]
+
+    def read(self, number, name, n_rows):
+        spec, path = self.table[name], self.shard_path(number)
+        assert self.store.array_path(number, spec) == self.store.shard_paths(number)[0]
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            places = self.store.chunk_table(path, descriptor, spec, n_rows)
+            assert places.dtype == np.int64
+            rows = [
+                self.store.decode_chunk(os.pread(descriptor, size, offset), check, spec)
+                for offset, size, check in places.tolist()
+            ]
+        finally:
+            os.close(descriptor)
+        return np.concatenate(rows)[:n_rows]
+
+    def place(self, shard, name, number=0):
+        """Where a stored chunk lies in the file of a shard."""
+        with h5py.File(self.shard_path(shard)) as file:
+            array = file[name]
+            first = (number * array.chunks[0], *[0] * (array.ndim - 1))
+            chunk = array.id.get_chunk_info_by_coord(first)
+        return slice(chunk.byte_offset, chunk.byte_offset + chunk.size)
+
+    def change(self, shard, change):
+        """Change the bytes of a shard's file."""
+        data = bytearray(self.shard_path(shard).read_bytes())
+        change(data)
+        self.shard_path(shard).write_bytes(data)
+
+
+@pytest.fixture(scope="session")
+def hdf5_dataset():
+    """Return what makes a dataset from a recipe and a path."""
+    return Made
+
+
+@pytest.fixture(scope="module")
+def made(tiny_recipe, tmp_path_factory):
+    """Return a dataset that no test changes."""
+    # a name that HDF5 would take for a pattern, and not ASCII
+    dataset = Made(tiny_recipe, tmp_path_factory.mktemp("hdf5") / "50%b µ.h5")
+    dataset.write(ROWS)
+    return dataset
+
+
+@pytest.fixture
+def fresh(tiny_recipe, tmp_path):
+    """Return a dataset for one test."""
+    dataset = Made(tiny_recipe, tmp_path / "data.h5")
+    dataset.write(ROWS)
+    return dataset
