@@ -1,49 +1,60 @@
-"""The command line of ``ters_train``."""
+"""The command line of ``ters_train``: one command per file."""
 
-import json
-from pathlib import Path
+import sys
+import warnings
+from importlib import import_module
 from typing import Any
 
 import click
 
-from tersgen.errors import TersError
+from tersgen.errors import TersError, TersWarning
+from tersgen.schema.loading import printable
 
 from .. import __version__
 
+_COMMANDS = {
+    "bench-loader": "Measure how fast batches come, and say what bounds it.",
+    "evaluate": "Score a trained model on a part of a dataset.",
+    "export": "Write a trained model as ONNX.",
+    "fit": "Train a model, or go on with a run.",
+    "inspect": "Show what a model would be trained on.",
+    "predict": "Name the species of measured spectra.",
+}
 
-class _Group(click.Group):
+
+class _LazyGroup(click.Group):
+    """A group whose commands are imported when called: ``--help`` stays quick."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f".{cmd_name.replace('-', '_')}", __name__)
+        command: click.Command = module.command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except TersError as error:
-            raise click.ClickException(" ".join(str(error).split())) from error
+            raise click.ClickException(printable(" ".join(str(error).split()))) from error
 
 
-@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="ters-train")
 def main() -> None:
     """Train on TERS datasets."""
+    warnings.showwarning = _show_warning
 
 
-@main.command("inspect")
-@click.option(
-    "--data", type=click.Path(path_type=Path), required=True, help="Dataset or recipe file."
-)
-@click.option(
-    "--input", "kind", type=click.Choice(["spectrum", "map", "both"]), default="spectrum",
-    show_default=True, help="What the model sees.",
-)  # fmt: skip
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def inspect(data: Path, kind: Any, as_json: bool) -> None:
-    """Show the inputs and classes that a model would be trained on."""
-    from tersgen.dataset.opening import open as open_dataset
-
-    from ..config import make_feed
-
-    feed = make_feed(open_dataset(data), kind)
-    if as_json:
-        click.echo(json.dumps({"inputs": feed.inputs, "classes": feed.classes}))
-        return
-    for name, shape in feed.inputs.items():
-        click.echo(f"{name}: {' x '.join(str(size) for size in shape)}")
-    click.echo(f"{len(feed.classes)} classes: {', '.join(feed.classes)}")
+def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
+    if issubclass(category, TersWarning):
+        click.echo(f"Warning: {message}", err=True)
+    elif sys.warnoptions:
+        click.echo(f"{category.__name__}: {message}", err=True)

@@ -1,0 +1,52 @@
+"""litdata: rows as one flat array each, chunks of 64 MB, its own shuffle."""
+
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from common import Epoch, flat_batches, load_fields, load_matrix, main, save_fields
+from litdata import StreamingDataLoader, StreamingDataset, optimize
+
+SETTINGS = (
+    "0 workers",
+    "2 workers",
+    "0 workers, collated by torch",
+    "2 workers, collated by torch",
+)
+
+
+def _row(index: int, source: Path) -> np.ndarray:
+    return np.array(load_matrix(source)[index])
+
+
+def write(folder: Path, source: Path) -> None:
+    """Write all rows with ``litdata.optimize``."""
+    save_fields(folder, load_fields(source))
+    n = len(load_matrix(source))
+    optimize(
+        partial(_row, source=source),
+        inputs=list(range(n)),
+        output_dir=str(folder / "data"),
+        chunk_bytes="64MB",
+        num_workers=2,
+    )
+
+
+def _stack(rows: list[np.ndarray]) -> torch.Tensor:
+    return torch.from_numpy(np.stack(rows))
+
+
+def read(folder: Path, batch: int, setting: str) -> Epoch:
+    """Read with its own data loader."""
+    fields = load_fields(folder)
+    own = {} if setting.endswith("torch") else {"collate_fn": _stack}
+    dataset = StreamingDataset(str(folder / "data"), shuffle=True, drop_last=False)
+    loader = StreamingDataLoader(
+        dataset, batch_size=batch, num_workers=int(setting[0]), drop_last=False, **own
+    )
+    return lambda: flat_batches(loader, fields, torch.as_tensor)
+
+
+if __name__ == "__main__":
+    main(write, read, SETTINGS, "float32")

@@ -1,0 +1,114 @@
+"""``ters-train evaluate``."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    COUNT,
+    FILE,
+    damage_option,
+    device_option,
+    json_option,
+    tell_repaired,
+    threads_option,
+)
+
+
+@click.command("evaluate")
+@click.argument("run", type=FILE)
+@click.option("--data", type=FILE, required=True, help="Dataset, or recipe of the run.")
+@click.option("--split", "part", default="test", show_default=True, help="Part that is scored.")
+@click.option("--split-name", default="default", show_default=True, help="Split of the dataset.")
+@click.option("--batch-size", type=COUNT, help="Rows of a batch.  [default: that of the run]")
+@click.option("--out", type=FILE, help="Folder for results.  [default: RUN/evaluation-PART]")
+@threads_option
+@damage_option
+@device_option
+@json_option
+def command(
+    run: Path,
+    data: Path,
+    part: str,
+    split_name: str,
+    batch_size: int | None,
+    out: Path | None,
+    threads: int | None,
+    on_damage: Any,
+    device: str | None,
+    as_json: bool,
+) -> None:
+    """Score the best model of a run on a part of a dataset, each row of it once.
+
+    Writes scores.json, confusion.json, confusion.png and report.html.
+    """
+    from tersgen.schema.loading import validate
+
+    from ..config import OrderConfig, StreamConfig
+    from ..data.rows import rows_of_part
+    from ..engine.evaluate import evaluate, in_order
+    from ..engine.optimiser import Precision
+    from ..engine.ranks import joined
+    from ..engine.results import make_report, write_results
+    from ..engine.trained import check_fits, load_trained
+    from ..losses import Loss
+    from ..planning import fields_of, identity, open_data
+    from ..reporting.logs import read_log
+
+    with joined(device) as ranks:
+        trained = load_trained(run, ranks.device)
+        config = trained.state.config
+        place = config.data.model_copy(
+            update={"path": str(data), "split": split_name, "version": None, "digest": None}
+        )
+        dataset = open_data(place)
+        check_fits(trained, dataset)
+        order = validate(
+            OrderConfig,
+            {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
+            "evaluate",
+        )
+        stream = in_order(
+            dataset,
+            rows_of_part(dataset, place, part),
+            fields_of(config),
+            order,
+            StreamConfig(threads=threads, on_damage=on_damage or "stop"),
+            ranks,
+        )
+        loss = Loss(config.loss.model_copy(update={"class_weights": False})).to(ranks.device)
+        precision = Precision(config.engine.amp, ranks.device)
+        scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks)
+    if not ranks.is_first:
+        return
+    tell_repaired(stream.n_repaired, data)
+    digest, _ = identity(dataset)
+    home = run if not (run / "state.json").exists() else run.parent.parent
+    folder = out or home / f"evaluation-{part}"
+    facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
+    report = make_report(home.name, config, dataset, scores, part, read_log(home), facts)
+    write_results(folder, report)
+    if as_json:
+        text = {
+            "run": str(run),
+            "checkpoint": str(trained.folder),
+            "data": str(data),
+            "digest": digest,
+            "trained_on": config.data.digest,
+            "part": part,
+            "classes": trained.state.classes,
+            **scores.model_dump(mode="json"),
+        }
+        click.echo(json.dumps(text))
+        return
+    if digest != config.data.digest:
+        click.echo("Note: this is not the dataset that the model was trained on", err=True)
+    click.echo(
+        f"{scores.n_samples} samples of {part}: accuracy {scores.accuracy:.4f}, "
+        f"macro-F1 {scores.macro_f1:.4f}"
+    )
+    for line in scores.describe_confusions(trained.state.classes, 5):
+        click.echo(f"  {line}")
+    click.echo(f"results: {folder}")

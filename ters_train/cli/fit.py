@@ -1,0 +1,215 @@
+"""``ters-train fit``."""
+
+import signal
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tersgen.errors import ConfigError, OutputError
+
+from .options import (
+    COUNT,
+    FILE,
+    INPUTS,
+    damage_option,
+    device_option,
+    settings_from,
+    tell_repaired,
+    threads_option,
+)
+from .stopping import stoppable
+
+
+@click.command("fit")
+@click.option("--data", type=FILE, help="Dataset, or a version of one: data.zarr@v1.0.")
+@click.option("--recipe", type=FILE, help="Recipe file: rows are generated, none are stored.")
+@click.option("--n", "n_samples", type=COUNT, help="Training rows of a recipe.  [default: 100000]")
+@click.option("--input", "kind", type=INPUTS, help="What the model sees.  [default: its model's]")
+@click.option("--model", type=click.Choice(["cnn", "vit", "cnn+vit"]), help="[default: cnn]")
+@click.option("--out", type=FILE, help="Folder for checkpoints, log and report.")
+@click.option("--resume", type=FILE, help="Folder of a run to go on with.")
+@click.option("--split", help="Split of the dataset.  [default: default]")
+@click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]")
+@click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes.")
+@click.option("--lr", type=float, help="Learning rate.  [default: 0.002]")
+@click.option("--amp", type=click.Choice(["off", "fp16", "bf16"]), help="Mixed precision.")
+@click.option("--tensor-loss", type=float, help="Weight of the loss on Raman tensors.")
+@click.option("--ema", type=float, help="Decay of an average of the weights, such as 0.999.")
+@click.option("--patience", type=COUNT, help="Stop after so many epochs without a better F1.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]")
+@click.option("--checkpoint-steps", type=COUNT, help="Steps between checkpoints.")
+@click.option("--compile", "compiled", is_flag=True, default=None, help="Use torch.compile.")
+@click.option("--deterministic", is_flag=True, default=None, help="The same bits each time.")
+@click.option("--config", type=FILE, help="Settings: TOML, YAML or JSON.")
+@click.option(
+    "--set", "settings", multiple=True, metavar="FIELD=VALUE",
+    help="Set a field of the run, e.g. model.cnn.depth=2; may be repeated.",
+)  # fmt: skip
+@threads_option
+@damage_option
+@device_option
+@click.option(
+    "--take-over", is_flag=True,
+    help="Go on with a run that a process on another machine holds, which you know to be dead.",
+)  # fmt: skip
+@click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--dry-run", is_flag=True, help="Print the configuration and do nothing.")
+def command(
+    data: Path | None,
+    recipe: Path | None,
+    n_samples: int | None,
+    kind: Any,
+    model: str | None,
+    out: Path | None,
+    resume: Path | None,
+    split: str | None,
+    settings: tuple[str, ...],
+    config: Path | None,
+    device: str | None,
+    take_over: bool,
+    quiet: bool,
+    dry_run: bool,
+    **options: Any,
+) -> None:
+    """Train a model on a dataset or a recipe, or go on with a run.
+
+    \b
+    ters-train fit --data data.zarr --out runs/cnn
+    ters-train fit --resume runs/cnn
+    torchrun --nproc-per-node 2 -m ters_train fit --data data.zarr --out runs/cnn
+    """
+    names = {
+        "epochs": "optim.epochs",
+        "lr": "optim.lr",
+        "batch_size": "order.batch_size",
+        "amp": "engine.amp",
+        "tensor_loss": "loss.tensor_loss",
+        "ema": "engine.ema",
+        "patience": "engine.patience",
+        "seed": "engine.seed",
+        "checkpoint_steps": "engine.checkpoint_steps",
+        "compiled": "engine.compile",
+        "deterministic": "engine.deterministic",
+        "threads": "stream.threads",
+        "on_damage": "stream.on_damage",
+    }
+    wanted = settings_from(config, settings, {names[key]: value for key, value in options.items()})
+    if resume is not None:
+        given = [data, recipe, n_samples, kind, model, out, split, config, *settings]
+        changed = [key for key in options if options[key] is not None]
+        if any(one is not None for one in given) or {*changed} - {"threads", "on_damage"}:
+            raise click.UsageError(
+                "--resume: a run goes on as it was begun; expected no other option than "
+                "--threads, --on-damage, --device and --quiet"
+            )
+        _go(resume, _resumed(resume, wanted), device, quiet, dry_run, take_over, resume=True)
+        return
+    if (data is None) == (recipe is None):
+        raise click.UsageError("expected one of --data and --recipe (or --resume)")
+    if out is None and not dry_run:
+        raise click.UsageError("expected --out, a folder for the run")
+    if data is not None and n_samples is not None:
+        raise click.UsageError("--n: a dataset has its rows; expected it with --recipe only")
+    run = _begun(
+        data or recipe or Path(), recipe is not None, n_samples, kind, model, split, wanted
+    )
+    _go(out or Path("run"), run, device, quiet, dry_run, take_over, resume=False)
+
+
+def _begun(
+    path: Path,
+    is_recipe: bool,
+    n_samples: int | None,
+    kind: Any,
+    model: str | None,
+    split: str | None,
+    wanted: dict[str, Any],
+) -> Any:
+    """Return the configuration of a new run."""
+    from tersgen.schema.loading import validate
+
+    from ..config import DataConfig
+    from ..planning import MODELS, make_config, open_data
+
+    if is_recipe and not path.is_file():
+        raise ConfigError(f"{path}: expected a recipe file, found none")
+    own = wanted.pop("data", {})
+    kind = kind or own.get("input")
+    if model is None:
+        model = next((name for name, fed in MODELS.items() if fed == kind), "cnn")
+    given = {"input": kind or MODELS[model], "n_samples": n_samples, "split": split}
+    place = path.parent.resolve() / path.name
+    chosen = {key: value for key, value in given.items() if value is not None}
+    data = validate(DataConfig, {**own, "path": str(place), **chosen}, "run")
+    return make_config(open_data(data), data, model, wanted)
+
+
+def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:
+    """Return the configuration of a run that goes on."""
+    from tersgen.schema.loading import read_text, validate_text
+
+    from ..config import RunConfig, StreamConfig
+    from ..engine.checkpoint import CONFIG
+
+    if not (folder / CONFIG).is_file():
+        raise ConfigError(f"{folder}: expected a run to go on with, found no {CONFIG} in it")
+    run = validate_text(RunConfig, read_text(folder / CONFIG), str(folder / CONFIG))
+    stream = {**run.stream.model_dump(), **wanted.get("stream", {})}
+    return run.model_copy(update={"stream": StreamConfig.model_validate(stream)})
+
+
+def _go(
+    folder: Path,
+    config: Any,
+    device: str | None,
+    quiet: bool,
+    dry_run: bool,
+    take_over: bool,
+    resume: bool,
+) -> None:
+    if dry_run:
+        click.echo(config.model_dump_json(indent=1))
+        return
+    from ..engine.fit import fit, is_run
+    from ..engine.ranks import joined
+    from .watching import Watcher
+
+    if not resume and is_run(folder):
+        raise OutputError(
+            f"{folder}: holds a run already; go on with it: ters-train fit --resume {folder}, or "
+            "give another --out"
+        )
+    with ExitStack() as stack:
+        stop = stack.enter_context(stoppable())
+        ranks = stack.enter_context(joined(device))
+        ranks.meet()  # nobody writes before all have looked
+        if ranks.is_first and not quiet and sys.stderr.isatty():
+            what = f"{config.data.input} to {config.model.n_classes} classes"
+            click.echo(
+                f"{folder}: {what}, {config.optim.epochs} epochs on {ranks.device}", err=True
+            )
+        watcher = Watcher(stop, quiet or not ranks.is_first)
+        stack.callback(watcher.close)
+        done = fit(config, folder, ranks, watcher, resume, take_over)
+    if not ranks.is_first:
+        return
+    if not done.finished:
+        name = signal.Signals(stop.signal or signal.SIGTERM).name
+        click.echo(
+            f"stopped by {name} at step {done.position.step}, which is saved; go on: "
+            f"ters-train fit --resume {folder}",
+            err=True,
+        )
+        raise SystemExit(128 + (stop.signal or signal.SIGTERM))
+    tell_repaired(done.n_repaired, config.data.path)
+    best = done.position.best
+    if done.scores is not None and best is not None:
+        click.echo(
+            f"{folder}: {done.position.step} steps in {done.seconds:.0f} s, "
+            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data; best macro-F1 on "
+            f"{config.data.val_part} {done.scores.macro_f1:.4f}, after epoch {best.epoch + 1}"
+        )
+        click.echo(f"report: {folder / 'report.html'}")

@@ -1,0 +1,46 @@
+"""Ctrl-C and SIGTERM: the step in hand is finished and saved; a second signal ends at once."""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_REPEAT_S = 3.0
+"""So soon it is the same Ctrl-C: a launcher passes on what its processes have got themselves."""
+
+
+class Stop:
+    """Whether, and by which signal, a run was asked to stop."""
+
+    def __init__(self) -> None:
+        self.signal = 0
+
+
+@contextmanager
+def stoppable() -> Iterator[Stop]:
+    """Note the first of the signals; the next does what it did before."""
+    stop = Stop()
+    before = {one: signal.getsignal(one) for one in _SIGNALS}
+    repeat_s = _REPEAT_S if "LOCAL_RANK" in os.environ else 0.0
+    first = 0.0
+
+    def note(number: int, _: FrameType | None) -> None:
+        nonlocal first
+        if not stop.signal:
+            stop.signal, first = number, time.monotonic()
+        elif time.monotonic() - first > repeat_s:
+            for one, handler in before.items():
+                signal.signal(one, handler)
+            os.kill(os.getpid(), number)
+
+    for one, handler in before.items():
+        if handler is not signal.SIG_IGN:
+            signal.signal(one, note)
+    try:
+        yield stop
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)

@@ -1,0 +1,82 @@
+"""How a run is shown while it trains: a bar on a terminal, a line every 30 s elsewhere."""
+
+import sys
+import time
+from typing import Any
+
+import click
+from tqdm import tqdm
+
+from ..engine.checkpoint import Position
+from ..metrics import Scores
+from .stopping import Stop
+
+_EVERY_S = 30.0
+
+
+def human_time(seconds: float) -> str:
+    """Return a duration.
+
+    >>> human_time(3720)
+    '1 h 2 min'
+    """
+    if seconds < 100:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+class Watcher:
+    """Shows loss, rate, time left and the share of the time spent waiting for data."""
+
+    def __init__(self, stop: Stop, quiet: bool = False) -> None:
+        self._stop = stop
+        self._quiet = quiet
+        self._bar: tqdm[Any] | None = None
+        self._n_steps = self._first = 0
+        self._start = self._last = time.perf_counter()
+
+    @property
+    def stop(self) -> int:
+        """Number of the signal that asks to stop, or 0."""
+        return self._stop.signal
+
+    def begin(self, n_steps: int, position: Position, notes: list[str]) -> None:
+        """Start."""
+        for note in notes:
+            click.echo(f"Note: {note}", err=True)
+        if position.step:
+            click.echo(f"going on from step {position.step} of {n_steps}", err=True)
+        self._n_steps, self._first = n_steps, position.step
+        self._start = self._last = time.perf_counter()
+        if not self._quiet and sys.stderr.isatty():
+            self._bar = tqdm(
+                total=n_steps, initial=position.step, unit=" steps", dynamic_ncols=True
+            )
+
+    def step(self, step: int, loss: float, samples_per_s: float, waiting: float) -> None:
+        """Show a step."""
+        text = f"loss {loss:.4g}, {samples_per_s:.0f} samples/s, {waiting:.0%} waiting for data"
+        now = time.perf_counter()
+        if self._bar is not None:
+            self._bar.set_postfix_str(text, refresh=False)
+            self._bar.update(step - self._bar.n)
+        elif not self._quiet and now - self._last >= _EVERY_S:
+            self._last = now
+            left = (now - self._start) / (step - self._first) * (self._n_steps - step)
+            click.echo(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
+
+    def epoch(self, epoch: int, scores: Scores) -> None:
+        """Show the scores of an epoch."""
+        if self._quiet:
+            return
+        text = f"epoch {epoch + 1}: macro-F1 {scores.macro_f1:.4f}, accuracy {scores.accuracy:.4f}"
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            click.echo(text, err=True)
+
+    def close(self) -> None:
+        """Close the bar."""
+        if self._bar is not None:
+            self._bar.close()

@@ -1,0 +1,114 @@
+"""Which rows of a dataset are trained on: a part of a split, or a range of a recipe's rows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import ConfigError
+
+from ..config import DataConfig
+
+RECIPE_PARTS = ("train", "val", "test")
+"""Parts of the rows of a recipe, one behind the other."""
+
+
+@dataclass(frozen=True)
+class RowSet:
+    """Rows of a dataset, looked at in blocks of as many as are read and decoded together.
+
+    Parameters
+    ----------
+    name
+        What the rows are, for messages.
+    start, stop
+        Rows from ``start`` to ``stop`` belong to it,
+    parts, number
+        or of these only those whose part is ``number``; ``parts`` has one for each row.
+    block_rows
+        Rows of a block; blocks begin at multiples of it.
+    """
+
+    name: str
+    start: int
+    stop: int
+    block_rows: int
+    parts: NDArray[np.uint8] | None = None
+    number: int = 0
+
+    @property
+    def blocks(self) -> range:
+        """Numbers of the blocks that hold its rows, and maybe others."""
+        return range(self.start // self.block_rows, -(-self.stop // self.block_rows))
+
+    def rows_in(self, block: int) -> NDArray[np.intp]:
+        """Return its rows in a block, counted from the first row of the block, rising."""
+        first = block * self.block_rows
+        low = max(self.start, first)
+        high = min(self.stop, first + self.block_rows)
+        if self.parts is None:
+            return np.arange(low - first, high - first)
+        return np.flatnonzero(self.parts[low:high] == self.number) + (low - first)
+
+    def counts(self) -> NDArray[np.int64]:
+        """Return how many rows it has in each of ``blocks``."""
+        edges = np.clip(
+            np.arange(self.blocks.start, self.blocks.stop + 1) * self.block_rows,
+            self.start,
+            self.stop,
+        )
+        if self.parts is None:
+            return np.diff(edges)
+        if not len(self.blocks):
+            return np.zeros(0, np.int64)
+        chosen = self.parts[self.start : self.stop] == self.number
+        return np.add.reduceat(chosen, edges[:-1] - self.start, dtype=np.int64)
+
+
+def all_rows(dataset: Dataset) -> RowSet:
+    """Return every row of a dataset."""
+    return RowSet("all rows", 0, dataset.n_samples, dataset.block_rows)
+
+
+def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
+    """Return the rows of one part: of a split that is stored, or of a recipe.
+
+    Of a recipe, ``train`` is the first ``data.n_samples`` rows; ``val`` and ``test`` are a tenth as
+    many each, behind them.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such part, or it is empty.
+    """
+    block = dataset.block_rows
+    if dataset.manifest is None:
+        if part not in RECIPE_PARTS:
+            raise ConfigError(
+                f"{dataset.path}: expected one of {', '.join(RECIPE_PARTS)}, got {part!r}"
+            )
+        n, few = data.n_samples, -(-data.n_samples // 10)
+        edges = (0, n, n + few, n + 2 * few)
+        number = RECIPE_PARTS.index(part)
+        return RowSet(part, edges[number], edges[number + 1], block)
+    split = dataset.splits.get(data.split)
+    if split is None:
+        raise ConfigError(
+            f"{dataset.path}: expected a split named {data.split!r}, got "
+            f"{', '.join(dataset.splits) or 'a dataset without splits'}; make it: tersgen split "
+            f"{dataset.path} --name {data.split} --ratios train=0.8,val=0.1,test=0.1"
+        )
+    names = split.rule.names
+    if part not in names:
+        raise ConfigError(
+            f"{dataset.path}: split {data.split!r}: expected one of {', '.join(names)}, "
+            f"got {part!r}"
+        )
+    number = names.index(part)
+    if not sum(row[number] for row in split.counts):
+        raise ConfigError(
+            f"{dataset.path}: split {data.split!r}: expected rows in {part!r}, got none; choose "
+            "another part, or split again with other ratios"
+        )
+    return RowSet(part, 0, dataset.n_samples, block, dataset.parts(data.split), number)

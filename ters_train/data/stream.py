@@ -1,0 +1,275 @@
+"""Batches of a dataset, or of a recipe, in the order of training, as torch tensors.
+
+Threads read and decode; worker processes are not needed, and slower. Batches are views of memory
+that is not copied again.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch.utils.data import IterableDataset, get_worker_info
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.opening import open as open_dataset
+from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
+from tersgen.errors import ConfigError, DamagedDataError
+from tersgen.sampling.block import available_cpus
+
+from ..config import StreamConfig
+from .order import Order, Partition
+from .pump import Piece, Pump, PumpTimes, Task
+from .segments import ROW, Arrays, Pool, RowSpec, views
+
+Batch = dict[str, torch.Tensor]
+
+_LEAST_WINDOW = 2
+
+
+class Source(NamedTuple):
+    """How a stream opens its dataset again in another process."""
+
+    path: str
+    n_samples: int
+
+
+class Stream(IterableDataset[Batch]):
+    """Batches of some fields of a dataset, epoch after epoch.
+
+    Each iteration goes through one epoch and then stands at the next. It can be entered at any
+    batch (``load_state_dict``) and gives the same batches for any number of threads; each rank
+    gets its share of every batch. A batch may be kept: its memory is used again only when it is
+    gone. In a ``DataLoader`` give ``batch_size=None``, and no worker processes: they gain nothing.
+
+    Parameters
+    ----------
+    dataset
+        An open dataset, stored or generated.
+    fields
+        Names of its fields; a batch holds ``row``, the row numbers, too.
+    order
+        Which rows, in which order, cut into which batches.
+    partition
+        Which of the ranks this is.
+    config
+        Threads, memory, and what to do at a damaged chunk.
+    pin
+        Whether to lock the memory for copies to a GPU.
+
+    Raises
+    ------
+    ConfigError
+        If the batch size is not a multiple of the number of ranks, though all batches are to be
+        whole.
+    UnknownFieldError
+        If the dataset lacks a field.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        fields: Sequence[str],
+        order: Order,
+        partition: Partition | None = None,
+        config: StreamConfig | None = None,
+        pin: bool = False,
+    ) -> None:
+        self.fields = tuple(fields)
+        self.order = order
+        self.partition = partition or Partition()
+        self.config = config or StreamConfig()
+        self.epoch = 0
+        self.batch = 0
+        """Batches of the epoch that were handed out."""
+        self._repaired: set[int] = set()
+        self._pump: Pump | None = None
+        self._pool: Pool | None = None
+        self._reader: BlockSource | None = None
+        self._pin = pin
+        self._dataset: Dataset | None = dataset
+        self._source = Source(dataset.reference, dataset.n_samples)
+        self._process = os.getpid()
+        self._busy = False
+        specs = [dataset[name].spec for name in self.fields]
+        self._specs = [RowSpec(s.name, s.shape, np.dtype(s.dtype)) for s in specs]
+        self._specs.append(RowSpec(ROW, (), np.dtype(np.int64)))
+        world = self.partition.world_size
+        if order.batch_size % world:
+            raise ConfigError(
+                f"batch size: expected a multiple of the {world} processes, got {order.batch_size}"
+            )
+        self._check_memory()
+
+    def _check_memory(self) -> None:
+        row = sum(spec.bytes_of(64) for spec in self._specs) / 64
+        needed = _LEAST_WINDOW * self._segment_batches * self._share * row
+        if needed > 1e6 * self.config.prefetch_mb * 64:
+            raise ConfigError(
+                f"prefetch_mb: expected room for two groups of {self.order.mix_blocks} blocks, "
+                f"{needed / 1e6:.0f} MB; mix fewer blocks, or allow more memory"
+            )
+
+    @property
+    def _share(self) -> int:
+        """Rows of a whole batch that are this rank's."""
+        return len(self.partition.share(self.order.batch_size))
+
+    @property
+    def _segment_batches(self) -> int:
+        """Batches of a segment: about as many rows as a group has."""
+        return max(1, -(-self.order.largest_group // self.order.batch_size))
+
+    @property
+    def times(self) -> PumpTimes:
+        """Where the time of the last, or present, iteration went."""
+        return self._pump.times if self._pump else PumpTimes()
+
+    @property
+    def n_repaired(self) -> int:
+        """Blocks that were damaged and made again."""
+        return len(self._repaired)
+
+    def __len__(self) -> int:
+        """Return the number of batches of an epoch."""
+        return self.order.n_batches
+
+    def state_dict(self) -> dict[str, int]:
+        """Return where the stream stands: epoch, and batches handed out in it."""
+        return {"epoch": self.epoch, "batch": self.batch}
+
+    def load_state_dict(self, state: Mapping[str, int]) -> None:
+        """Stand where another stream of the same order stood, with any number of ranks.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such place.
+        """
+        epoch, batch = state.get("epoch", -1), state.get("batch", -1)
+        if epoch < 0 or not 0 <= batch <= len(self):
+            raise ConfigError(
+                f"state: expected an epoch and one of {len(self)} batches, got {dict(state)}"
+            )
+        self.epoch, self.batch = epoch, batch
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the open dataset behind: another process opens it again."""
+        fresh = dict.fromkeys(("_dataset", "_process", "_pump", "_pool", "_reader"))
+        return {**self.__dict__, **fresh, "_busy": False}
+
+    def _open(self) -> Dataset:
+        if self._dataset is None:
+            self._dataset = open_dataset(Path(self._source.path), self._source.n_samples)
+        return self._dataset
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Yield the rest of the epoch, batch by batch.
+
+        Raises
+        ------
+        DamagedDataError
+            At a chunk that is damaged, unless it is to be made again.
+        ConfigError
+            If the stream is iterated twice at once, or in a process that was forked while it was.
+        """
+        if self._busy:
+            where = "in a process forked from it" if os.getpid() != self._process else "already"
+            raise ConfigError(
+                f"stream: it is being read {where}; finish that first, make another stream, or "
+                "start processes by spawn or forkserver"
+            )
+        worker = get_worker_info()
+        step, first = (worker.num_workers, worker.id) if worker else (1, 0)
+        if self.batch == len(self):
+            self.epoch, self.batch = self.epoch + 1, 0
+        self._busy, self._process = True, os.getpid()
+        try:
+            yield from self._batches(self._open(), first, step)
+            self.epoch, self.batch = self.epoch + 1, 0
+        finally:
+            self._busy = False
+
+    def _batches(self, dataset: Dataset, first: int, step: int) -> Iterator[Batch]:
+        """Yield those batches from ``self.batch`` on whose number is ``first`` modulo ``step``."""
+        order, share = self.order, self._share
+        per_segment = self._segment_batches
+        start = self.batch
+        # kept from epoch to epoch: new memory is slow at its first touch, and files stay open
+        pool = self._pool = self._pool or Pool(self._specs, per_segment * share, self._pin)
+        window = max(
+            _LEAST_WINDOW, int(1e6 * self.config.prefetch_mb // max(1, pool.segment_bytes))
+        )
+        reader = self._reader = self._reader or dataset.blocks(self.fields)
+        makers: list[BlockSource] = []
+
+        def fill(block: int, copies: list[Copies], times: ReadTimes) -> None:
+            low = block * order.rows.block_rows
+            for take, out, put in copies:
+                out[ROW].view(np.int64)[put, 0] = take + low
+            wanted = [
+                Copies(take, {name: out[name] for name in self.fields}, put)
+                for take, out, put in copies
+            ]
+            try:
+                reader.read_into(low, wanted, times)
+            except DamagedDataError:
+                if self.config.on_damage == "stop":
+                    raise
+                if not makers:
+                    makers.append(dataset.blocks(self.fields, generate=True))
+                makers[0].read_into(low, wanted, times)
+                self._repaired.add(block)
+
+        def rows_of(segment: int) -> int:
+            low = start + segment * per_segment
+            high = min(order.n_batches, low + per_segment)
+            last = self.partition.share(order.batch_rows(high - 1))
+            return (high - 1 - low) * share + len(last)
+
+        tasks = self._tasks(start, per_segment)
+        with Pump(
+            tasks, rows_of, fill, pool, window, self.config.threads, available_cpus()
+        ) as pump:
+            self._pump = pump
+            arrays: Arrays = {}
+            for batch in range(start, order.n_batches):
+                segment, place = divmod(batch - start, per_segment)
+                if place == 0:
+                    arrays = {}  # a segment that nobody else keeps is free again
+                    arrays = pump.take(segment)
+                self.batch = batch + 1
+                if batch % step == first:
+                    n_rows = len(self.partition.share(order.batch_rows(batch)))
+                    yield views(arrays, place * share, place * share + n_rows)
+
+    def _tasks(self, start: int, per_segment: int) -> Iterator[Task]:
+        """Yield the blocks of the epoch from a batch on, and where this rank's rows of them go."""
+        order, share = self.order, self._share
+        room = per_segment * share
+        last = self.partition.share(order.batch_rows(order.n_batches - 1))
+        full = self.partition.share(order.batch_size)
+        for group in order.groups(self.epoch, start):
+            for block, positions in zip(group.blocks.tolist(), group.positions, strict=True):
+                batch, place = np.divmod(positions, order.batch_size)
+                ragged = batch == order.n_batches - 1
+                low = np.where(ragged, last.start, full.start)
+                high = np.where(ragged, last.stop, full.stop)
+                mine = (
+                    (start <= batch) & (batch < order.n_batches) & (low <= place) & (place < high)
+                )
+                chosen = np.flatnonzero(mine)
+                if not len(chosen):
+                    continue
+                local = (batch[chosen] - start) * share + place[chosen] - low[chosen]
+                segment, put = np.divmod(local, room)
+                take = order.rows.rows_in(block)[chosen]
+                yield Task(
+                    block,
+                    [
+                        Piece(int(number), take[segment == number], put[segment == number])
+                        for number in np.unique(segment)
+                    ],
+                )

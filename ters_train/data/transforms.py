@@ -1,0 +1,357 @@
+"""Random changes to batches, on the batch's own device: Eqs. (1.5), (2.2)-(2.4), (10.1)-(10.3).
+
+Every row draws its own numbers from (seed, epoch, row), each transform from a stream of its own. So
+a row looks the same in whatever batch, on whatever rank and after a resume, and a transform that is
+switched on changes none of the others. Only operations that round each number on its own are used:
+the result does not depend on the size of the batch either.
+
+In this order: maps are flipped, turned, blurred, given noise and clipped; spectra are shifted and
+stretched, rolled, given noise and clipped, min-max scaled; both are standardised.
+"""
+
+import math
+from collections.abc import Mapping
+from enum import IntEnum
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tersgen.errors import ConfigError
+
+from ..config import TransformConfig
+from . import randomness
+from .randomness import Key
+
+Batch = dict[str, Tensor]
+"""Tensors by the names of the dataset's fields, and ``row``, the row numbers."""
+
+SPECTRA, MAPS, ROW = "spectra", "maps", "row"
+BLUR_LEVELS = 4096
+"""Sigmas that a blur is drawn from, evenly spaced from ``blur_px`` / BLUR_LEVELS up."""
+_REACH_SIGMA = 4.0
+_NUMBERS_AT_ONCE = 1 << 18
+_EPS = 1e-12
+
+
+class Stream(IntEnum):
+    """The random numbers of a row: a stream for each transform."""
+
+    FLIP_ROWS = 1
+    FLIP_COLUMNS = 2
+    QUARTER_TURNS = 3
+    BLUR = 4
+    ROLL = 5
+    SHIFT = 6
+    STRETCH = 7
+    SPECTRUM_NOISE = 8
+    MAP_NOISE = 9
+
+
+_OF_MAPS = ("flip_rows", "flip_columns", "quarter_turns", "blur_px", "map_noise")
+_OF_SPECTRA = ("roll_bins", "shift_bins", "stretch", "spectrum_noise", "minmax")
+
+
+class Transforms:
+    """What is done to a batch between the dataset and the model.
+
+    Parameters
+    ----------
+    config
+        Which transforms, and how strong.
+    seed
+        Seed of the run.
+    shapes
+        Shape of one row of each input, ``{"spectra": (L,), "maps": (C, H, W)}`` or one of them.
+    low
+        Lower end of the dataset's range: 0, or -1 for data that are symmetric, which are not
+        standardised again. Noise is in units of a range [0, 1], and twice that on [-1, 1].
+
+    Raises
+    ------
+    ConfigError
+        If a transform does not fit the shapes.
+    """
+
+    def __init__(
+        self,
+        config: TransformConfig,
+        seed: int,
+        shapes: Mapping[str, tuple[int, ...]],
+        low: float = 0.0,
+    ) -> None:
+        _check(config, shapes, low)
+        self.config = config
+        self.seed = seed
+        self.low = low
+        self._fields = tuple(name for name in (SPECTRA, MAPS) if name in shapes)
+        self._blur_table = blur_table(config.blur_px) if config.blur_px else None
+
+    def __call__(self, batch: Batch, epoch: int, train: bool) -> Batch:
+        """Return the batch as a model is fed it; the one that is given is left as it is.
+
+        Parameters
+        ----------
+        batch
+            ``spectra`` (B, L) and ``maps`` (B, C, H, W), float16 or float32, ``row`` (B,), int64,
+            all on one device, and whatever else, which is handed on.
+        epoch
+            Epoch, from 0; it enters the random numbers.
+        train
+            Whether to change at random; else it is only min-max scaled and standardised.
+
+        Returns
+        -------
+        dict
+            The same with ``spectra`` and ``maps`` in float32.
+        """
+        if not train:
+            return self.prepared(batch)
+        done = dict(batch)
+        for name in self._fields:
+            values = batch[name]
+            rows_at_once = max(1, _NUMBERS_AT_ONCE // math.prod(values.shape[1:]))
+            if values.device.type != "cpu" or len(values) <= rows_at_once:
+                done[name] = self._changed(name, values, batch[ROW], epoch)
+                continue
+            # A few rows after the other stay in cache; a row does not know with which it comes.
+            done[name] = torch.empty(values.shape, dtype=torch.float32)
+            for first in range(0, len(values), rows_at_once):
+                part = slice(first, first + rows_at_once)
+                changed = self._changed(name, values[part], batch[ROW][part], epoch)
+                done[name][part] = changed
+        return done
+
+    def prepared(self, batch: Batch) -> Batch:
+        """Return the batch with nothing changed at random: only min-max scaled and standardised.
+
+        It needs no ``row``, and may be traced.
+        """
+        done = dict(batch)
+        for name in self._fields:
+            done[name] = self._scaled(name, batch[name].to(torch.float32))
+        return done
+
+    def _changed(self, name: str, given: Tensor, rows: Tensor, epoch: int) -> Tensor:
+        """Return one field of a batch, changed; the tensor itself if nothing is to be done."""
+        key = Key(self.seed, epoch)
+        change = self._change_spectra if name == SPECTRA else self._change_maps
+        return self._scaled(name, change(given.to(torch.float32), key, rows))
+
+    def _scaled(self, name: str, values: Tensor) -> Tensor:
+        if name == SPECTRA and self.config.minmax:
+            values = minmax(values, self.low)
+        if self.config.standardise and self.low == 0.0:
+            values = standardise(values)
+        return values
+
+    def _change_spectra(self, spectra: Tensor, key: Key, rows: Tensor) -> Tensor:
+        config = self.config
+        if config.shift_bins or config.stretch:
+            shift = _around_zero(key, rows, Stream.SHIFT, config.shift_bins)
+            stretch = _around_zero(key, rows, Stream.STRETCH, config.stretch)
+            spectra = shift_and_stretch(spectra, shift, stretch)
+        if config.roll_bins:
+            n_rolls = 2 * config.roll_bins + 1
+            bins = randomness.integers(key, rows, Stream.ROLL, 1, n_rolls) - config.roll_bins
+            spectra = roll(spectra, bins[:, 0])
+        if config.spectrum_noise:
+            noise = randomness.normal(key, rows, Stream.SPECTRUM_NOISE, spectra.shape[1])
+            spectra = self._noisy(spectra, noise, config.spectrum_noise)
+        return spectra
+
+    def _change_maps(self, maps: Tensor, key: Key, rows: Tensor) -> Tensor:
+        config = self.config
+        if config.flip_rows or config.flip_columns or config.quarter_turns:
+            draws = {
+                stream: randomness.integers(key, rows, stream, 1, below)[:, 0]
+                for stream, below, wanted in (
+                    (Stream.FLIP_ROWS, 2, config.flip_rows),
+                    (Stream.FLIP_COLUMNS, 2, config.flip_columns),
+                    (Stream.QUARTER_TURNS, 4, config.quarter_turns),
+                )
+                if wanted
+            }
+            maps = flip_and_turn(
+                maps,
+                draws.get(Stream.FLIP_ROWS),
+                draws.get(Stream.FLIP_COLUMNS),
+                draws.get(Stream.QUARTER_TURNS),
+            )
+        if self._blur_table is not None:
+            self._blur_table = self._blur_table.to(maps.device)
+            level = randomness.integers(key, rows, Stream.BLUR, 1, BLUR_LEVELS)[:, 0]
+            maps = blur(maps, self._blur_table[level])
+        if config.map_noise:
+            noise = randomness.normal(key, rows, Stream.MAP_NOISE, math.prod(maps.shape[1:]))
+            maps = self._noisy(maps, noise.view(maps.shape), config.map_noise)
+        return maps
+
+    def _noisy(self, values: Tensor, noise: Tensor, sigma: float) -> Tensor:
+        """Return clip(values + sigma noise), Eq. (10.3), in the place of the noise."""
+        return noise.mul_(sigma * (1.0 - self.low)).add_(values).clamp_(self.low, 1.0)
+
+
+def _check(config: TransformConfig, shapes: Mapping[str, tuple[int, ...]], low: float) -> None:
+    if low not in (0.0, -1.0):
+        raise ConfigError(f"expected data from 0 or -1 up to 1, got a lower end of {low}")
+    for field, names in ((MAPS, _OF_MAPS), (SPECTRA, _OF_SPECTRA)):
+        wanted = next((name for name in names if getattr(config, name)), None)
+        if field not in shapes and wanted is not None:
+            raise ConfigError(
+                f"transforms.{wanted}: expected {field} among the inputs that it changes, got "
+                f"{', '.join(shapes) or 'none'}; leave it off"
+            )
+    if SPECTRA in shapes:
+        n_points = shapes[SPECTRA][-1]
+        for name in ("roll_bins", "shift_bins"):
+            if getattr(config, name) >= n_points:
+                raise ConfigError(
+                    f"transforms.{name}: expected less than the {n_points} points of a spectrum, "
+                    f"got {getattr(config, name)}"
+                )
+    if MAPS in shapes:
+        height, width = shapes[MAPS][-2:]
+        if config.quarter_turns and height != width:
+            raise ConfigError(
+                f"transforms.quarter_turns: expected square maps, got {height} x {width}; "
+                "leave it off, or use the flips"
+            )
+        if config.blur_px > max(height, width):
+            raise ConfigError(
+                f"transforms.blur_px: expected at most the {max(height, width)} pixels of the "
+                f"longer side, got {config.blur_px}"
+            )
+
+
+def _around_zero(key: Key, rows: Tensor, stream: Stream, largest: float) -> Tensor:
+    """Return uniform numbers in [-largest, largest), shape (B,)."""
+    return randomness.uniform(key, rows, stream, 1)[:, 0].sub_(0.5).mul_(2.0 * largest)
+
+
+def _chosen(choice: Tensor, changed: Tensor, values: Tensor) -> Tensor:
+    """Return changed rows where chosen; ``choice`` is bool, shape (B,)."""
+    return torch.where(choice.view(-1, *[1] * (values.ndim - 1)), changed, values)
+
+
+def flip_and_turn(
+    maps: Tensor, flip_rows: Tensor | None, flip_columns: Tensor | None, turns: Tensor | None
+) -> Tensor:
+    """Return maps flipped by Eq. (2.2), then turned by Eq. (2.3) counter-clockwise.
+
+    All are one of the eight symmetries of a square: perhaps the transpose, then perhaps flips.
+
+    Parameters
+    ----------
+    maps
+        Shape (B, C, H, W); H = W if there are turns.
+    flip_rows, flip_columns
+        1 for the rows x, or the columns y, to be flipped, int64, shape (B,); None for none.
+    turns
+        Quarter turns 0..3, as of ``numpy.rot90``, int64, shape (B,); None for none.
+    """
+    if turns is not None:
+        none = torch.zeros_like(turns)
+        rows = none if flip_rows is None else flip_rows
+        columns = none if flip_columns is None else flip_columns
+        odd = (turns & 1) == 1
+        maps = _chosen(odd, maps.transpose(2, 3), maps)
+        # Behind the transpose a flip of rows is one of columns; a turn brings flips of its own.
+        flip_rows = torch.where(odd, columns, rows) ^ ((turns + 1) >> 1 & 1)
+        flip_columns = torch.where(odd, rows, columns) ^ (turns >> 1 & 1)
+    if flip_rows is not None:
+        maps = _chosen(flip_rows == 1, maps.flip(2), maps)
+    if flip_columns is not None:
+        maps = _chosen(flip_columns == 1, maps.flip(3), maps)
+    return maps
+
+
+def blur_table(blur_px: float) -> Tensor:
+    """Return one half of the kernel of Eq. (2.4) for each sigma that is drawn from.
+
+    Row i is exp(-n^2/(2 sigma^2))/Z for n = 0..r, sigma = blur_px (i + 1)/BLUR_LEVELS, with r four
+    times ``blur_px``, rounded up, and Z the sum over -r..r; float32, shape (BLUR_LEVELS, r + 1). It
+    is a table because an exponential on the device would give other last bits on another.
+    """
+    sigma = blur_px * np.arange(1, BLUR_LEVELS + 1) / BLUR_LEVELS
+    n = np.arange(math.ceil(_REACH_SIGMA * blur_px) + 1)
+    # In units of sigma beyond 40 all is 0; the cut keeps squares of tiny sigmas from overflowing.
+    weights = np.exp(-0.5 * np.minimum(n / sigma[:, None], 40.0) ** 2)
+    weights /= 2.0 * weights.sum(axis=1, keepdims=True) - 1.0
+    return torch.from_numpy(weights.astype(np.float32))
+
+
+def blur(maps: Tensor, weights: Tensor) -> Tensor:
+    """Return I' = (I * k) * k^T, Eq. (2.4), edge pixels repeated outwards.
+
+    Parameters
+    ----------
+    maps
+        float32, shape (B, C, H, W).
+    weights
+        The half k[0..r] of each row's kernel, float32, shape (B, r + 1).
+    """
+    for _ in range(2):
+        maps = _blur_rows(maps, weights).transpose(2, 3).contiguous()
+    return maps
+
+
+def _blur_rows(maps: Tensor, weights: Tensor) -> Tensor:
+    """Return the sum over n of k[n] I(x - n, y)."""
+    height, reach = maps.shape[2], weights.shape[1] - 1
+    places = torch.arange(-reach, height + reach, device=maps.device).clamp_(0, height - 1)
+    padded = maps.index_select(2, places)
+    factors = weights[:, :, None, None, None]
+    total = maps * factors[:, 0]
+    for n in range(1, reach + 1):
+        before = padded[:, :, reach - n : reach - n + height]
+        behind = padded[:, :, reach + n : reach + n + height]
+        total.add_((before + behind).mul_(factors[:, n]))
+    return total
+
+
+def shift_and_stretch(spectra: Tensor, shift: Tensor, stretch: Tensor) -> Tensor:
+    """Return spectra whose axis is stretched about its middle, then shifted; edges are repeated.
+
+    What was at point k is found at m + (k - m)(1 + e) + s, with the middle m = (L - 1)/2; between
+    points it is interpolated linearly.
+
+    Parameters
+    ----------
+    spectra
+        float32, shape (B, L).
+    shift
+        s, points, float32, shape (B,).
+    stretch
+        e, float32, shape (B,), above -1.
+    """
+    length = spectra.shape[1]
+    point = torch.arange(length, device=spectra.device)
+    offset = point.to(torch.float32).sub_(0.5 * (length - 1))
+    # As a small move from k, a place keeps more digits than as a large number of its own.
+    move = (offset * stretch[:, None]).add_(shift[:, None]).neg_().div_((1.0 + stretch)[:, None])
+    whole = move.floor()
+    part = move.sub_(whole)
+    left = whole.to(torch.int64).add_(point)
+    right = (left + 1).clamp_(0, length - 1)
+    before = spectra.gather(1, left.clamp_(0, length - 1))
+    return spectra.gather(1, right).sub_(before).mul_(part).add_(before)
+
+
+def roll(spectra: Tensor, bins: Tensor) -> Tensor:
+    """Return S~[k] = S[(k - s) mod L], Eq. (10.2); s is int64, shape (B,)."""
+    point = torch.arange(spectra.shape[1], device=spectra.device)
+    return spectra.gather(1, (point - bins[:, None]).remainder_(spectra.shape[1]))
+
+
+def minmax(spectra: Tensor, low: float = 0.0) -> Tensor:
+    """Return (S - min S)/(max S - min S + eps), Eq. (1.5), stretched to [low, 1]."""
+    least = spectra.amin(1, keepdim=True)
+    span = spectra.amax(1, keepdim=True).sub_(least).add_(_EPS)
+    scaled = (spectra - least).div_(span)
+    return scaled.mul_(1.0 - low).add_(low) if low else scaled
+
+
+def standardise(values: Tensor) -> Tensor:
+    """Return (X - 0.5)/0.5, Eq. (10.1)."""
+    return (values - 0.5).mul_(2.0)

@@ -1,0 +1,1 @@
+"""Training: processes, precision, steps, checkpoints, the loop."""

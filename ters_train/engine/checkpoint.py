@@ -1,0 +1,314 @@
+"""Checkpoints: tensors as safetensors, all else as readable JSON; nothing in them is ever run.
+
+A checkpoint is a folder. It is written under a temporary name, flushed and renamed, and its
+``state.json`` holds the size and checksum of its other files: one that was torn is told from a
+whole one and passed over. ``state.xxh128`` is the checksum of ``state.json`` itself.
+"""
+
+import os
+import re
+import shutil
+import stat
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import torch
+from pydantic import Field, JsonValue, ValidationError
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor
+from xxhash import xxh3_128
+
+from tersgen.errors import DatasetError, OutputError
+from tersgen.schema.base import Frozen, field
+
+from ..config import RunConfig
+from ..reporting.files import replace_file
+
+CHECKPOINTS = "checkpoints"
+CONFIG = "config.json"
+_STATE, _CHECK = "state.json", "state.xxh128"
+_NAME = re.compile(r"(step|best)-(\d{9})")
+_PASSING = ("partial", "replaced")
+"""Endings of the names of folders that a save makes and removes."""
+_LARGEST = 1 << 36
+_LARGEST_STATE = 1 << 26
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class FileCheck(Frozen):
+    """What a file of a checkpoint must be."""
+
+    bytes: Count = field("size", "byte")
+    xxh128: str = field("XXH3 128-bit hash", "1", pattern=r"^[0-9a-f]{32}$")
+
+
+class Best(Frozen):
+    """The best epoch so far on the part that chooses."""
+
+    macro_f1: float = field("its macro-F1, Eq. (9.2)", "1")
+    epoch: Count = field("the epoch, from 0", "1")
+    step: Count = field("steps done at its end", "1")
+
+
+class Position(Frozen):
+    """Where a run stands."""
+
+    step: Count = field("optimiser steps done", "1", 0)
+    epoch: Count = field("epoch that it is in, from 0", "1", 0)
+    batch: Count = field("batches of the epoch that were used", "1", 0)
+    best: Best | None = field("the best epoch so far", "1", None)
+    since_best: Count = field("epochs since then", "1", 0)
+
+
+class State(Frozen):
+    """The readable part of a checkpoint."""
+
+    format_version: int = field("version of the format of checkpoints", "1", 1, ge=1, le=1)
+    position: Position = field("where the run stands; with the seed it decides what follows", "1")
+    config: RunConfig = field("the run", "1")
+    classes: tuple[str, ...] = field("species names in label order", "1")
+    axis_cm1: tuple[float, float] | None = field(
+        "first and last Raman shift of the spectra", "cm^-1", None
+    )
+    low: float = field("lower end of the range of the inputs: 0 or -1", "1", 0.0)
+    scaler: dict[str, JsonValue] = field("state of the dynamic loss scale", "1", {})
+    files: dict[str, FileCheck] = field("its other files", "1", {})
+
+
+class Checkpoint(NamedTuple):
+    """A checkpoint that was read and found whole."""
+
+    folder: Path
+    state: State
+    tensors: dict[str, dict[str, Tensor]]
+    """By file: ``model``, and where there are, ``optimiser`` and ``average``."""
+
+
+def _durable(path: Path, content: bytes) -> None:
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_names(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_config(run: Path, config: RunConfig) -> None:
+    """Write what decides a run into its folder."""
+    replace_file(run / CONFIG, config.model_dump_json(indent=1).encode() + b"\n")
+
+
+def save_checkpoint(
+    run: Path, state: State, tensors: Mapping[str, Mapping[str, Tensor]], best: bool = False
+) -> Path:
+    """Write a checkpoint, whole or not at all; one of the same step is replaced.
+
+    Parameters
+    ----------
+    run
+        Folder of the run.
+    state
+        Its readable part; ``files`` is filled in.
+    tensors
+        Tensors by name, by file.
+    best
+        Whether it is kept as the best.
+
+    Raises
+    ------
+    OutputError
+        If the file system refuses; the checkpoints before are as they were.
+    """
+    place = run / CHECKPOINTS
+    target = place / f"{'best' if best else 'step'}-{state.position.step:09d}"
+    partial, replaced = (place / f"{target.name}.{word}" for word in _PASSING)
+    try:
+        if place.is_symlink():
+            raise OutputError(f"{place}: expected a folder, got a link; begin the run where it is")
+        place.mkdir(parents=True, exist_ok=True)
+        _remove(partial)
+        partial.mkdir()
+        files = {}
+        for name, values in tensors.items():
+            content = save({key: value.contiguous().cpu() for key, value in values.items()})
+            _durable(partial / f"{name}.safetensors", content)
+            files[f"{name}.safetensors"] = FileCheck(
+                bytes=len(content), xxh128=xxh3_128(content).hexdigest()
+            )
+        text = state.model_copy(update={"files": files}).model_dump_json(indent=1).encode()
+        _durable(partial / _STATE, text + b"\n")
+        _durable(partial / _CHECK, xxh3_128(text + b"\n").hexdigest().encode())
+        _flush_names(partial)
+        _remove(replaced)
+        if target.exists():  # away with it by a rename: it is whole until the new one is
+            target.rename(replaced)
+        partial.rename(target)
+        _flush_names(place)
+        _remove(replaced)
+    except OutputError:
+        raise
+    except OSError as error:
+        with suppress(OSError):
+            _remove(partial)  # to give back what room it took
+        raise OutputError(
+            f"{target}: the checkpoint cannot be written: {error.strerror}; those before it are "
+            "kept; make room and go on with --resume"
+        ) from None
+    return target
+
+
+def _remove(folder: Path) -> None:
+    if folder.is_symlink():
+        folder.unlink()
+    elif folder.exists():
+        shutil.rmtree(folder)
+
+
+def _step_of(folder: Path) -> int:
+    return int(folder.name.rpartition("-")[2])
+
+
+def _folders(run: Path, kind: str) -> list[Path]:
+    """Return the checkpoints of a kind, newest first."""
+    place = run / CHECKPOINTS
+    if place.is_symlink() or not place.is_dir():
+        return []
+    found = [path for path in place.iterdir() if path.is_dir() and not path.is_symlink()]
+    named = [path for path in found if (m := _NAME.fullmatch(path.name)) and m[1] == kind]
+    return sorted(named, key=lambda path: path.name, reverse=True)
+
+
+def prune(run: Path, position: Position, keep: int) -> None:
+    """Remove all but the newest ``keep`` checkpoints up to a position, and its best one.
+
+    Those of later steps are left over from before a resume, which has found them torn or has not
+    come there again.
+
+    Raises
+    ------
+    OutputError
+        If the file system refuses.
+    """
+    best = None if position.best is None else position.best.step
+    steps = [path for path in _folders(run, "step") if _step_of(path) <= position.step][:keep]
+    kept = {*steps, *(path for path in _folders(run, "best") if _step_of(path) == best)}
+    passing = [path for word in _PASSING for path in (run / CHECKPOINTS).glob(f"*.{word}")]
+    try:
+        for path in [*_folders(run, "step"), *_folders(run, "best"), *passing]:
+            if path not in kept:
+                _remove(path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be removed: {error.strerror}") from None
+
+
+def _content(path: Path, largest: int) -> bytes:
+    # not to wait for what a pipe of that name may bring
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+    with os.fdopen(os.open(path, flags), "rb") as file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise DatasetError(f"{path}: expected a file, got something else")
+        if status.st_size > largest:
+            raise DatasetError(f"{path}: expected at most {largest} bytes, got {status.st_size}")
+        return file.read(status.st_size)
+
+
+def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpoint:
+    """Read a checkpoint.
+
+    Raises
+    ------
+    DatasetError
+        If it is torn, damaged or none.
+    """
+    try:
+        text = _content(folder / _STATE, _LARGEST_STATE)
+        if xxh3_128(text).hexdigest().encode() != _content(folder / _CHECK, _LARGEST_STATE):
+            raise DatasetError(f"{folder / _STATE}: is not what was saved")
+        state = State.model_validate_json(text)
+        tensors = {}
+        for name, check in state.files.items():
+            if not re.fullmatch(r"[a-z]+\.safetensors", name):
+                raise DatasetError(f"{folder}: expected names of files, got {name[:40]!r}")
+            data = _content(folder / name, min(check.bytes, _LARGEST))
+            if len(data) != check.bytes or xxh3_128(data).hexdigest() != check.xxh128:
+                raise DatasetError(f"{folder / name}: is not what was saved")
+            tensors[name.removesuffix(".safetensors")] = {
+                key: value.to(device) for key, value in load(data).items()
+            }
+        if "model" not in tensors:
+            raise DatasetError(f"{folder}: expected weights, model.safetensors, got none")
+    except DatasetError:
+        raise
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be read: {error.strerror}") from None
+    except (ValidationError, ValueError, SafetensorError) as error:
+        reason = str(error).splitlines()[0]
+        raise DatasetError(f"{folder}: is no checkpoint of this version: {reason}") from None
+    return Checkpoint(folder, state, tensors)
+
+
+def newest(run: Path, kind: str = "step") -> tuple[Checkpoint | None, list[str]]:
+    """Return the newest whole checkpoint of a run, if any, and what is wrong with newer ones."""
+    wrong: list[str] = []
+    for folder in _folders(run, kind):
+        try:
+            return load_checkpoint(folder), wrong
+        except DatasetError as error:
+            wrong.append(str(error))
+    return None, wrong
+
+
+def choose(path: Path) -> Checkpoint:
+    """Return the checkpoint that a user names: itself, or the best, else the newest, of a run.
+
+    Raises
+    ------
+    DatasetError
+        If there is none that is whole.
+    """
+    if (path / _STATE).exists():
+        return load_checkpoint(path)
+    wrong: list[str] = []
+    for kind in ("best", "step"):
+        found, faults = newest(path, kind)
+        wrong += faults
+        if found is not None:
+            return found
+    if not path.exists():
+        raise DatasetError(f"{path}: no such run")
+    more = f": {wrong[0]}" if wrong else ", there is none yet"
+    raise DatasetError(f"{path}: expected a run with a whole checkpoint{more}")
+
+
+def optimiser_tensors(optimiser: torch.optim.Optimizer, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the state of an optimiser as named tensors: ``parameter/key``."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"{names[number]}/{key}": torch.as_tensor(value)
+        for number, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def set_optimiser(
+    optimiser: torch.optim.Optimizer, names: Sequence[str], tensors: Mapping[str, Tensor]
+) -> None:
+    """Set the state of an optimiser from named tensors."""
+    whole = optimiser.state_dict()
+    numbers = {name: number for number, name in enumerate(names)}
+    state: dict[int, dict[str, Any]] = {}
+    for path, value in tensors.items():
+        name, _, key = path.rpartition("/")
+        state.setdefault(numbers[name], {})[key] = value
+    optimiser.load_state_dict({**whole, "state": state})

@@ -1,0 +1,61 @@
+"""Scores of a model on rows of a dataset, each of which counts exactly once."""
+
+from collections.abc import Iterator
+
+import torch
+
+from tersgen.dataset.dataset import Dataset
+
+from ..config import OrderConfig, StreamConfig
+from ..data.order import Order
+from ..data.rows import RowSet
+from ..data.stream import Batch, Stream
+from ..data.transforms import Transforms
+from ..losses import Loss
+from ..metrics import Classification, Scores
+from ..models.build import TersModel
+from .device import moved
+from .optimiser import Precision
+from .ranks import Ranks
+
+
+def in_order(
+    dataset: Dataset,
+    rows: RowSet,
+    fields: tuple[str, ...],
+    order: OrderConfig,
+    stream: StreamConfig,
+    ranks: Ranks,
+) -> Stream:
+    """Return a stream of all rows of a set, in the order of the dataset, the last batch as it is.
+
+    The batch size is rounded up to a multiple of the number of processes.
+    """
+    size = -(-order.batch_size // ranks.world_size) * ranks.world_size
+    whole = Order(rows, size, order.mix_blocks, shuffle=False, drop_last=False)
+    pin = ranks.device.type == "cuda"
+    return Stream(dataset, fields, whole, ranks.partition, stream, pin)
+
+
+def evaluate(
+    model: TersModel,
+    batches: Stream | Iterator[Batch],
+    transforms: Transforms,
+    loss: Loss,
+    precision: Precision,
+    ranks: Ranks,
+) -> Scores:
+    """Return the scores of a model over all batches of all processes.
+
+    All processes must call it; a process may have fewer batches than others, or none.
+    """
+    metric = Classification(model.config.n_classes).to(ranks.device)
+    model.eval()
+    with torch.inference_mode():
+        for batch in moved(batches, ranks.device):
+            if not len(batch["label"]):
+                continue  # the last batch may be too short for all processes to have a share
+            with precision.autocast():
+                outputs = model(transforms.prepared(batch))
+            metric.update(outputs["logits"].float(), batch["label"], loss(outputs, batch)["loss"])
+    return metric.compute()

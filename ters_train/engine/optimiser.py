@@ -1,0 +1,102 @@
+"""AdamW, its learning rate, mixed precision and the average of weights: Eqs. (7.1)-(7.3)."""
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..config import Amp, OptimConfig
+
+_AMP_TYPES: dict[Amp, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+
+
+def make_optimiser(
+    model: nn.Module, config: OptimConfig
+) -> tuple[torch.optim.AdamW, tuple[str, ...]]:
+    """Return AdamW with decoupled decay, Eq. (7.1), and the names of its parameters in order.
+
+    Only matrices and kernels decay; biases, normalisations, tokens and positions do not, as usual.
+    """
+    decayed: dict[str, nn.Parameter] = {}
+    others: dict[str, nn.Parameter] = {}
+    for name, parameter in model.named_parameters():
+        plain = parameter.ndim < 2 or name.endswith(("position", "class_token"))
+        (others if plain else decayed)[name] = parameter
+    groups = [
+        {"params": list(decayed.values()), "weight_decay": config.weight_decay},
+        {"params": list(others.values()), "weight_decay": 0.0},
+    ]
+    optimiser = torch.optim.AdamW(
+        [group for group in groups if group["params"]],
+        lr=config.lr,
+        betas=(config.beta_1, config.beta_2),
+    )
+    return optimiser, (*decayed, *others)
+
+
+def learning_rate(config: OptimConfig, step: int, n_steps: int) -> float:
+    """Return the learning rate of a step: a linear rise, then Eq. (7.2) down to ``min_lr``.
+
+    Parameters
+    ----------
+    config
+        Highest and lowest rate, and the share of the rise.
+    step
+        Step, from 0.
+    n_steps
+        Steps in all.
+
+    Examples
+    --------
+    >>> config = OptimConfig(lr=1.0, min_lr=0.0, warmup=0.0)
+    >>> [round(learning_rate(config, step, 5), 3) for step in range(5)]
+    [1.0, 0.854, 0.5, 0.146, 0.0]
+    """
+    n_warm = int(config.warmup * n_steps)
+    if step < n_warm:
+        return config.lr * (step + 1) / n_warm
+    low = min(config.min_lr, config.lr)
+    passed = (step - n_warm) / max(1, n_steps - 1 - n_warm)
+    return low + (config.lr - low) * (1 + math.cos(math.pi * min(1.0, passed))) / 2
+
+
+class Precision:
+    """Mixed precision: what is computed in half, and the scale of a loss in float16, Eq. (7.3)."""
+
+    def __init__(self, amp: Amp, device: torch.device) -> None:
+        self._type = _AMP_TYPES.get(amp)
+        self._device = device.type
+        self.scaler = torch.amp.GradScaler(self._device, enabled=amp == "fp16")
+
+    def autocast(self) -> torch.autocast:
+        """Return the context in which a model is run."""
+        return torch.autocast(self._device, self._type, enabled=self._type is not None)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the scale of the loss and what decides when it changes."""
+        return dict(self.scaler.state_dict())
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Set them."""
+        if state:
+            self.scaler.load_state_dict(state)
+
+
+class Average:
+    """The exponential moving average of a model's parameters, with its buffers as they are."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self._decay = decay
+        self._names = tuple(name for name, _ in model.named_parameters())
+        self.weights = {name: value.detach().clone() for name, value in model.state_dict().items()}
+
+    @torch.no_grad()
+    def update(self, model: nn.Module) -> None:
+        """Move towards the model's weights."""
+        now = model.state_dict()
+        mine: list[Tensor] = [self.weights[name] for name in self._names]
+        torch._foreach_lerp_(mine, [now[name] for name in self._names], 1 - self._decay)
+        for name, value in now.items():
+            if name not in self._names:
+                self.weights[name].copy_(value)

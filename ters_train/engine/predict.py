@@ -1,0 +1,79 @@
+"""Species of measured spectra, from a trained model."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from tersgen.errors import ConfigError
+
+from ..measured import Spectrum, read_spectrum, resample
+from .trained import Trained
+
+
+class Prediction(NamedTuple):
+    """What a model says of a spectrum."""
+
+    spectrum: Spectrum
+    species: tuple[tuple[str, float], ...]
+    """Names and probabilities, the most probable first."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {
+            **self.spectrum.summary(),
+            "species": [{"name": name, "probability": share} for name, share in self.species],
+        }
+
+
+def predict(
+    trained: Trained, files: Sequence[Path], top: int = 3, allow_extrapolation: bool = False
+) -> list[Prediction]:
+    """Return the most probable species of each spectrum; files are all read before the first.
+
+    Parameters
+    ----------
+    trained
+        A model that sees spectra, and nothing else.
+    files
+        Texts of two columns: Raman shift in cm^-1, and intensity.
+    top
+        How many species to name.
+    allow_extrapolation
+        Whether a spectrum may be shorter than the model's axis.
+
+    Raises
+    ------
+    ConfigError
+        If a file is no spectrum, or does not cover the axis, or the model sees maps.
+    """
+    config = trained.state.config
+    if config.data.input != "spectrum":
+        raise ConfigError(
+            f"{trained.folder}: expected a model of spectra, got one of {config.data.input}"
+        )
+    spectra = [read_spectrum(path) for path in files]
+    axis = trained.shift_cm1
+    rows = [
+        resample(one, axis, low=trained.state.low, allow_extrapolation=allow_extrapolation)
+        for one in spectra
+    ]
+    device = next(trained.model.parameters()).device
+    batch = {"spectra": torch.from_numpy(np.stack(rows)).to(device)}
+    with torch.inference_mode():
+        outputs = trained.model(trained.transforms.prepared(batch))
+    shares = outputs["logits"].float().softmax(dim=1).cpu()
+    best = shares.topk(min(top, shares.shape[1]), dim=1)
+    classes = trained.state.classes
+    return [
+        Prediction(
+            spectrum,
+            tuple(
+                (classes[label], float(share))
+                for label, share in zip(labels.tolist(), values.tolist(), strict=True)
+            ),
+        )
+        for spectrum, labels, values in zip(spectra, best.indices, best.values, strict=True)
+    ]

@@ -1,0 +1,74 @@
+"""What is written of scores: JSON for programs, a page and pictures for people."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import OutputError
+from tersgen.schema.recipe import GENERATOR_VERSION
+
+from ..config import RunConfig
+from ..metrics import Scores
+from ..planning import identity
+from ..reporting import Report, write_report
+from ..reporting.files import replace_file
+
+SCORES, CONFUSION = "scores.json", "confusion.json"
+
+
+def make_report(
+    name: str,
+    config: RunConfig,
+    dataset: Dataset,
+    scores: Scores,
+    part: str,
+    log: Sequence[Mapping[str, Any]],
+    facts: Mapping[str, Any],
+) -> Report:
+    """Return what page and card tell of a model that was scored on a part of a dataset."""
+    digest, version = identity(dataset)
+    recipe = dataset.recipe
+    return Report(
+        name=name,
+        config=config.model_dump(mode="json"),
+        classes=dataset.classes,
+        scores=scores.model_dump(mode="json"),
+        part=part,
+        log=log,
+        digest=digest,
+        version=version,
+        recipe={
+            "species": len(recipe.species),
+            "Raman shift / cm^-1": f"{recipe.grid.start_cm1:g} to {recipe.grid.stop_cm1:g}",
+            "points": recipe.grid.n_points,
+            "seed": recipe.seed,
+            "generator": GENERATOR_VERSION,
+        },
+        facts=facts,
+    )
+
+
+def write_results(folder: Path, report: Report) -> None:
+    """Write scores.json, confusion.json, the pictures, the page and the card into a folder.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+    scores = {key: value for key, value in report.scores.items() if key != "confusion"}
+    about = {"part": report.part, "digest": report.digest, "version": report.version}
+    classes = list(report.classes)
+    confusion = {**about, "classes": classes, "confusion": report.scores["confusion"]}
+    for name, content in (
+        (SCORES, {**about, "classes": classes, **scores}),
+        (CONFUSION, confusion),
+    ):
+        replace_file(folder / name, json.dumps(content, indent=1).encode() + b"\n")
+    write_report(folder, report)

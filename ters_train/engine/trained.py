@@ -1,0 +1,100 @@
+"""Trained models, loaded from a run for use."""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import ConfigError, DatasetError
+
+from ..data.transforms import Transforms
+from ..models.build import TersModel, build_model
+from .checkpoint import State, choose
+from .trainer import input_range, make_transforms
+
+
+class Trained(NamedTuple):
+    """A trained model, and what its inputs and outputs are."""
+
+    model: TersModel
+    state: State
+    transforms: Transforms
+    folder: Path
+    """The checkpoint."""
+
+    @property
+    def shift_cm1(self) -> NDArray[np.float64]:
+        """The axis of Raman shifts that it was trained on, Eq. (1.1), in cm^-1, shape (L,).
+
+        Raises
+        ------
+        ConfigError
+            If the model sees no spectra.
+        """
+        axis, n_points = self.state.axis_cm1, self.state.config.model.spectrum
+        if axis is None or n_points is None:
+            raise ConfigError(
+                f"{self.folder}: expected a model of spectra, got one of "
+                f"{self.state.config.data.input}s"
+            )
+        return np.linspace(*axis, n_points)
+
+
+def load_trained(path: Path, device: torch.device) -> Trained:
+    """Return the best model of a run, or that of one checkpoint.
+
+    Raises
+    ------
+    DatasetError
+        If there is none that is whole.
+    """
+    found = choose(path)
+    config = found.state.config
+    model = build_model(config.model)
+    weights = found.tensors.get("average", found.tensors["model"])
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:200]
+        raise DatasetError(f"{found.folder}: the weights are not the model's: {reason}") from None
+    model.to(device).eval()
+    return Trained(model, found.state, make_transforms(config, found.state.low), found.folder)
+
+
+def check_fits(trained: Trained, dataset: Dataset) -> None:
+    """Refuse a dataset that a model cannot be scored on.
+
+    Raises
+    ------
+    ConfigError
+        If its species, or the shape, axis or range of its inputs, are not those trained on.
+    """
+    state, config = trained.state, trained.state.config.model
+    found = dataset.classes
+    if found != state.classes:
+        pairs = zip(state.classes, found, strict=False)
+        first = next(
+            (k for k, (a, b) in enumerate(pairs) if a != b), min(len(found), len(state.classes))
+        )
+        raise ConfigError(
+            f"{dataset.path}: expected the {len(state.classes)} species trained on, in that order, "
+            f"got {len(found)}, the first other one at {first}; a model scores only its own classes"
+        )
+    for name, shape in trained.model.shapes.items():
+        if name not in dataset or dataset[name].shape[1:] != tuple(shape):
+            got = dataset[name].shape[1:] if name in dataset else "none"
+            raise ConfigError(f"{dataset.path}: expected {name} of shape {shape}, got {got}")
+    axis = dataset.shift_cm1
+    if config.spectrum is not None and state.axis_cm1 != (float(axis[0]), float(axis[-1])):
+        raise ConfigError(
+            f"{dataset.path}: expected Raman shifts from {state.axis_cm1[0]:g} to "  # type: ignore[index]
+            f"{state.axis_cm1[1]:g} cm^-1, got {axis[0]:g} to {axis[-1]:g}"  # type: ignore[index]
+        )
+    if input_range(dataset) != state.low:
+        raise ConfigError(
+            f"{dataset.path}: expected inputs from {state.low:g} on, got from "
+            f"{input_range(dataset):g} on; build it with the same fields.scale"
+        )

@@ -1,0 +1,15 @@
+"""Errors of training that users meet, beside those of :mod:`tersgen.errors`."""
+
+from tersgen.errors import TersError
+
+
+class TrainingError(TersError, RuntimeError):
+    """Training cannot go on."""
+
+
+class NotFiniteError(TrainingError):
+    """The loss is not finite."""
+
+
+class OutOfMemoryError(TrainingError, MemoryError):
+    """A batch does not fit in memory."""

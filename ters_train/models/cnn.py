@@ -1,0 +1,109 @@
+"""The 1D convolutional network for spectra, Eq. (4.1)."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from tersgen.errors import ConfigError
+
+from ..config import CnnConfig
+
+GROUPS = 8
+"""Most groups of a group normalisation; fewer where they would not divide the channels."""
+
+
+class SpectrumCnn(nn.Module):
+    """Spectra to features: stages of Conv1d -> Norm -> ReLU -> Pool, Eq. (4.1).
+
+    A stage has ``depth`` convolutions, the first of them with the stride, and then one pooling.
+    Behind the last stage each channel is averaged over the points that are left. A convolution and
+    a mean do not know *where* on the axis a band is: by option, a second channel of the input
+    carries the position, from -1 to 1.
+
+    Parameters
+    ----------
+    config
+        Widths, depth, kernel and so on.
+    n_points
+        Points L of a spectrum.
+
+    Raises
+    ------
+    ConfigError
+        If the stages would leave less than one point.
+    """
+
+    def __init__(self, config: CnnConfig, n_points: int) -> None:
+        super().__init__()
+        _check_length(config, n_points)
+        self.n_points = n_points
+        self.n_features = config.widths[-1]
+        axis = torch.linspace(-1.0, 1.0, n_points) if config.position else None
+        self.register_buffer("position", axis, persistent=False)
+        self.position: Tensor | None
+        layers: list[nn.Module] = []
+        channels = 2 if config.position else 1
+        for width in config.widths:
+            for j in range(config.depth):
+                layers += _convolution(config, channels, width, config.stride if j == 0 else 1)
+                channels = width
+            if config.pool == "max":
+                layers.append(nn.MaxPool1d(config.pool_size))
+            elif config.pool == "mean":
+                layers.append(nn.AvgPool1d(config.pool_size))
+        self.stages = nn.Sequential(*layers)
+        self.dropout = nn.Dropout(config.dropout)
+
+    def forward(self, spectra: Tensor) -> Tensor:
+        """Return features, shape (B, n_features), of spectra of shape (B, L)."""
+        x = spectra.unsqueeze(1)
+        if self.position is not None:
+            x = torch.cat([x, self.position.to(x.dtype).expand_as(x)], dim=1)
+        features: Tensor = self.dropout(self.stages(x).mean(dim=2))
+        return features
+
+
+def _convolution(config: CnnConfig, channels: int, width: int, stride: int) -> list[nn.Module]:
+    conv = nn.Conv1d(
+        channels,
+        width,
+        config.kernel,
+        stride=stride,
+        padding=config.dilation * (config.kernel - 1) // 2,
+        dilation=config.dilation,
+        bias=config.norm == "none",  # a normalisation takes the bias away, or brings its own
+    )
+    nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+    if conv.bias is not None:
+        nn.init.zeros_(conv.bias)
+    norm: list[nn.Module] = []
+    if config.norm == "batch":
+        norm.append(nn.BatchNorm1d(width))
+    elif config.norm == "group":
+        norm.append(nn.GroupNorm(math.gcd(width, GROUPS), width))
+    elif config.norm == "layer":
+        norm.append(nn.GroupNorm(1, width))  # over channels and points
+    return [conv, *norm, nn.ReLU()]
+
+
+def stage_lengths(config: CnnConfig, n_points: int) -> list[int]:
+    """Return the points that each stage leaves of a spectrum of ``n_points``; may reach 0."""
+    lengths = []
+    for _ in config.widths:
+        n_points = -(-n_points // config.stride)  # padded by half a kernel, its length is odd
+        if config.pool != "none":
+            n_points //= config.pool_size
+        lengths.append(n_points)
+    return lengths
+
+
+def _check_length(config: CnnConfig, n_points: int) -> None:
+    lengths = stage_lengths(config, n_points)
+    n_fit = sum(length > 0 for length in lengths)
+    if n_fit < len(lengths):
+        raise ConfigError(
+            f"cnn.widths: expected at most {n_fit} stages with stride {config.stride} and "
+            f"pool_size {config.pool_size} for spectra of {n_points} points, got {len(lengths)}; "
+            "take fewer widths, or a smaller stride or pool_size"
+        )

@@ -1,0 +1,173 @@
+"""The vision transformer for maps, Eqs. (5.1)-(5.4).
+
+Source: A. Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021, arXiv:2010.11929.
+Stochastic depth: G. Huang et al., ECCV 2016, arXiv:1603.09382.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..config import VitConfig
+
+EMBEDDING_STD = 0.02
+"""Standard deviation of initial class token and positions (ViT), cut at two of them."""
+
+
+class PatchEmbedding(nn.Module):
+    """Maps to tokens, Eq. (5.1): N flattened patches of C P^2 values, projected by E.
+
+    Parameters
+    ----------
+    shape
+        Channels, rows and columns (C, H, W) of a map; P divides H and W.
+    patch
+        Side P of a patch, pixel.
+    width
+        Length D of a token.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], patch: int, width: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.patch = patch
+        self.n_patches = (shape[1] // patch) * (shape[2] // patch)
+        self.projection = nn.Linear(shape[0] * patch * patch, width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return tokens, shape (B, N, D), row by row of maps of shape (B, C, H, W)."""
+        c, h, w = self.shape
+        p = self.patch
+        x = maps.reshape(-1, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5)
+        tokens: Tensor = self.projection(x.reshape(-1, self.n_patches, c * p * p))
+        return tokens
+
+
+class Attention(nn.Module):
+    """Multi-head self-attention softmax(Q K^T / sqrt(d_k)) V, Eq. (5.2)."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.qkv = nn.Linear(width, 3 * width)
+        self.out = nn.Linear(width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens that have seen each other; shape (B, N, D) as they came."""
+        n, width = x.shape[1:]
+        qkv = self.qkv(x).reshape(-1, n, 3, self.heads, width // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)
+        seen = functional.scaled_dot_product_attention(q, k, v)
+        mixed: Tensor = self.out(seen.transpose(1, 2).reshape(-1, n, width))
+        return mixed
+
+
+class DropPath(nn.Module):
+    """Stochastic depth: a residual branch is left out of a sample with probability ``rate``.
+
+    Those that stay are scaled by 1/(1 - rate), so that the expectation is that of evaluation.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, branch: Tensor) -> Tensor:
+        """Return the branch, shape (B, N, D), with some of the B samples zero."""
+        if not self.training or self.rate == 0.0:
+            return branch
+        keep = 1.0 - self.rate
+        kept = torch.rand(branch.shape[0], 1, 1, device=branch.device) < keep
+        return branch * (kept / keep).to(branch.dtype)
+
+
+class Block(nn.Module):
+    """A pre-norm block, Eq. (5.3): LN -> MSA -> residual -> LN -> MLP -> residual."""
+
+    def __init__(
+        self, width: int, heads: int, hidden: int, *, dropout: float, drop_path: float
+    ) -> None:
+        super().__init__()
+        self.norm_1 = nn.LayerNorm(width)
+        self.attention = Attention(width, heads)
+        self.norm_2 = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, hidden),
+            nn.GELU(),
+            nn.Dropout(dropout),
+            nn.Linear(hidden, width),
+        )
+        self.dropout = nn.Dropout(dropout)
+        self.drop_path = DropPath(drop_path)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return tokens of the shape (B, N, D) as they came."""
+        x = x + self.drop_path(self.dropout(self.attention(self.norm_1(x))))
+        out: Tensor = x + self.drop_path(self.dropout(self.mlp(self.norm_2(x))))
+        return out
+
+
+class MapVit(nn.Module):
+    """Maps to features: the class token behind all blocks, Eqs. (5.1)-(5.3).
+
+    Parameters
+    ----------
+    config
+        Size, patch and so on.
+    shape
+        Channels, rows and columns (C, H, W) of a map; the patch divides H and W.
+    """
+
+    def __init__(self, config: VitConfig, shape: tuple[int, int, int]) -> None:
+        super().__init__()
+        width, depth, heads = config.dimensions
+        self.shape = shape
+        self.n_features = width
+        self.repeat = 3 if config.repeat_channels else 1
+        self.embedding = PatchEmbedding(
+            (shape[0] * self.repeat, shape[1], shape[2]), config.patch, width
+        )
+        self.class_token = nn.Parameter(torch.empty(1, 1, width))
+        self.position = nn.Parameter(torch.empty(1, 1 + self.embedding.n_patches, width))
+        self.dropout = nn.Dropout(config.dropout)
+        hidden = max(1, round(width * config.mlp_ratio))
+        self.blocks = nn.Sequential(
+            *(
+                Block(
+                    width,
+                    heads,
+                    hidden,
+                    dropout=config.dropout,
+                    drop_path=config.drop_path * i / max(depth - 1, 1),
+                )
+                for i in range(depth)
+            )
+        )
+        self.norm = nn.LayerNorm(width)
+        self._initialise()
+
+    def _initialise(self) -> None:
+        for parameter in (self.class_token, self.position):
+            cut = 2 * EMBEDDING_STD
+            nn.init.trunc_normal_(parameter, std=EMBEDDING_STD, a=-cut, b=cut)
+        # Glorot, as in the paper's own code: the fixed 0.02 of DeiT suits a width of 768, and with
+        # narrow tokens all patches look the same for thousands of steps
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+                nn.init.zeros_(module.bias)
+        for module in self.modules():
+            if isinstance(module, Attention):
+                for part in module.qkv.weight.chunk(3):  # three layers in one
+                    nn.init.xavier_uniform_(part)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return features, shape (B, n_features), of maps of shape (B, C, H, W)."""
+        if self.repeat > 1:
+            maps = maps.repeat(1, self.repeat, 1, 1)
+        patches = self.embedding(maps)
+        first = self.class_token.expand(patches.shape[0], -1, -1).to(patches.dtype)
+        tokens = torch.cat([first, patches], dim=1) + self.position
+        tokens = self.blocks(self.dropout(tokens))
+        features: Tensor = self.dropout(self.norm(tokens[:, 0]))
+        return features

@@ -1,0 +1,189 @@
+"""From a dataset and a user's wishes to the configuration of a run."""
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.opening import open as open_dataset
+from tersgen.errors import ConfigError, DatasetError
+from tersgen.schema.digest import model_digest
+from tersgen.schema.loading import validate
+from tersgen.schema.split import Split
+
+from .config import INPUT_FIELDS, DataConfig, Input, RunConfig
+
+MODELS: dict[str, Input] = {"cnn": "spectrum", "vit": "map", "cnn+vit": "both"}
+"""Models by name, and what each is fed."""
+
+_PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
+TENSOR_FIELDS = ("tensors", "sticks/count")
+"""What a model that predicts Raman tensors is trained on."""
+
+
+def open_data(data: DataConfig) -> Dataset:
+    """Open what a run is trained on: the very version that it was begun with.
+
+    Raises
+    ------
+    DatasetError
+        If it is not there, or has become another.
+    """
+    path = data.path
+    if data.version is not None and "@" not in Path(path).name:
+        path = f"{path}@{data.version}"
+    begun = f"{data.path}: expected the dataset that the run was begun with"
+    try:
+        dataset = open_dataset(path, 12 * (data.n_samples // 10 + 1) + 2)
+    except (ConfigError, DatasetError) as error:
+        if data.version is None:
+            raise
+        raise DatasetError(f"{begun}, version {data.version[:16]}: {error}") from None
+    digest, _ = identity(dataset)
+    if data.digest is not None and data.digest != digest:
+        raise DatasetError(
+            f"{begun}, digest {data.digest[:16]}, got {digest[:16]}; put it back, or begin "
+            "another run"
+        )
+    return dataset
+
+
+def identity(dataset: Dataset) -> tuple[str, str | None]:
+    """Return the digest of a dataset, or of its recipe if it is generated, and its version."""
+    if dataset.manifest is None:
+        return model_digest(dataset.recipe), None
+    return dataset.manifest.digest, dataset.manifest.version
+
+
+def fields_of(config: RunConfig) -> tuple[str, ...]:
+    """Return the fields of the dataset that a run reads."""
+    targets = TENSOR_FIELDS if config.model.tensor_modes is not None else ()
+    return (*INPUT_FIELDS[config.data.input], "label", *targets)
+
+
+def training_weights(split: Split, part: str) -> tuple[float, ...]:
+    """Return w_c of Eq. (8.2) from the rows of a part, mean 1 over the classes that it has.
+
+    A class without rows has weight 0: it cannot be learnt, and as the rarest of all it would
+    outweigh the others in a smoothed label, Eq. (6.2).
+
+    Examples
+    --------
+    >>> from tersgen.schema.split import Split
+    >>> counts = ((30, 0), (10, 0), (0, 5))
+    >>> weights = {"class_weights": (1, 1, 1), "digest": "0" * 64}
+    >>> rule = {"names": ("train", "test"), "ratios": (0.9, 0.1)}
+    >>> split = Split(name="one", rule=rule, sizes=(45,), counts=counts, **weights)
+    >>> training_weights(split, "train")
+    (0.5, 1.5, 0.0)
+    """
+    number = split.rule.names.index(part)
+    counts = [row[number] for row in split.counts]
+    raw = [1 / count if count else 0.0 for count in counts]
+    mean = math.fsum(raw) / max(1, sum(count > 0 for count in counts))
+    return tuple(weight / mean for weight in raw)
+
+
+def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
+    """Refuse a dataset without some fields.
+
+    Raises
+    ------
+    ConfigError
+        If it lacks one.
+    """
+    missing = [name for name in names if name not in dataset]
+    if missing:
+        group = missing[0].partition("/")[0]
+        raise ConfigError(
+            f"{dataset.path}: expected the field {missing[0]} for {why}, got "
+            f"{', '.join(dataset)}; build it with fields.{group} = true"
+        )
+
+
+def _values(table: Mapping[str, Any], group: str = "") -> dict[str, Any]:
+    """Return the values in tables within tables, by name, such as ``optim.lr``."""
+    values: dict[str, Any] = {}
+    for name, value in table.items():
+        inside = isinstance(value, Mapping)
+        values |= _values(value, f"{group}{name}.") if inside else {f"{group}{name}": value}
+    return values
+
+
+def differing(before: RunConfig, now: RunConfig) -> list[str]:
+    """Return the names of the values that decide a run and differ in two configurations.
+
+    Where the dataset lies, and how it is read, decides nothing.
+    """
+    free: dict[str, Any] = {"stream": True, "data": {"path", "version"}}
+    first, second = (_values(config.model_dump(exclude=free)) for config in (before, now))
+    return [name for name in {**first, **second} if first.get(name) != second.get(name)]
+
+
+def _patch(height: int, width: int) -> int:
+    """Return the side of the patches of a map: at most 8 pixels, and not the whole map."""
+    return next(p for p in _PATCHES if height % p == 0 and width % p == 0 and 2 * p <= height)
+
+
+def make_config(
+    dataset: Dataset, data: DataConfig, model: str, settings: Mapping[str, Any]
+) -> RunConfig:
+    """Return the configuration of a run on a dataset.
+
+    Parameters
+    ----------
+    dataset
+        What it is trained on.
+    data
+        Where that lies, and which split.
+    model
+        ``cnn``, ``vit`` or ``cnn+vit``.
+    settings
+        What a user sets, as tables within tables; the rest is taken from the dataset, or default.
+
+    Raises
+    ------
+    ConfigError
+        If the dataset lacks what the model needs, or a setting is not possible.
+    """
+    wanted = MODELS.get(model)
+    if wanted is None:
+        raise ConfigError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")
+    if data.input != wanted:
+        fitting = next(name for name, kind in MODELS.items() if kind == data.input)
+        raise ConfigError(
+            f"model: expected {fitting} for input {data.input!r}, got {model!r}, which is fed "
+            f"{wanted!r}"
+        )
+    check_fields(dataset, INPUT_FIELDS[wanted], f"input {wanted!r}")
+    digest, version = identity(dataset)
+    table: dict[str, Any] = {name: dict(value) for name, value in settings.items()}
+    shapes: dict[str, Any] = {"n_classes": len(dataset.classes)}
+    if "cnn" in model:
+        shapes |= {"spectrum": dataset["spectra"].shape[1], "cnn": {}}
+    if "vit" in model:
+        channels, height, width = dataset["maps"].shape[1:]
+        if min(height, width) < 2:
+            raise ConfigError(
+                f"{dataset.path}: expected maps of at least 2 x 2 pixels for a vision transformer, "
+                f"got {height} x {width}"
+            )
+        shapes |= {"map": (channels, height, width), "vit": {"patch": _patch(height, width)}}
+    if table.get("loss", {}).get("tensor_loss"):
+        check_fields(dataset, TENSOR_FIELDS, "tensor_loss")
+        shapes["tensor_modes"] = dataset["tensors"].shape[1]
+    own = table.pop("model", {})
+    for name in ("n_classes", "spectrum", "map", "tensor_modes"):
+        follows = shapes.get(name)
+        follows = list(follows) if isinstance(follows, tuple) else follows
+        if name in own and own[name] != follows:
+            raise ConfigError(
+                f"model.{name}: expected {follows}, which follows from the dataset and what is "
+                f"trained on, got {own[name]!r}; leave it out"
+            )
+    for name, value in own.items():
+        inside = shapes.get(name)
+        shapes[name] = {**inside, **value} if isinstance(inside, dict) else value
+    known = data.model_copy(update={"digest": digest, "version": version})
+    return validate(RunConfig, {**table, "data": known.model_dump(), "model": shapes}, "run")

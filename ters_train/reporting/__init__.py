@@ -1,0 +1,87 @@
+"""What remains of a run: its log, pictures, a page to read and a model card."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that page and card tell of a run, as plain data.
+
+    Attributes
+    ----------
+    name
+        What to call the run.
+    config
+        The run's configuration, tables within tables, as JSON holds it.
+    classes
+        Names of the K classes, in the order of their labels.
+    scores
+        ``accuracy``, ``macro_f1``, the sequences of length K ``precision``, ``recall``, ``f1`` and
+        ``support``, and ``confusion``, K rows of K counts: true class i predicted as j.
+    part
+        Part of the split that was scored.
+    log
+        Entries of the run's log, see :class:`ters_train.reporting.logs.RunLog`.
+    digest
+        Digest of the dataset, or of the recipe that was trained from.
+    version
+        Version of the dataset, if it has one.
+    recipe
+        What the data were made from: names and values worth telling.
+    facts
+        Whatever else is worth telling of the run: parameters, steps, versions of software.
+    """
+
+    name: str
+    config: Mapping[str, Any]
+    classes: Sequence[str]
+    scores: Mapping[str, Any]
+    part: str
+    log: Sequence[Mapping[str, Any]]
+    digest: str
+    version: str | None = None
+    recipe: Mapping[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def confusions(self, limit: int) -> list[tuple[str, str, int, int]]:
+        """Return the most frequent confusions: true class, predicted class, count, support."""
+        found = [
+            (-count, i, j)
+            for i, row in enumerate(self.scores["confusion"])
+            for j, count in enumerate(row)
+            if i != j and count
+        ]
+        support = self.scores["support"]
+        return [
+            (self.classes[i], self.classes[j], -count, support[i])
+            for count, i, j in sorted(found)[:limit]
+        ]
+
+
+def write_report(folder: Path, report: Report) -> list[Path]:
+    """Write curves.png, confusion.png, report.html and model_card.md into a folder.
+
+    Raises
+    ------
+    OutputError
+        If one cannot be written.
+    """
+    from .card import card_markdown
+    from .files import replace_file
+    from .page import page_html
+    from .plots import confusion_png, curves_png
+
+    curves = curves_png(report.log)
+    confusion = confusion_png(report.scores["confusion"], report.classes)
+    contents = {
+        "curves.png": curves,
+        "confusion.png": confusion,
+        "report.html": page_html(report, curves, confusion).encode(),
+        "model_card.md": card_markdown(report).encode(),
+    }
+    for name, content in contents.items():
+        replace_file(folder / name, content)
+    return [folder / name for name in contents]

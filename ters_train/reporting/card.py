@@ -1,0 +1,84 @@
+"""The model card: what a model was trained on, how well it does, and what it is not for."""
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from tersgen.schema.loading import printable
+
+from . import Report
+
+_WORST = 5
+_LISTED = 200
+_INPUTS = {
+    "spectrum": "a Raman spectrum",
+    "map": "a map of intensities",
+    "both": "a Raman spectrum and a map of intensities",
+}
+
+
+def _text(value: object) -> str:
+    """Return a value as text in which Markdown and HTML see nothing of theirs."""
+    return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", printable(str(value)))
+
+
+def _list(pairs: Mapping[str, Any]) -> str:
+    return "\n".join(f"- {_text(name)}: {_text(value)}" for name, value in pairs.items())
+
+
+def _heading(report: Report) -> str:
+    """Return the table of YAML that model hubs read; JSON texts are YAML texts too."""
+    return (
+        "---\nlibrary_name: pytorch\ntags:\n- raman\n- ters\n- synthetic-data\n"
+        f"dataset_digest: {json.dumps(report.digest)}\n---"
+    )
+
+
+def card_markdown(report: Report) -> str:
+    """Return the model card of a run, Markdown."""
+    scores, classes = report.scores, report.classes
+    data = report.config.get("data", {})
+    kind = _INPUTS.get(data.get("input"), "the fields of its configuration")
+    worst = [
+        f"- {_text(true)} taken for {_text(taken)}: {count} of {support}"
+        for true, taken, count, support in report.confusions(_WORST)
+    ]
+    weakest = sorted(zip(scores["f1"], scores["support"], classes, strict=True))[:_WORST]
+    listed = ", ".join(_text(name) for name in classes[:_LISTED])
+    more = f", and {len(classes) - _LISTED} more" if len(classes) > _LISTED else ""
+    trained_on = {
+        "digest": report.digest,
+        "version": report.version or "none",
+        "path": data.get("path", "not recorded"),
+        "split": f"{data.get('split', '?')}, trained on {data.get('train_part', '?')}, "
+        f"best checkpoint chosen on {data.get('val_part', '?')}",
+        **report.recipe,
+    }
+    parts = [
+        _heading(report),
+        f"# {_text(report.name)}",
+        f"A classifier of TERS data: it takes {kind} and names one of {len(classes)} classes.",
+        f"## Trained on\n\n{_list(trained_on)}",
+        f"## Scores\n\nOn {_text(report.part)}, {sum(scores['support'])} samples of the same "
+        f"synthetic dataset:\n\n- macro-F1: {scores['macro_f1']:.4f}\n"
+        f"- accuracy: {scores['accuracy']:.4f}",
+        "Weakest classes (F1, samples):\n\n"
+        + "\n".join(f"- {_text(name)}: {f1:.4f}, {count}" for f1, count, name in weakest),
+        "Most frequent confusions:\n\n" + ("\n".join(worst) or "- none"),
+        f"## Classes\n\n{listed}{more}",
+        "## Intended use\n\n"
+        "Research on the analysis of tip-enhanced Raman data: comparing models, testing "
+        "pipelines, a first guess at a measured spectrum that a person then checks.",
+        "## Limits\n\n"
+        "- Trained and scored on synthetic data only. The scores say nothing about measured "
+        "data until it has been scored on measured data.\n"
+        "- It always names one of its classes, for a substance that it has never seen too; "
+        "its probabilities are not calibrated.\n"
+        "- It knows the axis, the widths, the noise and the backgrounds that the recipe drew "
+        "from; outside of these it guesses.\n"
+        "- Not for medical, safety or forensic decisions.",
+    ]
+    if report.facts:
+        parts.append(f"## The run\n\n{_list(report.facts)}")
+    return "\n\n".join(parts) + "\n"

@@ -1,0 +1,126 @@
+"""The report of a run: one HTML file that needs nothing else and runs nothing."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from html import escape
+from typing import Any
+
+from tersgen.schema.loading import printable
+
+from . import Report
+
+_WORST = 20
+_STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
+  color: #1c2733; background: #fff; }
+h1, h2 { font-weight: 600; line-height: 1.2; } h2 { margin-top: 2.2rem; }
+img { max-width: 100%; height: auto; }
+table { border-collapse: collapse; } th, td { padding: .2rem .8rem .2rem 0; text-align: left;
+  border-bottom: 1px solid #e3e8ee; vertical-align: top; }
+td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; }
+pre { background: #f5f7f9; padding: 1rem; overflow-x: auto; font-size: 13px; }
+code { overflow-wrap: anywhere; }
+"""
+_POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+
+
+def _text(value: object) -> str:
+    """Return a value as text that a page shows and never obeys."""
+    return escape(printable(str(value)))
+
+
+def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table; numbers stand at the right."""
+
+    def cell(value: object) -> str:
+        if isinstance(value, float):
+            return f'<td class="number">{value:.4f}</td>'
+        if isinstance(value, int) and not isinstance(value, bool):
+            return f'<td class="number">{value}</td>'
+        return f"<td>{_text(value)}</td>"
+
+    rows = list(rows)
+    numeric = [
+        all(isinstance(row[k], int | float) for row in rows) if rows else False
+        for k in range(len(heading))
+    ]
+    head = "".join(
+        f'<th class="number">{_text(name)}</th>' if is_number else f"<th>{_text(name)}</th>"
+        for name, is_number in zip(heading, numeric, strict=True)
+    )
+    body = "\n".join(f"<tr>{''.join(map(cell, row))}</tr>" for row in rows)
+    return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
+
+
+def _facts(pairs: Mapping[str, Any]) -> str:
+    rows = "\n".join(
+        f"<tr><th>{_text(name)}</th><td><code>{_text(value)}</code></td></tr>"
+        for name, value in pairs.items()
+    )
+    return f"<table>\n{rows}\n</table>"
+
+
+def _picture(png: bytes, description: str) -> str:
+    data = base64.b64encode(png).decode()
+    return f'<img alt="{_text(description)}" src="data:image/png;base64,{data}">'
+
+
+def _config(config: Mapping[str, Any]) -> str:
+    # As JSON every letter that could steer a terminal or turn the text around is spelt out.
+    return f"<pre>{escape(json.dumps(config, indent=2, ensure_ascii=True))}</pre>"
+
+
+def page_html(report: Report, curves: bytes, confusion: bytes) -> str:
+    """Return the page of a run.
+
+    Parameters
+    ----------
+    report
+        What to tell.
+    curves, confusion
+        Pictures, PNG.
+
+    Returns
+    -------
+    str
+        HTML with the pictures in it, no script and no reference to anything outside.
+    """
+    scores = report.scores
+    worst = report.confusions(_WORST)
+    per_class = zip(
+        report.classes,
+        *(map(float, scores[name]) for name in ("precision", "recall", "f1")),
+        map(int, scores["support"]),
+        strict=True,
+    )
+    overview = {
+        "macro-F1": f"{scores['macro_f1']:.4f}",
+        "accuracy": f"{scores['accuracy']:.4f}",
+        "scored on": f"{report.part}, {sum(scores['support'])} samples of "
+        f"{len(report.classes)} classes",
+        "dataset digest": report.digest,
+        "dataset version": report.version or "none",
+        **report.facts,
+    }
+    sections = {
+        "Result": _facts(overview),
+        "Training": _picture(curves, "loss, scores and learning rate over steps"),
+        "Confusion matrix": _picture(confusion, "confusion matrix"),
+        "Most frequent confusions": _table(
+            ("true class", "predicted class", "samples", "of"), worst
+        )
+        if worst
+        else "<p>None: every sample was classified as what it is.</p>",
+        "Classes": _table(("class", "precision", "recall", "F1", "samples"), per_class),
+        "Data": _facts(report.recipe) if report.recipe else "<p>Not described.</p>",
+        "Configuration": _config(report.config),
+    }
+    body = "\n".join(f"<h2>{title}</h2>\n{content}" for title, content in sections.items())
+    return (
+        '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{_text(report.name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{_text(report.name)}</h1>\n{body}\n</body>\n</html>\n"
+    )

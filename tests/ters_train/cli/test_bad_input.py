@@ -1,0 +1,246 @@
+"""What is wrong is said in one line, with what to do, and a status."""
+
+import json
+import os
+import re
+import shutil
+import sys
+
+import pytest
+
+from ters_train.engine.checkpoint import newest
+from tersgen.dataset.locking import BuilderLock
+from tersgen.dataset.splits import make_split
+from tersgen.schema.split import SplitRule
+
+TINY = ["--set", "model.cnn.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
+
+
+def damage(dataset, field="spectra") -> str:
+    """Flip a bit in the middle of a shard, and return its name."""
+    shard = dataset / field / "c.0.0"
+    content = bytearray(shard.read_bytes())
+    content[len(content) // 3] ^= 16
+    shard.write_bytes(content)
+    return str(shard.relative_to(dataset))
+
+
+BAD = {
+    "no input": ([], 2, "expected one of --data and --recipe (or --resume)"),
+    "two inputs": (["--data", "{few}", "--recipe", "r.toml"], 2, "expected one of --data and"),
+    "no out": (["--data", "{few}"], 2, "expected --out, a folder for the run"),
+    "rows of a dataset": (["--data", "{few}", "--n", 10, "--out", "{out}"], 2, "--recipe only"),
+    "no dataset": (["--data", "{out}", "--out", "{out}"], 1, "no such dataset"),
+    "no recipe": (["--recipe", "{out}.toml", "--out", "{out}"], 1, "found none"),
+    "no split": (
+        ["--data", "{other}", "--out", "{out}"],
+        1,
+        "tersgen split {other} --name default --ratios train=0.8,val=0.1,test=0.1",
+    ),
+    "no such split": (["--data", "{few}", "--split", "x", "--out", "{out}"], 1, "got default;"),
+    "no such part": (
+        ["--data", "{few}", "--set", "data.val_part=dev", "--out", "{out}"],
+        1,
+        "expected one of train, val, test, got 'dev'",
+    ),
+    "no maps": (
+        ["--data", "{other}", "--model", "vit", "--out", "{out}"],
+        1,
+        "expected the field maps for input 'map'",
+    ),
+    "input of another model": (
+        ["--data", "{few}", "--input", "map", "--model", "cnn", "--out", "{out}"],
+        1,
+        "expected vit for input 'map', got 'cnn'",
+    ),
+    "unknown field": (
+        ["--data", "{few}", "--set", "model.cnn.width=3", "--out", "{out}"],
+        1,
+        "unknown field; did you mean widths?",
+    ),
+    "unknown group": (["--data", "{few}", "--set", "optimm.lr=3", "--out", "{out}"], 1, "optim"),
+    "no group": (["--data", "{few}", "--set", "lr=3", "--out", "{out}"], 2, "GROUP.FIELD=VALUE"),
+    "no number": (["--data", "{few}", "--epochs", "many", "--out", "{out}"], 2, "whole number"),
+    "rate too high": (["--data", "{few}", "--lr", 1e30, "--out", "{out}"], 1, "optim.lr: expected"),
+    "no rate": (["--data", "{few}", "--lr", "nan", "--out", "{out}"], 1, "optim.lr: expected"),
+    "classes are the dataset's": (
+        ["--data", "{few}", "--set", "model.n_classes=2", "--out", "{out}"],
+        1,
+        "model.n_classes: expected 3",
+    ),
+    "points are the dataset's": (
+        ["--data", "{few}", "--set", "model.spectrum=32", "--out", "{out}"],
+        1,
+        "model.spectrum: expected 64",
+    ),
+    "batch too large": (
+        ["--data", "{few}", "--batch-size", 481, "--out", "{out}"],
+        1,
+        "expected at most 480, the rows of train, got 481",
+    ),
+    "too much accumulated": (
+        ["--data", "{few}", "--batch-size", 240, "--set", "optim.accumulate=3", "--out", "{out}"],
+        1,
+        "optim.accumulate: expected at most 2",
+    ),
+    "too deep": (
+        ["--data", "{few}", "--set", "model.cnn.widths=[4,4,4,4]", "--set",
+         "model.cnn.pool=max", "--set", "model.cnn.stride=1", "--out", "{out}"],
+        1,
+        "cnn.widths: expected at most 3 stages",
+    ),
+    "patch": (
+        ["--data", "{few}", "--model", "vit", "--set", "model.vit.patch=3", "--out", "{out}"],
+        1,
+        "expected a divisor of 8 and 10",
+    ),
+    "turns": (
+        ["--data", "{few}", "--model", "vit", "--set", "transforms.quarter_turns=true", "--out",
+         "{out}"],
+        1,
+        "expected square maps, got 8 x 10",
+    ),
+    "device": (["--data", "{few}", "--device", "tpu9", "--out", "{out}"], 1, "try cpu"),
+    "resume of nothing": (["--resume", "{out}"], 1, "expected a run to go on with"),
+    "resume of another": (["--resume", "{out}", "--lr", 0.1], 2, "expected no other option than"),
+    "a file as out": (["--data", "{few}", "--out", "{file}"], 1, "{file}: cannot be made"),
+    "config": (["--data", "{few}", "--config", "{file}", "--out", "{out}"], 1, "expected a .toml"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_fit(runs, few, other, tmp_path, name) -> None:
+    arguments, code, text = BAD[name]
+    (tmp_path / "file").write_text("")
+    places = {"few": few, "other": other, "out": tmp_path / "run", "file": tmp_path / "file"}
+    line = runs.bad("fit", *(str(one).format(**places) for one in arguments), code=code)
+    assert text.format(**places) in line
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_with_a_run(runs, few, finished) -> None:
+    line = runs.bad("fit", "--data", few, "--out", finished)
+    assert f"ters-train fit --resume {finished}" in line
+
+
+def test_a_class_without_rows_is_noted(runs, copy_of, tmp_path) -> None:
+    data = copy_of()
+    make_split(data, "held", SplitRule(hold_out=("random-0001",)))
+    done = runs.good("fit", "--data", data, "--split", "held", "--out", tmp_path / "run", *TINY)
+    assert "Note: train: no rows of random-0001: the model cannot learn" in done.stderr
+
+
+def test_a_loss_that_is_not_finite(runs, few, tmp_path) -> None:
+    out = tmp_path / "run"
+    line = runs.bad(
+        "fit", "--data", few, "--out", out, "--set", "model.cnn.widths=[4,8]", "--set",
+        "optim.weight_decay=1e6", "--set", "optim.warmup=0", "--lr", 10, "--batch-size", 16,
+        "--checkpoint-steps", 1, "--epochs", 2,
+    )  # fmt: skip
+    found = re.fullmatch(
+        r"Error: step (\d+): the loss is (?:nan|finite, but|inf).*: the training has diverged; "
+        r"lower --lr, .*; the last good checkpoint is (.*)",
+        line,
+    )
+    assert found, line
+    good = newest(out)[0]
+    assert good.state.position.step == int(found[1])
+    assert found[2] == str(good.folder)
+    assert all(value.isfinite().all() for value in good.tensors["model"].values())
+
+
+def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
+    data = copy_of()
+    shard = damage(data)
+    line = runs.bad("fit", "--data", data, "--out", tmp_path / "stopped", *TINY)
+    assert shard in line or str(data / shard) in line
+    assert "the checksum (CRC32C) does not match; tersgen repair makes them again" in line
+    out = tmp_path / "repaired"
+    done = runs.good("fit", "--data", data, "--out", out, *TINY, "--on-damage", "repair")
+    assert "1 damaged blocks were made again in memory; mend the dataset" in done.stderr
+    assert f"tersgen repair {data}" in done.stderr
+    whole = tmp_path / "whole"
+    runs.good("fit", "--data", few, "--out", whole, *TINY)
+    weights = "checkpoints/step-000000015/model.safetensors"
+    assert (out / weights).read_bytes() == (whole / weights).read_bytes()
+    line = runs.bad("evaluate", out, "--data", data, "--split", "train")
+    assert shard in line or str(data / shard) in line
+    done = runs.good("evaluate", out, "--data", data, "--split", "train", "--on-damage", "repair")
+    assert "damaged blocks were made again in memory" in done.stderr
+
+
+def test_a_dataset_that_was_replaced(runs, copied, other, copy_of, tmp_path) -> None:
+    shutil.rmtree(copied / "checkpoints/step-000000045")
+    data = copy_of()
+    text = (copied / "config.json").read_text()
+    table = json.loads(text)
+    table["data"]["path"] = str(data)
+    (copied / "config.json").write_text(json.dumps(table))
+    runs.good("fit", "--resume", copied)  # it was only moved
+    shutil.rmtree(copied / "checkpoints/step-000000045")
+    shutil.rmtree(data)
+    shutil.copytree(other, data)
+    line = runs.bad("fit", "--resume", copied)
+    assert "expected the dataset that the run was begun with" in line
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("optim.lr", 0.5), ("engine.seed", 3), ("order.batch_size", 16), ("model.cnn.depth", 2),
+     ("engine.ema", 0), ("data.digest", "0" * 64)],
+)  # fmt: skip
+def test_a_configuration_that_was_changed(runs, copied, name, value) -> None:
+    table = json.loads((copied / "config.json").read_text())
+    *groups, last = name.split(".")
+    inside = table
+    for group in groups:
+        inside = inside[group]
+    inside[last] = value
+    (copied / "config.json").write_text(json.dumps(table))
+    line = runs.bad("fit", "--resume", copied)
+    assert name in line or "expected the dataset that the run was begun with" in line
+    assert "begin another run" in line
+
+
+def test_evaluation(runs, finished, copied, other, few, tmp_path) -> None:
+    line = runs.bad("evaluate", finished, "--data", other)
+    assert "expected the 3 species trained on, in that order, got 4" in line
+    assert "no such run" in runs.bad("evaluate", tmp_path / "none", "--data", few)
+    line = runs.bad("evaluate", finished, "--data", few, "--split", "dev")
+    assert "expected one of train, val, test, got 'dev'" in line
+    for folder in (copied / "checkpoints").iterdir():
+        (folder / "model.safetensors").write_bytes(b"")
+    line = runs.bad("evaluate", copied, "--data", few)
+    assert "expected a run with a whole checkpoint" in line
+    for folder in (copied / "checkpoints").iterdir():
+        table = json.loads((folder / "state.json").read_text())
+        assert table["files"]
+
+
+def test_prediction(runs, finished, tmp_path) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("".join(f"{x} {x % 700}\n" for x in range(500, 3000, 10)))
+    assert "short.txt" in runs.bad("predict", finished, short)
+    runs.good("predict", finished, short, "--allow-extrapolation")
+    assert "no such file" in runs.bad("predict", finished, short, tmp_path / "none.txt")
+    runs.bad("predict", finished, code=2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits addresses")
+def test_too_little_memory(runs, few, tmp_path) -> None:
+    """The batch size that is said to fit does fit."""
+    wide = ["fit", "--data", few, "--epochs", 1, "--threads", 1, "--set", "model.cnn.widths=[512]"]
+    wide += ["--set", "model.cnn.pool=max", "--set", "model.cnn.stride=1"]
+    limit = 1 << 28
+    line = runs.bad(*wide, "--batch-size", 480, "--out", tmp_path / "480", memory=limit)
+    found = re.search(r"batch size 480: .*; (\d+) would fit: --batch-size (\d+), and", line)
+    assert found, line
+    assert 0 < int(found[1]) < 480
+    runs.good(*wide, "--batch-size", found[2], "--out", tmp_path / "less", memory=limit)
+
+
+def test_a_run_that_another_process_trains_is_left_alone(runs, copied) -> None:
+    with BuilderLock(copied):
+        line = runs.bad("fit", "--resume", copied)
+    assert f"process {os.getpid()} on" in line
+    assert "is writing it" in line

@@ -1,0 +1,71 @@
+"""Ctrl-C and SIGTERM: the step in hand is finished and saved, and the run goes on from it."""
+
+import os
+import signal
+
+import pytest
+
+from ters_train.cli.stopping import stoppable
+from ters_train.engine.checkpoint import newest
+
+TINY = ["--set", "model.cnn.widths=[4,8]", "--batch-size", 32, "--epochs", 3, "--ema", 0.5,
+        "--lr", 0.02, "--checkpoint-steps", 4]  # fmt: skip
+TRAIN = "ters_train.engine.trainer:Trainer.train"
+
+
+@pytest.mark.parametrize(
+    ("number", "step"),
+    [(signal.SIGTERM, 7), (signal.SIGINT, 15)],  # in an epoch, and at its end
+)
+def test_a_signal_saves_the_step(runs, few, finished, tmp_path, number, step) -> None:
+    out = tmp_path / "run"
+    done = runs.run("fit", "--data", few, "--out", out, *TINY, signal_at=(TRAIN, step, number))
+    assert done.returncode == 128 + number
+    *_, line = done.stderr.splitlines()
+    assert line == (
+        f"stopped by {number.name} at step {step}, which is saved; go on: "
+        f"ters-train fit --resume {out}"
+    )
+    assert newest(out)[0].state.position.step == step
+    done = runs.good("fit", "--resume", out)
+    assert f"going on from step {step} of 45" in done.stderr
+    for file in ("model", "optimiser", "average"):
+        path = f"checkpoints/step-000000045/{file}.safetensors"
+        assert (out / path).read_bytes() == (finished / path).read_bytes()
+
+
+@pytest.fixture
+def heard():
+    """Let Ctrl-C be heard even where the tests run in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_a_second_signal_ends_at_once(heard) -> None:
+    with stoppable() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_a_launcher_repeats_the_signal(heard, monkeypatch) -> None:
+    """Its processes get Ctrl-C from the terminal, and then from the launcher."""
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    with stoppable() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    """As under nohup, or in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with stoppable() as stop:
+            os.kill(os.getpid(), signal.SIGINT)
+            assert stop.signal == 0
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,23 @@
+import pytest
+
+import tersgen
+from tersgen.build.convert import convert
+from tersgen.build.plan import make_plan
+from tersgen.build.run import run
+from tersgen.dataset.splits import make_split
+from tersgen.schema.split import SplitRule
+
+
+@pytest.fixture(scope="package")
+def stored(tiny_recipe, tmp_path_factory):
+    """Paths of a dataset of 3000 rows with a split, in both back ends."""
+    folder = tmp_path_factory.mktemp("stored")
+    run(make_plan(tiny_recipe, 3000, chunk_rows=64, shard_rows=512), folder / "a.zarr")
+    make_split(folder / "a.zarr", "default", SplitRule())
+    convert(folder / "a.zarr", folder / "a.h5", "hdf5")
+    return {"zarr": folder / "a.zarr", "hdf5": folder / "a.h5"}
+
+
+@pytest.fixture(scope="package")
+def dataset(stored) -> tersgen.Dataset:
+    return tersgen.open(stored["zarr"])

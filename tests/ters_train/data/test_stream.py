@@ -1,0 +1,287 @@
+"""P5 on real datasets: the same batches for any ranks, threads, back end and entry point."""
+
+import json
+import multiprocessing
+import os
+import pickle
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from torch.utils.data import DataLoader
+
+import tersgen
+from ters_train.config import DataConfig, StreamConfig
+from ters_train.data.order import Order, Partition
+from ters_train.data.rows import RowSet, all_rows, rows_of_part
+from ters_train.data.stream import Stream
+from tersgen.errors import ConfigError, DamagedDataError, UnknownFieldError
+
+FIELDS = ("spectra", "maps", "sticks/count", "tensors", "label", "params/hotspots")
+
+
+def batches_of(stream):
+    """All batches of the epoch as NumPy arrays, copied."""
+    return [{name: value.numpy().copy() for name, value in batch.items()} for batch in stream]
+
+
+def same(one, other):
+    assert len(one) == len(other)
+    for a, b in zip(one, other, strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            assert a[name].dtype == b[name].dtype
+            np.testing.assert_array_equal(a[name], b[name])
+
+
+def joined(ranks):
+    """The batches of all ranks, put together batch by batch."""
+    return [
+        {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        for parts in zip(*ranks, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("back_end", ["zarr", "hdf5"])
+def test_a_batch_is_what_the_plain_reader_reads(stored, back_end):
+    dataset = tersgen.open(stored[back_end])
+    names = tuple(dataset)
+    order = Order(all_rows(dataset), 48, 3, seed=5)
+    whole = {name: dataset[name][:] for name in names}
+    rows = order.epoch(0).reshape(-1, 48)
+    for batch, wanted in zip(batches_of(Stream(dataset, names, order)), rows, strict=True):
+        np.testing.assert_array_equal(batch["row"], wanted)
+        for name in names:
+            assert batch[name].dtype == whole[name].dtype
+            np.testing.assert_array_equal(batch[name], whole[name][wanted])
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=25)
+@given(
+    st.integers(1, 4),
+    st.integers(1, 9),
+    st.sampled_from([12, 24, 60, 240]),
+    st.integers(1, 6),
+    st.integers(0, 2),
+    st.booleans(),
+    st.data(),
+)
+def test_the_sequence_is_that_of_one_rank_with_one_thread(
+    dataset, world_size, threads, batch_size, mix, epoch, whole, data
+):
+    rows = rows_of_part(dataset, DataConfig(path="x"), "train") if whole else all_rows(dataset)
+    drop_last = data.draw(st.booleans())
+    order = Order(rows, batch_size, mix, seed=3, drop_last=drop_last)
+    first = data.draw(st.integers(0, order.n_batches - 1))
+
+    def read(partition, n_threads, start):
+        config = StreamConfig(threads=n_threads, prefetch_mb=1)
+        stream = Stream(dataset, ("spectra", "label"), order, partition, config)
+        stream.load_state_dict({"epoch": epoch, "batch": start})
+        return batches_of(stream)
+
+    plain = read(Partition(), 1, 0)
+    ranks = [read(Partition(rank, world_size), threads, first) for rank in range(world_size)]
+    same(joined(ranks), plain[first:])
+    sequence = np.concatenate([batch["row"] for batch in plain])
+    np.testing.assert_array_equal(sequence, order.epoch(epoch))
+
+
+def test_a_recipe_streams_what_its_dataset_holds(dataset, tiny_recipe, tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text(tiny_recipe.model_dump_json())
+    generated = tersgen.open(path, 3000)
+    for names in (FIELDS, ("maps", "label"), ("spectra",)):
+        order = Order(all_rows(dataset), 50, 4, seed=1)
+        again = Order(all_rows(generated), 50, 4, seed=1)
+        same(batches_of(Stream(generated, names, again)), batches_of(Stream(dataset, names, order)))
+
+
+def test_the_parts_of_a_recipe_do_not_overlap(tiny_recipe, tmp_path):
+    path = tmp_path / "recipe.json"
+    path.write_text(tiny_recipe.model_dump_json())
+    generated = tersgen.open(path, 10)
+    data = DataConfig(path=str(path), n_samples=95)
+    parts = [rows_of_part(generated, data, part) for part in ("train", "val", "test")]
+    assert [(one.start, one.stop) for one in parts] == [(0, 95), (95, 105), (105, 115)]
+    with pytest.raises(ConfigError, match="expected one of train, val, test"):
+        rows_of_part(generated, data, "train2")
+
+
+def test_every_epoch_of_a_part_has_its_rows(dataset):
+    rows = rows_of_part(dataset, DataConfig(path="x"), "val")
+    order = Order(rows, 7, 2, shuffle=False, drop_last=False)
+    stream = Stream(dataset, ("label",), order)
+    wanted = dataset.rows_in("val").tolist()
+    for epoch in range(2):
+        assert stream.epoch == epoch
+        assert np.concatenate([b["row"] for b in batches_of(stream)]).tolist() == wanted
+
+
+def test_it_stands_where_it_was_left(dataset):
+    order = Order(all_rows(dataset), 100, 2, seed=9)
+    whole = Stream(dataset, FIELDS, order)
+    first, second = batches_of(whole), batches_of(whole)
+    stream = Stream(dataset, FIELDS, order)
+    taken = []
+    for batch in stream:
+        taken.append({name: value.numpy().copy() for name, value in batch.items()})
+        if len(taken) == 4:
+            break
+    state = json.loads(json.dumps(stream.state_dict()))
+    assert state == {"epoch": 0, "batch": 4}
+    again = Stream(dataset, FIELDS, order)
+    again.load_state_dict(state)
+    same(taken + batches_of(again), first)
+    same(batches_of(again), second)
+    for bad in ({}, {"epoch": 0, "batch": 31}, {"epoch": -1, "batch": 0}):
+        with pytest.raises(ConfigError, match="state: expected an epoch"):
+            again.load_state_dict(bad)
+
+
+def test_a_batch_that_is_kept_stays_what_it_was(dataset):
+    order = Order(all_rows(dataset), 50, 2, seed=2)
+    stream = Stream(dataset, FIELDS, order, config=StreamConfig(prefetch_mb=1))
+    kept = list(stream)
+    same([{n: v.numpy() for n, v in batch.items()} for batch in kept],
+         batches_of(Stream(dataset, FIELDS, Order(all_rows(dataset), 50, 2, seed=2))))  # fmt: skip
+
+
+@pytest.mark.parametrize("context", ["spawn", "forkserver"])
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_data_loader_gives_the_same_batches(dataset, context):
+    order = Order(all_rows(dataset), 100, 2, seed=4)
+    plain = batches_of(Stream(dataset, ("spectra", "label"), order))
+    stream = Stream(dataset, ("spectra", "label"), order)
+    same(batches_of(DataLoader(stream, batch_size=None)), plain)
+    workers = DataLoader(
+        Stream(dataset, ("spectra", "label"), order),
+        batch_size=None,
+        num_workers=2,
+        multiprocessing_context=context,
+    )
+    same(batches_of(workers), plain)
+
+
+def test_a_stream_can_be_pickled(dataset):
+    order = Order(all_rows(dataset), 100, 2, seed=4)
+    stream = Stream(dataset, ("label",), order)
+    stream.load_state_dict({"epoch": 1, "batch": 3})
+    copy = pickle.loads(pickle.dumps(stream))
+    same(batches_of(copy), batches_of(stream))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_fork_in_the_middle_is_refused_and_one_before_works(dataset):
+    order = Order(all_rows(dataset), 100, 2, seed=4)
+    stream = Stream(dataset, ("label",), order)
+
+    def child(queue):
+        try:
+            queue.put(sum(len(batch["label"]) for batch in stream))
+        except ConfigError as error:
+            queue.put(str(error))
+
+    def in_child():
+        context = multiprocessing.get_context("fork")
+        queue = context.SimpleQueue()
+        process = context.Process(target=child, args=(queue,))
+        process.start()
+        process.join(60)
+        assert process.exitcode == 0
+        return queue.get()
+
+    assert in_child() == 3000
+    iterator = iter(stream)
+    next(iterator)
+    assert "start processes by spawn or forkserver" in in_child()
+    with pytest.raises(ConfigError, match="it is being read already"):
+        next(iter(stream))
+    iterator.close()
+    assert len(batches_of(stream)) == 29
+
+
+def damaged(stored, tmp_path, array="spectra", shard=1):
+    path = tmp_path / "damaged.zarr"
+    shutil.copytree(stored["zarr"], path)
+    file = next((path / array).glob(f"c.{shard}*"))
+    content = bytearray(file.read_bytes())
+    content[40] ^= 1
+    file.write_bytes(content)
+    return tersgen.open(path)
+
+
+def test_a_damaged_chunk_is_named(stored, tmp_path):
+    dataset = damaged(stored, tmp_path)
+    stream = Stream(dataset, ("spectra", "label"), Order(all_rows(dataset), 50, 2))
+    with pytest.raises(DamagedDataError, match=r"spectra/c\.1.*rows 512 to 575.*tersgen repair"):
+        batches_of(stream)
+
+
+def test_a_damaged_chunk_is_made_again(stored, dataset, tmp_path):
+    hurt = damaged(stored, tmp_path)
+    order = Order(all_rows(dataset), 50, 2)
+    stream = Stream(hurt, FIELDS, order, config=StreamConfig(on_damage="repair"))
+    same(batches_of(stream), batches_of(Stream(dataset, FIELDS, order)))
+    assert stream.n_repaired == 1
+
+
+def test_a_missing_shard_and_a_link_are_damage(stored, tmp_path):
+    for number, spoil in enumerate((lambda p: p.unlink(), _link)):
+        path = tmp_path / f"{number}.zarr"
+        shutil.copytree(stored["zarr"], path)
+        spoil(next((path / "maps").glob("c.0*")))
+        dataset = tersgen.open(path)
+        with pytest.raises(DamagedDataError, match=r"maps/c\.0"):
+            batches_of(Stream(dataset, ("maps",), Order(all_rows(dataset), 50, 2)))
+
+
+def _link(path):
+    target = path.with_name("elsewhere")
+    path.rename(target)
+    path.symlink_to(target)
+
+
+def test_what_cannot_be_is_refused(dataset):
+    order = Order(all_rows(dataset), 50, 2)
+    with pytest.raises(UnknownFieldError, match="expected one of"):
+        Stream(dataset, ("nothing",), order)
+    with pytest.raises(ConfigError, match="expected a multiple of the 3 processes, got 50"):
+        Stream(dataset, ("label",), order, Partition(0, 3))
+    with pytest.raises(ConfigError, match="expected at most 3000"):
+        Order(all_rows(dataset), 3001)
+    with pytest.raises(ConfigError, match="expected a split named 'other', got default"):
+        rows_of_part(dataset, DataConfig(path="x", split="other"), "train")
+
+
+def test_threads_end_with_the_iteration(dataset):
+    code = (
+        "import sys, threading, tersgen\n"
+        "from ters_train.data.order import Order\n"
+        "from ters_train.data.rows import all_rows\n"
+        "from ters_train.data.stream import Stream\n"
+        "dataset = tersgen.open(sys.argv[1])\n"
+        "stream = Stream(dataset, ('label',), Order(all_rows(dataset), 50, 2))\n"
+        "for batch in stream:\n    break\n"
+        "del batch\n"
+        "import gc; gc.collect()\n"
+        "print(sum(t.name == 'ters-train-read' for t in threading.enumerate()))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(dataset.path)], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
+def test_rows_of_a_set_are_streamed_from_the_middle(dataset):
+    rows = RowSet("some", 100, 433, dataset.block_rows)
+    order = Order(rows, 10, 2, drop_last=False)
+    found = np.concatenate([b["row"] for b in batches_of(Stream(dataset, ("label",), order))])
+    assert sorted(found.tolist()) == list(range(100, 433))
+    assert torch.is_tensor(next(iter(Stream(dataset, ("label",), order)))["row"])

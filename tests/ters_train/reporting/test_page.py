@@ -1,0 +1,109 @@
+"""The page and all files of a report."""
+
+import base64
+import dataclasses
+import re
+from html.parser import HTMLParser
+
+import pytest
+
+from ters_train.reporting import write_report
+from ters_train.reporting.page import page_html
+from tersgen.errors import OutputError
+
+HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e"
+VOID = {"meta", "img"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, texts and what refers to something else."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.tags, self.open, self.links, self.rows = [], [], [], []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append(tag)
+        if tag not in VOID:
+            self.open.append(tag)
+        self.links += [value for name, value in attrs if name in ("src", "href", "srcset")]
+        assert not any(name.startswith("on") for name, _ in attrs)
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] in ("td", "th", "code"):
+            self.rows[-1].append(data)
+
+
+def test_a_page_is_whole_and_self_contained(report):
+    reader = Reader(page_html(report, b"PNG one", b"PNG two"))
+    assert reader.open == []
+    assert "script" not in reader.tags
+    assert [base64.b64decode(link.split(",")[1]) for link in reader.links] == [
+        b"PNG one",
+        b"PNG two",
+    ]
+    assert all(link.startswith("data:image/png;base64,") for link in reader.links)
+
+
+def test_what_a_page_says(report):
+    rows = Reader(page_html(report, b"", b"")).rows
+    assert ["macro-F1", "0.4751"] in rows
+    assert ["dataset digest", "abc123"] in rows
+    assert ["dataset version", "v1.0"] in rows
+    assert ["parameters", "12345"] in rows
+    assert ["benzene", "0.7273", "0.8000", "0.7619", "10"] in rows
+    worst = rows.index(["true class", "predicted class", "samples", "of"])
+    assert rows[worst + 1 : worst + 4] == [
+        ["pyridine", "benzene", "3", "10"],
+        ["benzene", "pyridine", "2", "10"],
+        ["pyridine", "p-xylene", "1", "10"],
+    ]
+
+
+def test_a_perfect_run_has_no_confusions(report):
+    perfect = dict(report.scores, confusion=[[10, 0, 0], [0, 10, 0], [0, 0, 0]])
+    page = page_html(dataclasses.replace(report, scores=perfect), b"", b"")
+    assert "None: every sample" in page
+
+
+def test_hostile_texts_are_shown_and_not_obeyed(report):
+    hostile = dataclasses.replace(
+        report,
+        name=HOSTILE,
+        classes=[HOSTILE, *report.classes[1:]],
+        part=HOSTILE,
+        digest=HOSTILE,
+        version=HOSTILE,
+        config={HOSTILE: {"a": [HOSTILE]}},
+        recipe={HOSTILE: HOSTILE},
+        facts={HOSTILE: HOSTILE},
+    )
+    page = page_html(hostile, b"", b"")
+    reader = Reader(page)
+    assert set(reader.tags).isdisjoint({"script", "iframe", "a", "object"})
+    assert all(one.isprintable() or one == "\n" for one in page)
+    assert re.search(r"&lt;script&gt;", page)
+
+
+def test_all_files_of_a_report(report, tmp_path):
+    paths = write_report(tmp_path, report)
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"curves.png", "confusion.png", "report.html", "model_card.md"}
+    assert {path.name for path in paths} == names
+    first = {path.name: path.read_bytes() for path in paths}
+    links = Reader(first["report.html"].decode()).links
+    assert [base64.b64decode(link.split(",")[1]) for link in links] == [
+        first["curves.png"],
+        first["confusion.png"],
+    ]
+    write_report(tmp_path, report)
+    assert {path.name: path.read_bytes() for path in paths} == first
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_report(tmp_path / "none", report)
