@@ -75,7 +75,10 @@ def stoppable() -> Iterator[None]:
         with _insisting():
             yield
     except _Stopped as error:
-        before = {}  # the process ends, and listens to nothing more
+        before = {}  # the process ends, and listens to nothing more:
+        # at its end Python puts back the handlers that kill
+        if hasattr(signal, "pthread_sigmask"):
+            signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         for note in getattr(error, "__notes__", ["stopped"]):
             say(note, err=True)
         raise SystemExit(error.exit_code) from None

@@ -137,7 +137,7 @@ def test_kaiming():
 def test_signal_survives_deep_stages(norm):
     """Neither vanishing nor exploding, forward and backward, at the start of training."""
     torch.manual_seed(0)
-    model = SpectrumCnn(CnnConfig(widths=(16, 32), depth=4, norm=norm, pool="mean"), 128)
+    model = SpectrumCnn(CnnConfig(widths=(16, 32), depth=4, stride=1, norm=norm, pool="mean"), 128)
     spectra = torch.randn(16, 128)
     features = model(spectra)
     features.square().sum().backward()
