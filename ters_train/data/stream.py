@@ -106,10 +106,11 @@ class Stream(IterableDataset[Batch]):
     def _check_memory(self) -> None:
         row = sum(spec.bytes_of(64) for spec in self._specs) / 64
         needed = _LEAST_WINDOW * self._segment_batches * self._share * row
-        if needed > 1e6 * self.config.prefetch_mb * 64:
+        if needed > 1e6 * self.config.prefetch_mb:
             raise ConfigError(
-                f"prefetch_mb: expected room for two groups of {self.order.mix_blocks} blocks, "
-                f"{needed / 1e6:.0f} MB; mix fewer blocks, or allow more memory"
+                f"stream.prefetch_mb: expected room for two groups of {self.order.mix_blocks} "
+                f"blocks, {needed / 1e6:.1f} MB, got {self.config.prefetch_mb}; allow more memory, "
+                "or mix fewer blocks (order.mix_blocks)"
             )
 
     @property

@@ -72,7 +72,7 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     ConfigError
         If its species, or the shape, axis or range of its inputs, are not those trained on.
     """
-    state, config = trained.state, trained.state.config.model
+    state = trained.state
     found = dataset.classes
     if found != state.classes:
         pairs = zip(state.classes, found, strict=False)
@@ -87,11 +87,11 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
             got = dataset[name].shape[1:] if name in dataset else "none"
             raise ConfigError(f"{dataset.path}: expected {name} of shape {shape}, got {got}")
-    axis = dataset.shift_cm1
-    if config.spectrum is not None and state.axis_cm1 != (float(axis[0]), float(axis[-1])):
+    axis, wanted = dataset.shift_cm1, state.axis_cm1
+    if wanted is not None and wanted != (float(axis[0]), float(axis[-1])):
         raise ConfigError(
-            f"{dataset.path}: expected Raman shifts from {state.axis_cm1[0]:g} to "  # type: ignore[index]
-            f"{state.axis_cm1[1]:g} cm^-1, got {axis[0]:g} to {axis[-1]:g}"  # type: ignore[index]
+            f"{dataset.path}: expected Raman shifts from {wanted[0]:g} to {wanted[1]:g} cm^-1, "
+            f"got {axis[0]:g} to {axis[-1]:g}"
         )
     if input_range(dataset) != state.low:
         raise ConfigError(

@@ -156,16 +156,9 @@ class BlockReader:
         self._lock = threading.Lock()
 
     def read_into(self, first: int, copies: Sequence[Copies], times: ReadTimes) -> None:
-        """Copy rows of a block to their places.
+        """Copy rows, counted from row ``first``, to their places; the seconds go to ``times``.
 
-        Parameters
-        ----------
-        first
-            A row, from which the rows of ``copies`` are counted.
-        copies
-            Which rows go where; what they share is read and decoded once.
-        times
-            Gets the seconds of each step added.
+        A chunk is read and decoded once, whatever number of ``copies`` take rows of it.
 
         Raises
         ------
