@@ -1,7 +1,6 @@
 """tersgen's own stream, with everything that can be turned on it; and generation without it."""
 
 import argparse
-import itertools
 import json
 import os
 import resource
@@ -130,10 +129,10 @@ def main() -> None:
             folder = folder.with_name(folder.name + ".d")
         if options.delay:
             epoch = open_epoch()
-            for _ in itertools.islice(iter(epoch()), 2):
-                pass
             with slow_reads(options.delay):
-                result = timed(open_epoch())
+                first = timed(epoch)
+                result = timed(epoch)
+            result["first_epoch_seconds"] = first["seconds"]
         elif folder.is_dir():
             result = measure(open_epoch, folder, options.cold)
         else:

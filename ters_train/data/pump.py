@@ -21,10 +21,14 @@ from .segments import Arrays, Pool
 Rows = dict[str, NDArray[np.uint8]]
 """Rows of bytes of the arrays of a segment."""
 
-_MOST_THREADS = 64
+_MOST_THREADS = 128
 _MOSTLY = 0.5
 """Share of the threads' time in reads from which more threads are of use."""
 _NOTICEABLE = 0.05
+"""Share of the consumer's time spent waiting from which more threads are worth their price."""
+_LOOK = 0.05
+"""Seconds of waiting after which it is looked where the threads' time goes."""
+_MOST_GROWTH = 4
 
 
 class Piece(NamedTuple):
@@ -109,6 +113,7 @@ class Pump:
         self._pool = pool
         self._window = window
         self._adaptive = threads is None
+        self._cores = cores
         self._n_wanted = threads or cores
         self._state = threading.Condition()
         self._drawing = threading.Lock()
@@ -218,25 +223,35 @@ class Pump:
         with self._state:
             if not self._sizes(number):  # no task has rows for it
                 self._segment(number)
-            self._state.wait_for(lambda: ready() or self._error is not None)
+            while not self._state.wait_for(lambda: ready() or self._error is not None, _LOOK):
+                now = time.perf_counter()
+                self._waited += now - start
+                start = now
+                self._adapt()
             if not ready() and self._error is not None:
                 raise self._error
             segment = self._segments.pop(number)
             self._next = number + 1
             self._state.notify_all()
         self._waited += time.perf_counter() - start
-        if self._adaptive:
-            self._adapt()
+        self._adapt()
         return segment.arrays
 
     def _adapt(self) -> None:
-        """Start more threads if the consumer waits because most of their time goes into reads."""
+        """Start more threads if the consumer waits because most of their time goes into reads.
+
+        So many that the processors have work while the others wait for their reads.
+        """
+        if not self._adaptive:
+            return
         now, times = time.perf_counter(), self.times
         passed = now - self._since
         waited = times.waited - self._before.waited
         read = times.threads.read - self._before.threads.read
-        room = len(self._threads) * passed
-        self._since, self._before = now, times
-        if waited > _NOTICEABLE * passed and read > _MOSTLY * room:
-            self._n_wanted = min(_MOST_THREADS, 2 * len(self._threads))
+        n_threads = len(self._threads)
+        if waited > _NOTICEABLE * passed and read > _MOSTLY * n_threads * passed:
+            work = times.threads.decode + times.threads.gather
+            wanted = self._cores * (1 + times.threads.read / max(work, 1e-9))
+            self._n_wanted = int(min(wanted, _MOST_GROWTH * n_threads, _MOST_THREADS))
             self._start()
+        self._since, self._before = now, times

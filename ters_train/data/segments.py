@@ -61,7 +61,7 @@ class Pool:
             memory = self._free.pop() if self._free else None
             self.n_made += memory is None
         if memory is None:
-            memory = torch.empty(self.segment_bytes, dtype=torch.uint8, pin_memory=self._pin)
+            memory = self._new()
         # every view of the segment, NumPy's or torch's, keeps this one array alive
         lease = memory.numpy()
         weakref.finalize(lease, self._give_back, memory).atexit = False
@@ -73,6 +73,12 @@ class Pool:
             arrays[spec.name] = flat.reshape(self._n_rows, *spec.shape)
             offset += spec.bytes_of(self._n_rows)
         return arrays
+
+    def _new(self) -> torch.Tensor:
+        if self._pin:
+            return torch.empty(self.segment_bytes, dtype=torch.uint8, pin_memory=True)
+        # NumPy asks for huge pages, which rows scattered all over need; torch does not
+        return torch.from_numpy(np.empty(self.segment_bytes, np.uint8))
 
     def _give_back(self, memory: torch.Tensor) -> None:
         with self._lock:

@@ -1,15 +1,12 @@
 """Runs of rows copied straight to their places in arrays of the caller: the path of training.
 
-As checked as every other read, but quick: folders stay open, the encoded chunk and its decoded rows
-lie in scratch memory that stays in the cache, and rows are copied once.
+As checked as every other read, but quick: files stay open, the encoded chunk and its decoded rows
+lie in scratch memory that stays in the cache, and rows are copied once. Small fields are read a
+whole shard at a time and kept: their chunks are a kilobyte or so, and each would cost a read.
 """
 
-import os
-import resource
-import stat
 import threading
 import time
-import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,9 +21,14 @@ from ..kernels.rows import copy_rows
 from ..schema.fields import FieldSpec
 from .interface import BitShuffled, Store, Values
 from .layout import Layout
+from .shard_files import ShardFiles, read
 
-_MOST_FILES = 4096
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_SMALL = 128
+"""Most bytes of a row of a field that is kept."""
+_MOST_KEPT = 1 << 27
+"""Most bytes that the kept fields of a version may come to, the smallest fields first."""
+_GAP = 4096
+"""Bytes of other things that may lie between the chunks of a small field: HDF5 has some."""
 
 
 @dataclass
@@ -55,37 +57,6 @@ class Copies(NamedTuple):
     """Rows of those arrays, shape (n,)."""
 
 
-class _Folders:
-    """Descriptors of the folders of a dataset, opened once, none of them through a link."""
-
-    def __init__(self, folder: Path) -> None:
-        self._root = folder
-        self._open: dict[str, int] = {}
-        self._lock = threading.Lock()
-        weakref.finalize(self, _close_all, self._open)
-
-    def descriptor(self, inside: str) -> int:
-        """Return the descriptor of a folder by its path inside the dataset; "" is the dataset."""
-        with self._lock:
-            return self._descriptor(inside)
-
-    def _descriptor(self, inside: str) -> int:
-        if inside not in self._open:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            if not inside:
-                self._open[inside] = os.open(self._root, flags)
-            else:
-                parent, _, name = inside.rpartition("/")
-                above = self._descriptor(parent)
-                self._open[inside] = os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
-        return self._open[inside]
-
-
-def _close_all(descriptors: dict[str, int]) -> None:
-    for descriptor in descriptors.values():
-        os.close(descriptor)
-
-
 class _Scratch(threading.local):
     """Memory of one thread that is used again and again."""
 
@@ -100,23 +71,6 @@ class _Scratch(threading.local):
         if len(self.decoded) < decoded:
             self.decoded = np.empty(decoded, np.uint8)
         return self.encoded[:encoded], self.decoded
-
-
-class _File:
-    """An open file of a shard, and where its chunks lie; closed when nobody has it any more."""
-
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
-        self.tables: dict[str, list[list[int]]] = {}
-
-    def __del__(self) -> None:
-        os.close(self.descriptor)
-
-
-def _most_files() -> int:
-    """Return how many files may stay open: there may be a few readers in a process."""
-    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return _MOST_FILES if allowed == resource.RLIM_INFINITY else min(_MOST_FILES, allowed // 4)
 
 
 class BlockReader:
@@ -149,11 +103,11 @@ class BlockReader:
         self._specs = {spec.name: spec for spec in table}
         self._layout = layout
         self._n_samples = n_samples
-        self._folders = _Folders(folder)
+        self._files = ShardFiles(folder, store, layout, n_samples)
         self._scratch = _Scratch()
-        self._files: dict[str, _File] = {}
-        self._most_files = _most_files()
-        self._lock = threading.Lock()
+        self._small = _small_fields(table, n_samples)
+        self._kept: dict[tuple[str, int], NDArray[np.uint8] | None] = {}
+        self._keeping: dict[int, threading.Lock] = {}
 
     def read_into(self, first: int, copies: Sequence[Copies], times: ReadTimes) -> None:
         """Copy rows, counted from row ``first``, to their places; the seconds go to ``times``.
@@ -182,46 +136,87 @@ class BlockReader:
         shard, number = divmod(chunk, self._layout.shard_rows // self._layout.chunk_rows)
         for name in copies[0].out:
             spec = self._specs[name]
-            inside = self._store.array_path(shard, spec)
-            known = inside in self._files
+            if name in self._small and self._copy_kept(spec, shard, number, copies, times):
+                continue
             try:
                 try:
-                    self._copy_rows(spec, shard, number, inside, copies, times)
+                    self._copy_rows(spec, shard, number, copies, times)
                 except DamagedDataError:
-                    self._files.pop(inside, None)
-                    if not known:
+                    if not self._files.forget(spec, shard):
                         raise
                     # it may have been made again since it was opened
-                    self._copy_rows(spec, shard, number, inside, copies, times)
+                    self._copy_rows(spec, shard, number, copies, times)
             except DamagedDataError as error:
                 first = chunk * self._layout.chunk_rows
                 last = min(first + self._layout.chunk_rows, self._n_samples) - 1
+                inside = self._store.array_path(shard, spec)
                 raise DamagedDataError(
                     f"{self._folder / inside}: {name}, rows {first} to {last}: {error}; tersgen "
                     "repair makes them again"
                 ) from None
+
+    def _copy_kept(
+        self, spec: FieldSpec, shard: int, number: int, copies: list[Copies], times: ReadTimes
+    ) -> bool:
+        """Copy rows of a small field; return False if the shard holds damage."""
+        key = spec.name, shard
+        began = time.perf_counter()
+        if key not in self._kept:
+            with self._keeping.setdefault(shard, threading.Lock()):
+                if key not in self._kept:
+                    self._kept[key] = self._load(spec, shard)
+            times.read += time.perf_counter() - began  # most of it is waiting for one
+            began = time.perf_counter()
+        rows = self._kept[key]
+        if rows is None:
+            return False
+        rows = rows[number * self._layout.chunk_rows :]
+        for take, out, put in copies:
+            copy_rows(rows, take, out[spec.name], put)
+        times.gather += time.perf_counter() - began
+        return True
+
+    def _load(self, spec: FieldSpec, shard: int) -> NDArray[np.uint8] | None:
+        """Return all rows of a shard's field, shape (rows, bytes of a row); None if one is bad.
+
+        Which one it is, and what is wrong, is found when its chunk is asked for.
+        """
+        chunk_rows = self._layout.chunk_rows
+        _, room = self._scratch.room(0, chunk_rows * spec.row_bytes)
+        try:
+            file, table = self._files.chunks(spec, shard)
+            low = min(offset for offset, _, _ in table)
+            high = max(offset + size for offset, size, _ in table)
+            if low < 0 or high - low > 2 * sum(size for _, size, _ in table) + _GAP:
+                return None
+            encoded = np.empty(high - low, np.uint8)
+            read(file.descriptor, low, encoded)
+            rows = np.empty((len(table) * chunk_rows, spec.row_bytes), np.uint8)
+            for number, (offset, size, check) in enumerate(table):
+                data = encoded[offset - low : offset - low + size]
+                decoded = self._store.decode_rows(data, check, spec, spec.row_bytes, room)
+                rows[number * chunk_rows : (number + 1) * chunk_rows] = decoded
+        except DamagedDataError:
+            return None
+        return rows
 
     def _copy_rows(
         self,
         spec: FieldSpec,
         shard: int,
         number: int,
-        inside: str,
         copies: list[Copies],
         times: ReadTimes,
     ) -> None:
         began = time.perf_counter()
-        file = self._files.get(inside) or self._open(inside)
-        table = file.tables.get(spec.name) or self._table(spec, shard, inside, file)
+        file, table = self._files.chunks(spec, shard)
         offset, size, check = table[number]
         if size < 0:
             raise DamagedDataError("it is missing")
-        # the table has been checked: no chunk in it is larger than its rows justify
         row_bytes = copies[0].out[spec.name].shape[1]
         encoded, room = self._scratch.room(size, self._layout.chunk_rows * row_bytes)
-        asked = time.perf_counter()
-        _read(file.descriptor, offset, encoded)
-        read = time.perf_counter()
+        read(file.descriptor, offset, encoded)
+        arrived = time.perf_counter()
         rows = self._store.decode_rows(encoded, check, spec, row_bytes, room)
         decoded = time.perf_counter()
         for take, out, put in copies:
@@ -230,45 +225,19 @@ class BlockReader:
                 copy_bit_shuffled(rows.words, rows.block_words, take, target.view(np.uint64), put)
             else:
                 copy_rows(rows, take, target, put)
-        times.read += read - asked
-        times.decode += decoded - read + asked - began
+        times.read += arrived - began
+        times.decode += decoded - arrived
         times.gather += time.perf_counter() - decoded
 
-    def _open(self, inside: str) -> _File:
-        folder, _, name = inside.rpartition("/")
-        try:
-            file = _File(os.open(name, _FLAGS, dir_fd=self._folders.descriptor(folder)))
-        except FileNotFoundError:
-            raise DamagedDataError("the file is missing") from None
-        except OSError as error:
-            raise DamagedDataError(
-                f"expected a file, got a link or what cannot be read: {error.strerror}"
-            ) from None
-        if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
-            raise DamagedDataError("expected a file, got a folder, pipe or device")
-        with self._lock:
-            if len(self._files) >= self._most_files:
-                del self._files[next(iter(self._files))]  # closed when no thread has it any more
-            self._files[inside] = file
-        return file
 
-    def _table(self, spec: FieldSpec, shard: int, inside: str, file: _File) -> list[list[int]]:
-        rows = min(self._layout.shard_rows, self._n_samples - shard * self._layout.shard_rows)
-        chunks = self._store.chunk_table(self._folder / inside, file.descriptor, spec, rows)
-        table: list[list[int]] = chunks.tolist()
-        file.tables[spec.name] = table
-        return table
-
-
-def _read(descriptor: int, offset: int, room: NDArray[np.uint8]) -> None:
-    """Fill ``room`` with the bytes at ``offset``."""
-    size = len(room)
-    done = os.preadv(descriptor, [room.data], offset)
-    while done < size:
-        more = os.preadv(descriptor, [room[done:].data], offset + done)
-        if not more:
-            raise DamagedDataError(f"expected {size} bytes at {offset}, got {done}")
-        done += more
+def _small_fields(table: tuple[FieldSpec, ...], n_samples: int) -> set[str]:
+    """Return the fields whose rows are kept."""
+    names, room = set(), _MOST_KEPT
+    for spec in sorted(table, key=lambda spec: spec.row_bytes):
+        room -= spec.row_bytes * n_samples
+        if spec.row_bytes <= _SMALL and room >= 0:
+            names.add(spec.name)
+    return names
 
 
 def as_bytes(values: Values) -> NDArray[np.uint8]:

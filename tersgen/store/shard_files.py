@@ -1,0 +1,148 @@
+"""The files of shards, opened once for many reads: none of them through a link."""
+
+import os
+import resource
+import stat
+import threading
+import weakref
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DamagedDataError
+from ..schema.fields import FieldSpec
+from .interface import Store
+from .layout import Layout
+
+_MOST_FILES = 4096
+_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class _Folders:
+    """Descriptors of the folders of a dataset, opened once, none of them through a link."""
+
+    def __init__(self, folder: Path) -> None:
+        self._root = folder
+        self._open: dict[str, int] = {}
+        self._lock = threading.Lock()
+        weakref.finalize(self, _close_all, self._open)
+
+    def descriptor(self, inside: str) -> int:
+        """Return the descriptor of a folder by its path inside the dataset; "" is the dataset."""
+        with self._lock:
+            return self._descriptor(inside)
+
+    def _descriptor(self, inside: str) -> int:
+        if inside not in self._open:
+            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+            if not inside:
+                self._open[inside] = os.open(self._root, flags)
+            else:
+                parent, _, name = inside.rpartition("/")
+                above = self._descriptor(parent)
+                self._open[inside] = os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
+        return self._open[inside]
+
+
+def _close_all(descriptors: dict[str, int]) -> None:
+    for descriptor in descriptors.values():
+        os.close(descriptor)
+
+
+class OpenFile:
+    """An open file of a shard, and where its chunks lie; closed when nobody has it any more."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.tables: dict[str, list[list[int]]] = {}
+
+    def __del__(self) -> None:  # noqa: D105
+        os.close(self.descriptor)
+
+
+def _most_files() -> int:
+    """Return how many files may stay open: there may be a few readers in a process."""
+    allowed, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return _MOST_FILES if allowed == resource.RLIM_INFINITY else min(_MOST_FILES, allowed // 4)
+
+
+class ShardFiles:
+    """The open files of one version of a dataset; safe to use from many threads.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    store
+        Its back end.
+    layout
+        Rows of chunks and shards.
+    n_samples
+        Rows of the version.
+    """
+
+    def __init__(self, folder: Path, store: Store, layout: Layout, n_samples: int) -> None:
+        self._folder = folder
+        self._store = store
+        self._layout = layout
+        self._n_samples = n_samples
+        self._folders = _Folders(folder)
+        self._files: dict[str, OpenFile] = {}
+        self._most_files = _most_files()
+        self._lock = threading.Lock()
+
+    def chunks(self, spec: FieldSpec, shard: int) -> tuple[OpenFile, list[list[int]]]:
+        """Return the file of a shard's array, and (offset, bytes, check) of each of its chunks.
+
+        The table has been checked: no chunk in it is larger than its rows justify; a chunk that is
+        missing has -1 bytes. The file stays open as long as somebody has it.
+
+        Raises
+        ------
+        DamagedDataError
+            If there is no such file, or it does not tell where its chunks lie.
+        """
+        inside = self._store.array_path(shard, spec)
+        file = self._files.get(inside) or self._open(inside)
+        return file, file.tables.get(spec.name) or self._table(spec, shard, inside, file)
+
+    def forget(self, spec: FieldSpec, shard: int) -> bool:
+        """Open a file anew at its next use; return whether it was open."""
+        return self._files.pop(self._store.array_path(shard, spec), None) is not None
+
+    def _open(self, inside: str) -> OpenFile:
+        folder, _, name = inside.rpartition("/")
+        try:
+            file = OpenFile(os.open(name, _FLAGS, dir_fd=self._folders.descriptor(folder)))
+        except FileNotFoundError:
+            raise DamagedDataError("the file is missing") from None
+        except OSError as error:
+            raise DamagedDataError(
+                f"expected a file, got a link or what cannot be read: {error.strerror}"
+            ) from None
+        if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
+            raise DamagedDataError("expected a file, got a folder, pipe or device")
+        with self._lock:
+            if len(self._files) >= self._most_files:
+                del self._files[next(iter(self._files))]  # closed when no thread has it any more
+            self._files[inside] = file
+        return file
+
+    def _table(self, spec: FieldSpec, shard: int, inside: str, file: OpenFile) -> list[list[int]]:
+        rows = min(self._layout.shard_rows, self._n_samples - shard * self._layout.shard_rows)
+        chunks = self._store.chunk_table(self._folder / inside, file.descriptor, spec, rows)
+        table: list[list[int]] = chunks.tolist()
+        file.tables[spec.name] = table
+        return table
+
+
+def read(descriptor: int, offset: int, room: NDArray[np.uint8]) -> None:
+    """Fill ``room`` with the bytes at ``offset``."""
+    size = len(room)
+    done = os.preadv(descriptor, [room.data], offset)
+    while done < size:
+        more = os.preadv(descriptor, [room[done:].data], offset + done)
+        if not more:
+            raise DamagedDataError(f"expected {size} bytes at {offset}, got {done}")
+        done += more
