@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import inlined, kernel
+from ._stores import fence, store_past_cache
 
 _TILE = 128
 """Bytes of each plane that are worked on at once: 1024 values."""
@@ -69,6 +70,7 @@ def copy_bit_shuffled(
     planes = np.empty(16 * _WORDS, np.uint64)
     octets = planes.view(np.uint8)
     pairs = np.empty(8 * _TILE, np.uint16)
+    words = np.empty(16 * _WORDS, np.uint64)
     row_words = target.shape[1]
     for k in range(take.shape[0]):
         number, inside = divmod(take[k] * row_words, block_words)
@@ -88,12 +90,14 @@ def copy_bit_shuffled(
                     pairs[value * _TILE + group] = np.uint16(
                         octets[value * _TILE + group]
                     ) | np.uint16(np.uint16(octets[(8 + value) * _TILE + group]) << np.uint16(8))
-            out = room[tile * 16 * _WORDS : (tile + 1) * 16 * _WORDS]
             for group in range(_TILE):
                 for half in range(2):
-                    out[2 * group + half] = (
+                    words[2 * group + half] = (
                         np.uint64(pairs[(4 * half) * _TILE + group])
                         | np.uint64(pairs[(4 * half + 1) * _TILE + group]) << np.uint64(16)
                         | np.uint64(pairs[(4 * half + 2) * _TILE + group]) << np.uint64(32)
                         | np.uint64(pairs[(4 * half + 3) * _TILE + group]) << np.uint64(48)
                     )
+            for word in range(16 * _WORDS):
+                store_past_cache(room, tile * 16 * _WORDS + word, words[word])
+    fence()
