@@ -99,8 +99,9 @@ def _total(values: Any) -> float:
 
 def sums(batches: Iterable[Batch]) -> dict[str, float]:
     """Return the sum of every field over an epoch: it is the same for all who read the same."""
-    totals: dict[str, float] = {}
+    totals: dict[str, float] = {"samples": 0}
     for batch in batches:
+        totals["samples"] += len(batch["label"])
         for name, values in batch.items():
             totals[name] = totals.get(name, 0.0) + _total(values)
     return totals

@@ -48,7 +48,7 @@ def command(
 
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
-    from ..engine.evaluate import evaluate, in_order
+    from ..engine.evaluate import evaluate, every_row
     from ..engine.optimiser import Precision
     from ..engine.ranks import joined
     from ..engine.results import make_report, write_results
@@ -70,7 +70,7 @@ def command(
             {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
             "evaluate",
         )
-        stream = in_order(
+        stream = every_row(
             dataset,
             rows_of_part(dataset, place, part),
             fields_of(config),

@@ -1,19 +1,21 @@
 """The order of training: a pure function of rows, seed and epoch, shared by any number of ranks.
 
-Rows lie in blocks that are read and decoded whole. Each epoch the blocks are permuted; every
-``mix_blocks`` of them in that order make a group, whose rows are permuted among themselves. The
-sequence of all groups is cut into batches by position, and each batch is shared among the ranks by
-position. So the batches are the same for any number of ranks and threads, and can be entered
-anywhere without the ones before.
+Rows lie in blocks that are read and decoded whole. Each epoch the blocks are permuted, and the rows
+of each block among themselves. That sequence is cut into lanes of equal length, as many as blocks
+are to be mixed, and every batch takes the next few rows of every lane. So a batch has rows of as
+many blocks as there are lanes; batches are the same for any number of ranks and threads, and can be
+entered anywhere without the ones before. Ranks share a batch by position, hence by lane: each reads
+the blocks of its own lanes and no others.
 
-The bias that this accepts: rows of one block are at most a group apart, so two rows of a dataset
-meet in a batch with a probability that depends on whether they share a block. Rows of a dataset
-come in no order of class, so the classes of a batch are as in a true shuffle; see
+The bias that this accepts: rows of one block are a few batches apart at most, so two rows of a
+dataset meet in a batch with a probability that depends on whether they share a block. Rows of a
+dataset come in no order of class, so the classes of a batch are as in a true shuffle; see
 ``docs/decisions/0009-order.md``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -73,15 +75,33 @@ class Partition:
         )
 
 
-class Group(NamedTuple):
-    """Blocks that are mixed, and where their rows go."""
+class Visit(NamedTuple):
+    """Rows of a block that are read together, and where they go; all of shape (n,), n > 0."""
+
+    block: int
+    rows: NDArray[np.intp]
+    """Counted from the first row of the block, rising."""
+    batches: NDArray[np.int64]
+    """Numbers of their batches."""
+    places: NDArray[np.int64]
+    """Their positions in these."""
+
+
+class _Lane(NamedTuple):
+    """A run of the sequence of an epoch, and which batches take its rows."""
 
     start: int
-    """Position of the first of its rows in the sequence of the epoch."""
-    blocks: NDArray[np.int64]
-    """Numbers of its blocks, shape (n,)."""
-    positions: list[NDArray[np.int64]]
-    """For each block the position of each of its rows, in the order of the rows."""
+    stop: int
+    batch: int
+    """The first batch that takes rows of it,"""
+    place: int
+    """the first of their places in each batch,"""
+    width: int
+    """and how many they are."""
+
+    def batch_of(self, at: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the batches of places in the sequence."""
+        return self.batch + (at - self.start) // self.width
 
 
 class Order:
@@ -94,7 +114,7 @@ class Order:
     batch_size
         Rows of a batch, over all ranks.
     mix_blocks
-        Blocks that are shuffled into each other.
+        Blocks that are shuffled into each other: the lanes; at most the rows of a batch.
     seed
         Seed of all epochs.
     shuffle
@@ -120,7 +140,7 @@ class Order:
     ) -> None:
         self.rows = rows
         self.batch_size = batch_size
-        self.mix_blocks = mix_blocks
+        self.mix_blocks = min(mix_blocks, batch_size)
         self.seed = seed
         self.shuffle = shuffle
         counts = rows.counts()
@@ -136,42 +156,107 @@ class Order:
                 f"batch size: expected at most {n_rows}, the rows of {rows.name}, got {batch_size}"
             )
 
+        self._lanes = self._cut(n_rows)
+
+    def _cut(self, n_rows: int) -> list[_Lane]:
+        """Return the lanes through all whole batches, and one for the batch behind them."""
+        n_whole, rest = divmod(n_rows, self.batch_size)
+        n_lanes = self.mix_blocks if self.shuffle else 1
+        places = [-(-lane * self.batch_size // n_lanes) for lane in range(n_lanes + 1)]
+        lanes = [
+            _Lane(n_whole * low, n_whole * high, 0, low, high - low)
+            for low, high in pairwise(places)
+            if n_whole
+        ]
+        if self.n_batches > n_whole:
+            lanes.append(_Lane(n_rows - rest, n_rows, n_whole, 0, rest))
+        return lanes
+
     @property
-    def largest_group(self) -> int:
-        """Most rows that a group can have."""
-        return int(np.sort(self._counts)[-self.mix_blocks :].sum())
+    def spread(self) -> int:
+        """Most batches that the rows of a block, in one lane, are spread over; at least 1.
+
+        If rows are not shuffled, as many batches as the blocks that would be mixed have rows for.
+        """
+        width = self.batch_size // self.mix_blocks
+        return -(-int(self._counts.max(initial=1)) // width)
 
     def batch_rows(self, batch: int) -> int:
         """Return how many rows a batch has, over all ranks."""
         return min(self.batch_size, self.n_rows - batch * self.batch_size)
 
-    def groups(self, epoch: int, first_batch: int = 0) -> Iterator[Group]:
-        """Yield the groups of an epoch, from that on which a batch begins in."""
+    def visits(
+        self, epoch: int, first_batch: int = 0, partition: Partition | None = None
+    ) -> Iterator[Visit]:
+        """Yield the blocks of an epoch in the order in which batches need them.
+
+        Parameters
+        ----------
+        epoch
+            The epoch.
+        first_batch
+            Rows of earlier batches are left out.
+        partition
+            Rows of other ranks are left out.
+        """
+        partition = partition or Partition()
         n_blocks = len(self._blocks)
         turn = permutation(n_blocks, self.seed, epoch, 0) if self.shuffle else np.arange(n_blocks)
-        starts = np.concatenate(([0], np.cumsum(self._counts[turn])))
-        skipped = int(np.searchsorted(starts, first_batch * self.batch_size, "right")) - 1
-        for number in range(skipped // self.mix_blocks, -(-n_blocks // self.mix_blocks)):
-            low = number * self.mix_blocks
-            high = min(n_blocks, low + self.mix_blocks)
-            start = int(starts[low])
-            if start >= self.n_rows:
-                return
-            n_rows = int(starts[high]) - start
-            places = np.arange(n_rows)
+        edges = np.concatenate(([0], np.cumsum(self._counts[turn])))
+        for lane, number in self._turns(edges, first_batch, partition):
+            block = int(self._blocks[turn[number]])
+            n_rows = int(edges[number + 1] - edges[number])
+            inside = np.arange(n_rows)
             if self.shuffle:
-                places = permutation(n_rows, self.seed, epoch, 1, number)
-            cuts = starts[low + 1 : high] - start
-            chosen = turn[low:high]
-            yield Group(start, self._blocks[chosen], np.split(places + start, cuts))
+                inside = permutation(n_rows, self.seed, epoch, 1, block)
+            at = edges[number] + inside
+            batches = lane.batch_of(at)
+            places = lane.place + (at - lane.start) % lane.width
+            mine = (lane.start <= at) & (at < lane.stop) & (first_batch <= batches)
+            share = self._share(lane, partition)
+            chosen = np.flatnonzero(mine & (share.start <= places) & (places < share.stop))
+            if len(chosen):
+                rows = self.rows.rows_in(block)[chosen]
+                yield Visit(block, rows, batches[chosen], places[chosen])
+
+    def _share(self, lane: _Lane, partition: Partition) -> range:
+        """Return which places of the batches of a lane are a rank's."""
+        return partition.share(self.batch_rows(lane.batch))
+
+    def _turns(
+        self, edges: NDArray[np.int64], first_batch: int, partition: Partition
+    ) -> Iterator[tuple[_Lane, int]]:
+        """Yield each block of each lane, in the order of the first batch that needs it.
+
+        ``edges`` are those of the blocks in the sequence of the epoch; a block is told by its
+        number there.
+        """
+        lanes, numbers, needed = [], [], []
+        for k, lane in enumerate(self._lanes):
+            share = self._share(lane, partition)
+            start = lane.start + max(0, first_batch - lane.batch) * lane.width
+            theirs = lane.place >= share.stop or lane.place + lane.width <= share.start
+            if theirs or start >= lane.stop:
+                continue
+            low = int(np.searchsorted(edges, start, "right")) - 1
+            high = int(np.searchsorted(edges, lane.stop, "left"))
+            lanes.append(np.full(high - low, k))
+            numbers.append(np.arange(low, high))
+            needed.append(lane.batch_of(np.maximum(edges[low:high], start)))
+        if not lanes:
+            return
+        found = np.stack([np.concatenate(lanes), np.concatenate(numbers)], axis=1)
+        for k in np.lexsort((found[:, 0], np.concatenate(needed))):
+            lane_number, number = found[k].tolist()
+            yield self._lanes[lane_number], number
 
     def epoch(self, epoch: int) -> NDArray[np.int64]:
         """Return all rows of an epoch in their order, shape (n_rows,): for tests and for looking.
 
         Streams never make this list.
         """
-        sequence = np.empty(int(self._counts.sum()), np.int64)
-        for group in self.groups(epoch):
-            for block, positions in zip(group.blocks.tolist(), group.positions, strict=True):
-                sequence[positions] = self.rows.rows_in(block) + block * self.rows.block_rows
-        return sequence[: self.n_rows]
+        sequence = np.empty(self.n_rows, np.int64)
+        for visit in self.visits(epoch):
+            at = visit.batches * self.batch_size + visit.places
+            sequence[at] = visit.rows + visit.block * self.rows.block_rows
+        return sequence

@@ -108,7 +108,7 @@ class Stream(IterableDataset[Batch]):
         needed = _LEAST_WINDOW * self._segment_batches * self._share * row
         if needed > 1e6 * self.config.prefetch_mb:
             raise ConfigError(
-                f"stream.prefetch_mb: expected room for two groups of {self.order.mix_blocks} "
+                f"stream.prefetch_mb: expected room for twice {self.order.mix_blocks} "
                 f"blocks, {needed / 1e6:.1f} MB, got {self.config.prefetch_mb}; allow more memory, "
                 "or mix fewer blocks (order.mix_blocks)"
             )
@@ -120,8 +120,8 @@ class Stream(IterableDataset[Batch]):
 
     @property
     def _segment_batches(self) -> int:
-        """Batches of a segment: about as many rows as a group has."""
-        return max(1, -(-self.order.largest_group // self.order.batch_size))
+        """Batches of a segment: so many that the rows of a block go to two segments at most."""
+        return self.order.spread
 
     @property
     def times(self) -> PumpTimes:
@@ -249,28 +249,15 @@ class Stream(IterableDataset[Batch]):
     def _tasks(self, start: int, per_segment: int) -> Iterator[Task]:
         """Yield the blocks of the epoch from a batch on, and where this rank's rows of them go."""
         order, share = self.order, self._share
-        room = per_segment * share
-        last = self.partition.share(order.batch_rows(order.n_batches - 1))
-        full = self.partition.share(order.batch_size)
-        for group in order.groups(self.epoch, start):
-            for block, positions in zip(group.blocks.tolist(), group.positions, strict=True):
-                batch, place = np.divmod(positions, order.batch_size)
-                ragged = batch == order.n_batches - 1
-                low = np.where(ragged, last.start, full.start)
-                high = np.where(ragged, last.stop, full.stop)
-                mine = (
-                    (start <= batch) & (batch < order.n_batches) & (low <= place) & (place < high)
-                )
-                chosen = np.flatnonzero(mine)
-                if not len(chosen):
-                    continue
-                local = (batch[chosen] - start) * share + place[chosen] - low[chosen]
-                segment, put = np.divmod(local, room)
-                take = order.rows.rows_in(block)[chosen]
-                yield Task(
-                    block,
-                    [
-                        Piece(int(number), take[segment == number], put[segment == number])
-                        for number in np.unique(segment)
-                    ],
-                )
+        full = self.partition.share(order.batch_size).start
+        last = self.partition.share(order.batch_rows(order.n_batches - 1)).start
+        for block, take, batches, places in order.visits(self.epoch, start, self.partition):
+            low = np.where(batches == order.n_batches - 1, last, full)
+            segment, put = np.divmod((batches - start) * share + places - low, per_segment * share)
+            yield Task(
+                block,
+                [
+                    Piece(int(number), take[segment == number], put[segment == number])
+                    for number in np.unique(segment)
+                ],
+            )

@@ -19,7 +19,7 @@ from .optimiser import Precision
 from .ranks import Ranks
 
 
-def in_order(
+def every_row(
     dataset: Dataset,
     rows: RowSet,
     fields: tuple[str, ...],
@@ -27,12 +27,13 @@ def in_order(
     stream: StreamConfig,
     ranks: Ranks,
 ) -> Stream:
-    """Return a stream of all rows of a set, in the order of the dataset, the last batch as it is.
+    """Return a stream of all rows of a set, the last batch as it is.
 
+    Rows come in one shuffled order: so each process reads its share of the blocks, and no more.
     The batch size is rounded up to a multiple of the number of processes.
     """
     size = -(-order.batch_size // ranks.world_size) * ranks.world_size
-    whole = Order(rows, size, order.mix_blocks, shuffle=False, drop_last=False)
+    whole = Order(rows, size, order.mix_blocks, drop_last=False)
     pin = ranks.device.type == "cuda"
     return Stream(dataset, fields, whole, ranks.partition, stream, pin)
 

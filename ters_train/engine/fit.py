@@ -39,7 +39,7 @@ from .checkpoint import (
     write_config,
 )
 from .device import moved
-from .evaluate import evaluate, in_order
+from .evaluate import evaluate, every_row
 from .ranks import Ranks
 from .results import make_report, write_results
 from .trainer import Trainer, input_range
@@ -121,7 +121,7 @@ class _Run:
         )
         pin = ranks.device.type == "cuda"
         self.stream = Stream(dataset, fields, train, ranks.partition, config.stream, pin)
-        self.val_stream = in_order(dataset, self.val, fields, order, config.stream, ranks)
+        self.val_stream = every_row(dataset, self.val, fields, order, config.stream, ranks)
         self.steps_per_epoch = len(self.stream) // config.optim.accumulate
         if not self.steps_per_epoch:
             raise ConfigError(
@@ -185,6 +185,8 @@ class _Run:
         """Return the scores on the part that chooses."""
         trainer = self.trainer
         model = trainer.model
+        # rows in the same order each time, so that sums over them are the same to the bit
+        self.val_stream.load_state_dict({"epoch": 0, "batch": 0})
         self.ranks.share(list(model.buffers()))
         if trainer.average is not None:
             self.ranks.share(list(trainer.average.weights.values()))

@@ -92,19 +92,67 @@ def test_epochs_and_seeds_differ():
     assert first.epoch(3).tolist() == Order(rows, 10, 4, 0).epoch(3).tolist()
 
 
-@given(row_sets(), st.integers(1, 20), st.integers(1, 5), st.integers(0, 30))
-def test_groups_can_be_entered_at_any_batch(rows, batch_size, mix, first):
-    order = Order(rows, batch_size, mix, drop_last=False)
+def laid_out(order, visits):
+    """The rows of visits by (batch, place), each of which is there once."""
+    found = {}
+    for block, rows, batches, places in visits:
+        assert len(rows)
+        assert (np.diff(rows) > 0).all()
+        for row, batch, place in zip(rows.tolist(), batches.tolist(), places.tolist(), strict=True):
+            assert (batch, place) not in found
+            found[batch, place] = row + block * order.rows.block_rows
+    return found
+
+
+@given(row_sets(), st.integers(1, 20), st.integers(1, 5), st.integers(0, 30), st.booleans())
+def test_an_epoch_can_be_entered_at_any_batch(rows, batch_size, mix, first, shuffle):
+    order = Order(rows, batch_size, mix, shuffle=shuffle, drop_last=False)
     first = min(first, order.n_batches - 1)
-    whole = {group.start: group for group in order.groups(2)}
-    entered = list(order.groups(2, first))
-    assert entered[0].start <= first * batch_size
-    for group in entered:
-        assert group.blocks.tolist() == whole[group.start].blocks.tolist()
-        assert [p.tolist() for p in group.positions] == [
-            p.tolist() for p in whole[group.start].positions
-        ]
-    assert [group.start for group in entered] == sorted(whole)[-len(entered) :]
+    whole = laid_out(order, order.visits(2))
+    entered = laid_out(order, order.visits(2, first))
+    assert entered == {at: row for at, row in whole.items() if at[0] >= first}
+
+
+@given(row_sets(), st.integers(1, 20), st.integers(1, 5), st.integers(1, 6), st.booleans())
+def test_ranks_together_have_what_one_has(rows, batch_size, mix, world_size, drop_last):
+    if drop_last and batch_size > len(rows_of(rows)):
+        return
+    order = Order(rows, batch_size, mix, drop_last=drop_last)
+    found = {}
+    for rank in range(world_size):
+        partition = Partition(rank, world_size)
+        for at, row in laid_out(order, order.visits(1, 0, partition)).items():
+            assert at not in found
+            assert at[1] in partition.share(order.batch_rows(at[0]))
+            found[at] = row
+    assert found == laid_out(order, order.visits(1))
+
+
+@given(row_sets(), st.integers(1, 20), st.integers(1, 5), st.booleans(), st.booleans())
+def test_blocks_come_in_the_order_of_need_and_are_not_spread_further(
+    rows, batch_size, mix, shuffle, drop_last
+):
+    if drop_last and batch_size > len(rows_of(rows)):
+        return
+    order = Order(rows, batch_size, mix, shuffle=shuffle, drop_last=drop_last)
+    # rows of a block are cut off where a lane begins, so its first may be in a later batch
+    firsts = [int(visit.batches.min()) for visit in order.visits(0)]
+    for visit in order.visits(0):
+        assert int(visit.batches.max() - visit.batches.min()) <= order.spread
+    assert firsts == sorted(firsts)
+
+
+@pytest.mark.parametrize("world_size", [1, 2, 4, 8, 16])
+def test_a_rank_reads_its_own_blocks_only(world_size):
+    """The number of lanes is the most that all ranks together read more than once."""
+    order = Order(RowSet("all", 0, 100_000, 256), 256, 16)
+    n_blocks = -(-100_000 // 256)
+    read = [
+        sum(1 for _ in order.visits(0, 0, Partition(rank, world_size)))
+        for rank in range(world_size)
+    ]
+    assert sum(read) <= n_blocks + 16
+    assert max(read) <= n_blocks / world_size + 16 / world_size + 1
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 5, 256])

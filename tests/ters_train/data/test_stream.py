@@ -255,7 +255,7 @@ def test_what_cannot_be_is_refused(dataset):
     with pytest.raises(ConfigError, match="expected a multiple of the 3 processes, got 50"):
         Stream(dataset, ("label",), order, Partition(0, 3))
     wide = Order(all_rows(dataset), 1500, 12)
-    with pytest.raises(ConfigError, match=r"expected room for two groups of 12 blocks, .* got 1;"):
+    with pytest.raises(ConfigError, match=r"expected room for twice 12 blocks, .* got 1;"):
         Stream(dataset, tuple(dataset), wide, config=StreamConfig(prefetch_mb=1))
     with pytest.raises(ConfigError, match="expected at most 3000"):
         Order(all_rows(dataset), 3001)
