@@ -12,7 +12,7 @@ from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
 from ..data.transforms import Transforms
 from ..losses import Loss
-from ..metrics import Classification, Scores
+from ..metrics import Scores
 from ..models.build import TersModel
 from .device import moved
 from .optimiser import Precision
@@ -50,6 +50,8 @@ def evaluate(
 
     All processes must call it; a process may have fewer batches than others, or none.
     """
+    from ..counting import Classification  # takes seconds to import; training begins before
+
     metric = Classification(model.config.n_classes).to(ranks.device)
     model.eval()
     with torch.inference_mode():

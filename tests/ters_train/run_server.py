@@ -26,6 +26,7 @@ PRELOADED = (
     "ters_train.cli.evaluate",
     "ters_train.cli.fit",
     "ters_train.cli.watching",
+    "ters_train.counting",
     "ters_train.engine.fit",
     "ters_train.engine.trained",
     "ters_train.reporting.page",

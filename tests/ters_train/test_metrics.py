@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from ters_train.metrics import Classification, Scores, score
+from ters_train.counting import Classification
+from ters_train.metrics import Scores, score
 from tersgen.errors import ConfigError
 
 N_CLASSES = 4
