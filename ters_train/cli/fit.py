@@ -1,7 +1,6 @@
 """``ters-train fit``."""
 
 import signal
-import sys
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -186,11 +185,6 @@ def _go(
         stop = stack.enter_context(stoppable())
         ranks = stack.enter_context(joined(device))
         ranks.meet()  # nobody writes before all have looked
-        if ranks.is_first and not quiet and sys.stderr.isatty():
-            what = f"{config.data.input} to {config.model.n_classes} classes"
-            click.echo(
-                f"{folder}: {what}, {config.optim.epochs} epochs on {ranks.device}", err=True
-            )
         watcher = Watcher(stop, quiet or not ranks.is_first)
         stack.callback(watcher.close)
         done = fit(config, folder, ranks, watcher, resume, take_over)

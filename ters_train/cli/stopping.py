@@ -2,9 +2,10 @@
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -19,9 +20,22 @@ class Stop:
         self.signal = 0
 
 
+def _say(number: int) -> None:
+    """Say at once what comes of a signal: once, and past buffers that it may have come amid."""
+    if os.environ.get("RANK", "0") != "0":
+        return
+    text = (
+        f"{signal.Signals(number).name}: stopping and saving after this step; once more stops now, "
+        "and what was done since the last checkpoint is lost"
+    )
+    begin = "\n" if sys.stderr.isatty() else ""
+    with suppress(OSError):
+        os.write(2, f"{begin}{text}\n".encode())
+
+
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Note the first of the signals; the next does what it did before."""
+    """Note the first of the signals, and say so; the next does what it did before."""
     stop = Stop()
     before = {one: signal.getsignal(one) for one in _SIGNALS}
     repeat_s = _REPEAT_S if "LOCAL_RANK" in os.environ else 0.0
@@ -31,6 +45,7 @@ def stoppable() -> Iterator[Stop]:
         nonlocal first
         if not stop.signal:
             stop.signal, first = number, time.monotonic()
+            _say(number)
         elif time.monotonic() - first > repeat_s:
             for one, handler in before.items():
                 signal.signal(one, handler)

@@ -1,4 +1,7 @@
-"""How a run is shown while it trains: a bar on a terminal, a line every 30 s elsewhere."""
+"""How a run is shown while it trains: a bar on a terminal, lines elsewhere.
+
+Elsewhere there is a line at the start, one for each epoch and one about every 30 s.
+"""
 
 import sys
 import time
@@ -11,7 +14,7 @@ from ..engine.checkpoint import Position
 from ..metrics import Scores
 from .stopping import Stop
 
-_EVERY_S = 30.0
+_BAR_EVERY_S = 0.5
 
 
 def human_time(seconds: float) -> str:
@@ -27,13 +30,24 @@ def human_time(seconds: float) -> str:
 
 
 class Watcher:
-    """Shows loss, rate, time left and the share of the time spent waiting for data."""
+    """Shows loss, rate, time left and the share of the time spent waiting for data.
 
-    def __init__(self, stop: Stop, quiet: bool = False) -> None:
+    Parameters
+    ----------
+    stop
+        Whether a signal asks to stop.
+    quiet
+        Whether nothing but notes is shown.
+    every_s
+        Seconds between lines where there is no terminal.
+    """
+
+    def __init__(self, stop: Stop, quiet: bool = False, every_s: float = 30.0) -> None:
         self._stop = stop
         self._quiet = quiet
         self._bar: tqdm[Any] | None = None
         self._n_steps = self._first = 0
+        self._every_s = every_s
         self._start = self._last = time.perf_counter()
 
     @property
@@ -41,8 +55,15 @@ class Watcher:
         """Number of the signal that asks to stop, or 0."""
         return self._stop.signal
 
-    def begin(self, n_steps: int, position: Position, notes: list[str]) -> None:
+    @property
+    def is_due(self) -> bool:
+        """Whether it is time to show a step."""
+        return not self._quiet and time.perf_counter() - self._last >= self._every_s
+
+    def begin(self, about: str, n_steps: int, position: Position, notes: list[str]) -> None:
         """Start."""
+        if not self._quiet:
+            click.echo(about, err=True)
         for note in notes:
             click.echo(f"Note: {note}", err=True)
         if position.step:
@@ -50,6 +71,7 @@ class Watcher:
         self._n_steps, self._first = n_steps, position.step
         self._start = self._last = time.perf_counter()
         if not self._quiet and sys.stderr.isatty():
+            self._every_s = _BAR_EVERY_S
             self._bar = tqdm(
                 total=n_steps, initial=position.step, unit=" steps", dynamic_ncols=True
             )
@@ -59,9 +81,10 @@ class Watcher:
         text = f"loss {loss:.4g}, {samples_per_s:.0f} samples/s, {waiting:.0%} waiting for data"
         now = time.perf_counter()
         if self._bar is not None:
+            self._last = now
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(step - self._bar.n)
-        elif not self._quiet and now - self._last >= _EVERY_S:
+        elif not self._quiet and now - self._last >= self._every_s:
             self._last = now
             left = (now - self._start) / (step - self._first) * (self._n_steps - step)
             click.echo(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
@@ -70,6 +93,7 @@ class Watcher:
         """Show the scores of an epoch."""
         if self._quiet:
             return
+        self._last = time.perf_counter()
         text = f"epoch {epoch + 1}: macro-F1 {scores.macro_f1:.4f}, accuracy {scores.accuracy:.4f}"
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)

@@ -6,9 +6,7 @@ what it would have done.
 """
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -19,30 +17,19 @@ from tersgen.dataset.locking import BuilderLock
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 
 from ..config import RunConfig
-from ..data.order import Order
-from ..data.rows import RowSet, rows_of_part
-from ..data.stream import Batch, Stream
+from ..data.rows import RowSet
 from ..errors import TrainingError
 from ..metrics import Scores
 from ..models.build import build_model
-from ..planning import differing, fields_of, open_data, training_weights
+from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
-from .checkpoint import (
-    CONFIG,
-    Best,
-    Position,
-    State,
-    newest,
-    prune,
-    save_checkpoint,
-    write_config,
-)
-from .device import moved
-from .evaluate import evaluate, every_row
+from .checkpoint import CONFIG, Position, newest, prune, write_config
+from .evaluate import evaluate
+from .optimiser import slowdown
 from .ranks import Ranks
 from .results import make_report, write_results
-from .trainer import Trainer, input_range
+from .run import Clock, Run
 
 _ENTRIES_PER_EPOCH = 20
 
@@ -50,14 +37,18 @@ _ENTRIES_PER_EPOCH = 20
 class Watch(Protocol):
     """Is told how a run goes on; by the first process only."""
 
-    def begin(self, n_steps: int, position: Position, notes: list[str]) -> None:
-        """Learn how many steps there are, where the run stands, and what a user should know."""
+    def begin(self, about: str, n_steps: int, position: Position, notes: list[str]) -> None:
+        """Learn what is trained, how many steps, where the run stands, what a user should know."""
 
     def step(self, step: int, loss: float, samples_per_s: float, waiting: float) -> None:
         """Learn of a step: loss, rate, and the share of the time spent waiting for data."""
 
     def epoch(self, epoch: int, scores: Scores) -> None:
         """Learn of an epoch that was scored."""
+
+    @property
+    def is_due(self) -> bool:
+        """Whether a step is to be told although it is none that is logged."""
 
     @property
     def stop(self) -> int:
@@ -79,147 +70,7 @@ class Fitted(NamedTuple):
     """Damaged blocks made again in memory."""
 
 
-class _Clock:
-    """Rate and waiting share since the last entry."""
-
-    def __init__(self) -> None:
-        self.total_waited = 0.0
-        self.reset()
-
-    def reset(self) -> None:
-        self._start = time.perf_counter()
-        self._rows = 0
-        self._waited = 0.0
-
-    def waited(self, seconds: float, rows: int) -> None:
-        self._waited += seconds
-        self.total_waited += seconds
-        self._rows += rows
-
-    @property
-    def rate(self) -> float:
-        return self._rows / max(1e-9, time.perf_counter() - self._start)
-
-    @property
-    def waiting(self) -> float:
-        return self._waited / max(1e-9, time.perf_counter() - self._start)
-
-
-class _Run:
-    """A run on this process."""
-
-    def __init__(self, config: RunConfig, dataset: Dataset, folder: Path, ranks: Ranks) -> None:
-        self.config, self.dataset, self.folder, self.ranks = config, dataset, folder, ranks
-        order, engine = config.order, config.engine
-        fields = fields_of(config)
-        self.val = rows_of_part(dataset, config.data, config.data.val_part)
-        train = Order(
-            rows_of_part(dataset, config.data, config.data.train_part),
-            order.batch_size,
-            order.mix_blocks,
-            engine.seed,
-        )
-        pin = ranks.device.type == "cuda"
-        self.stream = Stream(dataset, fields, train, ranks.partition, config.stream, pin)
-        self.val_stream = every_row(dataset, self.val, fields, order, config.stream, ranks)
-        self.steps_per_epoch = len(self.stream) // config.optim.accumulate
-        if not self.steps_per_epoch:
-            raise ConfigError(
-                f"optim.accumulate: expected at most {len(self.stream)}, the batches of an epoch, "
-                f"got {config.optim.accumulate}"
-            )
-        self.n_steps = self.steps_per_epoch * config.optim.epochs
-        split = dataset.splits.get(config.data.split)
-        weights = None
-        if split is not None and config.loss.class_weights:
-            weights = training_weights(split, config.data.train_part)
-        self.low = input_range(dataset)
-        self.trainer = Trainer(config, self.low, weights, ranks, self.n_steps)
-        self.position = Position()
-        self.lock: BuilderLock | None = None
-
-    def state(self) -> State:
-        axis = self.dataset.shift_cm1
-        return State(
-            position=self.position,
-            config=self.config,
-            classes=self.dataset.classes,
-            axis_cm1=(float(axis[0]), float(axis[-1])) if self.config.model.spectrum else None,
-            low=self.low,
-            scaler=self.trainer.precision.state_dict(),
-        )
-
-    def save(self) -> None:
-        """Write a checkpoint of where the run stands."""
-        self.trainer.settle()
-        if self.ranks.is_first:
-            self.check_lock()
-            save_checkpoint(self.folder, self.state(), self.trainer.tensors())
-            prune(self.folder, self.position, self.config.engine.keep)
-        self.ranks.meet()
-
-    def save_best(self) -> None:
-        if self.ranks.is_first:
-            self.check_lock()
-            tensors = {"model": self.trainer.weights()}
-            save_checkpoint(self.folder, self.state(), tensors, best=True)
-        self.ranks.meet()
-
-    def check_lock(self) -> None:
-        """Refuse to write into a run that another process has taken over."""
-        if self.lock is not None:
-            self.lock.check()
-
-    def groups(self, epoch: int, batch: int, clock: _Clock) -> Iterator[list[Batch]]:
-        """Yield the batches of each step of the rest of an epoch."""
-        n_parts = self.config.optim.accumulate
-        self.stream.load_state_dict({"epoch": epoch, "batch": batch})
-        batches = moved(self.stream, self.ranks.device)
-        for _ in range(self.steps_per_epoch - batch // n_parts):
-            start = time.perf_counter()
-            group = list(islice(batches, n_parts))
-            clock.waited(time.perf_counter() - start, n_parts * self.config.order.batch_size)
-            yield group
-
-    def score(self) -> Scores:
-        """Return the scores on the part that chooses."""
-        trainer = self.trainer
-        model = trainer.model
-        # rows in the same order each time, so that sums over them are the same to the bit
-        self.val_stream.load_state_dict({"epoch": 0, "batch": 0})
-        self.ranks.share(list(model.buffers()))
-        if trainer.average is not None:
-            self.ranks.share(list(trainer.average.weights.values()))
-            model = build_model(self.config.model).to(self.ranks.device)
-            model.load_state_dict(trainer.average.weights)
-        return evaluate(
-            model, self.val_stream, trainer.transforms, trainer.loss, trainer.precision, self.ranks
-        )
-
-    def choose(self, scores: Scores, epoch: int) -> None:
-        """Keep the weights if they are the best so far."""
-        best = self.position.best
-        if best is None or scores.macro_f1 > best.macro_f1:
-            best = Best(macro_f1=scores.macro_f1, epoch=epoch, step=self.position.step)
-            self._move(best=best, since_best=0)
-            self.save_best()
-        else:
-            self._move(since_best=self.position.since_best + 1)
-
-    def _move(self, **update: object) -> None:
-        self.position = self.position.model_copy(update=update)
-
-    def done_steps(self, epoch: int, batch: int) -> None:
-        self._move(step=self.trainer.step, epoch=epoch, batch=batch)
-
-    @property
-    def has_enough(self) -> bool:
-        """Whether the epochs without a better score are as many as were to be waited for."""
-        patience = self.config.engine.patience
-        return 0 < patience <= self.position.since_best
-
-
-def _resume(run: _Run, notes: list[str]) -> None:
+def _resume(run: Run, notes: list[str]) -> None:
     """Stand where the newest whole checkpoint of the run was saved, if there is any."""
     found, wrong = newest(run.folder)
     notes += [f"passed over: {one}" for one in wrong]
@@ -251,6 +102,16 @@ def _check_classes(dataset: Dataset, rows: RowSet, split: str, notes: list[str])
         )
 
 
+def _check_speed(config: RunConfig, ranks: Ranks, notes: list[str]) -> None:
+    """Note a mixed precision that makes a CPU slower."""
+    times = slowdown(config.engine.amp, ranks.device)
+    if times is not None:
+        notes.append(
+            f"--amp {config.engine.amp}: on this CPU its layers take about {times:.2g} times as "
+            "long as in float32 (measured just now); leave it off, or train on a GPU"
+        )
+
+
 def fit(
     config: RunConfig,
     folder: Path,
@@ -279,9 +140,9 @@ def fit(
     if config.engine.deterministic:
         torch.use_deterministic_algorithms(True)
     dataset = open_data(config.data)
-    run = _Run(config, dataset, folder, ranks)
+    run = Run(config, dataset, folder, ranks)
     notes: list[str] = []
-    clock = _Clock()
+    clock = Clock()
     with ExitStack() as stack:
         log = None
         if ranks.is_first:
@@ -295,9 +156,10 @@ def fit(
             _resume(run, notes)
         _check_classes(dataset, run.stream.order.rows, config.data.split, notes)
         if ranks.is_first:
+            _check_speed(config, ranks, notes)
             write_config(folder, config)
             log = stack.enter_context(RunLog(folder, run.position.step if resume else None))
-            watch.begin(run.n_steps, run.position, notes)
+            watch.begin(run.describe(), run.n_steps, run.position, notes)
         stopped = _epochs(run, watch, log, clock)
         if ranks.is_first:
             prune(folder, run.position, config.engine.keep)
@@ -314,7 +176,7 @@ def fit(
     )
 
 
-def _epochs(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
+def _epochs(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     """Run the epochs that are left; return whether a signal stopped them."""
     try:
         while run.position.epoch < run.config.optim.epochs and not run.has_enough:
@@ -334,7 +196,7 @@ def _epochs(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
     return False
 
 
-def _epoch(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
+def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     """Run what is left of an epoch and score it; return whether a signal stopped it before."""
     epoch = run.position.epoch
     clock.reset()
@@ -361,7 +223,7 @@ def _epoch(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
     return False
 
 
-def _steps(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
+def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     """Take the steps that are left of an epoch; return whether a signal asks to stop."""
     config, trainer = run.config, run.trainer
     epoch, batch = run.position.epoch, run.position.batch
@@ -386,6 +248,8 @@ def _steps(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
                     }
                 )
             clock.reset()
+        elif log is not None and watch.is_due:  # with the loss of this process: none waits for it
+            watch.step(trainer.step, float(losses["loss"]), clock.rate, clock.waiting)
         if run.ranks.agree(bool(watch.stop)):
             return True
         steps = config.engine.checkpoint_steps
@@ -395,7 +259,7 @@ def _steps(run: _Run, watch: Watch, log: RunLog | None, clock: _Clock) -> bool:
     return False
 
 
-def _best_scores(run: _Run) -> Scores | None:
+def _best_scores(run: Run) -> Scores | None:
     """Return the scores of the best weights on the part that chooses."""
     found, _ = newest(run.folder, "best")
     if found is None:
@@ -408,7 +272,7 @@ def _best_scores(run: _Run) -> Scores | None:
     )
 
 
-def _report(run: _Run, log: RunLog, scores: Scores) -> Report:
+def _report(run: Run, log: RunLog, scores: Scores) -> Report:
     facts = {
         "parameters": sum(value.numel() for value in run.trainer.model.parameters()),
         "steps": run.position.step,

@@ -1,6 +1,7 @@
 """AdamW, its learning rate, mixed precision and the average of weights: Eqs. (7.1)-(7.3)."""
 
 import math
+import time
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ from torch import Tensor, nn
 from ..config import Amp, OptimConfig
 
 _AMP_TYPES: dict[Amp, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_SLOW = 1.5
+"""Slower than this, against float32, is worth telling: no noise of a measurement looks like it."""
 
 
 def make_optimiser(
@@ -59,6 +62,35 @@ def learning_rate(config: OptimConfig, step: int, n_steps: int) -> float:
     low = min(config.min_lr, config.lr)
     passed = (step - n_warm) / max(1, n_steps - 1 - n_warm)
     return low + (config.lr - low) * (1 + math.cos(math.pi * min(1.0, passed))) / 2
+
+
+def _seconds(dtype: torch.dtype) -> float:
+    """Return the time of a small convolution and its gradients, and of a product of matrices."""
+    rows = torch.ones(4, 32, 256, dtype=dtype)
+    kernel = torch.ones(32, 32, 7, dtype=dtype, requires_grad=True)
+    square = torch.ones(128, 128, dtype=dtype)
+    times = []
+    for _ in range(4):  # the first of them sets up what the others use
+        start = time.perf_counter()
+        nn.functional.conv1d(rows, kernel, padding=3).sum().backward()  # type: ignore[no-untyped-call]
+        _ = square @ square
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+def slowdown(amp: Amp, device: torch.device) -> float | None:
+    """Return how many times as long half precision takes here as float32, if it is much longer.
+
+    Processors differ, and so does what torch makes of them: with instructions for bfloat16 it is
+    about as quick as float32, without them, as float16 nearly everywhere, 10 to 100 times slower.
+    Lists of instructions would have to say for each type, layer and version of torch which path is
+    taken, so it is measured: some ms. On other devices than a CPU it is not looked at.
+    """
+    dtype = _AMP_TYPES.get(amp)
+    if dtype is None or device.type != "cpu":
+        return None
+    times = _seconds(dtype) / _seconds(torch.float32)
+    return times if times > _SLOW else None
 
 
 class Precision:

@@ -26,6 +26,8 @@ def test_a_signal_saves_the_step(runs, few, finished, tmp_path, number, step) ->
         f"stopped by {number.name} at step {step}, which is saved; go on: "
         f"ters-train fit --resume {out}"
     )
+    told = f"{number.name}: stopping and saving after this step; once more stops now"
+    assert done.stderr.count(told) == 1
     assert newest(out)[0].state.position.step == step
     done = runs.good("fit", "--resume", out)
     assert f"going on from step {step} of 45" in done.stderr
@@ -42,22 +44,32 @@ def heard():
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_second_signal_ends_at_once(heard) -> None:
+def test_a_second_signal_ends_at_once(heard, capfd) -> None:
     with stoppable() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
+        assert capfd.readouterr().err.startswith("SIGINT: stopping and saving after this step")
         with pytest.raises(KeyboardInterrupt):
             os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
-def test_a_launcher_repeats_the_signal(heard, monkeypatch) -> None:
+def test_a_launcher_repeats_the_signal(heard, monkeypatch, capfd) -> None:
     """Its processes get Ctrl-C from the terminal, and then from the launcher."""
     monkeypatch.setenv("LOCAL_RANK", "0")
     with stoppable() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
+    assert capfd.readouterr().err.count("SIGINT") == 1
+
+
+def test_one_process_speaks(heard, monkeypatch, capfd) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with stoppable() as stop:
+        os.kill(os.getpid(), signal.SIGINT)
+        assert stop.signal == signal.SIGINT
+    assert capfd.readouterr().err == ""
 
 
 def test_what_is_ignored_stays_ignored() -> None:

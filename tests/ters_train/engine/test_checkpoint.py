@@ -30,7 +30,7 @@ from tersgen.errors import DatasetError, OutputError
 CONFIG = RunConfig(
     data=DataConfig(path="data.zarr"), model=ModelConfig(n_classes=2, spectrum=64, cnn=CnnConfig())
 )
-SAVE = "ters_train.engine.fit:_Run.save"
+SAVE = "ters_train.engine.run:Run.save"
 WEIGHTS = {"model": {"w": torch.arange(6.0).reshape(2, 3)}, "optimiser": {"w/step": torch.ones(())}}
 
 

@@ -7,7 +7,13 @@ from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
 from ters_train.config import CnnConfig, ModelConfig, OptimConfig, VitConfig
-from ters_train.engine.optimiser import Average, Precision, learning_rate, make_optimiser
+from ters_train.engine.optimiser import (
+    Average,
+    Precision,
+    learning_rate,
+    make_optimiser,
+    slowdown,
+)
 from ters_train.models import build_model
 
 
@@ -97,3 +103,8 @@ def test_the_scale_of_the_loss_is_kept() -> None:
     assert first.state_dict()["scale"] == 32768.0
     second.load_state_dict(first.state_dict())
     assert second.state_dict() == first.state_dict()
+
+
+def test_no_precision_is_not_slow() -> None:
+    assert slowdown("off", torch.device("cpu")) is None
+    assert slowdown("bf16", torch.device("meta")) is None

@@ -17,7 +17,7 @@ MODEL = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--
          "model.cnn.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 4, "--ema", 0.5, "--set",
           "optim.accumulate=2", "--set", "optim.lr=0.01"]  # fmt: skip
-SAVE = "ters_train.engine.fit:_Run.save"
+SAVE = "ters_train.engine.run:Run.save"
 
 
 @pytest.fixture(scope="module")

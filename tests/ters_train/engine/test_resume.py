@@ -26,10 +26,10 @@ RUNS = {
 
 WATCH = "ters_train.cli.watching:Watcher.epoch"
 TRAIN = "ters_train.engine.trainer:Trainer.train"
-SAVE_BEST = "ters_train.engine.fit:_Run.save_best"
+SAVE_BEST = "ters_train.engine.run:Run.save_best"
 LOG = "ters_train.reporting.logs:RunLog.append"
-SAVE = "ters_train.engine.fit:_Run.save"
-SCORE = "ters_train.engine.fit:_Run.score"
+SAVE = "ters_train.engine.run:Run.save"
+SCORE = "ters_train.engine.run:Run.score"
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,185 @@
+"""A run on one process: what it reads, trains and saves, and where it stands."""
+
+import time
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.locking import BuilderLock
+from tersgen.errors import ConfigError
+
+from ..config import RunConfig
+from ..data.order import Order
+from ..data.rows import rows_of_part
+from ..data.stream import Batch, Stream
+from ..metrics import Scores
+from ..models.build import build_model
+from ..planning import fields_of, training_weights
+from .checkpoint import Best, Position, State, prune, save_checkpoint
+from .device import moved
+from .evaluate import evaluate, every_row
+from .ranks import Ranks
+from .trainer import Trainer, input_range
+
+
+class Clock:
+    """Rate and waiting share since the last entry."""
+
+    def __init__(self) -> None:
+        self.total_waited = 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin an entry."""
+        self._start = time.perf_counter()
+        self._rows = 0
+        self._waited = 0.0
+
+    def waited(self, seconds: float, rows: int) -> None:
+        """Count rows, and the time that passed until they were there."""
+        self._waited += seconds
+        self.total_waited += seconds
+        self._rows += rows
+
+    @property
+    def rate(self) -> float:
+        """Rows per second."""
+        return self._rows / max(1e-9, time.perf_counter() - self._start)
+
+    @property
+    def waiting(self) -> float:
+        """Share of the time that was spent waiting for data."""
+        return self._waited / max(1e-9, time.perf_counter() - self._start)
+
+
+class Run:
+    """A run on this process."""
+
+    def __init__(self, config: RunConfig, dataset: Dataset, folder: Path, ranks: Ranks) -> None:
+        self.config, self.dataset, self.folder, self.ranks = config, dataset, folder, ranks
+        order, engine = config.order, config.engine
+        fields = fields_of(config)
+        self.val = rows_of_part(dataset, config.data, config.data.val_part)
+        train = Order(
+            rows_of_part(dataset, config.data, config.data.train_part),
+            order.batch_size,
+            order.mix_blocks,
+            engine.seed,
+        )
+        pin = ranks.device.type == "cuda"
+        self.stream = Stream(dataset, fields, train, ranks.partition, config.stream, pin)
+        self.val_stream = every_row(dataset, self.val, fields, order, config.stream, ranks)
+        self.steps_per_epoch = len(self.stream) // config.optim.accumulate
+        if not self.steps_per_epoch:
+            raise ConfigError(
+                f"optim.accumulate: expected at most {len(self.stream)}, the batches of an epoch, "
+                f"got {config.optim.accumulate}"
+            )
+        self.n_steps = self.steps_per_epoch * config.optim.epochs
+        split = dataset.splits.get(config.data.split)
+        weights = None
+        if split is not None and config.loss.class_weights:
+            weights = training_weights(split, config.data.train_part)
+        self.low = input_range(dataset)
+        self.trainer = Trainer(config, self.low, weights, ranks, self.n_steps)
+        self.position = Position()
+        self.lock: BuilderLock | None = None
+
+    def state(self) -> State:
+        """Return the readable part of a checkpoint of where the run stands."""
+        axis = self.dataset.shift_cm1
+        return State(
+            position=self.position,
+            config=self.config,
+            classes=self.dataset.classes,
+            axis_cm1=(float(axis[0]), float(axis[-1])) if self.config.model.spectrum else None,
+            low=self.low,
+            scaler=self.trainer.precision.state_dict(),
+        )
+
+    def save(self) -> None:
+        """Write a checkpoint of where the run stands."""
+        self.trainer.settle()
+        if self.ranks.is_first:
+            self.check_lock()
+            save_checkpoint(self.folder, self.state(), self.trainer.tensors())
+            prune(self.folder, self.position, self.config.engine.keep)
+        self.ranks.meet()
+
+    def save_best(self) -> None:
+        """Write the weights that are evaluated as the best."""
+        if self.ranks.is_first:
+            self.check_lock()
+            tensors = {"model": self.trainer.weights()}
+            save_checkpoint(self.folder, self.state(), tensors, best=True)
+        self.ranks.meet()
+
+    def check_lock(self) -> None:
+        """Refuse to write into a run that another process has taken over."""
+        if self.lock is not None:
+            self.lock.check()
+
+    def groups(self, epoch: int, batch: int, clock: Clock) -> Iterator[list[Batch]]:
+        """Yield the batches of each step of the rest of an epoch."""
+        n_parts = self.config.optim.accumulate
+        self.stream.load_state_dict({"epoch": epoch, "batch": batch})
+        batches = moved(self.stream, self.ranks.device)
+        for _ in range(self.steps_per_epoch - batch // n_parts):
+            start = time.perf_counter()
+            group = list(islice(batches, n_parts))
+            clock.waited(time.perf_counter() - start, n_parts * self.config.order.batch_size)
+            yield group
+
+    def describe(self) -> str:
+        """Return in one line what is trained on what, where and for how long."""
+        config, data = self.config, self.config.data
+        read = "the rows of" if self.dataset.manifest is not None else "rows generated from"
+        n_train = self.stream.order.rows.counts().sum()
+        n_weights = sum(value.numel() for value in self.trainer.model.parameters())
+        ranks = f", {self.ranks.world_size} processes" if self.ranks.world_size > 1 else ""
+        amp = "" if config.engine.amp == "off" else f", {config.engine.amp}"
+        return (
+            f"{self.folder}: {data.input} to {config.model.n_classes} classes, {read} {data.path}: "
+            f"{n_train} of {data.train_part}, {self.val.counts().sum()} of {data.val_part}; "
+            f"{n_weights} parameters on {self.ranks.device}{ranks}{amp}; "
+            f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
+        )
+
+    def score(self) -> Scores:
+        """Return the scores on the part that chooses."""
+        trainer = self.trainer
+        model = trainer.model
+        # rows in the same order each time, so that sums over them are the same to the bit
+        self.val_stream.load_state_dict({"epoch": 0, "batch": 0})
+        self.ranks.share(list(model.buffers()))
+        if trainer.average is not None:
+            self.ranks.share(list(trainer.average.weights.values()))
+            model = build_model(self.config.model).to(self.ranks.device)
+            model.load_state_dict(trainer.average.weights)
+        return evaluate(
+            model, self.val_stream, trainer.transforms, trainer.loss, trainer.precision, self.ranks
+        )
+
+    def choose(self, scores: Scores, epoch: int) -> None:
+        """Keep the weights if they are the best so far."""
+        best = self.position.best
+        if best is None or scores.macro_f1 > best.macro_f1:
+            best = Best(macro_f1=scores.macro_f1, epoch=epoch, step=self.position.step)
+            self._move(best=best, since_best=0)
+            self.save_best()
+        else:
+            self._move(since_best=self.position.since_best + 1)
+
+    def _move(self, **update: object) -> None:
+        self.position = self.position.model_copy(update=update)
+
+    def done_steps(self, epoch: int, batch: int) -> None:
+        """Stand behind so many batches of an epoch."""
+        self._move(step=self.trainer.step, epoch=epoch, batch=batch)
+
+    @property
+    def has_enough(self) -> bool:
+        """Whether the epochs without a better score are as many as were to be waited for."""
+        patience = self.config.engine.patience
+        return 0 < patience <= self.position.since_best
