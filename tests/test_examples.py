@@ -1,5 +1,6 @@
 """The examples run as they are."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,9 +14,25 @@ EXAMPLES = Path(__file__).parents[1] / "examples"
 
 @pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.name)
 def test_scripts_run(script, tmp_path):
-    if "import torch" in script.read_text():
+    if any(word in script.read_text() for word in ("import torch", "ters_train")):
         pytest.importorskip("torch")
     subprocess.run([sys.executable, str(script)], check=True, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("script", sorted(EXAMPLES.glob("*.sh")), ids=lambda path: path.name)
+def test_trainings_run(script, tmp_path):
+    pytest.importorskip("torch")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    few = "2000"
+    done = subprocess.run(
+        ["sh", str(script), few],
+        check=True,
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PATH": path},
+    )
+    assert "200 samples of test: accuracy" in done.stdout
 
 
 @pytest.mark.parametrize("config", sorted(EXAMPLES.glob("*.toml")), ids=lambda path: path.name)

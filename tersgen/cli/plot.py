@@ -1,4 +1,4 @@
-"""``tersgen plot``."""
+"""``tersgen plot``: a sample as a picture, or its spectrum as a text."""
 
 from pathlib import Path
 
@@ -11,11 +11,19 @@ from .saying import say
 @click.command("plot")
 @click.argument("path", type=FILE)
 @click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, help="Row.")
-@click.option("-o", "--output", type=FILE, required=True, help="Picture to write: PNG, PDF or SVG.")
+@click.option(
+    "-o", "--output", type=FILE, required=True,
+    help="Picture to write: .png, .pdf or .svg; or the spectrum as two columns: .txt or .csv.",
+)  # fmt: skip
 def command(path: Path, index: int, output: Path) -> None:
-    """Draw the spectrum, sticks and map of one sample of the dataset or recipe at PATH."""
+    """Draw the spectrum, sticks and map of one sample of the dataset or recipe at PATH.
+
+    A text gets the spectrum alone, as spectrometers export it and ters-train predict reads it.
+    """
     from ..dataset.opening import open as open_dataset
     from .picture import draw_sample
+    from .table import SEPARATORS, write_spectrum
 
-    draw_sample(open_dataset(path), index, output)
+    write = write_spectrum if output.suffix.lower() in SEPARATORS else draw_sample
+    write(open_dataset(path), index, output)
     say(f"wrote {output}")

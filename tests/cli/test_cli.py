@@ -10,6 +10,7 @@ import sys
 import termios
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tersgen
@@ -44,6 +45,15 @@ def test_build_info_and_plot(good, bad, tmp_path):
     assert info["manifest"]["digest"] == dataset.digest
     good("plot", "data.zarr", "--index", 7, "-o", "seven.png", cwd=tmp_path)
     assert (tmp_path / "seven.png").read_bytes()[:4] == b"\x89PNG"
+    for name, separator in (("seven.txt", "\t"), ("seven.CSV", ",")):
+        good("plot", "data.zarr", "--index", 7, "-o", name, cwd=tmp_path)
+        table = np.loadtxt(tmp_path / name, delimiter=separator)
+        np.testing.assert_allclose(table[:, 0], dataset.shift_cm1, atol=1e-3)
+        np.testing.assert_allclose(table[:, 1], dataset["spectra"][7], rtol=1e-4)
+        assert (tmp_path / name).read_text().startswith(f"# {dataset.sample(7)['species']}: row 7 ")
+    assert "expected a row" in bad(
+        "plot", "data.zarr", "--index", 1000, "-o", "a.txt", cwd=tmp_path
+    )
     assert "no .gif" not in bad("plot", "data.zarr", "-o", "a.gif2", cwd=tmp_path)
     assert "expected a row" in bad(
         "plot", "data.zarr", "--index", 1000, "-o", "a.png", cwd=tmp_path

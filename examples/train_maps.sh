@@ -1,0 +1,17 @@
+#!/bin/sh
+# Maps to species: a small vision transformer on maps of 32 x 32 pixels of 8 random molecules.
+# More epochs and samples tell more of them apart.
+# Run: sh examples/train_maps.sh [SAMPLES]    writes into ./maps
+set -eu
+samples=${1:-20000}
+mkdir maps && cd maps
+
+tersgen build --n "$samples" --library random:8 --out data.zarr \
+    --set map.height=32 --set map.width=32 --set fields.spectra=false --set fields.sticks=false
+tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
+
+# on a GPU add --amp bf16; sizes of the model: tiny, small, base, or custom as here
+ters-train fit --data data.zarr --model vit --out run --epochs 5 \
+    --set model.vit.size=custom --set model.vit.width=64 --set model.vit.depth=4 \
+    --set model.vit.heads=4
+ters-train evaluate run --data data.zarr --split test

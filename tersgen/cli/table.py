@@ -1,0 +1,38 @@
+"""Spectra of a dataset as texts of two columns, as spectrometers export them."""
+
+from pathlib import Path
+
+from ..dataset.dataset import Dataset
+from ..errors import OutputError
+
+SEPARATORS = {".csv": ",", ".txt": "\t"}
+"""What parts the columns, by the ending of the file."""
+
+
+def write_spectrum(dataset: Dataset, index: int, output: Path) -> None:
+    """Write the Raman shifts, cm^-1, and intensities of one sample, under a heading of comments.
+
+    Raises
+    ------
+    RowIndexError
+        If there is no such row.
+    UnknownFieldError
+        If the dataset has no spectra.
+    OutputError
+        If the file cannot be written.
+    """
+    separator = SEPARATORS[output.suffix.lower()]
+    spectrum = dataset["spectra"][index]
+    species = dataset.sample(index)["species"]
+    lines = [
+        f"# {species}: row {index} of {dataset.path.name}, synthetic, made by tersgen",
+        f"# Raman shift (cm^-1){separator}intensity (arb. units)",
+        *(
+            f"{shift:.3f}{separator}{value:.5g}"
+            for shift, value in zip(dataset.shift_cm1.tolist(), spectrum.tolist(), strict=True)
+        ),
+    ]
+    try:
+        output.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
