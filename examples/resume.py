@@ -22,8 +22,8 @@ def weights(run: str) -> dict:
     return load_file(folders[-1] / "model.safetensors")
 
 
-build = "build --n 2048 --set grid.n_points=256 --set fields.maps=false --out".split()
-subprocess.run([sys.executable, "-m", "tersgen", *build, DATA], check=True)
+build = ["build", "--n", "2048", "--set", "grid.n_points=256", "--set", "fields.maps=false"]
+subprocess.run([sys.executable, "-m", "tersgen", *build, "--out", DATA], check=True)
 split = ["split", DATA, "--ratios", "train=0.8,val=0.1,test=0.1"]
 subprocess.run([sys.executable, "-m", "tersgen", *split], check=True)
 

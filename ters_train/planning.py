@@ -1,18 +1,21 @@
 """From a dataset and a user's wishes to the configuration of a run."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.errors import ConfigError, DatasetError
+from tersgen.sampling.labels import class_thresholds
 from tersgen.schema.digest import model_digest
 from tersgen.schema.loading import validate
-from tersgen.schema.split import Split
 
 from .config import INPUT_FIELDS, DataConfig, Input, RunConfig
+from .data.rows import rows_of_part
 
 MODELS: dict[str, Input] = {"cnn": "spectrum", "vit": "map", "cnn+vit": "both"}
 """Models by name, and what each is fed."""
@@ -62,25 +65,36 @@ def fields_of(config: RunConfig) -> tuple[str, ...]:
     return (*INPUT_FIELDS[config.data.input], "label", *targets)
 
 
-def training_weights(split: Split, part: str) -> tuple[float, ...]:
-    """Return w_c of Eq. (8.2) from the rows of a part, mean 1 over the classes that it has.
+def class_counts(dataset: Dataset, data: DataConfig, part: str) -> tuple[float, ...]:
+    """Return the rows of each class in a part: counted, or of a recipe those to be expected.
+
+    Of a recipe no row is looked at: n_c is the probability of the class times the rows of an epoch.
+    A class of n_c = 0 never comes.
+    """
+    split = dataset.splits.get(data.split)
+    if split is not None:
+        number = split.rule.names.index(part)
+        return tuple(row[number] for row in split.counts)
+    n_rows, n_classes = rows_of_part(dataset, data, part).counts().sum(), len(dataset.classes)
+    thresholds = class_thresholds(dataset.recipe, dataset.library)
+    if thresholds is None:
+        return (n_rows / n_classes,) * n_classes
+    shares = np.diff(thresholds.astype(float), prepend=0.0) / thresholds[-1]
+    return tuple((shares * n_rows).tolist())
+
+
+def training_weights(counts: Sequence[float]) -> tuple[float, ...]:
+    """Return w_c of Eq. (8.2) from the rows of each class, mean 1 over the classes that have any.
 
     A class without rows has weight 0: it cannot be learnt, and as the rarest of all it would
     outweigh the others in a smoothed label, Eq. (6.2).
 
     Examples
     --------
-    >>> from tersgen.schema.split import Split
-    >>> counts = ((30, 0), (10, 0), (0, 5))
-    >>> weights = {"class_weights": (1, 1, 1), "digest": "0" * 64}
-    >>> rule = {"names": ("train", "test"), "ratios": (0.9, 0.1)}
-    >>> split = Split(name="one", rule=rule, sizes=(45,), counts=counts, **weights)
-    >>> training_weights(split, "train")
+    >>> training_weights((30, 10, 0))
     (0.5, 1.5, 0.0)
     """
-    number = split.rule.names.index(part)
-    counts = [row[number] for row in split.counts]
-    raw = [1 / count if count else 0.0 for count in counts]
+    raw = [1 / max(count, 1.0) if count else 0.0 for count in counts]
     mean = math.fsum(raw) / max(1, sum(count > 0 for count in counts))
     return tuple(weight / mean for weight in raw)
 

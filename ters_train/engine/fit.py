@@ -12,12 +12,10 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.locking import BuilderLock
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 
 from ..config import RunConfig
-from ..data.rows import RowSet
 from ..errors import TrainingError
 from ..metrics import Scores
 from ..models.build import build_model
@@ -87,18 +85,15 @@ def _resume(run: Run, notes: list[str]) -> None:
     run.position = found.state.position
 
 
-def _check_classes(dataset: Dataset, rows: RowSet, split: str, notes: list[str]) -> None:
+def _check_classes(run: Run, notes: list[str]) -> None:
     """Note classes without a row to train on."""
-    known = dataset.splits.get(split)
-    if known is None or rows.name not in known.rule.names:
-        return
-    number = known.rule.names.index(rows.name)
-    counts = zip(dataset.classes, known.counts, strict=True)
-    none = [name for name, row in counts if not row[number]]
+    none = [
+        name for name, count in zip(run.dataset.classes, run.class_counts, strict=True) if not count
+    ]
     if none:
         notes.append(
-            f"{rows.name}: no rows of {', '.join(none[:8])}{', ...' if len(none) > 8 else ''}: "
-            "the model cannot learn these classes"
+            f"{run.config.data.train_part}: no rows of {', '.join(none[:8])}"
+            f"{', ...' if len(none) > 8 else ''}: the model cannot learn these classes"
         )
 
 
@@ -154,7 +149,7 @@ def fit(
         if resume:
             ranks.meet()
             _resume(run, notes)
-        _check_classes(dataset, run.stream.order.rows, config.data.split, notes)
+        _check_classes(run, notes)
         if ranks.is_first:
             _check_speed(config, ranks, notes)
             write_config(folder, config)

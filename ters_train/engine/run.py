@@ -15,7 +15,7 @@ from ..data.rows import rows_of_part
 from ..data.stream import Batch, Stream
 from ..metrics import Scores
 from ..models.build import build_model
-from ..planning import fields_of, training_weights
+from ..planning import class_counts, fields_of, training_weights
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
 from .evaluate import evaluate, every_row
@@ -77,10 +77,8 @@ class Run:
                 f"got {config.optim.accumulate}"
             )
         self.n_steps = self.steps_per_epoch * config.optim.epochs
-        split = dataset.splits.get(config.data.split)
-        weights = None
-        if split is not None and config.loss.class_weights:
-            weights = training_weights(split, config.data.train_part)
+        self.class_counts = class_counts(dataset, config.data, config.data.train_part)
+        weights = training_weights(self.class_counts) if config.loss.class_weights else None
         self.low = input_range(dataset)
         self.trainer = Trainer(config, self.low, weights, ranks, self.n_steps)
         self.position = Position()

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+import tersgen
 from ters_train.engine.checkpoint import newest
 from tersgen.dataset.locking import BuilderLock
 from tersgen.dataset.splits import make_split
@@ -127,6 +128,20 @@ def test_a_class_without_rows_is_noted(runs, copy_of, tmp_path) -> None:
     data = copy_of()
     make_split(data, "held", SplitRule(hold_out=("random-0001",)))
     done = runs.good("fit", "--data", data, "--split", "held", "--out", tmp_path / "run", *TINY)
+    assert "Note: train: no rows of random-0001: the model cannot learn" in done.stderr
+
+
+def test_a_class_that_a_recipe_never_draws_is_noted(runs, tmp_path) -> None:
+    recipe = tersgen.Recipe(
+        library=("random:3",),
+        grid={"n_points": 64},
+        fields={"maps": False},
+        classes={"balance": "weighted", "weights": {"random-0001": 0}},
+    )
+    path = tmp_path / "recipe.json"
+    path.write_text(recipe.model_dump_json())
+    out = tmp_path / "run"
+    done = runs.good("fit", "--recipe", path, "--n", 640, "--out", out, *TINY, "--epochs", 1)
     assert "Note: train: no rows of random-0001: the model cannot learn" in done.stderr
 
 
