@@ -160,6 +160,19 @@ def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:
     return run.model_copy(update={"stream": StreamConfig.model_validate(stream)})
 
 
+def _tell_rows(config: Any) -> None:
+    """Say how many rows a run trains on, and how many choose."""
+    from ..data.rows import rows_of_part
+    from ..planning import open_data
+
+    data, dataset = config.data, open_data(config.data)
+    train, val = (
+        f"{rows_of_part(dataset, data, part).counts().sum()} rows of {part}"
+        for part in (data.train_part, data.val_part)
+    )
+    click.echo(f"{data.path}: trains on {train}; {val} choose the best epoch", err=True)
+
+
 def _go(
     folder: Path,
     config: Any,
@@ -171,6 +184,7 @@ def _go(
 ) -> None:
     if dry_run:
         click.echo(config.model_dump_json(indent=1))
+        _tell_rows(config)
         return
     from ..engine.fit import fit, is_run
     from ..engine.ranks import joined

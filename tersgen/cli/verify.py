@@ -45,10 +45,12 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
     path = found.path
     for note in found.notes:
         say(f"note: {note}")
-    for fault in found.faults[:_MOST_SHOWN]:
+    incomplete = [fault for fault in found.faults if fault.kind == "incomplete"]
+    others = [fault for fault in found.faults if fault.kind != "incomplete"]
+    for fault in others[:_MOST_SHOWN]:
         say(f"{fault.kind}: {fault}")
-    if len(found.faults) > _MOST_SHOWN:
-        say(f"... and {len(found.faults) - _MOST_SHOWN} more; --json shows all")
+    if len(others) > _MOST_SHOWN:
+        say(f"... and {len(others) - _MOST_SHOWN} more; --json shows all")
     speed = found.bytes_checked / found.seconds / 1e6
     checked = f"{found.n_shards} shard{'s' if found.n_shards != 1 else ''}"
     how = "sizes only" if found.quick else f"every value, {speed:.0f} MB/s"
@@ -59,9 +61,8 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
         )
         say(f"digest {found.digest}")
         return
-    kinds = {fault.kind for fault in found.faults}
-    if "incomplete" in kinds:
-        say(f"{path}: incomplete")
+    if incomplete:
+        say(str(incomplete[0]))
         return
     shards = {fault.shard for fault in found.faults if fault.shard is not None}
     what = f"{len(shards)} of {checked}" if shards else "no shard, but other files"

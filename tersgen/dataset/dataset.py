@@ -134,8 +134,10 @@ class Dataset(Mapping[str, Field]):
         try:
             return self._fields[name]
         except KeyError:
+            inside = [one for one in self._fields if one.startswith(f"{name}/")]
+            got = f"the group {name!r}, which holds fields" if inside else repr(name)
             raise UnknownFieldError(
-                f"{self.path}: expected one of {', '.join(self._fields)}, got {name!r}"
+                f"{self.path}: expected one of {', '.join(inside or self._fields)}, got {got}"
             ) from None
 
     @property

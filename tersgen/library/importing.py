@@ -113,6 +113,11 @@ def read_source(source: SourceFile, name: str | None = None) -> tuple[Species, .
                 for one in species:
                     _refuse_silent(one)
             return species
+    if Path(source.file).suffix.lower() == ".xyz":
+        raise LibraryError(
+            f"{source.file}: expected modes and Raman tensors, got a geometry; compute them from "
+            f"it: tersgen library compute {source.file} -o {Path(source.file).stem}.json"
+        )
     known = "; ".join(importer.format for importer in IMPORTERS)
     raise LibraryError(
         f"{source.file}: expected one of these formats: {known}; got a file that begins with "

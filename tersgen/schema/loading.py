@@ -14,6 +14,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError
+from .base import IN_WORDS
 from .recipe import Recipe
 
 M = TypeVar("M", bound=BaseModel)
@@ -29,7 +30,6 @@ _PHRASES = (
     ("Tuple should have", "expected"),
     ("Dictionary should have", "expected"),
     ("String should have", "expected a text of"),
-    ("String should match pattern", "expected a text that matches"),
     (" after validation", ""),
 )
 
@@ -70,6 +70,9 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     shown = f"a table with {len(got)} entries" if isinstance(got, Mapping) else _SHORT.repr(got)
     if error["type"] == "missing":
         return f"{name}: expected a value, got none"
+    if error["type"] == "string_pattern_mismatch":
+        pattern = error["ctx"]["pattern"]
+        message = f"expected {IN_WORDS.get(pattern, f'a text that matches {pattern!r}')}"
     return f"{name}: {message}, got {shown[:80]}"
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from blake3 import blake3
 from pydantic import BaseModel, Field, model_validator
 
-from .base import Frozen, Name, field
+from .base import DIGEST, TAG_NAME, Frozen, Name, field
 from .digest import canonical_json
 from .fields import FieldSpec
 from .split import Split
@@ -28,10 +28,10 @@ LARGEST_N = 2**53
 """Most rows of a dataset: indices are exact in every language's numbers."""
 
 Format = Literal["zarr", "hdf5"]
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Digest = Annotated[str, Field(pattern=DIGEST)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
 """Printable ASCII: safe in a terminal."""
-TagName = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+TagName = Annotated[str, Field(max_length=64, pattern=TAG_NAME)]
 InsidePath = Annotated[
     str, Field(max_length=200, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*(/[a-z0-9_]+(\.[a-z0-9_]+)*)*$")
 ]

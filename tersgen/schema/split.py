@@ -6,12 +6,12 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from .base import Frozen, Name, field
+from .base import DIGEST, FILE_NAME, PART_NAME, Frozen, Name, field
 
-PartName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_-]{0,31}$")]
+PartName = Annotated[str, Field(pattern=PART_NAME)]
 """Name of one part of a split, as ``train``."""
 
-SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+SplitName = Annotated[str, Field(pattern=FILE_NAME)]
 """Name of a whole split, safe as the name of a file."""
 
 Rows = Annotated[int, Field(ge=0)]
@@ -161,9 +161,7 @@ class Split(Frozen):
     class_weights: tuple[Annotated[float, Field(gt=0)], ...] = field(
         "weight of each class in a loss, mean 1, Eq. (8.2), from the part train or the first", "1"
     )
-    digest: str = field(
-        "BLAKE3 digest of the number of each row's part", "1", pattern=r"^[0-9a-f]{64}$"
-    )
+    digest: str = field("BLAKE3 digest of the number of each row's part", "1", pattern=DIGEST)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from ..errors import OutputError
+from ..errors import ConfigError, OutputError
 from ..schema.fields import FieldSpec
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
 from ..schema.recipe import Recipe
@@ -17,7 +17,8 @@ from .interface import Store
 from .layout import Layout
 from .zarr_store import ZarrStore
 
-_HDF5_NAMES = (".h5", ".hdf5", ".nxs")
+_ENDINGS: dict[Format, tuple[str, ...]] = {"zarr": (".zarr",), "hdf5": (".h5", ".hdf5", ".nxs")}
+_OTHER: dict[Format, Format] = {"zarr": "hdf5", "hdf5": "zarr"}
 INDEX = "index"
 """What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
 
@@ -57,11 +58,23 @@ def own_folder(home: Home, name: str) -> Path:
 
 def guess_format(path: Path) -> Format:
     """Return the back end that a name asks for."""
-    return "hdf5" if path.suffix.lower() in _HDF5_NAMES else "zarr"
+    return "hdf5" if path.suffix.lower() in _ENDINGS["hdf5"] else "zarr"
 
 
 def new_home(path: Path, format: Format) -> Home:
-    """Return where a new dataset goes."""
+    """Return where a new dataset goes.
+
+    Raises
+    ------
+    ConfigError
+        If its name ends as one of the other format.
+    """
+    if path.suffix.lower() in _ENDINGS[_OTHER[format]]:
+        raise ConfigError(
+            f"{path}: expected a name for the format {format}, such as "
+            f"{path.stem}{_ENDINGS[format][0]}, got one that ends in {path.suffix}; change "
+            "the name or the format"
+        )
     if format == "zarr":
         return Home(path, path, format)
     return Home(path, path.with_name(path.name + BESIDE), format)

@@ -60,6 +60,19 @@ def test_build_info_and_plot(good, bad, tmp_path):
     )
 
 
+def test_name_and_format_that_disagree(bad, tmp_path):
+    for name, format, other in (("a.zarr", "hdf5", "a.h5"), ("a.H5", "zarr", "a.zarr")):
+        options = ["build", "--n", 10, *SMALL, "--format", format, "--out", name]
+        line = bad(*options, cwd=tmp_path)
+        assert f"expected a name for the format {format}, such as {other}, got one" in line
+        assert not [*tmp_path.iterdir()]
+
+
+def test_a_geometry_is_no_library(bad):
+    line = bad("library", "show", EXAMPLES / "molecules" / "water.xyz")
+    assert "compute them from it: tersgen library compute water.xyz -o water.json" in line
+
+
 def test_build_json_and_the_same_recipe_give_the_same_digest(good, tmp_path):
     results = [
         json.loads(good("build", "--n", 500, *SMALL, "--json", "--out", tmp_path / name, *more))

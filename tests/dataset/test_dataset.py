@@ -116,6 +116,8 @@ def test_unknown_fields_name_the_known(dataset):
     with pytest.raises(UnknownFieldError, match="expected one of spectra, maps"):
         dataset["spectrum"]
     assert "spectrum" not in dataset
+    with pytest.raises(UnknownFieldError, match=r"one of sticks/position, .*'sticks', which"):
+        dataset["sticks"]
 
 
 def test_xarray_is_lazy_and_has_units(dataset, whole):

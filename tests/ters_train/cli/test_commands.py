@@ -174,7 +174,10 @@ def test_a_recipe(runs, tiny_recipe, tmp_path) -> None:
 
 def test_a_dry_run_is_a_configuration(runs, few, tmp_path) -> None:
     options = ["--data", few, "--out", tmp_path / "run", "--dry-run"]
-    text = runs.good("fit", *options, *TINY, "--lr", "3e-4", "--amp", "bf16").stdout
+    done = runs.good("fit", *options, *TINY, "--lr", "3e-4", "--amp", "bf16")
+    told = f"{few}: trains on 480 rows of train; 60 rows of val choose the best epoch"
+    assert done.stderr.splitlines() == [told]
+    text = done.stdout
     config = RunConfig.model_validate_json(text)
     assert config.model.cnn.widths == (4, 8)
     assert config.optim.lr == 3e-4
