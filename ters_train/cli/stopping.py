@@ -35,7 +35,7 @@ def _say(number: int) -> None:
 
 @contextmanager
 def stoppable() -> Iterator[Stop]:
-    """Note the first of the signals, and say so; the next does what it did before."""
+    """Note the first of the signals, and say so; the next ends the process."""
     stop = Stop()
     before = {one: signal.getsignal(one) for one in _SIGNALS}
     repeat_s = _REPEAT_S if "LOCAL_RANK" in os.environ else 0.0
@@ -47,8 +47,7 @@ def stoppable() -> Iterator[Stop]:
             stop.signal, first = number, time.monotonic()
             _say(number)
         elif time.monotonic() - first > repeat_s:
-            for one, handler in before.items():
-                signal.signal(one, handler)
+            signal.signal(number, signal.SIG_DFL)  # at once: what is on disk is as after a kill
             os.kill(os.getpid(), number)
 
     for one, handler in before.items():

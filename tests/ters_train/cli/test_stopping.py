@@ -2,6 +2,8 @@
 
 import os
 import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -44,14 +46,26 @@ def heard():
     signal.signal(signal.SIGINT, before)
 
 
-def test_a_second_signal_ends_at_once(heard, capfd) -> None:
+def test_the_first_signal_is_noted_and_told(heard, capfd) -> None:
     with stoppable() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
         assert capfd.readouterr().err.startswith("SIGINT: stopping and saving after this step")
-        with pytest.raises(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_ends_at_once(number) -> None:
+    code = (
+        "import os, signal\nfrom ters_train.cli.stopping import stoppable\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "with stoppable():\n"
+        f"    os.kill(os.getpid(), {number})\n    print('goes on', flush=True)\n"
+        f"    os.kill(os.getpid(), {number})\n    print('still goes on', flush=True)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (-number, "goes on\n")
+    assert done.stderr.count("\n") == 1
 
 
 def test_a_launcher_repeats_the_signal(heard, monkeypatch, capfd) -> None:
