@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data._utils.collate import default_collate_fn_map
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
@@ -27,6 +28,20 @@ from .segments import ROW, Arrays, Pool, RowSpec, views
 Batch = dict[str, torch.Tensor]
 
 _LEAST_WINDOW = 2
+
+
+class _Batch(dict[str, torch.Tensor]):
+    """A batch that torch's DataLoader does not collect into batches of batches."""
+
+
+def _refuse(batch: Sequence[Batch], **_: Any) -> Batch:
+    raise ConfigError(
+        "DataLoader: expected batch_size=None, as the stream makes whole batches, got batches of "
+        f"{len(batch)} of them; the size of a batch is that of the stream's Order"
+    )
+
+
+default_collate_fn_map[_Batch] = _refuse
 
 
 class Source(NamedTuple):
@@ -244,7 +259,7 @@ class Stream(IterableDataset[Batch]):
                 self.batch = batch + 1
                 if batch % step == first:
                     n_rows = len(self.partition.share(order.batch_rows(batch)))
-                    yield views(arrays, place * share, place * share + n_rows)
+                    yield _Batch(views(arrays, place * share, place * share + n_rows))
 
     def _tasks(self, start: int, per_segment: int) -> Iterator[Task]:
         """Yield the blocks of the epoch from a batch on, and where this rank's rows of them go."""

@@ -207,6 +207,12 @@ def test_a_fork_in_the_middle_is_refused_and_one_before_works(dataset):
     assert len(batches_of(stream)) == 29
 
 
+def test_a_data_loader_is_told_not_to_make_batches_of_batches(dataset):
+    stream = Stream(dataset, ("label",), Order(all_rows(dataset), 50, 2))
+    with pytest.raises(ConfigError, match=r"expected batch_size=None, .* got batches of 32"):
+        next(iter(DataLoader(stream, batch_size=32)))
+
+
 def damaged(stored, tmp_path, array="spectra", shard=1):
     path = tmp_path / "damaged.zarr"
     shutil.copytree(stored["zarr"], path)
