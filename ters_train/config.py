@@ -142,6 +142,12 @@ class VitConfig(Frozen):
     heads: int = field("heads of the attention; of a custom size", "1", 3, gt=0, le=256)
     mlp_ratio: float = field("width of the MLP over that of a token", "1", 4.0, gt=0, le=32)
     patch: int = field("side P of a patch", "pixel", 8, gt=0, le=1024)
+    stem: Literal["conv", "linear"] = field(
+        "how patches become tokens: strided convolutions, which learn small details from fewer "
+        "maps, or the projection of Eq. (5.1)",
+        "1",
+        "conv",
+    )
     repeat_channels: bool = field("repeat a one-channel map to three channels", "1", False)
     dropout: float = field("dropout in blocks and head", "1", 0.0, ge=0, lt=1)
     drop_path: float = field("stochastic depth: rate of the last block", "1", 0.1, ge=0, lt=1)

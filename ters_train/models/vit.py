@@ -1,6 +1,7 @@
 """The vision transformer for maps, Eqs. (5.1)-(5.4).
 
 Source: A. Dosovitskiy et al., "An image is worth 16x16 words", ICLR 2021, arXiv:2010.11929.
+Convolutional stem: T. Xiao et al., NeurIPS 2021, arXiv:2106.14881.
 Stochastic depth: G. Huang et al., ECCV 2016, arXiv:1603.09382.
 """
 
@@ -12,6 +13,8 @@ from ..config import VitConfig
 
 EMBEDDING_STD = 0.02
 """Standard deviation of initial class token and positions (ViT), cut at two of them."""
+LEAST_CHANNELS = 8
+"""Fewest channels of a convolutional stem."""
 
 
 class PatchEmbedding(nn.Module):
@@ -41,6 +44,62 @@ class PatchEmbedding(nn.Module):
         x = maps.reshape(-1, c, h // p, p, w // p, p).permute(0, 2, 4, 1, 3, 5)
         tokens: Tensor = self.projection(x.reshape(-1, self.n_patches, c * p * p))
         return tokens
+
+
+class ConvolutionalStem(nn.Module):
+    """Maps to the N tokens of Eq. (5.1), by convolutions whose strides are the prime factors of P.
+
+    Stages of Conv2d -> BatchNorm -> ReLU, each with half as many channels as the next, the last
+    with D; then a 1 x 1 convolution, which is the projection E. Windows overlap.
+
+    Parameters
+    ----------
+    shape
+        Channels, rows and columns (C, H, W) of a map; P divides H and W.
+    patch
+        Side P of a patch, pixel.
+    width
+        Length D of a token.
+    """
+
+    def __init__(self, shape: tuple[int, int, int], patch: int, width: int) -> None:
+        super().__init__()
+        self.n_patches = (shape[1] // patch) * (shape[2] // patch)
+        strides = prime_factors(patch)
+        layers: list[nn.Module] = []
+        channels = shape[0]
+        for i, stride in enumerate(strides, start=1):
+            features = max(width >> (len(strides) - i), LEAST_CHANNELS)
+            kernel = stride + 1 + stride % 2  # odd; with a padding of 1, H / stride rows are left
+            conv = nn.Conv2d(channels, features, kernel, stride, padding=1, bias=False)
+            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+            layers += [conv, nn.BatchNorm2d(features), nn.ReLU()]
+            channels = features
+        self.stages = nn.Sequential(*layers)
+        self.projection = nn.Linear(channels, width)
+
+    def forward(self, maps: Tensor) -> Tensor:
+        """Return tokens, shape (B, N, D), row by row of maps of shape (B, C, H, W)."""
+        tokens: Tensor = self.projection(self.stages(maps).flatten(2).transpose(1, 2))
+        return tokens
+
+
+def prime_factors(number: int) -> list[int]:
+    """Return the prime factors of a positive number, rising.
+
+    Examples
+    --------
+    >>> prime_factors(24)
+    [2, 2, 2, 3]
+    """
+    factors = []
+    factor = 2
+    while number > 1:
+        while number % factor == 0:
+            factors.append(factor)
+            number //= factor
+        factor += 1
+    return factors
 
 
 class Attention(nn.Module):
@@ -110,6 +169,8 @@ class Block(nn.Module):
 class MapVit(nn.Module):
     """Maps to features: the class token behind all blocks, Eqs. (5.1)-(5.3).
 
+    Tokens come from a convolutional stem or, by option, from the projection of Eq. (5.1).
+
     Parameters
     ----------
     config
@@ -124,9 +185,8 @@ class MapVit(nn.Module):
         self.shape = shape
         self.n_features = width
         self.repeat = 3 if config.repeat_channels else 1
-        self.embedding = PatchEmbedding(
-            (shape[0] * self.repeat, shape[1], shape[2]), config.patch, width
-        )
+        stem = ConvolutionalStem if config.stem == "conv" else PatchEmbedding
+        self.embedding = stem((shape[0] * self.repeat, shape[1], shape[2]), config.patch, width)
         self.class_token = nn.Parameter(torch.empty(1, 1, width))
         self.position = nn.Parameter(torch.empty(1, 1 + self.embedding.n_patches, width))
         self.dropout = nn.Dropout(config.dropout)

@@ -1,6 +1,8 @@
 """Models from their configuration: shapes, precision, tracing, ONNX."""
 
+import tomllib
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,9 +15,11 @@ from tersgen.errors import ConfigError
 
 CNN = CnnConfig(widths=(8, 16), stride=1, pool="max", pool_size=4)
 VIT = VitConfig(size="custom", width=16, depth=2, heads=2, patch=4, drop_path=0.2)
+PLAIN = VitConfig(**{**VIT.model_dump(), "stem": "linear"})
 CONFIGS = {
     "cnn": ModelConfig(n_classes=5, spectrum=64, cnn=CNN),
     "vit": ModelConfig(n_classes=5, map=(2, 8, 12), vit=VIT),
+    "plain vit": ModelConfig(n_classes=5, map=(2, 8, 12), vit=PLAIN),
     "joint": ModelConfig(
         n_classes=5, spectrum=64, cnn=CNN, map=(2, 8, 12), vit=VIT, tensor_modes=3
     ),
@@ -89,6 +93,13 @@ def test_both_branches_are_seen():
         assert not torch.allclose(changed, logits, atol=1e-5)
 
 
+def test_example_of_a_small_transformer():
+    path = Path(__file__).parents[3] / "examples" / "runs" / "vit_maps.toml"
+    vit = VitConfig.model_validate(tomllib.loads(path.read_text())["model"]["vit"])
+    model = build_model(ModelConfig(n_classes=32, map=(1, 64, 64), vit=vit)).eval()
+    assert model({"maps": torch.zeros(2, 1, 64, 64)})["logits"].shape == (2, 32)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -124,7 +135,7 @@ def test_bfloat16_is_near_float32(kind):
         torch.testing.assert_close(mixed[name].float(), out, rtol=0.1, atol=0.02)
 
 
-@pytest.mark.parametrize("kind", ["cnn", "vit"])
+@pytest.mark.parametrize("kind", ["cnn", "vit", "plain vit"])
 def test_it_learns(kind):
     """Sixteen samples by heart in a few steps: whatever is wired wrongly stops this."""
     model = built(kind).train()

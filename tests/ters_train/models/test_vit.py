@@ -10,9 +10,18 @@ from torch import nn
 
 from ters_train.config import ModelConfig, VitConfig
 from ters_train.models import build_model
-from ters_train.models.vit import Attention, Block, DropPath, MapVit, PatchEmbedding
+from ters_train.models.vit import (
+    Attention,
+    Block,
+    ConvolutionalStem,
+    DropPath,
+    MapVit,
+    PatchEmbedding,
+)
 
-TINY = VitConfig(size="custom", width=8, depth=2, heads=2, patch=2, drop_path=0.0)
+TINY = VitConfig(
+    size="custom", width=8, depth=2, heads=2, patch=2, stem="linear", drop_path=0.0
+)  # fmt: skip
 
 
 def array(tensor):
@@ -111,15 +120,66 @@ def test_patches_are_a_set_once_they_have_positions():
 )
 def test_sizes_are_the_published_ones(size, count):
     """Numbers of parameters of DeiT and ViT for 224 x 224 x 3, patch 16 and 1000 classes."""
-    vit = VitConfig(size=size, patch=16)
+    vit = VitConfig(size=size, patch=16, stem="linear")
     with torch.device("meta"):
         model = build_model(ModelConfig(n_classes=1000, map=(3, 224, 224), vit=vit))
     assert sum(p.numel() for p in model.parameters()) == count
 
 
+@given(
+    st.sampled_from([1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 16]),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(1, 2),
+)
+@settings(max_examples=25, deadline=None)
+def test_stem_makes_the_tokens_of_its_patches(patch, rows, columns, channels):
+    """As many as Eq. (5.1) makes, in the same order, for any patch; every pixel is seen."""
+    torch.manual_seed(0)
+    shape = (channels, rows * patch, columns * patch)
+    stem = ConvolutionalStem(shape, patch, 16).eval()
+    maps = torch.rand(2, *shape, requires_grad=True)
+    tokens = stem(maps)
+    assert tokens.shape == (2, stem.n_patches, 16) == (2, rows * columns, 16)
+    smooth = nn.Sequential(*(nn.Identity() if isinstance(m, nn.ReLU) else m for m in stem.stages))
+    smooth(maps).sum(dim=1).square().sum().backward()
+    assert (maps.grad != 0).all()
+
+
+def test_stem_by_its_formula():
+    """Conv2d -> BatchNorm -> ReLU by loops, then the projection of each place."""
+    torch.manual_seed(0)
+    stem = ConvolutionalStem((2, 6, 4), 2, 16)
+    stem.train()(torch.rand(8, 2, 6, 4))  # moves the running mean and variance
+    stem.eval()
+    maps = torch.rand(1, 2, 6, 4)
+    conv, norm, _ = stem.stages
+    assert conv.kernel_size == (3, 3)
+    padded = np.pad(array(maps)[0], ((0, 0), (1, 1), (1, 1)))
+    scale = array(norm.weight) / np.sqrt(array(norm.running_var) + norm.eps)
+    for i in range(3):
+        for j in range(2):
+            window = padded[:, 2 * i : 2 * i + 3, 2 * j : 2 * j + 3]
+            x = np.einsum("ocij,cij->o", array(conv.weight), window)
+            x = np.maximum((x - array(norm.running_mean)) * scale + array(norm.bias), 0)
+            want = linear(x, stem.projection)
+            np.testing.assert_allclose(array(stem(maps))[0, 2 * i + j], want, rtol=1e-4, atol=1e-5)
+
+
+def test_stem_narrows_towards_the_pixels():
+    widths = [
+        [m.out_channels for m in ConvolutionalStem((1, 48, 48), patch, 128).stages[::3]]
+        for patch in (16, 12, 1)
+    ]
+    assert widths == [[16, 32, 64, 128], [32, 64, 128], []]
+    narrow = ConvolutionalStem((1, 16, 16), 16, 8)
+    assert [m.out_channels for m in narrow.stages[::3]] == [8, 8, 8, 8]
+
+
 def test_initial_weights():
     torch.manual_seed(0)
-    model = MapVit(VitConfig(size="custom", width=64, depth=2, heads=2, patch=8), (1, 64, 64))
+    vit = VitConfig(size="custom", width=64, depth=2, heads=2, patch=8, stem="linear")
+    model = MapVit(vit, (1, 64, 64))
     # a normal distribution cut at two sigma has 0.8796 of its standard deviation
     assert model.position.std().item() == pytest.approx(0.02 * 0.8796, rel=0.05)
     assert model.position.abs().max().item() <= 0.04
