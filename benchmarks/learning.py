@@ -70,7 +70,8 @@ class Bench:
             source = "--recipe" if data.is_file() else "--data"
             arguments = ["fit", source, str(data), "--out", str(run), "--quiet", *options]
             _, took = self.call("ters_train", *arguments, threads=threads)
-            result: Json = {"options": list(options), **took}
+            named = [option.replace(f"{EXAMPLES.parent}/", "") for option in options]
+            result: Json = {"options": named, **took}
             entries = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
             steps = [entry for entry in entries if entry["part"] == "train"]
             result["log"] = entries
@@ -142,7 +143,7 @@ def weights(bench: Bench, options: argparse.Namespace) -> Json:
     Seven tenths of the rows are the test, so that the rarest classes have enough of them.
     """
     result: Json = {}
-    for exponent, n in ((1.0, 20_000), (1.5, 40_000)):
+    for exponent, n, epochs in ((1.0, 20_000, 10), (1.0, 20_000, 40), (1.5, 40_000, 10)):
         name = f"zipf-{exponent}"
         settings = ["classes.balance=zipf", f"classes.exponent={exponent}"]
         data = bench.dataset(name, n, "train=0.2,val=0.1,test=0.7", *settings)
@@ -151,17 +152,17 @@ def weights(bench: Bench, options: argparse.Namespace) -> Json:
         for seed in range(options.weight_seeds):
             for which, value in (("with", "true"), ("without", "false")):
                 chosen = ["--set", f"loss.class_weights={value}", "--seed", str(seed)]
-                run = bench.fit(data, "--model", "cnn", "--epochs", "10", *chosen)
+                run = bench.fit(data, "--model", "cnn", "--epochs", str(epochs), *chosen)
                 scores[which].append(run["test"]["macro_f1"])
                 runs.append(_without_log(run))
         gains = [a - b for a, b in zip(scores["with"], scores["without"], strict=True)]
-        result[name] = {
+        result[f"{name}, {epochs} epochs"] = {
             "n": n,
             "macro_f1": scores,
             "gain": {"mean": round(mean(gains), 4), "sd": round(_sd(gains), 4)},
             "runs": runs,
         }
-        print(name, scores, result[name]["gain"], flush=True)
+        print(name, epochs, scores, round(mean(gains), 4), flush=True)
     return result
 
 
@@ -195,8 +196,11 @@ def shuffle(bench: Bench, options: argparse.Namespace) -> Json:
         "1 block beside all": max(
             _largest_difference(curves[1, seed], curves[every, seed]) for seed in seeds
         ),
-        "all, one seed beside another": max(
+        "all, one seed beside the other": max(
             _largest_difference(curves[every, 0], curves[every, seed]) for seed in seeds
+        ),
+        "16 blocks, one seed beside the other": max(
+            _largest_difference(curves[16, 0], curves[16, seed]) for seed in seeds
         ),
     }
     print(differences, flush=True)
