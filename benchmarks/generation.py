@@ -28,7 +28,8 @@ from tersgen.build.plan import SHARDS_IN_FLIGHT, Plan, make_plan
 from tersgen.build.rows import GeneratedRuns
 from tersgen.build.run import run
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Buffer, Generator, available_cpus
+from tersgen.sampling.block import Buffer, Generator
+from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 from tersgen.schema.recipe import Recipe
 from tersgen.store.digest import leaf_digests

@@ -34,7 +34,8 @@ import tersgen
 from tersgen.build.plan import Plan, make_plan
 from tersgen.build.run import run
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Generator, available_cpus
+from tersgen.sampling.block import Generator
+from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 
 _BRANCH = "main"

@@ -24,7 +24,7 @@ from tersgen.build.repair import repair
 from tersgen.build.run import run
 from tersgen.dataset.verify import verify
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import available_cpus
+from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 from tersgen.schema.manifest import FileFacts, Format
 

@@ -29,6 +29,10 @@ class LostLockError(OutputError):
     """Another builder has taken over while this one was out of touch."""
 
 
+class ClusterError(TersError, RuntimeError):
+    """The workers of a build, or their scheduler, are lost, missing, or unfit for it."""
+
+
 class DatasetError(TersError, OSError):
     """A dataset cannot be opened."""
 

@@ -20,7 +20,8 @@ from ters_train.data.order import Order
 from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
 from tersgen.dataset.opening import open as open_dataset
-from tersgen.sampling.block import Buffer, Generator, available_cpus
+from tersgen.sampling.block import Buffer, Generator
+from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 
 _GENERATED_ROWS = 256

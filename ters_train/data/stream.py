@@ -18,7 +18,7 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
 from tersgen.errors import ConfigError, DamagedDataError
-from tersgen.sampling.block import available_cpus
+from tersgen.sampling.cpus import available_cpus
 
 from ..config import StreamConfig
 from .order import Order, Partition

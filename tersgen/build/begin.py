@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from collections.abc import Container, Iterable
 from pathlib import Path
 
 from ..dataset.documents import COPIES, RECIPE_COPY, load_head, load_lock, load_recipe_of
@@ -20,9 +21,10 @@ from ..schema.manifest import (
 )
 from ..store.files import Check, file_facts, make_folder, write_durably
 from ..store.home import Home, own_folder
-from ..store.journal import Journal, read_journal
+from ..store.journal import read_journal
 from ..store.lock import is_lock
 from .plan import Plan
+from .ranges import recorded_in_ranges
 from .seal import is_there
 
 _MOST_SHOWN = 12
@@ -157,8 +159,10 @@ def make_folders(home: Home, plan: Plan) -> None:
         own_folder(home, Path(inside).parent.as_posix())
 
 
-def rows_kept(home: Home, plan: Plan) -> int:
-    """Return how many rows of a plan the journal says are there, before anything is locked.
+def rows_kept(home: Home, plan: Plan, wanted: Container[int] | None = None) -> int:
+    """Return how many rows of a plan the journals say are there, before anything is locked.
+
+    Of all shards, or only of the ``wanted`` ones.
 
     Raises
     ------
@@ -168,17 +172,20 @@ def rows_kept(home: Home, plan: Plan) -> int:
     if not (home.folder / LOCK).exists():
         return 0
     check_same(home, plan)
-    newest = {record.shard: record for record in read_journal(home.folder).records}
+    records = read_journal(home.folder).records + recorded_in_ranges(home.folder)
+    newest = {record.shard: record for record in records}
     return sum(
         record.rows
         for shard, record in newest.items()
-        if shard < plan.n_shards and record.rows == plan.rows_of(shard)
+        if shard < plan.n_shards
+        and record.rows == plan.rows_of(shard)
+        and (wanted is None or shard in wanted)
     )
 
 
-def kept_shards(home: Home, plan: Plan, journal: Journal) -> dict[int, ShardRecord]:
-    """Return the records of the shards that are there as the plan wants them."""
-    newest = {record.shard: record for record in journal.records}
+def kept_shards(home: Home, plan: Plan, records: Iterable[ShardRecord]) -> dict[int, ShardRecord]:
+    """Return those of some records whose shards are there as the plan wants them."""
+    newest = {record.shard: record for record in records}
     paths = plan.store(home).shard_paths
     return {
         shard: record

@@ -16,7 +16,8 @@ from ..store.reader import Reader
 from .finish import Origin
 from .plan import Plan
 from .rows import StoredRuns
-from .run import Built, Report, run
+from .run import Built, run
+from .tally import Report
 
 
 def convert(

@@ -9,6 +9,7 @@ from ..dataset.documents import checked_layout, load_lock, load_recipe_of
 from ..dataset.splits import grow_splits
 from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError, DamagedDataError, OutputError
+from ..sampling.cpus import available_cpus
 from ..schema.manifest import Manifest
 from ..schema.split import Split
 from ..store.files import Check
@@ -17,9 +18,11 @@ from ..store.journal import find_record, read_journal
 from ..store.lock import BuilderLock
 from ..store.reader import Reader
 from .begin import write_lock
+from .executors.threads import Threads
 from .finish import Origin
 from .plan import Plan, make_plan
-from .run import Built, Report, Tally, complete, explained
+from .run import Built, complete, explained
+from .tally import Report, Tally
 
 
 def _prove_last_shard(home: Home, plan: Plan, manifest: Manifest) -> None:
@@ -112,7 +115,7 @@ def extend(
         If the generator makes other rows than those that are there.
     """
     start = time.perf_counter()
-    tally = Tally(plan.n_samples, report)
+    tally = Tally(plan.n_samples, report, plan.n_shards)
     with BuilderLock(home.folder, take_over) as lock, explained(home, lock, tally):
         manifest = find_version(home, None)
         if manifest.n_samples >= plan.n_samples:
@@ -127,5 +130,6 @@ def extend(
             return grow_splits(home, manifest, grown, check)
 
         origin = Origin(change, parent=manifest, splits=splits)
-        grown = complete(plan, home, lock, origin, threads, tally)
+        executor = Threads(threads or available_cpus())
+        grown = complete(plan, home, lock, origin, executor, tally)
     return Built(grown, time.perf_counter() - start, tally.progress.n_kept)

@@ -4,7 +4,17 @@ import os
 from pathlib import Path
 
 from ..errors import OutputError
-from ..schema.manifest import JOURNAL, LOCK, MANIFEST, RECIPE, SPLITS, TAGS, VERSIONS
+from ..schema.manifest import (
+    EVENTS,
+    JOURNAL,
+    LOCK,
+    MANIFEST,
+    RANGES,
+    RECIPE,
+    SPLITS,
+    TAGS,
+    VERSIONS,
+)
 from ..store.files import is_unfinished
 from ..store.home import Home
 from ..store.lock import is_lock
@@ -21,6 +31,7 @@ def existing_parent(path: Path) -> Path:
 
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
+    *(EVENTS, RANGES),
     *("spectra", "maps", "sticks", "tensors", "label", "params", "shards"),
 }
 

@@ -7,7 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from ..errors import ConfigError, OutputError
-from ..sampling.block import Generator, available_cpus
+from ..sampling.block import Generator
+from ..sampling.cpus import available_cpus
 from ..schema.base import Frozen, field
 from ..schema.digest import model_digest
 from ..schema.fields import FieldSpec, field_table

@@ -18,7 +18,7 @@ from ..dataset.verify import (
 )
 from ..dataset.versions import explain_incomplete, locate, publish, split_reference
 from ..errors import ConfigError, DamagedDataError, DatasetError, OutputError, TersError
-from ..sampling.block import available_cpus
+from ..sampling.cpus import available_cpus
 from ..schema.manifest import (
     JOURNAL,
     LOCK,
@@ -40,6 +40,7 @@ from ..store.journal import Journal, JournalContent, rewrite_journal
 from ..store.lock import BuilderLock
 from .begin import make_folders
 from .chunks import Shard
+from .executors.threads import make_shards
 from .finish import Origin, make_manifest
 from .plan import Plan
 from .restore import (
@@ -51,8 +52,8 @@ from .restore import (
     restore_recipe,
     restore_splits,
 )
-from .run import Report, Tally, make_shards
 from .seal import Sealer, is_there, remove_leftovers
+from .tally import Report, Tally
 
 _FOLDERS = (VERSIONS, COPIES, TAGS, SPLITS)
 _DOCUMENTS = (MANIFEST, RECIPE, RECIPE_COPY, LOCK, JOURNAL)
@@ -248,7 +249,7 @@ def _replace_shards(
     if not todo:
         return {}
     store = plan.store(home)
-    tally = Tally(sum(plan.rows_of(shard) for shard in todo), report)
+    tally = Tally(sum(plan.rows_of(shard) for shard in todo), report, len(todo))
     with Journal(home.folder, lock.check) as journal:
         sealer = _ProvingSealer(home.folder, store, lock, journal)
         sealer.expected = trusted

@@ -1,24 +1,21 @@
-"""Running a build on this machine.
+"""Running a build: the one who holds the lock, has shards made, records them, and publishes.
 
-Threads make runs of rows, each generated, hashed and encoded in one go; others put them together
-into shards and seal these. What is in flight is bounded, whatever the number of rows. A build that
-is stopped, by whatever, goes on when it is called again.
+Threads of this process make the shards, or workers elsewhere (``executors``). A build that is
+stopped, by whatever, goes on when it is called again.
 """
 
 import os
+import shutil
 import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from ..dataset.versions import publish
-from ..errors import OutputError, TersError
-from ..sampling.block import available_cpus
-from ..schema.manifest import JOURNAL, LOCK, MANIFEST, Manifest, ShardRecord
+from ..errors import ClusterError, OutputError, TersError
+from ..sampling.cpus import available_cpus
+from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, RANGES, Manifest
 from ..store.files import make_folder
 from ..store.home import Home, new_home
 from ..store.journal import Journal
@@ -31,24 +28,15 @@ from .begin import (
     write_beginning,
     write_metadata,
 )
-from .chunks import ChunkMaker, Encoded, Shard
+from .events import EventLog, spans
+from .executors.interface import Executor, Job
+from .executors.threads import Threads
 from .finish import BUILT, Origin, make_manifest
 from .output import check_output
-from .plan import SHARDS_IN_FLIGHT, Plan
+from .plan import Plan
+from .ranges import merge_ranges, refuse_live_ranges
 from .seal import Sealer, remove_leftovers
-
-
-class Progress(NamedTuple):
-    """How far a build is."""
-
-    n_done: int
-    n_samples: int
-    bytes_stored: int
-    n_kept: int = 0
-    """Rows that were there before."""
-
-
-Report = Callable[[Progress], None]
+from .tally import Report, Tally
 
 
 class Built(NamedTuple):
@@ -58,70 +46,6 @@ class Built(NamedTuple):
     seconds: float
     n_kept: int
     """Rows that were there before."""
-
-
-class Tally:
-    """Counts what is sealed, and reports it."""
-
-    def __init__(self, n_samples: int, report: Report | None) -> None:
-        self.progress = Progress(0, n_samples, 0)
-        self._report = report
-        self._n_added = 0
-
-    def keep(self, records: Sequence[ShardRecord]) -> None:
-        """Count shards that were there before."""
-        for record in records:
-            self._count(record)
-        self.progress = self.progress._replace(n_kept=self.progress.n_done)
-
-    def add(self, sealed: Sequence[ShardRecord]) -> None:
-        """Count those of all shards sealed now that are not counted yet, and report."""
-        for record in sealed[self._n_added :]:
-            self._n_added += 1
-            self._count(record)
-            if self._report is not None:
-                self._report(self.progress)
-
-    def _count(self, record: ShardRecord) -> None:
-        self.progress = self.progress._replace(
-            n_done=self.progress.n_done + record.rows,
-            bytes_stored=self.progress.bytes_stored + record.bytes_stored,
-        )
-
-
-def make_shards(
-    plan: Plan, todo: Sequence[int], maker: ChunkMaker, sealer: Sealer, threads: int, tally: Tally
-) -> None:
-    """Make and seal shards; on any error those being sealed are finished, the others dropped."""
-    upcoming = (unit for shard in todo for unit in maker.units(shard, plan.rows_of(shard)))
-    ahead = plan.layout.shard_rows // maker.unit_rows + 2 * threads
-    making: deque[Future[Encoded]] = deque()
-    sealing: deque[Future[ShardRecord]] = deque()
-    try:
-        with (
-            ThreadPoolExecutor(threads, "tersgen-make") as makers,
-            ThreadPoolExecutor(SHARDS_IN_FLIGHT - 1, "tersgen-seal") as sealers,
-        ):
-            try:
-                for shard in todo:
-                    runs: list[Encoded] = []
-                    for _ in maker.units(shard, plan.rows_of(shard)):
-                        for start, n_rows in islice(upcoming, ahead - len(making) - len(runs)):
-                            making.append(makers.submit(maker.make, start, n_rows))
-                        runs.append(making.popleft().result())
-                    while len(sealing) >= SHARDS_IN_FLIGHT - 1:
-                        sealing.popleft().result()
-                        tally.add(sealer.sealed)
-                    sealing.append(sealers.submit(sealer.seal, Shard(shard, runs)))
-                for future in sealing:
-                    future.result()
-                    tally.add(sealer.sealed)
-            except BaseException:
-                for run in making:
-                    run.cancel()
-                raise
-    finally:
-        tally.add(sealer.sealed)
 
 
 @contextmanager
@@ -164,6 +88,8 @@ def explained(
             left = "nothing was sealed yet, and nothing is left behind"
         else:
             left = f"{done} of {wanted} samples are on disk and kept; {again} goes on"
+        if isinstance(error, ClusterError):
+            raise ClusterError(f"{home.path}: {error}; {left}") from error
         if isinstance(error, OSError) and not isinstance(error, TersError):
             reason = error.strerror or str(error)
             raise OutputError(f"{home.path}: writing failed: {reason}; {left}") from error
@@ -177,8 +103,9 @@ def complete(
     home: Home,
     lock: BuilderLock,
     origin: Origin,
-    threads: int | None,
+    executor: Executor,
     tally: Tally,
+    take_over: bool = False,
 ) -> Manifest:
     """Seal every shard of a plan that is not there, and publish the version.
 
@@ -190,22 +117,36 @@ def complete(
         If the file system refuses.
     LostLockError
         If another builder has taken over.
+    ClusterError
+        If those who make the shards elsewhere cannot go on.
     """
     store = plan.store(home)
     make_folders(home, plan)
-    with Journal(home.folder, lock.check) as journal:
-        kept = kept_shards(home, plan, journal)
+    merge_ranges(home, lock, take_over)
+    with Journal(home.folder, lock.check) as journal, EventLog(home.folder, lock.check) as events:
+        kept = kept_shards(home, plan, journal.records)
         remove_leftovers(home.folder)
         tally.keep(list(kept.values()))
         todo = [shard for shard in range(plan.n_shards) if shard not in kept]
-        sealer = Sealer(home.folder, store, lock, journal)
-        maker = plan.maker(store, origin.rows)
-        make_shards(plan, todo, maker, sealer, threads or available_cpus(), tally)
+        sealer = Sealer(home.folder, store, lock, journal, events)
+        events.write("started", n_shards=plan.n_shards, kept=spans(kept))
+        job = Job(plan, home, store, lock, origin.rows, todo, sealer, tally, events)
+        executor.run(job)
+        events.write("complete")
         sealed = {record.shard: record for record in sealer.sealed}
     files = write_metadata(home, plan, lock.check)
     manifest = make_manifest(plan, {**kept, **sealed}, files, origin, lock.check)
     publish(home, manifest, lock.check)
+    tidy_up(home, lock)
     return manifest
+
+
+def tidy_up(home: Home, lock: BuilderLock) -> None:
+    """Remove what is there only while a dataset is built; call it with the lock held."""
+    lock.check()
+    (home.folder / EVENTS).unlink(missing_ok=True)
+    if (home.folder / RANGES).is_dir() and not (home.folder / RANGES).is_symlink():
+        shutil.rmtree(home.folder / RANGES, ignore_errors=True)
 
 
 def run(
@@ -216,8 +157,11 @@ def run(
     report: Report | None = None,
     origin: Origin = BUILT,
     take_over: bool = False,
+    executor: Executor | None = None,
 ) -> Built:
     """Build a dataset, or go on with it, and return its manifest and the time taken.
+
+    ``executor`` makes the shards; by default as many threads of this process as asked for.
 
     Raises
     ------
@@ -227,11 +171,14 @@ def run(
         If another builder is writing it.
     DatasetError
         If what is there is damaged.
+    ClusterError
+        If those who make the shards elsewhere cannot go on; what is sealed stays.
     """
     start = time.perf_counter()
     home = new_home(out, plan.format)
     check_output(home, overwrite)
-    tally = Tally(plan.n_samples, report)
+    refuse_live_ranges(home.folder, take_over)
+    tally = Tally(plan.n_samples, report, plan.n_shards)
     again = "the same command" + (" without --overwrite" if overwrite else "")
     with (
         new_folder(home.folder),
@@ -244,8 +191,10 @@ def run(
         if manifest is not None:
             if not os.path.lexists(home.folder / MANIFEST):
                 publish(home, manifest, lock.check)
+            tidy_up(home, lock)
             return Built(manifest, time.perf_counter() - start, manifest.n_samples)
         if not (home.folder / LOCK).exists():
             write_beginning(home, plan, lock.check)
-        manifest = complete(plan, home, lock, origin, threads, tally)
+        executor = executor or Threads(threads or available_cpus())
+        manifest = complete(plan, home, lock, origin, executor, tally, take_over)
     return Built(manifest, time.perf_counter() - start, tally.progress.n_kept)

@@ -9,13 +9,17 @@ goes first, while the new files wait under ``.new``; then they take the place of
 record always tells what the files are, or what they become when the build goes on.
 """
 
+import stat
 import threading
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import Protocol
 
 from ..schema.manifest import FileFacts, ShardRecord
 from ..store.files import (
     PARTIAL,
+    Check,
     DirectFile,
     facts_of,
     has_facts,
@@ -26,27 +30,29 @@ from ..store.files import (
 )
 from ..store.interface import Store
 from ..store.journal import Journal
-from ..store.lock import BuilderLock
 from .chunks import Shard
+from .events import EventLog
 
 NEW = ".new"
 
 
-class Sealer:
-    """Seals shards, from several threads at once."""
+class ShardWriter:
+    """Writes the files of shards, from several threads at once; it has nothing to do with records.
 
-    def __init__(self, folder: Path, store: Store, lock: BuilderLock, journal: Journal) -> None:
+    ``check`` is called just before files get their names.
+    """
+
+    def __init__(self, folder: Path, store: Store, check: Check) -> None:
         self._folder = folder
         self._store = store
-        self._lock = lock
-        self._journal = journal
-        self._appending = threading.Lock()
+        self._check = check
         self._files = threading.local()
-        self._recorded = {record.shard for record in journal.records}
-        self.sealed: list[ShardRecord] = []
 
-    def seal(self, shard: Shard) -> ShardRecord:
-        """Write one shard and its record; replace the one that is there, if any is recorded.
+    def write(self, shard: Shard, token: str, replacing: bool = False) -> ShardRecord:
+        """Write the files of a shard and return its record.
+
+        They get their names, or, if they are to replace others, wait beside these under ``.new``.
+        ``token`` sets the temporary names apart from those of all others who write now.
 
         Raises
         ------
@@ -57,7 +63,7 @@ class Sealer:
         """
         partials: dict[Path, Path] = {}
         try:
-            files = self._write(shard, partials)
+            files = self._write(shard, partials, token)
             record = ShardRecord(
                 shard=shard.number,
                 rows=shard.n_rows,
@@ -65,28 +71,27 @@ class Sealer:
                 digests=shard.digests(),
                 class_counts=shard.class_counts(),
             )
-            self._lock.check()
-            if shard.number in self._recorded:
-                self._replace(partials, record)
-            else:
-                for path, partial in partials.items():
+            self._check()
+            for path, partial in partials.items():
+                if replacing:
+                    partial.replace(_waiting(path))
+                else:
                     self._give_name(partial, path, files[path.relative_to(self._folder).as_posix()])
-                _sync_parents(partials)
-                self._append(record)
+            _sync_parents(partials)
         except BaseException:
             for partial in partials.values():
                 partial.unlink(missing_ok=True)
             raise
         return record
 
-    def _write(self, shard: Shard, partials: dict[Path, Path]) -> dict[str, FileFacts]:
+    def _write(self, shard: Shard, partials: dict[Path, Path], token: str) -> dict[str, FileFacts]:
         """Write the files of a shard under temporary names, noted in ``partials``."""
         if not hasattr(self._files, "direct"):
             self._files.direct = DirectFile()
         files = {}
         for file in self._store.shard_files(shard.number, shard.n_rows, shard.chunks()):
             path = self._folder / file.path
-            partials[path] = path.with_name(f"{path.name}.{self._lock.token}{PARTIAL}")
+            partials[path] = path.with_name(f"{path.name}.{token}{PARTIAL}")
             write_partial(partials[path], file.parts, self._files.direct)
             files[file.path] = facts_of(file.parts)
         return files
@@ -98,24 +103,83 @@ class Sealer:
         if has_facts(path, facts):
             partial.unlink()
             return
-        self._lock.check()
+        self._check()
         partial.replace(path)
 
-    def _replace(self, partials: dict[Path, Path], record: ShardRecord) -> None:
-        for path, partial in partials.items():
-            partial.replace(_waiting(path))
-        _sync_parents(partials)
-        self._append(record)
-        for path in partials:
-            _waiting(path).replace(path)
-        _sync_parents(partials)
 
-    def _append(self, record: ShardRecord) -> None:
+class Right(Protocol):
+    """The right to seal shards."""
+
+    token: str
+    """Sets the temporary names of its holder apart."""
+
+    def check(self) -> object:
+        """Raise if it is lost."""
+
+
+class Sealer:
+    """Seals shards, from several threads at once; the only one who writes records."""
+
+    def __init__(
+        self,
+        folder: Path,
+        store: Store,
+        lock: Right,
+        journal: Journal,
+        events: EventLog | None = None,
+    ) -> None:
+        self._folder = folder
+        self._lock = lock
+        self._journal = journal
+        self._events = events
+        self._writer = ShardWriter(folder, store, lock.check)
+        self._appending = threading.Lock()
+        self._recorded = {record.shard for record in journal.records}
+        self.sealed: list[ShardRecord] = []
+
+    def replaces(self, shard: int) -> bool:
+        """Return whether a shard takes the place of one that is recorded."""
+        return shard in self._recorded
+
+    def seal(self, shard: Shard) -> ShardRecord:
+        """Write one shard and its record; replace the one that is there, if any is recorded.
+
+        Raises
+        ------
+        OSError
+            If the file system refuses; temporary files are removed.
+        LostLockError
+            If another builder has taken over.
+        """
+        replacing = self.replaces(shard.number)
+        record = self._writer.write(shard, self._lock.token, replacing)
+        self.commit(record, replacing)
+        return record
+
+    def commit(self, record: ShardRecord, replacing: bool, **facts: object) -> None:
+        """Write the record of a shard whose files are there, or wait to replace others.
+
+        ``facts`` go into the log of events.
+
+        Raises
+        ------
+        OSError
+            If the file system refuses.
+        LostLockError
+            If another builder has taken over.
+        """
         with self._appending:
             self._lock.check()
             self._journal.append(record)
             self._recorded.add(record.shard)
             self.sealed.append(record)
+            if self._events is not None:
+                self._events.sealed(record, **facts)
+        if replacing:
+            paths = [self._folder / name for name in record.files]
+            for path in paths:
+                _waiting(path).replace(path)
+            _sync_parents(paths)
 
 
 def _waiting(path: Path) -> Path:
@@ -146,3 +210,26 @@ def is_there(folder: Path, record: ShardRecord) -> bool:
 def remove_leftovers(folder: Path) -> None:
     """Remove new files of shards that no record is about; call it with the lock held."""
     remove_unfinished(folder, NEW)
+
+
+def is_written(folder: Path, record: ShardRecord, replacing: bool) -> bool:
+    """Return whether the files that somebody else wrote for a record are seen here.
+
+    A network file system may show a name late to others than the one who gave it; opening the
+    folder makes it ask again.
+    """
+    for name, facts in record.files.items():
+        path = folder / name
+        if not _has_size(_waiting(path) if replacing else path, facts.bytes):
+            with suppress(OSError):
+                sync_folder(path.parent)
+            return False
+    return True
+
+
+def _has_size(path: Path, size: int) -> bool:
+    try:
+        facts = path.lstat()
+    except OSError:
+        return False
+    return stat.S_ISREG(facts.st_mode) and facts.st_size == size

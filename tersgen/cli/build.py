@@ -1,5 +1,7 @@
 """``tersgen build``."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from .options import (
     recipe_options,
     take_over_option,
     threads_option,
+    worker_options,
 )
 from .saying import say, say_json
 
@@ -32,6 +35,7 @@ from .saying import say, say_json
 @click.option("--overwrite", is_flag=True, help="Replace the dataset at --out.")
 @layout_options
 @threads_option
+@worker_options
 @take_over_option
 @json_option
 def command(
@@ -45,7 +49,9 @@ def command(
     threads: int | None,
     take_over: bool,
     as_json: bool,
-    **recipe_parts: Any,
+    script_only: bool,
+    shard_range: tuple[int, int | None] | None,
+    **others: Any,
 ) -> None:
     """Build a dataset of N samples; a build that was stopped goes on with the same command.
 
@@ -58,39 +64,107 @@ def command(
       tersgen build --n 1e5 --out data.h5
       tersgen build --n 1e5 --library mol.fchk --library random:32 --out mixed.zarr
       tersgen build --config recipe.toml --n 1e6 --out data.zarr --dry-run
+      tersgen build --n 1e6 --out data.zarr --workers 2
+      tersgen build --n 1e9 --out /shared/data.zarr --scheduler tcp://host:8786
+      tersgen build --n 1e9 --out /shared/data.zarr --shard-range 0:500
     """
     from ..build.begin import rows_kept
+    from ..build.executors.options import ClusterOptions
     from ..build.output import check_output
     from ..build.plan import check_space, estimate, make_plan
+    from ..build.range_job import check_range, seal_range
     from ..build.run import run
     from ..library.sources import resolve
     from ..store.home import guess_format, new_home
     from .progress import Reporter
     from .recipes import recipe_from_options
 
-    recipe = recipe_from_options(**recipe_parts)
+    workers = ClusterOptions(
+        threads=threads, **{name: others.pop(name) for name in _WORKER_OPTIONS}
+    )
+    try:
+        workers.check()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    if shard_range and (workers.is_asked or overwrite):
+        raise click.UsageError(
+            "--shard-range: expected none of --workers, --scheduler, --cluster and --overwrite"
+        )
+    if script_only and not workers.system:
+        raise click.UsageError("--script-only: expected --cluster too")
+    recipe = recipe_from_options(**others)
     home = new_home(out, back_end or guess_format(out))
-    if not dry_run:
+    if not (dry_run or script_only):
         check_output(home, overwrite)
     recipe = recipe if recipe.is_resolved else resolve(recipe)
     try:
         plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows)
+        shards = range(*check_range(plan, *shard_range)) if shard_range else range(plan.n_shards)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
-    kept = 0 if overwrite else rows_kept(home, plan)
-    if dry_run or kept < n_samples:
+    if script_only:
+        from ..build.executors.clusters import job_script
+
+        say(*job_script(workers, plan).splitlines())
+        return
+    wanted = (len(shards) - 1) * plan.layout.shard_rows + plan.rows_of(shards[-1])
+    kept = 0 if overwrite else rows_kept(home, plan, shards)
+    if dry_run or kept < wanted:
         expected = estimate(plan, home, threads)
         if dry_run:
             _print_estimate(expected, as_json)
             if kept:
                 say(f"{kept} of these samples are there already", err=True)
             return
-        check_space(expected, home, kept)
+        check_space(expected, home, n_samples - (wanted - kept))
     if kept and not as_json:
-        say(f"{out}: {kept} of {n_samples} samples are there already and kept")
-    with Reporter(n_samples, quiet=as_json) as reporter:
-        built = run(plan, out, overwrite, threads, reporter.update, take_over=take_over)
-    print_built(built, out, as_json)
+        say(f"{out}: {kept} of {wanted} samples are there already and kept")
+    with Reporter(wanted, quiet=as_json) as reporter:
+        if shard_range:
+            sealed = seal_range(plan, out, *shard_range, threads, reporter.update, take_over)
+        else:
+            with _executor(workers, plan, kept < wanted, as_json) as executor:
+                built = run(
+                    plan, out, overwrite, threads, reporter.update,
+                    take_over=take_over, executor=executor,
+                )  # fmt: skip
+    if shard_range:
+        _print_sealed(sealed, out, as_json)
+    else:
+        print_built(built, out, as_json)
+
+
+_WORKER_OPTIONS = (
+    *("workers", "scheduler", "system", "cores", "memory", "walltime", "queue", "account"),
+    "wait_s",
+)
+
+
+@contextmanager
+def _executor(workers: Any, plan: Any, needed: bool, quiet: bool) -> Iterator[Any]:
+    """Yield who makes the shards; None for threads of this process."""
+    if not (workers.is_asked and needed):
+        yield None
+        return
+    from ..build.executors.clusters import open_executor
+
+    with open_executor(workers, plan) as (executor, watching):
+        if watching and not quiet:
+            say(watching, err=True)
+        yield executor
+
+
+def _print_sealed(sealed: Any, out: Path, as_json: bool) -> None:
+    """Say what a job with a range of shards has done."""
+    if as_json:
+        say_json({"path": str(out), **sealed._asdict()})
+        return
+    n_made = sealed.n_rows - sealed.n_kept
+    say(
+        f"{out}: shards {sealed.first}:{sealed.last} are sealed, {sealed.n_rows} samples "
+        f"({sealed.n_kept} kept, {n_made} made) in {human_time(sealed.seconds)}; when all are: "
+        f"tersgen finalize {out}"
+    )
 
 
 def print_built(built: Any, out: Path, as_json: bool) -> None:

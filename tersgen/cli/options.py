@@ -1,5 +1,6 @@
 """Options that several commands share."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -37,6 +38,44 @@ class Count(click.ParamType[int]):
 
 
 COUNT = Count()
+
+
+class ShardRange(click.ParamType[tuple[int, int | None]]):
+    """Shards ``a:b``, b not included; ``a:`` goes to the end."""
+
+    name = "range"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int | None]:
+        """Return first and last, or fail in one line."""
+        if isinstance(value, tuple):
+            return value
+        match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})", str(value))
+        if match is None:
+            self.fail(f"expected shards such as 0:500 or 500:, got {value!r}", param, ctx)
+        first, last = match.groups()
+        return int(first or 0), int(last) if last else None
+
+
+class Seconds(click.ParamType[float]):
+    """A time in seconds."""
+
+    name = "seconds"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Return the time, or fail in one line."""
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = -1.0
+        if not 0 < seconds < float("inf"):
+            self.fail(f"expected seconds, more than 0, got {value!r}", param, ctx)
+        return seconds
+
+
 FILE = click.Path(path_type=Path)
 
 
@@ -70,6 +109,37 @@ def take_over_option(function: F) -> F:
         "--take-over", is_flag=True,
         help="Take over from a builder on another machine that you know to be dead.",
     )(function)  # fmt: skip
+
+
+def worker_options(function: F) -> F:
+    """Add the options that say which workers build."""
+    for option in reversed(
+        (
+            click.option(
+                "--workers", type=COUNT,
+                help="Worker processes on this machine; with --cluster, jobs.  [default: none]",
+            ),
+            click.option("--scheduler", metavar="ADDRESS",
+                         help="Dask scheduler that is up, e.g. tcp://host:8786."),
+            click.option("--cluster", "system", type=click.Choice(["slurm", "pbs", "lsf"]),
+                         help="Start workers as jobs of a batch system."),
+            click.option("--cores", type=COUNT, help="Processors of a job.  [default: 1]"),
+            click.option("--memory", help="Memory of a job, e.g. 8GB.  [default: estimated]"),
+            click.option("--walltime", help="Longest time of a job, e.g. 4:00:00."),
+            click.option("--partition", "--queue", "queue", help="Partition or queue of the jobs."),
+            click.option("--account", help="Account or project of the jobs."),
+            click.option("--script-only", is_flag=True,
+                         help="Print the script of a job; start nothing."),
+            click.option("--wait-workers", "wait_s", type=Seconds(), default=600.0,
+                         show_default=True,
+                         help="Seconds to wait for workers, or for a sign of life of them."),
+            click.option("--shard-range", type=ShardRange(), metavar="A:B",
+                         help="Seal only these shards, as one of many jobs; then: tersgen "
+                         "finalize."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
 
 
 def recipe_options(function: F) -> F:

@@ -7,11 +7,22 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from ..build.run import Progress
+from ..build.tally import Progress
 from .options import human_bytes, human_time
 from .saying import say
 
 _EVERY_S = 30.0
+
+
+def _others(progress: Progress) -> str:
+    """Return all that is told beside samples: shards, bytes, workers, retries."""
+    parts = [f"{progress.shards_done} of {progress.n_shards} shards"] if progress.n_shards else []
+    parts.append(human_bytes(progress.bytes_stored))
+    if progress.n_workers is not None:
+        parts.append(f"{progress.n_workers} worker{'s' if progress.n_workers != 1 else ''}")
+    if progress.n_retries:
+        parts.append(f"{progress.n_retries} tried again")
+    return ", ".join([*parts, progress.note] if progress.note else parts)
 
 
 class Reporter:
@@ -42,7 +53,7 @@ class Reporter:
         """Show how far the build is."""
         now = time.perf_counter()
         if self._bar is not None:
-            self._bar.set_postfix_str(human_bytes(progress.bytes_stored), refresh=False)
+            self._bar.set_postfix_str(_others(progress), refresh=bool(progress.note))
             self._bar.update(progress.n_done - self._bar.n)
         elif not self._quiet and now - self._last >= _EVERY_S:
             self._last = now
@@ -50,7 +61,7 @@ class Reporter:
             left = (progress.n_samples - progress.n_done) / rate
             say(
                 f"{progress.n_done} of {progress.n_samples} samples, {rate:.0f} samples/s, "
-                f"{human_bytes(progress.bytes_stored)}, {human_time(left)} left",
+                f"{_others(progress)}, {human_time(left)} left",
                 err=True,
             )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple, TypeVar
 
 from ..errors import DatasetError
-from ..sampling.block import available_cpus
+from ..sampling.cpus import available_cpus
 from ..schema.fields import field_table
 from ..schema.manifest import (
     JOURNAL,

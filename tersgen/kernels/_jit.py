@@ -19,7 +19,8 @@ import platformdirs
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def _sources_digest() -> str:
+def sources_digest() -> str:
+    """Return a digest of all that the kernels are compiled from, and by."""
     package = Path(__file__).parents[1]
     digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
     sources = [package / "units.py"]
@@ -32,7 +33,7 @@ def _sources_digest() -> str:
 
 def _cache_folder() -> str:
     """Return the first writable place for machine code: the user's choice, the cache, a temp."""
-    name = f"kernels-{_sources_digest()}"
+    name = f"kernels-{sources_digest()}"
     asked = os.environ.get("NUMBA_CACHE_DIR")
     bases = [Path(asked)] if asked else []
     bases += [

@@ -1,6 +1,5 @@
 """Blocks of samples: rows start to stop of the dataset that a recipe describes."""
 
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,7 @@ from ..kernels._jit import kernel
 from ..schema.fields import FieldSpec, field_table
 from ..schema.library import Library
 from ..schema.recipe import Recipe
+from .cpus import available_cpus
 from .image import draw_map, image_scratch
 from .labels import class_thresholds, fill_balanced, fill_weighted
 from .outputs import Outputs
@@ -114,13 +114,6 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "params/symmetry": out.symmetry,
     }
     return {spec.name: {**signals, **others}[spec.name] for spec in table}
-
-
-def available_cpus() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 class Buffer:

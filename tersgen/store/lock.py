@@ -1,9 +1,9 @@
 """One builder at a time: a lock made of hard links, which network file systems keep atomic.
 
-The lock is the file ``builder.N.lock`` with the highest N; it names its holder. Nothing here reads
-a clock: a holder on this machine is dead when its process is gone (or another one has its number);
-one on another machine is believed alive until a person says otherwise. A dead holder's lock is not
-removed but outnumbered by N + 1, which only one of many takers can create.
+The lock is the file ``builder.N.lock`` with the highest N; it names its holder. No clock decides: a
+holder on this machine is dead when its process is gone (or another one has its number); one on
+another machine is believed alive until a person says otherwise. A dead holder's lock is not removed
+but outnumbered by N + 1, which only one of many takers can create.
 
 A builder may be outnumbered while it sleeps. It looks at the lock after it has written a temporary
 file and before it gives that its name; who takes the lock removes all temporary files first. So the
@@ -14,6 +14,7 @@ import os
 import platform
 import re
 import secrets
+import time
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
@@ -41,6 +42,11 @@ class Holder(Frozen):
     machine: Word = field("this run of the machine: changes when it is started again", "1")
     started: Word = field("start of the process, in ticks since the machine's start", "1")
     token: Word = field("random, its own", "1")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is a process of this machine, since it was last started."""
+        return self.machine == _machine()
 
 
 def is_lock(name: str) -> bool:
@@ -108,7 +114,7 @@ def lock_holder(folder: Path) -> Holder | None:
 
 
 def _is_dead(holder: Holder) -> bool:
-    return holder.machine == _machine() and _started(holder.pid) != holder.started
+    return holder.is_here and _started(holder.pid) != holder.started
 
 
 class BuilderLock:
@@ -142,6 +148,8 @@ class BuilderLock:
             token=secrets.token_hex(8),
         )
         self.token = self._me.token
+        self.number = 0
+        """Of the lock that is held; 0 before."""
         self._path: Path | None = None
 
     def _refuse(self, path: Path) -> None:
@@ -181,9 +189,10 @@ class BuilderLock:
             locks = _locks(self._folder)
             for path in locks:
                 self._refuse(path)
-            path = self._folder / f"builder.{_number(locks[-1]) + 1 if locks else 1}.lock"
+            number = _number(locks[-1]) + 1 if locks else 1
+            path = self._folder / f"builder.{number}.lock"
             if self._create(path):
-                self._path = path
+                self._path, self.number = path, number
         # what was seen before may be old by now: another may have taken a higher number since
         others = [path for path in _locks(self._folder) if path != self._path]
         for path in others:
@@ -230,3 +239,47 @@ class BuilderLock:
         """Give the lock back."""
         if self._path is not None and _read(self._path) == self._me:
             self._path.unlink(missing_ok=True)
+
+
+class LockView:
+    """A builder's lock, as one who works for it elsewhere sees it.
+
+    Parameters
+    ----------
+    folder
+        The dataset's folder.
+    number, token
+        Those of the lock that the builder held when it gave the work out.
+    patience_s
+        How long a network file system may take to show the lock here. Once it was seen, it is
+        lost as soon as it is seen no more.
+    """
+
+    def __init__(self, folder: Path, number: int, token: str, patience_s: float) -> None:
+        self._folder = folder
+        self._number = number
+        self._token = token
+        self._patience_s = patience_s
+
+    def check(self) -> None:
+        """Make sure that the builder still holds the lock.
+
+        Raises
+        ------
+        LostLockError
+            If it does not, or its lock is not seen here.
+        """
+        end = time.monotonic() + self._patience_s
+        while True:
+            locks = _locks(self._folder) if self._folder.is_dir() else []
+            newest = _read(locks[-1]) if locks else None
+            if newest is not None and newest.token == self._token:
+                self._patience_s = 0.0
+                return
+            outnumbered = locks and _number(locks[-1]) > self._number
+            if outnumbered or time.monotonic() >= end:
+                raise LostLockError(
+                    f"{self._folder}: the builder that this worker works for holds its lock no "
+                    "more; nothing is written for it"
+                )
+            time.sleep(min(0.2, self._patience_s))

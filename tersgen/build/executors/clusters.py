@@ -1,0 +1,190 @@
+"""Where the workers of a build come from: this machine, a scheduler that is up, a batch system.
+
+Only this file starts anything of Dask. Workers are started afresh (spawned), never forked: compiled
+kernels and threads do not survive a fork. A worker process takes ``SLOTS`` shards at a time and has
+one pool of threads for all of them, as many as its processors: while one shard is flushed to disk
+the next is made, and processors are never oversubscribed.
+"""
+
+import logging
+import platform
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import urlsplit
+
+from ...errors import ClusterError, MissingExtraError
+from ..plan import Plan
+from .dask_executor import DaskExecutor
+from .memory import SLOTS, worker_memory
+from .options import ClusterOptions, local_threads
+
+_CONNECT_S = 30
+
+
+@contextmanager
+def open_executor(options: ClusterOptions, plan: Plan) -> Iterator[tuple[DaskExecutor, str]]:
+    """Start workers, or find them; yield what uses them, and where to watch them.
+
+    Raises
+    ------
+    ClusterError
+        If there is no scheduler, or it cannot be started.
+    MissingExtraError
+        If dask-jobqueue is needed and not installed.
+    """
+    from distributed import Client
+
+    _quiet()
+    with _scheduler(options, plan) as (where, threads):
+        try:
+            client = Client(where, timeout=_CONNECT_S, set_as_default=False, name="tersgen-build")
+        except (OSError, ValueError) as error:
+            raise ClusterError(
+                f"{options.scheduler or options.system}: no Dask scheduler answers there: {error}"
+            ) from error
+        try:
+            yield (
+                DaskExecutor(client, threads, options.wait_s),
+                _watching(client.dashboard_link),
+            )
+        finally:
+            client.close(timeout=2)
+
+
+def job_script(options: ClusterOptions, plan: Plan) -> str:
+    """Return the script of one job, as it would be submitted; the scheduler's address is left open.
+
+    Raises
+    ------
+    ConfigError, MissingExtraError
+        If the batch system's options are not as expected, or dask-jobqueue is not installed.
+    """
+    job = _batch_class(options.system).job_cls(
+        scheduler="tcp://SCHEDULER:8786", name="tersgen", **_job_options(options, plan)
+    )
+    text: str = job.job_script()
+    return text
+
+
+def _quiet() -> None:
+    """Keep Dask from telling what we tell, each in our own words, in one line."""
+    for name in ("distributed", "tornado", "asyncio", "bokeh"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+
+
+def _set_defaults(threads: int) -> None:
+    """Set Dask's defaults to ours; what the user has set in files or the environment stays.
+
+    A worker holds nothing that could be spilled, and would never come back from a pause.
+    """
+    import dask
+
+    dask.config.update_defaults(
+        {
+            "distributed": {
+                "scheduler": {"worker-ttl": "60s"},
+                "worker": {
+                    "multiprocessing-method": "spawn",
+                    "memory": {"target": False, "spill": False, "pause": False, "terminate": 0.95},
+                },
+                "nanny": {"pre-spawn-environ": thread_limits(threads)},
+            }
+        }
+    )
+
+
+def thread_limits(threads: int) -> dict[str, int]:
+    """Return the environment that keeps libraries from starting threads of their own."""
+    blas = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "BLOSC_NTHREADS")
+    return {**dict.fromkeys(blas, 1), "NUMBA_NUM_THREADS": threads}
+
+
+@contextmanager
+def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int | None]]:
+    """Yield what a client connects to, and the threads of each worker process."""
+    if options.scheduler:
+        yield options.scheduler, options.threads
+        return
+    if options.system:
+        threads = options.threads or options.cores or 1
+        _set_defaults(threads)
+        cluster = _batch_class(options.system)(
+            **_job_options(options, plan),
+            silence_logs=logging.CRITICAL,
+            scheduler_options={"dashboard_address": ":0"},
+        )
+        # not ``scale``: jobs that end, by their walltime or with their node, are started again
+        cluster.adapt(minimum_jobs=options.workers, maximum_jobs=options.workers)
+    else:
+        from distributed import LocalCluster
+
+        n_workers = options.workers or 1
+        threads = local_threads(n_workers, options.threads)
+        _set_defaults(threads)
+        cluster = LocalCluster(
+            n_workers=n_workers,
+            threads_per_worker=SLOTS,
+            processes=True,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            silence_logs=logging.CRITICAL,
+        )
+    try:
+        yield cluster, threads
+    finally:
+        cluster.close(timeout=10)
+
+
+def _batch_class(system: str | None) -> Any:
+    """Return the cluster class of a batch system."""
+    try:
+        import dask_jobqueue
+    except ImportError:
+        raise MissingExtraError(
+            f"--cluster {system}: expected dask-jobqueue; pip install 'tersgen[cluster]'"
+        ) from None
+    classes = {
+        "slurm": dask_jobqueue.SLURMCluster,
+        "pbs": dask_jobqueue.PBSCluster,
+        "lsf": dask_jobqueue.LSFCluster,
+    }
+    return classes[system or ""]
+
+
+def _job_options(options: ClusterOptions, plan: Plan) -> dict[str, Any]:
+    """Return what dask-jobqueue is told of a job."""
+    cores = options.cores or 1
+    threads = options.threads or cores
+    memory = options.memory or f"{-(-worker_memory(plan, threads) // 10**9)}GB"
+    given = {
+        "walltime": options.walltime,
+        "queue": options.queue,
+        "project" if options.system == "lsf" else "account": options.account,
+    }
+    exports = [f"export {name}={value}" for name, value in thread_limits(threads).items()]
+    return {
+        "cores": cores,
+        "processes": 1,
+        "memory": memory,
+        "job_name": "tersgen",
+        "python": sys.executable,
+        "worker_extra_args": ["--nthreads", str(SLOTS)],
+        "job_script_prologue": exports,
+        **{name: value for name, value in given.items() if value is not None},
+    }
+
+
+def _watching(link: str) -> str:
+    """Return where to watch the workers, and how to get there from elsewhere."""
+    if not link:
+        return ""
+    if find_spec("bokeh") is None:
+        return f"dashboard at {link} once its scheduler has bokeh: pip install bokeh"
+    parts = urlsplit(link)
+    return (
+        f"dashboard: {link}; from elsewhere: ssh -L {parts.port}:{parts.hostname}:{parts.port} "
+        f"{platform.node()}"
+    )

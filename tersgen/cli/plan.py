@@ -1,0 +1,104 @@
+"""``tersgen plan``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .options import (
+    COUNT,
+    FILE,
+    FORMATS,
+    human_bytes,
+    human_time,
+    json_option,
+    layout_options,
+    recipe_options,
+)
+from .saying import say, say_json
+
+
+@click.command("plan")
+@click.option("--n", "n_samples", type=COUNT, required=True, help="Samples; 1e9 is understood.")
+@click.option("--workers", type=COUNT, default=1, show_default=True, help="Worker processes.")
+@click.option("--threads-per-worker", "threads", type=COUNT,
+              help="Threads of each.  [default: processors of this machine]")  # fmt: skip
+@click.option("--format", "back_end", type=FORMATS, default="zarr", show_default=True,
+              help="Back end.")  # fmt: skip
+@click.option("--out", type=FILE, help="Where it would go, to say how much room is there.")
+@recipe_options
+@layout_options
+@json_option
+def command(
+    n_samples: int,
+    workers: int,
+    threads: int | None,
+    back_end: Any,
+    out: Path | None,
+    chunk_rows: int | None,
+    shard_rows: int | None,
+    as_json: bool,
+    **recipe_parts: Any,
+) -> None:
+    """Say what a build of N samples by so many workers would write and take; write nothing.
+
+    The rate of one thread is measured here and now, and multiplied: it holds for processors like
+    these, and storage that keeps up with the bytes per second that are shown.
+
+    \b
+    Example:
+      tersgen plan --n 1e9 --workers 64 --threads-per-worker 8
+    """
+    from ..build.executors.memory import worker_memory
+    from ..build.plan import estimate, make_plan
+    from ..errors import ConfigError
+    from ..library.sources import resolve
+    from ..sampling.cpus import available_cpus
+    from ..store.home import new_home
+    from .recipes import recipe_from_options
+
+    recipe = recipe_from_options(**recipe_parts)
+    recipe = recipe if recipe.is_resolved else resolve(recipe)
+    try:
+        plan = make_plan(recipe, n_samples, back_end, chunk_rows, shard_rows)
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    threads = threads or available_cpus()
+    measured = min(threads, available_cpus())
+    expected = estimate(plan, new_home(out or Path("data.zarr"), back_end), measured)
+    per_thread = expected.samples_per_s / measured
+    rate = min(per_thread * threads, expected.samples_per_s * threads / measured) * workers
+    busy = min(workers, plan.n_shards)
+    seconds = n_samples / (rate * busy / workers)
+    memory = worker_memory(plan, threads)
+    bytes_per_s = expected.bytes_stored / seconds
+    if as_json:
+        say_json(
+            {
+                "n_samples": n_samples,
+                "n_shards": expected.n_shards,
+                "shard_rows": expected.shard_rows,
+                "n_files": expected.n_files,
+                "bytes_stored": expected.bytes_stored,
+                "workers": workers,
+                "threads_per_worker": threads,
+                "memory_bytes_per_worker": memory,
+                "samples_per_s_per_thread": per_thread,
+                "threads_measured": measured,
+                "hours": seconds / 3600,
+                "bytes_per_s": bytes_per_s,
+            }
+        )
+        return
+    say(
+        f"{n_samples} samples: {expected.n_shards} shards of up to {expected.shard_rows} rows, "
+        f"{expected.n_files} files, about {human_bytes(expected.bytes_stored)}"
+        + (f" of {human_bytes(expected.free_bytes)} free" if out else ""),
+        f"{workers} worker{'s' if workers > 1 else ''} of {threads} threads, up to "
+        f"{human_bytes(memory)} of memory each"
+        + (f"; only {busy} have a shard to make" if busy < workers else ""),
+        f"about {seconds / 3600:.2g} h ({human_time(seconds)}) at {per_thread:.0f} samples/s for "
+        f"each thread (measured now, here, with {measured}); the storage has to take "
+        f"{human_bytes(bytes_per_s)}/s",
+        "nothing was written",
+    )
