@@ -21,7 +21,7 @@ from .begin import write_lock
 from .executors.threads import Threads
 from .finish import Origin
 from .plan import Plan, make_plan
-from .run import Built, complete, explained
+from .run import Built, complete, explained, tidy_up
 from .tally import Report, Tally
 
 
@@ -119,6 +119,7 @@ def extend(
     with BuilderLock(home.folder, take_over) as lock, explained(home, lock, tally):
         manifest = find_version(home, None)
         if manifest.n_samples >= plan.n_samples:
+            tidy_up(home, lock)
             return Built(manifest, time.perf_counter() - start, manifest.n_samples)
         _prove_last_shard(home, plan, manifest)
         write_lock(home, plan, lock.check)

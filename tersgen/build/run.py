@@ -16,7 +16,7 @@ from ..dataset.versions import publish
 from ..errors import ClusterError, OutputError, TersError
 from ..sampling.cpus import available_cpus
 from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, RANGES, Manifest
-from ..store.files import make_folder
+from ..store.files import make_folder, remove_unfinished
 from ..store.home import Home, new_home
 from ..store.journal import Journal
 from ..store.lock import BuilderLock
@@ -142,8 +142,14 @@ def complete(
 
 
 def tidy_up(home: Home, lock: BuilderLock) -> None:
-    """Remove what is there only while a dataset is built; call it with the lock held."""
+    """Remove what is there only while a dataset is built; call it with the lock held.
+
+    Temporary files are those of workers that were believed dead; if one wakes up it finds its file
+    gone, and then that there is no builder any more.
+    """
     lock.check()
+    remove_unfinished(home.folder)
+    remove_leftovers(home.folder)
     (home.folder / EVENTS).unlink(missing_ok=True)
     if (home.folder / RANGES).is_dir() and not (home.folder / RANGES).is_symlink():
         shutil.rmtree(home.folder / RANGES, ignore_errors=True)

@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from faulty import Call, Fault, tree
 
 import tersgen
-from tersgen.build import run as run_module
+from tersgen.build.executors import threads as threads_module
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import Plan, make_plan
 from tersgen.build.run import run
@@ -64,7 +64,7 @@ class Faults:
     """All sweeps over one back end."""
 
     def __init__(self, back_end: str, work: Path) -> None:
-        run_module.SHARDS_IN_FLIGHT = 2  # one shard is sealed at a time: calls come in one order
+        threads_module.SHARDS_IN_FLIGHT = 2  # one shard is sealed at a time: calls come in one order
         self.root = work / "now"
         self.out = self.root / "data" / f"a.{back_end}"
         self.home = new_home(self.out, back_end)

@@ -8,10 +8,12 @@ the next is made, and processors are never oversubscribed.
 
 import logging
 import platform
+import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
+from multiprocessing import resource_tracker
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -71,7 +73,9 @@ def job_script(options: ClusterOptions, plan: Plan) -> str:
 
 def _quiet() -> None:
     """Keep Dask from telling what we tell, each in our own words, in one line."""
-    for name in ("distributed", "tornado", "asyncio", "bokeh"):
+    loggers = ("distributed", "tornado", "asyncio", "bokeh")
+    known = [name for name in logging.root.manager.loggerDict if name.startswith(loggers)]
+    for name in {*loggers, *known}:  # Dask gives some of its loggers levels of their own
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
@@ -124,18 +128,37 @@ def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int |
         n_workers = options.workers or 1
         threads = local_threads(n_workers, options.threads)
         _set_defaults(threads)
-        cluster = LocalCluster(
-            n_workers=n_workers,
-            threads_per_worker=SLOTS,
-            processes=True,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
-        )
+        with _deaf_threads():
+            cluster = LocalCluster(
+                n_workers=n_workers,
+                threads_per_worker=SLOTS,
+                processes=True,
+                host="127.0.0.1",
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
     try:
         yield cluster, threads
     finally:
         cluster.close(timeout=10)
+
+
+@contextmanager
+def _deaf_threads() -> Iterator[None]:
+    """Let threads that start meanwhile, and all processes that these start, hear no Ctrl-C.
+
+    A terminal sends it to the workers, too, and a batch system SIGTERM; but this process ends them,
+    once they have finished what they were about to.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # or it unblocks them again, when the first process starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT, signal.SIGTERM))
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _batch_class(system: str | None) -> Any:

@@ -8,6 +8,7 @@ in an error that says how to go on.
 
 import time
 from collections import Counter, deque
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
@@ -210,6 +211,7 @@ class _Run:
         self._n_retries = 0
         self._known: set[str] = set()
         """Workers that the log knows to be here."""
+        self._clerk = ThreadPoolExecutor(1, "tersgen-records")
         self._inbox: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
 
     def run(self) -> None:
@@ -380,7 +382,8 @@ class _Run:
         if not fits or set(record.files) != set(self._job.store.shard_paths(shard)):
             raise ClusterError(f"worker {receipt.worker}: shard {shard}: its record is another's")
         facts = {"worker": receipt.worker, "seconds": round(receipt.seconds, 3)}
-        self._job.sealer.commit(record, replacing, **facts)
+        # in another thread: no signal comes there, which would tear a record apart
+        self._clerk.submit(self._job.sealer.commit, record, replacing, **facts).result()
         self._done.add(shard)
         self._watch.done(receipt.seconds)
         self._job.tally.add(self._job.sealer.sealed)
@@ -408,6 +411,9 @@ class _Run:
                     self._seal(shard, receipt, record, replacing)
         except (OSError, LostLockError, ClusterError):
             pass  # there is an error on its way already, or all is done
+        finally:
+            self._clerk.shutdown()
+            self._job.tally.add(self._job.sealer.sealed)
         for flight in self._flying.values():
             flight.future.release()
         if self._client.status == "running":

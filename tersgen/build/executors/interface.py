@@ -35,8 +35,8 @@ class Job(NamedTuple):
 class Executor(Protocol):
     """Makes shards.
 
-    It takes what comes, in any order, and hands each shard to the sealer of the job as soon as it is
-    made. (It is called with the sealer, and does not return or yield receipts: threads seal from
+    It takes what comes, in any order, and hands each shard to the sealer of the job as soon as it
+    is made. (It is called with the sealer, and does not return or yield receipts: threads seal from
     several threads at once, and what is sealed when the build is stopped is on record.)
     """
 
