@@ -11,8 +11,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from ..schema.manifest import EVENTS, RANGES, ShardRecord
+from ..schema.manifest import EVENTS, ShardRecord
 from ..store.files import Check
+from .ranges import range_folders
 
 _LARGEST = 1 << 30
 _LONGEST_LINE = 1 << 16
@@ -95,6 +96,8 @@ class WorkerSeen(NamedTuple):
     """What a worker has done in this build."""
 
     name: str
+    host: str
+    """Its machine, where the name does not say it."""
     here: bool
     n_shards: int
     seconds: float
@@ -158,6 +161,7 @@ class _Seen:
 
     def __init__(self) -> None:
         self.here = True
+        self.host = ""
         self.n_shards = 0
         self.seconds = 0.0
         self.last = 0.0
@@ -170,8 +174,11 @@ def _number(event: dict[str, Any], name: str) -> float:
 
 def logs(folder: Path) -> list[Path]:
     """Return the logs of a dataset that is being built."""
-    return [path for path in (folder / EVENTS, *(folder / RANGES).glob(f"*/{EVENTS}"))
-            if path.is_file()]  # fmt: skip
+    return [
+        path
+        for path in (folder / EVENTS, *(place / EVENTS for place in range_folders(folder)))
+        if path.is_file()
+    ]
 
 
 def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Watched | None:
@@ -189,10 +196,12 @@ def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Wat
     for events in sessions:
         if events[-1]["event"] == "stopped":
             stops.append(str(events[-1].get("reason", "")))
+        alone: object = None
         for event in events:
-            kind, name = event["event"], event.get("worker")
+            kind, name = event["event"], event.get("worker", alone)
             worker = seen.setdefault(name, _Seen()) if isinstance(name, str) else _Seen()
             worker.last = max(worker.last, event["time"])
+            worker.host = str(event.get("host", worker.host))
             if kind == "started":
                 for first, last in event.get("kept", ()):
                     shards.update(range(first, min(last, n_shards)))
@@ -207,6 +216,7 @@ def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Wat
                 n_retries += 1
             elif kind in ("joined", "left"):
                 worker.here = kind == "joined"
+                alone = name  # threads of one process do not say each time who they are
     return Watched(
         n_shards=n_shards,
         shards=shards,
@@ -216,7 +226,7 @@ def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Wat
         seconds_recent=max(now - recent, 1e-3),
         n_retries=n_retries,
         workers=tuple(
-            WorkerSeen(name, one.here, one.n_shards, one.seconds, one.last)
+            WorkerSeen(name, one.host, one.here, one.n_shards, one.seconds, one.last)
             for name, one in sorted(seen.items())
         ),
         started=started,

@@ -1,7 +1,5 @@
 """A job that seals a range of shards, and the last step, which makes sure that none is missing."""
 
-import os
-import platform
 import secrets
 import time
 from pathlib import Path
@@ -190,12 +188,9 @@ def seal_range(
                 todo = [shard for shard in wanted if shard not in kept]
                 store = plan.store(home)
                 sealer = Sealer(home.folder, store, right, journal, events)
-                name = f"{platform.node()}:{os.getpid()}"
                 events.write("started", n_shards=plan.n_shards, kept=spans(kept))
-                events.write("joined", worker=name)
                 executor = Threads(threads or available_cpus())
                 executor.run(Job(plan, home, store, lock, None, todo, sealer, tally, events))
-                events.write("left", worker=name)
                 events.write("complete")
     return SealedRange(first, last, n_rows, tally.progress.n_kept, time.perf_counter() - start)
 

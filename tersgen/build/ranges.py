@@ -19,7 +19,7 @@ from ..store.lock import BuilderLock, lock_holder
 _FOLDER = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 
 
-def _folders(folder: Path) -> list[Path]:
+def range_folders(folder: Path) -> list[Path]:
     """Return the folders of jobs in a dataset's folder."""
     place = folder / RANGES
     if place.is_symlink() or not place.is_dir():
@@ -39,7 +39,7 @@ def refuse_live_ranges(folder: Path, take_over: bool) -> None:
     BusyError
         If there is one; with ``take_over``, only if it runs on this machine.
     """
-    for place in _folders(folder):
+    for place in range_folders(folder):
         holder = lock_holder(place)
         if holder is None or (take_over and not holder.is_here):
             continue
@@ -53,7 +53,7 @@ def refuse_live_ranges(folder: Path, take_over: bool) -> None:
 
 def recorded_in_ranges(folder: Path) -> list[ShardRecord]:
     """Return the records that jobs have written and that nobody has put together yet."""
-    return [record for place in _folders(folder) for record in read_journal(place).records]
+    return [record for place in range_folders(folder) for record in read_journal(place).records]
 
 
 def merge_ranges(home: Home, lock: BuilderLock, take_over: bool) -> None:
@@ -72,5 +72,5 @@ def merge_ranges(home: Home, lock: BuilderLock, take_over: bool) -> None:
         added = [record for record in found if newest.get(record.shard) != record]
         rewrite_journal(home.folder, known + added, lock.check)
     lock.check()
-    if _folders(home.folder):
+    if range_folders(home.folder):
         shutil.rmtree(home.folder / RANGES, ignore_errors=True)

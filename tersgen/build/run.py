@@ -150,7 +150,8 @@ def tidy_up(home: Home, lock: BuilderLock) -> None:
     lock.check()
     remove_unfinished(home.folder)
     remove_leftovers(home.folder)
-    (home.folder / EVENTS).unlink(missing_ok=True)
+    with suppress(OSError):
+        (home.folder / EVENTS).unlink(missing_ok=True)
     if (home.folder / RANGES).is_dir() and not (home.folder / RANGES).is_symlink():
         shutil.rmtree(home.folder / RANGES, ignore_errors=True)
 

@@ -15,9 +15,16 @@ if TYPE_CHECKING:
 
 @click.command("info")
 @click.argument("path", type=FILE)
+@click.option("--build", "of_build", is_flag=True,
+              help="Tell how far its build is, from any machine, while it runs.")  # fmt: skip
 @json_option
-def command(path: Path, as_json: bool) -> None:
+def command(path: Path, of_build: bool, as_json: bool) -> None:
     """Tell what the dataset (or recipe file) at PATH holds."""
+    if of_build:
+        from .watching import show_build
+
+        show_build(path, as_json)
+        return
     from ..dataset.opening import open as open_dataset
 
     dataset = open_dataset(path)

@@ -25,7 +25,7 @@ def _group_limits(own: Path, groups: Path) -> Iterator[int]:
             quota, period = (groups / place / "cpu.max").read_text("ascii").split()
             if quota != "max":
                 yield max(1, -(-int(quota) // int(period)))
-        except (OSError, ValueError):
+        except (OSError, ValueError, ZeroDivisionError):
             continue
 
 

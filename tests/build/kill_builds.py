@@ -64,7 +64,9 @@ class Faults:
     """All sweeps over one back end."""
 
     def __init__(self, back_end: str, work: Path) -> None:
-        threads_module.SHARDS_IN_FLIGHT = 2  # one shard is sealed at a time: calls come in one order
+        threads_module.SHARDS_IN_FLIGHT = (
+            2  # one shard is sealed at a time: calls come in one order
+        )
         self.root = work / "now"
         self.out = self.root / "data" / f"a.{back_end}"
         self.home = new_home(self.out, back_end)

@@ -381,7 +381,8 @@ class _Run:
         fits = record.shard == shard and record.rows == plan.rows_of(shard)
         if not fits or set(record.files) != set(self._job.store.shard_paths(shard)):
             raise ClusterError(f"worker {receipt.worker}: shard {shard}: its record is another's")
-        facts = {"worker": receipt.worker, "seconds": round(receipt.seconds, 3)}
+        address, _, host = receipt.worker.partition(" on ")
+        facts = {"worker": address, "host": host, "seconds": round(receipt.seconds, 3)}
         # in another thread: no signal comes there, which would tear a record apart
         self._clerk.submit(self._job.sealer.commit, record, replacing, **facts).result()
         self._done.add(shard)

@@ -4,6 +4,8 @@ Some make runs of rows, each generated, hashed and encoded in one go; others put
 shards and seal these. What is in flight is bounded, whatever the number of rows.
 """
 
+import os
+import platform
 from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -60,5 +62,8 @@ class Threads:
 
     def run(self, job: Job) -> None:
         """Make and seal every shard of a job."""
+        name = f"{platform.node()}:{os.getpid()}"
+        job.events.write("joined", worker=name, slots=self._threads)
         maker = job.plan.maker(job.store, job.rows)
         make_shards(job.plan, job.todo, maker, job.sealer, self._threads, job.tally)
+        job.events.write("left", worker=name)
