@@ -89,7 +89,8 @@ def test_lines_are_whole_and_what_is_none_is_passed_over(tmp_path):
     lines = path.read_bytes().splitlines(keepends=True)
     assert [json.loads(line)["event"] for line in lines] == ["started", "again"]
     bad = [b"{", b"[]\n", b"null\n", b'{"event": 3, "time": 1}\n', b'{"event": "sealed"}\n',
-           b'{"event": "sealed", "time": 1, "shard": "x"}\n', b"\xff\xfe\n", b"x" * 100000 + b"\n"]  # fmt: skip
+           b'{"event": "sealed", "time": 1, "shard": "x"}\n', b"\xff\xfe\n",
+           b"x" * 100000 + b"\n"]  # fmt: skip
     path.write_bytes(lines[0] + b"\n".join(bad) + b"\n" + lines[1])
     watched = watch([path], 5)
     assert watched.shards >= {0, 1}

@@ -220,7 +220,7 @@ def test_the_script_of_a_job_says_what_was_asked_for(spectra_recipe, system, lin
         assert line in script
     assert "export NUMBA_NUM_THREADS=8" in script
     assert "export OMP_NUM_THREADS=1" in script
-    assert script[-1].endswith("--nthreads 3") or "--nthreads 3" in script[-1]
+    assert script[-1].endswith("--nthreads 2")
 
 
 def test_memory_grows_with_threads_and_shards(spectra_recipe):

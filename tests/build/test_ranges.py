@@ -133,16 +133,16 @@ def test_jobs_on_machines_that_are_gone_are_taken_over(plan, tmp_path, digest):
     seal_range(plan, out, 0, 2)
     lock = BuilderLock(out / "ranges" / "0-2").__enter__()
     forge(out / "ranges" / "0-2" / "builder.1.lock", machine="elsewhere", host="node7")
-    with pytest.raises(BusyError, match="on node7 .*if that process is dead, pass --take-over"):
+    with pytest.raises(BusyError, match=r"on node7 .*if that process is dead, pass --take-over"):
         seal_range(plan, out, 0, 2)
-    with pytest.raises(BusyError, match="on node7 is sealing its shards 0:2.*pass --take-over"):
+    with pytest.raises(BusyError, match=r"on node7 is sealing its shards 0:2.*pass --take-over"):
         finalize(out)
     assert seal_range(plan, out, 0, 2, take_over=True).n_kept == 512
     with pytest.raises(LostLockError):
         lock.check()
     whole = BuilderLock(out).__enter__()
     forge(out / "builder.1.lock", machine="elsewhere", host="node8")
-    with pytest.raises(BusyError, match="on node8 is building the whole.*pass --take-over"):
+    with pytest.raises(BusyError, match=r"on node8 is building the whole.*pass --take-over"):
         seal_range(plan, out, 2, 6)
     seal_range(plan, out, 2, 6, take_over=True)
     with pytest.raises(LostLockError):
@@ -157,7 +157,7 @@ class _Overtaken:
         self._plan, self._out = plan, out
         self.digest = None
 
-    def __call__(self, progress) -> None:
+    def __call__(self, _) -> None:
         if self.digest is None:
             self.digest = ""
             forge(next((self._out / "ranges" / "0-6").glob("builder.*.lock")), machine="elsewhere")
@@ -174,8 +174,8 @@ def test_a_job_that_was_overtaken_changes_nothing(plan, tmp_path, digest):
 
 def build(out, *more) -> list[str]:
     options = ["--n", 2560, "--shard-rows", 256, "--library", "random:2",
-               "--set", "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150",
-               *(f"--set=fields.{name}=false" for name in ("maps", "sticks", "tensors", "params"))]  # fmt: skip
+               "--set", "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
+    options += [f"--set=fields.{name}=false" for name in ("maps", "sticks", "tensors", "params")]
     return [sys.executable, "-m", "tersgen", "build", *map(str, (*options, "--out", out, *more))]
 
 

@@ -1,6 +1,7 @@
 """Builds by workers and jobs as a user types them, and the plan of a large one."""
 
 import json
+import os
 import re
 
 import pytest
@@ -83,8 +84,9 @@ def test_options_that_make_no_sense_are_refused(quick_cli, tmp_path, options, me
 
 def test_the_script_of_a_job_is_printed_and_nothing_done(quick_cli, tmp_path):
     said = quick_cli.good(
-        "build", "--n", "1e9", *SMALL[2:], "--out", tmp_path / "a.zarr", "--cluster", "slurm", "--workers", 64,
-        "--cores", 8, "--walltime", "4:00:00", "--partition", "main", "--script-only",
+        "build", "--n", "1e9", *SMALL[2:], "--out", tmp_path / "a.zarr", "--cluster", "slurm",
+        "--workers", 64, "--cores", 8, "--walltime", "4:00:00", "--partition", "main",
+        "--script-only",
     )  # fmt: skip
     assert said.startswith("#!")
     assert "#SBATCH -p main" in said
@@ -108,3 +110,27 @@ def test_plan_of_a_large_build(quick_cli, tmp_path):
 def test_a_plan_says_when_workers_have_nothing_to_do(quick_cli):
     said = quick_cli.good("plan", *SMALL, "--workers", 64, "--threads-per-worker", 1)
     assert "only 6 have a shard to make" in said
+
+
+def test_a_batch_system_that_is_not_there(quick_cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    line = quick_cli.bad(
+        "build", *SMALL, "--out", tmp_path / "a.zarr", "--cluster", "pbs", "--workers", 2
+    )
+    assert "--cluster pbs: expected its command qsub on this machine" in line
+
+
+def test_jobs_that_a_batch_system_does_not_take(tersgen_cli, tmp_path):
+    command = tmp_path / "bin" / "sbatch"
+    command.parent.mkdir()
+    command.write_text("#!/bin/sh\necho 'sbatch: error: invalid partition: main' >&2\nexit 1\n")
+    command.chmod(0o755)
+    done = tersgen_cli.run(
+        "build", *SMALL, "--out", tmp_path / "a.zarr", "--cluster", "slurm", "--workers", 2,
+        "--partition", "main", PATH=f"{command.parent}:{os.environ['PATH']}",
+    )  # fmt: skip
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("Error: --cluster slurm: the jobs were not taken: ")
+    assert "invalid partition: main" in line
+    assert not (tmp_path / "a.zarr").exists()

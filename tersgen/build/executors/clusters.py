@@ -8,10 +8,11 @@ the next is made, and processors are never oversubscribed.
 
 import logging
 import platform
+import shutil
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from multiprocessing import resource_tracker
 from typing import Any
@@ -115,13 +116,7 @@ def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int |
     if options.system:
         threads = options.threads or options.cores or 1
         _set_defaults(threads)
-        cluster = _batch_class(options.system)(
-            **_job_options(options, plan),
-            silence_logs=logging.CRITICAL,
-            scheduler_options={"dashboard_address": ":0"},
-        )
-        # not ``scale``: jobs that end, by their walltime or with their node, are started again
-        cluster.adapt(minimum_jobs=options.workers, maximum_jobs=options.workers)
+        cluster = _start_jobs(options, plan)
     else:
         from distributed import LocalCluster
 
@@ -140,7 +135,53 @@ def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int |
     try:
         yield cluster, threads
     finally:
+        _close(cluster)
+
+
+def _close(cluster: Any) -> None:
+    """End workers and scheduler; what is sealed does not depend on it."""
+    with suppress(AssertionError, OSError, RuntimeError, TimeoutError):  # of jobs never taken
         cluster.close(timeout=10)
+
+
+def _start_jobs(options: ClusterOptions, plan: Plan) -> Any:
+    """Return a scheduler whose workers are jobs of a batch system, which are submitted.
+
+    Raises
+    ------
+    ClusterError
+        If the batch system is not there, or does not take the jobs.
+    """
+    kind = _batch_class(options.system)
+    command = kind.job_cls.submit_command.split()[0]
+    if shutil.which(command) is None:
+        raise ClusterError(
+            f"--cluster {options.system}: expected its command {command} on this machine; run this "
+            "on a node that jobs are submitted from"
+        )
+    cluster = kind(
+        **_job_options(options, plan),
+        silence_logs=logging.CRITICAL,
+        scheduler_options={"dashboard_address": ":0"},
+    )
+
+    async def submitted() -> None:
+        await cluster
+        for job in cluster.workers.values():
+            if job.job_id is None:  # Dask keeps the reason to itself: ask for it again
+                await job.start()
+
+    try:
+        cluster.scale(jobs=options.workers)
+        cluster.sync(submitted)
+    except (OSError, RuntimeError, ValueError) as error:
+        _close(cluster)
+        raise ClusterError(
+            f"--cluster {options.system}: the jobs were not taken: {error}"
+        ) from error
+    # jobs that end, by their walltime or with their node, are submitted again
+    cluster.adapt(minimum_jobs=options.workers, maximum_jobs=options.workers)
+    return cluster
 
 
 @contextmanager

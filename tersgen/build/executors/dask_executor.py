@@ -245,15 +245,14 @@ class _Run:
         while self._todo and len(self._flying) < max(_LEAST_AHEAD, slots):
             shard = self._todo.popleft()
             careful = shard in self._careful
+            key = (f"shard-{self._order.lock_token}", shard, self._tries[shard, "submitted"])
+            replacing = self._job.sealer.replaces(shard)
+            try:
+                future = self._client.submit(work, self._order, shard, replacing, careful, key=key)
+            except (OSError, RuntimeError):  # just disconnected; the watch will say for how long
+                self._todo.appendleft(shard)
+                return
             self._tries[shard, "submitted"] += 1
-            future = self._client.submit(
-                work,
-                self._order,
-                shard,
-                self._job.sealer.replaces(shard),
-                careful,
-                key=(f"shard-{self._order.lock_token}", shard, self._tries[shard, "submitted"]),
-            )
             self._flying[shard] = _Flight(future, careful)
             future.add_done_callback(lambda done, shard=shard: self._inbox.put((done, shard)))
 
