@@ -4,7 +4,7 @@ from ..plan import Plan
 
 SLOTS = 2
 """Shards that a worker process takes at a time: one is made while the other is flushed to disk."""
-_PROCESS_BYTES = 600_000_000
+_PROCESS_BYTES = 400_000_000
 """What it takes before its first shard: Python, Numba and Dask."""
 _THREAD_BYTES = 50_000_000
 
