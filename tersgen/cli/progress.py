@@ -57,11 +57,11 @@ class Reporter:
             self._bar.update(progress.n_done - self._bar.n)
         elif not self._quiet and now - self._last >= _EVERY_S:
             self._last = now
-            rate = max(1, progress.n_done - progress.n_kept) / (now - self._start)
-            left = (progress.n_samples - progress.n_done) / rate
+            rate = (progress.n_done - progress.n_kept) / (now - self._start)
+            left = (progress.n_samples - progress.n_done) / rate if rate else None
             say(
                 f"{progress.n_done} of {progress.n_samples} samples, {rate:.0f} samples/s, "
-                f"{_others(progress)}, {human_time(left)} left",
+                f"{_others(progress)}" + (f", {human_time(left)} left" if left is not None else ""),
                 err=True,
             )
 

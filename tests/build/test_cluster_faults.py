@@ -365,6 +365,23 @@ def test_a_node_that_cannot_write_is_named(here, plan, tmp_path, digest, number,
     assert run(plan, tmp_path / "a.zarr").manifest.digest == digest
 
 
+def test_a_disk_that_is_full_for_all(start_cluster, disk, fill, digest):
+    place, resize = disk
+    cluster = start_cluster("slow,0.1")
+    out = place / "a.zarr"
+    build = cluster.build(out)
+    wait_for(lambda: n_sealed(out) >= 2, "some shards")
+    fill(place)
+    line = ends_badly(build)
+    found = re.search(
+        r"No space left on device.*; (\d+) of 5120 samples are on disk and kept", line
+    )
+    assert found, line
+    resize(64)
+    said = ends_well(cluster.build(out), out, digest)
+    assert f"{found[1]} of 5120 samples are there already and kept" in said
+
+
 def test_names_that_show_late_are_waited_for(here, plan, tmp_path, digest):
     (tmp_path / "stash").mkdir()
     executor = here(plan, f"late,1.5,{tmp_path / 'stash'}")

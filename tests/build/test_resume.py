@@ -1,7 +1,6 @@
 """P3: what goes on gives what nothing interrupted; what is another dataset is refused."""
 
 import json
-import os
 import random
 import re
 import shutil
@@ -242,34 +241,8 @@ def test_a_refused_builder_removes_nothing(recipe, tmp_path):
     assert (tmp_path / "a.zarr").is_dir()
 
 
-@pytest.fixture
-def disk(tmp_path):
-    """Return a small disk that is really mounted, and a function that sets its size in MiB."""
-    place = tmp_path / "disk"
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", place]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small disk takes root")
-
-    def resize(size: int) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}m", place], check=True)
-
-    yield place, resize
-    subprocess.run(["umount", "-l", place], check=True)
-
-
-def fill(place: Path, leave: int = 0) -> None:
-    """Fill a disk, but for some bytes."""
-    with (place / "filler").open("wb", buffering=0) as file:
-        try:
-            while file.write(b"x" * 4096):
-                pass
-        except OSError:
-            file.truncate(max(0, file.tell() - leave))
-
-
 @pytest.mark.parametrize("format", FORMATS)
-def test_a_full_disk_keeps_what_was_sealed(tmp_path, disk, format):
+def test_a_full_disk_keeps_what_was_sealed(tmp_path, disk, fill, format):
     place, resize = disk
     sizes = ("--n", "10000", "--shard-rows", "256", "--library", "random:2")
     fields = [f"--set=fields.{name}=false" for name in ("maps", "sticks", "tensors", "params")]
@@ -307,7 +280,7 @@ def test_a_full_disk_keeps_what_was_sealed(tmp_path, disk, format):
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("leave", [0, 4096, 65536])
-def test_a_full_disk_without_a_sealed_shard_is_left_as_it_was(recipe, disk, format, leave):
+def test_a_full_disk_without_a_sealed_shard_is_left_as_it_was(recipe, disk, fill, format, leave):
     place, _ = disk
     fill(place, leave)
     with pytest.raises(OutputError, match="No space left on device") as refused:
