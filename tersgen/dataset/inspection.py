@@ -157,23 +157,31 @@ def _check_links(home: Home) -> Iterator[Fault]:
 
 
 def _check_history(home: Home) -> Iterator[Fault]:
-    """Hold all versions against their ids, and their second copies against them."""
+    """Hold all versions against their ids, and their second copies against them.
+
+    Whoever publishes a version may be killed before its second copy is there: that is a version
+    whose parent is the newest one, and no fault.
+    """
     ids = version_ids(home)
     copies = version_ids(home, COPIES)
     wanted = {*ids, *copies}
+    parents: dict[str, str | None] = {}
     for place, names in ((VERSIONS, ids), (COPIES, copies)):
         for version in names:
             try:
-                parent = load_version_file(home, version, place).parent
+                parents[version] = load_version_file(home, version, place).parent
             except DatasetError as error:
                 path = home.folder / place / f"{version}.json"
                 yield fault("version", path, str(error))
-            else:
-                wanted |= {parent} if parent is not None else set()
+    wanted |= {parent for parent in parents.values() if parent is not None}
+    head = None
     with suppress(DatasetError):  # reported as such
-        wanted.add(load_head(home).version)
+        head = load_head(home).version
+        wanted.add(head)
     for place, names in ((VERSIONS, ids), (COPIES, copies)):
         for version in sorted(wanted - {*names}):
+            if place == COPIES and head is not None and parents.get(version) == head:
+                continue
             yield fault("version", home.folder / place / f"{version}.json", "missing")
 
 
