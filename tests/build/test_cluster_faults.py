@@ -22,6 +22,10 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import ClusterError, OutputError
 
 pytestmark = pytest.mark.exhaustive
+all_faults = pytest.mark.skipif(
+    not os.environ.get("TERSGEN_ALL_FAULTS"),
+    reason="takes minutes with all like it: set TERSGEN_ALL_FAULTS=1",
+)
 
 N_SAMPLES = 5120
 N_SHARDS = 20
@@ -211,6 +215,7 @@ def test_a_worker_that_slept_beyond_its_lease_does_no_harm(start_cluster, tmp_pa
     assert files == {path: before[path] for path in files}
 
 
+@all_faults
 def test_a_worker_that_wakes_up_while_the_build_goes_on_does_no_harm(
     start_cluster, tmp_path, digest
 ):
@@ -228,6 +233,7 @@ def test_a_worker_that_wakes_up_while_the_build_goes_on_does_no_harm(
     ends_well(build, out, digest)
 
 
+@all_faults
 def test_the_scheduler_killed(start_cluster, tmp_path, digest):
     cluster = start_cluster("slow,0.1")
     out = tmp_path / "a.zarr"
@@ -259,6 +265,7 @@ def test_the_client_killed_and_started_again(start_cluster, tmp_path, digest):
     ends_well(cluster.build(out), out, digest)
 
 
+@all_faults
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_build_by_local_workers_is_stopped(start_cluster, tmp_path, digest, number, code):
     cluster = start_cluster()
@@ -274,6 +281,7 @@ def test_a_build_by_local_workers_is_stopped(start_cluster, tmp_path, digest, nu
     ends_well(cluster.build(out, *local), out, digest)
 
 
+@all_faults
 def test_local_workers_end_with_a_client_that_was_killed(start_cluster, tmp_path, digest):
     cluster = start_cluster()
     out = tmp_path / "a.zarr"
@@ -286,6 +294,7 @@ def test_local_workers_end_with_a_client_that_was_killed(start_cluster, tmp_path
     ends_well(cluster.build(out, "--workers", 1, "--threads", 1), out, digest)
 
 
+@all_faults
 def test_no_worker_is_waited_for_without_end(start_cluster, tmp_path):
     cluster = start_cluster()
     build = cluster.build(
@@ -297,6 +306,7 @@ def test_no_worker_is_waited_for_without_end(start_cluster, tmp_path):
     assert not (tmp_path / "a.zarr").exists()
 
 
+@all_faults
 def test_no_scheduler_there(tmp_path, start_cluster):
     cluster = start_cluster()
     cluster.scheduler.kill()
@@ -306,6 +316,7 @@ def test_no_scheduler_there(tmp_path, start_cluster):
     assert not (tmp_path / "a.zarr").exists()
 
 
+@all_faults
 def test_a_stopped_scheduler_is_not_waited_for_without_end(start_cluster, tmp_path, digest):
     cluster = start_cluster("slow,0.1")
     out = tmp_path / "a.zarr"
@@ -365,6 +376,7 @@ def test_a_node_that_cannot_write_is_named(here, plan, tmp_path, digest, number,
     assert run(plan, tmp_path / "a.zarr").manifest.digest == digest
 
 
+@all_faults
 def test_a_disk_that_is_full_for_all(start_cluster, disk, fill, digest):
     place, resize = disk
     cluster = start_cluster("slow,0.1")
@@ -382,6 +394,7 @@ def test_a_disk_that_is_full_for_all(start_cluster, disk, fill, digest):
     assert f"{found[1]} of 5120 samples are there already and kept" in said
 
 
+@all_faults
 def test_names_that_show_late_are_waited_for(here, plan, tmp_path, digest):
     (tmp_path / "stash").mkdir()
     executor = here(plan, f"late,1.5,{tmp_path / 'stash'}")
@@ -389,6 +402,7 @@ def test_names_that_show_late_are_waited_for(here, plan, tmp_path, digest):
     is_whole(tmp_path / "a.zarr", digest)
 
 
+@all_faults
 def test_names_that_never_show_are_an_error(here, plan, tmp_path):
     (tmp_path / "stash").mkdir()
     executor = here(plan, f"late,never,{tmp_path / 'stash'}", late_s=2)
@@ -396,6 +410,7 @@ def test_names_that_never_show_are_an_error(here, plan, tmp_path):
         run(plan, tmp_path / "a.zarr", executor=executor)
 
 
+@all_faults
 @pytest.mark.skipif(os.geteuid() != 0, reason="a mount namespace takes root")
 def test_a_worker_that_does_not_see_the_folder_is_named(here, plan, start_cluster, tmp_path):
     (tmp_path / "shared").mkdir()
@@ -412,6 +427,7 @@ def test_a_worker_that_does_not_see_the_folder_is_named(here, plan, start_cluste
 MEMORY = ("--nanny", "--memory-limit", "600MB")
 
 
+@all_faults
 def test_a_worker_out_of_memory_tries_once_more_with_half(
     start_cluster, recipe_and_digest, tmp_path
 ):
@@ -424,6 +440,7 @@ def test_a_worker_out_of_memory_tries_once_more_with_half(
     ends_well(cluster.build(out, *options, "--n", 512), out, digest)
 
 
+@all_faults
 def test_a_shard_that_no_worker_has_the_memory_for_is_named(start_cluster, tmp_path):
     cluster = start_cluster(DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES="0")
     cluster.start_worker("hungry,900,always", *MEMORY)
@@ -432,6 +449,7 @@ def test_a_shard_that_no_worker_has_the_memory_for_is_named(start_cluster, tmp_p
     assert "give them more (--memory)" in line
 
 
+@all_faults
 def test_a_cluster_that_scales_with_its_load(plan, tmp_path, digest):
     from distributed import Client, LocalCluster
 
@@ -445,6 +463,7 @@ def test_a_cluster_that_scales_with_its_load(plan, tmp_path, digest):
             assert run(plan, tmp_path / "a.zarr", executor=executor).manifest.digest == digest
 
 
+@all_faults
 @pytest.mark.parametrize("when", ["joining", "leaving"])
 def test_workers_come_and_go(start_cluster, tmp_path, digest, when):
     cluster = start_cluster("slow,0.05", "slow,0.05")
