@@ -1,7 +1,9 @@
 """Fixtures that every part of the tests may use."""
 
+import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +16,22 @@ from tersgen import Recipe
 signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("untimed", deadline=None)  # machines are busy; speed is no matter here
 settings.load_profile("untimed")
+
+
+@pytest.fixture(scope="session")
+def reference_data() -> Callable[[str], Path]:
+    """Return a function from a file name to its path; it skips the test where there is none."""
+    repository = Path(__file__).resolve().parents[1]
+    default = repository.parent / "shared" / "data"
+    folder = Path(os.environ.get("TERS_REFERENCE_DATA", default))
+
+    def locate(name: str) -> Path:
+        path = folder / name
+        if not path.is_file():
+            pytest.skip(f"reference file {name} is not in TERS_REFERENCE_DATA")
+        return path
+
+    return locate
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import click
 
+from ..schema.presets import PRESETS
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -148,6 +150,10 @@ def recipe_options(function: F) -> F:
         (
             click.option(
                 "--config", type=FILE, help="Recipe file: TOML, YAML or JSON. [default: none]"
+            ),
+            click.option(
+                "--preset", type=click.Choice(sorted(PRESETS)),
+                help="Settings by name; a recipe file and other options stand above them.",
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",

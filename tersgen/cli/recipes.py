@@ -1,5 +1,6 @@
 """From options to a recipe."""
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import yaml
 
 from ..errors import ConfigError
 from ..schema.loading import load_table, validate
+from ..schema.presets import PRESETS, merged
 from ..schema.recipe import Recipe
 
 
@@ -36,8 +38,9 @@ def recipe_from_options(
     seed: int | None,
     precision: str | None,
     settings: tuple[str, ...],
+    preset: str | None = None,
 ) -> Recipe:
-    """Return the recipe that a file and the options beside it describe; options win.
+    """Return the recipe that a preset, a file and options describe; the later win.
 
     Raises
     ------
@@ -49,6 +52,8 @@ def recipe_from_options(
     table = load_table(config) if config else {}
     origin = str(config) if config else "recipe"
     validate(Recipe, table, origin)
+    # a copy: options are set in place
+    table = merged(copy.deepcopy(PRESETS[preset]), table) if preset else table
     if library:
         table["library"] = list(library)
     if seed is not None:

@@ -1,8 +1,9 @@
-"""Logarithm, sine, cosine and exponential in float32, from +, -, *, / and integer operations only.
+"""Logarithm, sine, cosine, exponential in float32, arctangent in float64: +, -, *, / and integers.
 
 A maths library, or a fused multiply-add, would give other last bits on another machine; these give
-the same everywhere. Polynomials: S. Moshier, Cephes (``logf``, ``sinf``, ``cosf``, ``expf``), with
-the arguments reduced on the bits. Written branch-free, so that loops over them vectorise.
+the same everywhere. Polynomials: S. Moshier, Cephes (``logf``, ``sinf``, ``cosf``, ``expf``,
+``atan``), with the arguments reduced on the bits. Those in float32 are written branch-free, so that
+loops over them vectorise.
 """
 
 import numpy as np
@@ -35,6 +36,12 @@ _TWO = np.uint32(2)
 _QUADRANT = np.uint32(30)
 _TOP_BIT = np.uint32(0x80000000)
 _ONE_U = np.uint32(1)
+_TAN_3_PI_8 = 2.41421356237309504880
+_PI_2, _PI_4, _PI_2_LOW = 1.5707963267948966, 0.7853981633974483, 6.123233995736766e-17
+_P0, _P1, _P2 = -8.750608600031904122785e-1, -1.615753718733365076637e1, -7.500855792314704667340e1
+_P3, _P4 = -1.228866684490136173410e2, -6.485021904942025371773e1
+_Q0, _Q1, _Q2 = 2.485846490142306297962e1, 1.650270098316988542046e2, 4.328810604912902668951e2
+_Q3, _Q4 = 4.853903996359136964868e2, 1.945506571482613964425e2
 
 
 @inlined
@@ -97,3 +104,19 @@ def cos_sin_turn(word: np.uint32) -> tuple[np.float32, np.float32]:
     cosine = -cosine if ((quadrant + _ONE_U) & _TWO) != 0 else cosine
     sine = -sine if (quadrant & _TWO) != 0 else sine
     return cosine, sine
+
+
+@inlined
+def arctan(x: float) -> float:
+    """Return the angle in (-pi/2, pi/2) whose tangent is ``x``, float64, to 1 ulp or so."""
+    size = -x if x < 0.0 else x
+    high, low, t = 0.0, 0.0, size
+    if size > _TAN_3_PI_8:
+        high, low, t = _PI_2, _PI_2_LOW, -1.0 / size
+    elif size > 0.66:
+        high, low, t = _PI_4, 0.5 * _PI_2_LOW, (size - 1.0) / (size + 1.0)
+    z = t * t
+    top = (((_P0 * z + _P1) * z + _P2) * z + _P3) * z + _P4
+    bottom = ((((z + _Q0) * z + _Q1) * z + _Q2) * z + _Q3) * z + _Q4
+    angle = high + (t * (z * top / bottom) + low + t)
+    return -angle if x < 0.0 else angle

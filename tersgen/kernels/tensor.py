@@ -119,6 +119,17 @@ def quaternion_to_matrix(quaternion: Array, matrix: Array) -> None:
 
 
 @kernel
+def multiply_quaternions(left: Array, right: Array, out: Array) -> None:
+    """Write the quaternion (w, x, y, z) that turns as ``right`` and then ``left``; none overlap."""
+    a, b, c, d = left[0], left[1], left[2], left[3]
+    w, x, y, z = right[0], right[1], right[2], right[3]
+    out[0] = (a * w - b * x) - (c * y + d * z)
+    out[1] = (a * x + b * w) + (c * z - d * y)
+    out[2] = (a * y - b * z) + (c * w + d * x)
+    out[3] = (a * z + b * y) + (d * w - c * x)
+
+
+@kernel
 def rotate(tensor: Array, matrix: Array, out: Array) -> None:
     """Write O R O^T into ``out``; all three arrays are (3, 3), and ``out`` is exactly symmetric.
 

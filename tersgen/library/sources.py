@@ -9,6 +9,7 @@ from ..schema.library import Library, Species
 from ..schema.recipe import Recipe
 from .builtin import builtin_names, load_builtin
 from .importing import read_species
+from .nearfield import require_geometry
 from .random_classes import random_species
 from .selection import is_dark, modes_in_grid, modes_outside
 
@@ -105,6 +106,15 @@ def _warn(library: Library, recipe: Recipe) -> None:
             TersWarning,
             stacklevel=3,
         )
+    near = recipe.nearfield
+    if recipe.fields.cube and near is not None and near.channel_cm1 < narrowest:
+        warnings.warn(
+            f"channels of {near.channel_cm1:.3g} cm^-1 are finer than all bands (FWHM "
+            f"{narrowest:.3g} cm^-1 or more) and hold little more than wider ones would; raise "
+            "nearfield.channel_cm1",
+            TersWarning,
+            stacklevel=3,
+        )
 
 
 def resolve(recipe: Recipe) -> Recipe:
@@ -116,9 +126,13 @@ def resolve(recipe: Recipe) -> Recipe:
     Raises
     ------
     ConfigError, LibraryError
-        If a source cannot be used, or a species has no Raman-active mode on the grid.
+        If a source cannot be used, a species has no Raman-active mode on the grid, or none of the
+        geometry that near-field maps need.
     """
     library = build_library(recipe)
+    if recipe.nearfield is not None:
+        for species in library.species:
+            require_geometry(species)
     if not isinstance(recipe.library, Library):
         _warn(library, recipe)
     most = max(len(modes_in_grid(species, recipe)) for species in library.species)

@@ -13,6 +13,8 @@ from ..schema.recipe import Recipe
 from .cpus import available_cpus
 from .image import draw_map, image_scratch
 from .labels import class_thresholds, fill_balanced, fill_weighted
+from .nearfield import fill_near_rows
+from .neartables import near_settings, near_table
 from .outputs import Outputs
 from .spectrum import draw_modes, draw_spectrum, line_scratch
 from .tables import Hotspots, Modes, Settings, hotspot_table, mode_table, settings
@@ -20,7 +22,9 @@ from .tables import Hotspots, Modes, Settings, hotspot_table, mode_table, settin
 Arrays = dict[str, NDArray[np.generic]]
 
 _TILE = 128
-"""Rows that one thread makes at a time."""
+"""Most rows that one thread makes at a time."""
+_TILE_BYTES = 4 << 20
+"""Fewer if they are large."""
 
 
 @kernel
@@ -54,9 +58,14 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
     rows = {spec.name: n_rows for spec in table}
     half = recipe.fields.precision == "float16"
     n_modes = recipe.fields.n_modes or 0
-    image = (recipe.map.channels, recipe.map.height, recipe.map.width)
+    height, width = recipe.map.height, recipe.map.width
+    near = recipe.nearfield
+    image = (recipe.map.channels if near is None else len(near.bands), height, width)
+    volume = (height, width, recipe.n_channels)
+    hotspots = recipe.map.n_hotspots if near is None else 0
     spectra = rows.get("spectra", 0)
     maps = rows.get("maps", 0)
+    cube = rows.get("cube", 0)
     sticks = rows.get("sticks/position", 0)
 
     def floats(*shape: int) -> NDArray[np.float32]:
@@ -71,6 +80,8 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
         spectra=floats(0 if half else spectra, recipe.grid.n_points),
         half_maps=np.empty((maps if half else 0, *image), np.uint16),
         maps=floats(0 if half else maps, *image),
+        half_cube=np.empty((cube if half else 0, *volume), np.uint16),
+        cube=floats(0 if half else cube, *volume),
         position=floats(sticks, n_modes),
         stick_intensity=floats(sticks, n_modes),
         n_modes=np.empty(sticks, np.int32),
@@ -80,12 +91,17 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
         width=floats(n_rows),
         roll=integers(),
         spectrum_noise=floats(n_rows),
-        hotspots=floats(n_rows, recipe.map.n_hotspots, 4),
+        hotspots=floats(n_rows, hotspots, 4),
         angle=floats(n_rows),
         move=floats(n_rows, 2),
         background=floats(n_rows),
         map_noise=floats(n_rows),
         symmetry=integers(),
+        tip_height=floats(n_rows),
+        tip_width=floats(n_rows),
+        apex=floats(n_rows, 2),
+        map_scale=floats(n_rows),
+        cube_scale=floats(n_rows),
     )
 
 
@@ -94,6 +110,7 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
     signals = {
         "spectra": out.half_spectra.view(np.float16) if half else out.spectra,
         "maps": out.half_maps.view(np.float16) if half else out.maps,
+        "cube": out.half_cube.view(np.float16) if half else out.cube,
     }
     others = {
         "sticks/position": out.position,
@@ -112,6 +129,11 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "params/background": out.background,
         "params/map_noise": out.map_noise,
         "params/symmetry": out.symmetry,
+        "params/tip_height": out.tip_height,
+        "params/tip_width": out.tip_width,
+        "params/apex": out.apex,
+        "params/map_scale": out.map_scale,
+        "params/cube_scale": out.cube_scale,
     }
     return {spec.name: {**signals, **others}[spec.name] for spec in table}
 
@@ -140,6 +162,8 @@ class Generator:
     ------
     ValueError
         If the recipe is not resolved.
+    LibraryError
+        If near-field maps are asked for and a species has no geometry.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -150,6 +174,11 @@ class Generator:
         self._modes = mode_table(recipe, recipe.library)
         self._hotspots = hotspot_table(recipe, recipe.library)
         self._settings = settings(recipe)
+        self._near = None
+        if recipe.nearfield is not None and (recipe.fields.maps or recipe.fields.cube):
+            self._near = near_table(recipe, recipe.library), near_settings(recipe)
+        row_bytes = sum(spec.row_bytes for spec in self.table)
+        self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
         self._thresholds = class_thresholds(recipe, recipe.library)
         self._n_classes = len(recipe.library.species)
         self._n_max = int(np.diff(self._modes.first).max())
@@ -180,6 +209,9 @@ class Generator:
         _fill_rows(
             first, last, start, self._n_max, self._modes, self._hotspots, self._settings, out
         )
+        if self._near is not None:
+            modes, near = self._near
+            fill_near_rows(first, last, start, self._modes, modes, self._settings, near, out)
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows ``start`` to ``stop`` as new arrays, by field name.
@@ -189,15 +221,15 @@ class Generator:
         n_rows = stop - start
         buffer = Buffer(self.recipe, n_rows)
         threads = threads or available_cpus()
-        if threads == 1 or n_rows <= _TILE:
+        if threads == 1 or n_rows <= self._tile:
             self.fill(start, buffer)
             return dict(buffer.arrays)
         self._fill_labels(start, buffer.outputs.label)
 
         def fill_tile(first: int) -> None:
-            self._fill_rows(first, min(n_rows, first + _TILE), start, buffer.outputs)
+            self._fill_rows(first, min(n_rows, first + self._tile), start, buffer.outputs)
 
         with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
-            for _ in pool.map(fill_tile, range(0, n_rows, _TILE)):
+            for _ in pool.map(fill_tile, range(0, n_rows, self._tile)):
                 pass
         return dict(buffer.arrays)

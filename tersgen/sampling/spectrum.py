@@ -19,13 +19,13 @@ from ..kernels.tensor import (
     scattered_intensity,
 )
 from ..kernels.transforms import roll, standardise
+from .orientation import AVERAGED, draw_orientation
 from .outputs import Outputs
 from .tables import Modes, Settings
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_RANDOM, _AVERAGED = 0, 2
 _EPS = np.float32(1e-12)
 _ZERO, _HALF, _ONE = np.float32(0.0), np.float32(0.5), np.float32(1.0)
 
@@ -63,27 +63,6 @@ def line_scratch(n_points: int, n_modes: int) -> LineScratch:
 
 
 @kernel
-def draw_orientation(index: int, settings: Settings, quaternion: F64) -> None:
-    """Write the unit quaternion (w, x, y, z) of sample ``index``; identity if averaged."""
-    if settings.orientation != _RANDOM:
-        for k in range(4):
-            quaternion[k] = settings.quaternion[k]
-        return
-    w0, w1, w2, w3 = philox(0, index, 0, settings.seed, streams.ORIENTATION)
-    a, b = normal_pair(w0, w1)
-    c, d = normal_pair(w2, w3)
-    quaternion[0], quaternion[1], quaternion[2], quaternion[3] = a, b, c, d
-    norm = np.sqrt(
-        quaternion[0] * quaternion[0]
-        + quaternion[1] * quaternion[1]
-        + quaternion[2] * quaternion[2]
-        + quaternion[3] * quaternion[3]
-    )
-    for k in range(4):
-        quaternion[k] /= norm
-
-
-@kernel
 def draw_modes(
     row: int, index: int, modes: Modes, settings: Settings, work: LineScratch, out: Outputs
 ) -> int:
@@ -92,7 +71,8 @@ def draw_modes(
     Fills ``work.position`` (cm^-1), ``work.intensity`` (Angstrom^4/amu times the Stokes factor) and
     ``work.fwhm`` (cm^-1), and the row's sticks, tensors and parameters.
     """
-    draw_orientation(index, settings, work.quaternion)
+    label = out.label[row]
+    draw_orientation(index, modes.frame[label], settings, work.quaternion)
     quaternion_to_matrix(work.quaternion, work.matrix)
     w0, w1, _, _ = philox(0, index, 0, settings.seed, streams.SHIFT)
     normal, _ = normal_pair(w0, w1)
@@ -104,7 +84,6 @@ def draw_modes(
     out.shift[row] = shift
     out.width[row] = width
 
-    label = out.label[row]
     first = modes.first[label]
     count = modes.first[label + 1] - first
     # whole vectors of draws, as many as this species needs: others do not matter
@@ -117,7 +96,7 @@ def draw_modes(
     fill_normals(normals, index, 0, settings.seed, streams.INTENSITY)
     for m in range(count):
         tensor = modes.tensor[first + m]
-        if settings.orientation == _AVERAGED:
+        if settings.orientation == AVERAGED:
             strength = averaged_intensity(tensor, settings.incident, settings.scattered)
             lab = tensor
         else:

@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 from ..kernels import crosssection, hotspots, lineshape, philox, streams
 from ..kernels.elementary import cos_sin_turn
 from ..kernels.transforms import blur_radius, blur_weights
+from ..library.nearfield import principal_axes, rotation_quaternion
 from ..library.selection import select_modes
-from ..schema.library import Library, Species
+from ..schema.library import Library, Mode, Species
 from ..schema.recipe import Map, Recipe
 from ..units import wavelength_nm_to_cm1
 
@@ -27,7 +28,8 @@ _DETECTIONS = {
     "power": crosssection.FOURTH_POWER,
     "photons": crosssection.PHOTON_COUNT,
 }
-ORIENTATIONS = {"random": 0, "fixed": 1, "averaged": 2}
+_ORIENTATIONS = {"random": 0, "fixed": 1, "averaged": 2, "flat": 3, "tilted": 4}
+_IDENTITY = (1.0, 0.0, 0.0, 0.0)
 REFERENCE_SHIFT_CM1 = 1000.0
 """Stokes factors are relative to the one at this shift."""
 
@@ -45,6 +47,8 @@ class Modes(NamedTuple):
     """Shape (total,), cm^-1."""
     factor: F64
     """Stokes factor relative to that at 1000 cm^-1, shape (total,)."""
+    frame: F64
+    """Quaternion that lays each species flat, shape (K, 4); the identity where none is asked."""
 
 
 class Hotspots(NamedTuple):
@@ -67,6 +71,8 @@ class Settings(NamedTuple):
     profile: int
     mixing: float
     orientation: int
+    tilt_half_turns: float
+    """Largest tilt over two turns: half the angle, as a share of a turn."""
     quaternion: F64
     incident: F64
     scattered: F64
@@ -92,26 +98,35 @@ class Settings(NamedTuple):
     tensors: bool
 
 
-def mode_table(recipe: Recipe, library: Library) -> Modes:
-    """Return the modes in use of every species, by rising frequency."""
-    kept = [select_modes(species, recipe) for species in library.species]
-    modes = [mode for one in kept for mode in one]
+def stokes_factors(modes: list[Mode], recipe: Recipe) -> F64:
+    """Return the Stokes factor of each mode relative to that at 1000 cm^-1, float64."""
     laser = wavelength_nm_to_cm1(recipe.geometry.laser_nm)
     temperature = recipe.geometry.temperature_k
     form = _DETECTIONS[recipe.geometry.detection]
     reference = crosssection.stokes_factor(REFERENCE_SHIFT_CM1, laser, temperature, form)
+    return np.array(
+        [
+            crosssection.stokes_factor(mode.frequency_cm1, laser, temperature, form) / reference
+            for mode in modes
+        ],
+        np.float64,
+    )
+
+
+def mode_table(recipe: Recipe, library: Library) -> Modes:
+    """Return the modes in use of every species, by rising frequency."""
+    kept = [select_modes(species, recipe) for species in library.species]
+    modes = [mode for one in kept for mode in one]
+    frame = [_IDENTITY] * len(kept)
+    if recipe.nearfield is not None:
+        frame = [rotation_quaternion(principal_axes(species)) for species in library.species]
     return Modes(
         first=np.cumsum([0] + [len(one) for one in kept], dtype=np.int64),
         frequency=np.array([mode.frequency_cm1 for mode in modes], np.float64),
         tensor=np.array([mode.tensor for mode in modes], np.float64).reshape(-1, 3, 3),
         fwhm=np.array([mode.fwhm_cm1 or recipe.lineshape.fwhm_cm1 for mode in modes], np.float64),
-        factor=np.array(
-            [
-                crosssection.stokes_factor(mode.frequency_cm1, laser, temperature, form) / reference
-                for mode in modes
-            ],
-            np.float64,
-        ),
+        factor=stokes_factors(modes, recipe),
+        frame=np.array(frame, np.float64),
     )
 
 
@@ -164,13 +179,17 @@ def settings(recipe: Recipe) -> Settings:
     if recipe.map.blur_px > 0:
         weights = np.empty(2 * blur_radius(recipe.map.blur_px) + 1, np.float32)
         blur_weights(recipe.map.blur_px, weights)
+    near, orientation = recipe.nearfield, str(recipe.geometry.orientation)
+    if near is not None and orientation == "random":
+        orientation = near.orientation
     return Settings(
         seed=recipe.seed,
         start_cm1=recipe.grid.start_cm1,
         step_cm1=recipe.grid.step_cm1,
         profile=_PROFILES[recipe.lineshape.profile],
         mixing=recipe.lineshape.mixing,
-        orientation=ORIENTATIONS[recipe.geometry.orientation],
+        orientation=_ORIENTATIONS[orientation],
+        tilt_half_turns=0.0 if near is None else near.max_tilt_deg / 720.0,
         quaternion=_unit(recipe.geometry.quaternion),
         incident=_unit(recipe.geometry.incident),
         scattered=_unit(recipe.geometry.scattered),
@@ -190,7 +209,7 @@ def settings(recipe: Recipe) -> Settings:
         blur=weights,
         symmetric=recipe.fields.scale == "symmetric",
         spectra=recipe.fields.spectra,
-        maps=recipe.fields.maps,
+        maps=recipe.fields.maps and near is None,
         sticks=recipe.fields.sticks,
         tensors=recipe.fields.tensors,
     )

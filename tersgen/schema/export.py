@@ -1,7 +1,10 @@
 """JSON Schemas and field tables of the models, for ``schemas/`` and the documentation."""
 
 import json
+import types
+import typing
 from collections.abc import Iterator
+from typing import Any
 
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -49,7 +52,10 @@ def _recipe_page() -> str:
 def field_rows(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str, object, str]]:
     """Yield (name, unit, default, description) of every field, groups spelt out."""
     for name, info in model.model_fields.items():
-        inside = info.annotation
+        inside: Any = info.annotation
+        if isinstance(inside, types.UnionType):  # a section that may be left out
+            parts = [part for part in typing.get_args(inside) if part is not type(None)]
+            inside = parts[0] if len(parts) == 1 else inside
         if isinstance(inside, type) and issubclass(inside, BaseModel):
             yield from field_rows(inside, f"{prefix}{name}.")
             continue

@@ -37,7 +37,7 @@ class FieldSpec(Frozen):
     @property
     def is_dense(self) -> bool:
         """Whether rows are long measured-like signals rather than targets or parameters."""
-        return self.name in ("spectra", "maps")
+        return self.name in ("spectra", "maps", "cube")
 
 
 def _spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldSpec:
@@ -53,7 +53,7 @@ def _spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldS
 
 
 def _signals(recipe: Recipe) -> list[FieldSpec]:
-    fields, image = recipe.fields, recipe.map
+    fields, image, near = recipe.fields, recipe.map, recipe.nearfield
     span = "[-1, 1]" if fields.scale == "symmetric" else "[0, 1]"
     table = []
     if fields.spectra:
@@ -62,8 +62,16 @@ def _signals(recipe: Recipe) -> list[FieldSpec]:
         table.append(_spec("spectra", fields.precision, "1", text, raman_shift=n_points))
     if fields.maps:
         text = f"intensity maps with noise, clipped to {span}"
-        sizes = {"channel": image.channels, "row": image.height, "column": image.width}
+        channels = image.channels if near is None else len(near.bands)
+        sizes = {"channel": channels, "row": image.height, "column": image.width}
         table.append(_spec("maps", fields.precision, "1", text, **sizes))
+    if fields.cube and near is not None:
+        text = (
+            f"spectrum at each pixel with noise, clipped to {span}; channel k is the band from "
+            f"{recipe.grid.start_cm1:g} + k {near.channel_cm1:g} cm^-1, {near.channel_cm1:g} wide"
+        )
+        sizes = {"row": image.height, "column": image.width, "shift_channel": recipe.n_channels}
+        table.append(_spec("cube", fields.precision, "1", text, **sizes))
     return table
 
 
@@ -97,7 +105,26 @@ def _params(recipe: Recipe) -> list[FieldSpec]:
         table.append(_spec("params/spectrum_noise", "float32", "1", text))
         if recipe.perturbations.roll_bins:
             table.append(_spec("params/roll", "int32", "point", "circular roll"))
+    if recipe.nearfield is not None:
+        return table + _near_params(recipe)
     return table + (_map_params(recipe) if recipe.fields.maps else [])
+
+
+def _near_params(recipe: Recipe) -> list[FieldSpec]:
+    if not recipe.fields.maps and not recipe.fields.cube:
+        return []
+    table = [
+        _spec("params/tip_height", "float32", "Angstrom", "tip above the highest atom"),
+        _spec("params/tip_width", "float32", "Angstrom", "FWHM of the field; aspect comes on top"),
+        _spec("params/apex", "float32", "Angstrom", "frame's centre from the atoms' mean", axis=2),
+        _spec("params/background", "float32", "1", "offset b"),
+        _spec("params/map_noise", "float32", "1", "standard deviation of the noise of a pixel"),
+    ]
+    for name, wanted in (("map", recipe.fields.maps), ("cube", recipe.fields.cube)):
+        if wanted:
+            text = f"value of the {name} per intensity, noise and offset apart; Eq. (2.7)"
+            table.append(_spec(f"params/{name}_scale", "float32", "amu Angstrom^-4", text))
+    return table
 
 
 def _map_params(recipe: Recipe) -> list[FieldSpec]:

@@ -4,25 +4,22 @@ Shard sizes, codecs, threads and executors are not in it. A recipe whose library
 *resolved*: it needs no other file, and each of its samples is a pure function of its index.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import (
+    AfterValidator,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from .base import Frozen, Name, field
+from .intervals import LARGEST, Interval, NonNegativeInterval
 from .library import Library, Species, Vector3
+from .nearfield import LARGEST_CHANNELS, NearField
 
 GENERATOR_VERSION = 1
 """Raised whenever the same recipe would give other values."""
-
-
-LARGEST = 1e5
-"""Bound of shifts, widths and factors: beyond all physics, and safe in float32."""
-
-
-def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
-    if interval[0] > interval[1]:
-        raise ValueError(f"expected [low, high] with low <= high, got {list(interval)}")
-    return interval
 
 
 def _direction(vector: Vector3) -> Vector3:
@@ -31,16 +28,6 @@ def _direction(vector: Vector3) -> Vector3:
     return vector
 
 
-def _not_negative(interval: tuple[float, float]) -> tuple[float, float]:
-    if interval[0] < 0:
-        raise ValueError(f"expected values of at least 0, got {list(interval)}")
-    if interval[1] > LARGEST:
-        raise ValueError(f"expected values of at most {LARGEST:g}, got {list(interval)}")
-    return interval
-
-
-Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
-NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
 UnitVector = Annotated[Vector3, AfterValidator(_direction)]
 
 
@@ -259,6 +246,9 @@ class Fields(Frozen):
     maps: bool = field("maps", "1", True)
     sticks: bool = field("stick positions, intensities and count", "1", True)
     tensors: bool = field("Raman tensors in the laboratory frame", "1", True)
+    cube: bool = field(
+        "hyperspectral cube of a near-field map: a spectrum at each pixel", "1", False
+    )
     params: bool = field("drawn nuisance parameters", "1", True)
     precision: Literal["float16", "float32"] = field("type of spectra and maps", "1", "float16")
     scale: Literal["unit", "symmetric"] = field(
@@ -272,6 +262,14 @@ class Fields(Frozen):
         ge=1,
         le=4096,
     )
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what earlier recipes did not have, so that their digests stay."""
+        table: dict[str, Any] = usual(self)
+        if not self.cube:
+            table.pop("cube", None)
+        return table
 
 
 class Recipe(Frozen):
@@ -289,6 +287,9 @@ class Recipe(Frozen):
     lineshape: Lineshape = field("band profile", "1", Lineshape())
     geometry: Geometry = field("orientation, polarizations, laser", "1", Geometry())
     map: Map = field("spatial maps", "1", Map())
+    nearfield: NearField | None = field(
+        "maps of a molecule under a tip, instead of hotspots", "1", None
+    )
     noise: Noise = field("noise levels", "1", Noise())
     perturbations: Perturbations = field("differences between samples", "1", Perturbations())
     classes: Classes = field("class balance", "1", Classes())
@@ -317,6 +318,13 @@ class Recipe(Frozen):
     def _consistent(self) -> Self:
         if isinstance(self.library, tuple) and not self.library:
             raise ValueError("library: expected at least one source, got none")
+        if self.nearfield is not None:
+            self._check_nearfield(self.nearfield)
+        elif self.fields.cube:
+            raise ValueError(
+                "fields.cube: expected a section nearfield beside it, got none; cubes are made of "
+                "near-field maps only"
+            )
         if self.perturbations.symmetry and self.map.height != self.map.width:
             raise ValueError(
                 "perturbations.symmetry: expected a square map for quarter turns, "
@@ -334,6 +342,51 @@ class Recipe(Frozen):
                 f"which is {1e7 / self.geometry.laser_nm:.0f} cm^-1"
             )
         wanted = (self.fields.spectra, self.fields.maps, self.fields.sticks, self.fields.tensors)
-        if not any(wanted):
+        if not any(wanted) and not self.fields.cube:
             raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")
         return self
+
+    def _check_nearfield(self, near: NearField) -> None:
+        """Refuse what would do nothing, or contradict, beside near-field maps."""
+        if self.geometry.orientation == "averaged":
+            raise ValueError(
+                'geometry.orientation: expected "random" or "fixed" beside nearfield, got '
+                '"averaged": a map shows one molecule'
+            )
+        if self.perturbations.symmetry:
+            raise ValueError(
+                "perturbations.symmetry: expected false beside nearfield, got true; "
+                "nearfield.orientation turns the molecule"
+            )
+        if self.map.blur_px > 0:
+            raise ValueError(
+                f"map.blur_px: expected 0 beside nearfield, got {self.map.blur_px:g}; "
+                "nearfield.width_angstrom is the width of the field"
+            )
+        if self.map.channels not in (1, len(near.bands)):
+            raise ValueError(
+                f"map.channels: expected one for each of the {len(near.bands)} nearfield.bands, "
+                f"got {self.map.channels}; leave it out"
+            )
+        width = self.grid.stop_cm1 - self.grid.start_cm1
+        if self.fields.cube and not 1 <= self.n_channels <= LARGEST_CHANNELS:
+            raise ValueError(
+                f"nearfield.channel_cm1: expected 1 to {LARGEST_CHANNELS} channels on the grid of "
+                f"{width:g} cm^-1, got a width of {near.channel_cm1:g} cm^-1"
+            )
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of a cube: as many whole ones as the grid has room for; 0 without nearfield."""
+        if self.nearfield is None:
+            return 0
+        room = (self.grid.stop_cm1 - self.grid.start_cm1) / self.nearfield.channel_cm1
+        return int(room * (1 + 1e-12))
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what earlier recipes did not have, so that their digests stay."""
+        table: dict[str, Any] = usual(self)
+        if self.nearfield is None:
+            table.pop("nearfield", None)
+        return table

@@ -10,9 +10,10 @@ import pytest
 KERNELS = """
 import hashlib
 import numpy as np
-from tersgen.kernels.elementary import exp, log
+from tersgen.kernels.elementary import arctan, exp, log
 from tersgen.kernels.half import to_half
 from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
+from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
 
 normals = np.empty(64, np.float32)
@@ -24,8 +25,16 @@ points = np.linspace(-45.0, 80.0, 64).astype(np.float32)
 exps = np.array([exp(x) for x in points], np.float32)
 logs = np.array([log(x) for x in np.abs(points)], np.float32)
 halves = np.array([to_half(x) for x in normals], np.uint16)
+angles = np.array([arctan(float(x)) for x in points], np.float64)
+atoms = normals[:6].reshape(2, 3)
+tips = np.resize(normals, 2 * TILE)
+features = np.empty(12 * TILE, np.float32)
+width = np.array([5.0, 4.0, 6.0])
+fill_features(features, atoms, tips[:TILE], tips[TILE:], 4.5, width, RADIAL)
+product = np.empty(4 * TILE, np.float32)
+multiply_tile(normals[:48].reshape(4, 12), features, product)
 digest = hashlib.sha256()
-for array in (normals, band, exps, logs, halves):
+for array in (normals, band, exps, logs, halves, angles, features, product):
     digest.update(array.tobytes())
 print(digest.hexdigest())
 """
@@ -45,6 +54,24 @@ recipe = tersgen.Recipe(
     fields={"scale": "symmetric"},
 )
 arrays = tersgen.generate(recipe, 5, 21)
+digest = hashlib.sha256()
+for name in sorted(arrays):
+    digest.update(name.encode() + arrays[name].tobytes())
+print(digest.hexdigest())
+"""
+
+NEAR_FIELD = """
+import hashlib
+import tersgen
+
+recipe = tersgen.Recipe(
+    seed=3,
+    library=("builtin:benzene", "builtin:water"),
+    map={"height": 9, "width": 16},
+    nearfield={"orientation": "tilted", "apex_angstrom": 1.0, "channel_cm1": 200.0},
+    fields={"spectra": False, "cube": True},
+)
+arrays = tersgen.generate(recipe, 5, 11)
 digest = hashlib.sha256()
 for name in sorted(arrays):
     digest.update(name.encode() + arrays[name].tobytes())
@@ -96,7 +123,8 @@ def test_kernels(setting, native_kernels, tmp_path):
     assert digest(KERNELS, tmp_path, setting) == native_kernels
 
 
-def test_generator(tmp_path):
-    native = digest(GENERATOR, None, NATIVE)
+@pytest.mark.parametrize("script", [GENERATOR, NEAR_FIELD], ids=["hotspots", "near field"])
+def test_generator(script, tmp_path):
+    native = digest(script, None, NATIVE)
     assert len(native) == 64
-    assert digest(GENERATOR, tmp_path, GENERIC) == native
+    assert digest(script, tmp_path, GENERIC) == native

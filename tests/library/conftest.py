@@ -1,9 +1,6 @@
-"""Fixtures of the library's tests: reference data, and a small molecule with a known answer."""
+"""Fixtures of the library's tests: a small molecule with a known answer."""
 
-import os
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,22 +11,6 @@ Floats = NDArray[np.float64]
 ANGSTROM = 1.0 / 0.529177210903
 AMU = 1822.888486209
 HARTREE_CM1 = 219474.6313632
-
-
-@pytest.fixture(scope="session")
-def reference_data() -> Callable[[str], Path]:
-    """Return a function from a file name to its path; it skips the test where there is none."""
-    repository = Path(__file__).resolve().parents[2]
-    default = repository.parent / "shared" / "data"
-    folder = Path(os.environ.get("TERS_REFERENCE_DATA", default))
-
-    def locate(name: str) -> Path:
-        path = folder / name
-        if not path.is_file():
-            pytest.skip(f"reference file {name} is not in TERS_REFERENCE_DATA")
-        return path
-
-    return locate
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,158 @@
+"""What near-field maps need of a species: atoms, their tensors, and principal axes.
+
+The functions here are in float64 and for one tip at a time; maps are made by the kernels.
+Model: J. Raman Spectrosc. 52, 296 (2021); arXiv 2602.19932.
+"""
+
+import math
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LibraryError
+from ..schema.library import Species
+
+Floats = NDArray[np.float64]
+Quaternion = tuple[float, float, float, float]
+
+_SWEEPS = 32
+
+
+def has_geometry(species: Species) -> bool:
+    """Return whether a species has atoms, and a tensor of every atom for every mode."""
+    return bool(species.atoms) and all(mode.atom_tensors for mode in species.modes)
+
+
+def require_geometry(species: Species) -> None:
+    """Refuse a species that near-field maps cannot be made of.
+
+    Raises
+    ------
+    LibraryError
+        If atom positions or atom tensors are missing.
+    """
+    if not has_geometry(species):
+        raise LibraryError(
+            f"{species.name}: expected atom positions and atom tensors for near-field maps, got "
+            f"{'positions only' if species.atoms else 'none'}; import a Gaussian .fchk (tersgen "
+            "library import), compute the molecule (tersgen library compute) or leave it out"
+        )
+
+
+def centred_positions(species: Species) -> Floats:
+    """Return atom positions from their mean, shape (n_atoms, 3), Angstrom."""
+    require_geometry(species)
+    positions = [atom.position for atom in species.atoms or ()]
+    centre = [sum(one[k] for one in positions) / len(positions) for k in range(3)]
+    return np.array([[one[k] - centre[k] for k in range(3)] for one in positions], np.float64)
+
+
+def principal_axes(species: Species) -> Floats:
+    """Return the rotation that lays a molecule flat, shape (3, 3), det 1.
+
+    Its rows are the principal axes of the atoms' positions, each of equal weight: x the longest
+    direction, z the shortest. From +, -, *, / and sqrt alone (Jacobi rotations), so that the
+    choice among equivalent axes of a symmetric molecule is the same on every machine.
+    """
+    positions = centred_positions(species).tolist()
+    second = [[sum(one[i] * one[j] for one in positions) for j in range(3)] for i in range(3)]
+    axes = [[float(i == j) for j in range(3)] for i in range(3)]
+    for _ in range(_SWEEPS):
+        for p, q in ((0, 1), (0, 2), (1, 2)):
+            _jacobi(second, axes, p, q)
+    # rounded, so that the last bits of equal moments do not decide which axis is which
+    largest = max(second[k][k] for k in range(3))
+    order = sorted(range(3), key=lambda k: (-round(second[k][k] / (largest or 1.0), 9), k))
+    x, y = axes[order[0]], axes[order[1]]
+    z = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
+    return np.array([x, y, z], np.float64)
+
+
+def _jacobi(matrix: list[list[float]], axes: list[list[float]], p: int, q: int) -> None:
+    """Turn rows and columns p and q of a symmetric matrix so that element pq is 0; rows of axes."""
+    if matrix[p][q] == 0.0:
+        return
+    theta = (matrix[q][q] - matrix[p][p]) / (2.0 * matrix[p][q])
+    t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + math.sqrt(theta * theta + 1.0))
+    c = 1.0 / math.sqrt(t * t + 1.0)
+    s = t * c
+    for k in range(3):
+        a, b = matrix[k][p], matrix[k][q]
+        matrix[k][p], matrix[k][q] = c * a - s * b, s * a + c * b
+    for k in range(3):
+        a, b = matrix[p][k], matrix[q][k]
+        matrix[p][k], matrix[q][k] = c * a - s * b, s * a + c * b
+        a, b = axes[p][k], axes[q][k]
+        axes[p][k], axes[q][k] = c * a - s * b, s * a + c * b
+
+
+def rotation_quaternion(matrix: Floats) -> Quaternion:
+    """Return the unit quaternion (w, x, y, z) of a rotation matrix, shape (3, 3).
+
+    S. W. Shepperd, J. Guidance and Control 1, 223 (1978): the largest component is taken by a root.
+    """
+    m = matrix.tolist()
+    trace = m[0][0] + m[1][1] + m[2][2]
+    sizes = [trace, m[0][0], m[1][1], m[2][2]]
+    which = sizes.index(max(sizes))
+    out = [0.0, 0.0, 0.0, 0.0]
+    if which == 0:
+        out = [1.0 + trace, m[2][1] - m[1][2], m[0][2] - m[2][0], m[1][0] - m[0][1]]
+    else:
+        i = which - 1
+        j, k = (i + 1) % 3, (i + 2) % 3
+        out[0] = m[k][j] - m[j][k]
+        out[1 + i] = 1.0 + m[i][i] - m[j][j] - m[k][k]
+        out[1 + j] = m[i][j] + m[j][i]
+        out[1 + k] = m[k][i] + m[i][k]
+    norm = math.sqrt(sum(value * value for value in out))
+    return (out[0] / norm, out[1] / norm, out[2] / norm, out[3] / norm)
+
+
+def near_field_intensities(
+    species: Species,
+    tip: tuple[float, float, float],
+    rotation: Floats | None = None,
+    field: Literal["plane", "gaussian_z", "radial"] = "radial",
+    width_angstrom: tuple[float, float, float] = (5.0, 5.0, 5.0),
+) -> Floats:
+    """Return I_m = (sum_i E_i^T alpha_mi E_i)^2 of every mode for one tip, Eq. (2.6), in float64.
+
+    Parameters
+    ----------
+    species
+        A species with atoms and atom tensors.
+    tip
+        Position of the tip from the mean of the atoms, laboratory frame, Angstrom.
+    rotation
+        From the species' frame to the laboratory, shape (3, 3); by default the principal axes.
+    field
+        ``plane``: E = z; ``gaussian_z``: z exp(-4 ln2 [(dx/wx)^2 + (dy/wy)^2]); ``radial``:
+        d/|d| exp(-4 ln2 sum_k (d_k/w_k)^2), d the atom from the tip.
+    width_angstrom
+        FWHM of the field along x, y, z, Angstrom.
+
+    Returns
+    -------
+    Floats
+        Shape (n_modes,), Angstrom^4 amu^-1.
+
+    Raises
+    ------
+    LibraryError
+        If the species has no geometry.
+    """
+    turn = principal_axes(species) if rotation is None else rotation
+    d = centred_positions(species) @ turn.T - np.array(tip)
+    exponents = 4.0 * math.log(2.0) * (d / np.array(width_angstrom)) ** 2
+    if field == "radial":
+        size = np.exp(-exponents.sum(axis=1)) / np.sqrt((d * d).sum(axis=1))
+        local = size[:, None] * d
+    else:
+        local = np.zeros_like(d)
+        local[:, 2] = 1.0 if field == "plane" else np.exp(-exponents[:, :2].sum(axis=1))
+    inside = local @ turn  # the field in the species' frame
+    shares = np.array([mode.atom_tensors for mode in species.modes], np.float64)
+    amplitudes: Floats = np.einsum("ia,miab,ib->m", inside, shares, inside)
+    return amplitudes**2

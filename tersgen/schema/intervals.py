@@ -1,0 +1,26 @@
+"""Intervals that values are drawn from."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+LARGEST = 1e5
+"""Bound of shifts, widths and factors: beyond all physics, and safe in float32."""
+
+
+def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] > interval[1]:
+        raise ValueError(f"expected [low, high] with low <= high, got {list(interval)}")
+    return interval
+
+
+def _not_negative(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] < 0:
+        raise ValueError(f"expected values of at least 0, got {list(interval)}")
+    if interval[1] > LARGEST:
+        raise ValueError(f"expected values of at most {LARGEST:g}, got {list(interval)}")
+    return interval
+
+
+Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
+NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
