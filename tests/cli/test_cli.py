@@ -208,6 +208,35 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+def test_presets(good, bad, tmp_path):
+    small = ["--set", "map.height=8", "--set", "map.width=8", "--set", "nearfield.channel_cm1=500"]
+    for name in ("cube.zarr", "cube.h5"):
+        good(
+            *("build", "--preset", "nearfield", "--n", "40", "--out", name),
+            *("--set", "fields.cube=true", *small),
+            cwd=tmp_path,
+        )
+    zarr, hdf5 = (tersgen.open(tmp_path / name) for name in ("cube.zarr", "cube.h5"))
+    assert zarr.digest == hdf5.digest
+    made = tersgen.generate(zarr.recipe, 0, 40)
+    assert made["cube"].shape == (40, 8, 8, 7)
+    assert made["maps"].shape == (40, 4, 8, 8)
+    for name, values in made.items():
+        assert np.array_equal(zarr[name][:], values), name
+        assert np.array_equal(hdf5[name][:], values), name
+    (tmp_path / "own.toml").write_text("[nearfield]\napex_angstrom = 0.25\n")
+    options = ["--preset", "nearfield", "--config", "own.toml", "--set", "seed=4"]
+    shown = json.loads(good("config", "show", *options, "--json", cwd=tmp_path))
+    assert shown["nearfield"]["apex_angstrom"] == 0.25
+    assert shown["nearfield"]["orientation"] == "tilted"
+    assert shown["seed"] == 4
+    line = bad(
+        *("build", "--preset", "nearfield", "--library", "random:2", "--out", "x.zarr"),
+        cwd=tmp_path,
+    )
+    assert "expected atom positions and atom tensors for near-field maps, got none" in line
+
+
 def test_a_terminal_gets_a_bar(tmp_path):
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

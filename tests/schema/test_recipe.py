@@ -57,6 +57,28 @@ def test_every_field_has_a_unit_and_a_description(name):
             "fields: expected at least one of",
         ),
         ({"generator": 99}, "generator: expected 1, got 99"),
+        ({"fields": {"cube": True}}, "fields.cube: expected a section nearfield beside it"),
+        ({"nearfield": {"tip_feld": "radial"}}, "unknown field; did you mean tip_field?"),
+        ({"nearfield": {"bands": [[900, 300]]}}, "expected [low, high] with 0 <= low < high"),
+        ({"nearfield": {"bands": []}}, "nearfield.bands: expected at least 1 item"),
+        ({"nearfield": {"height_angstrom": [0, 3]}}, "expected a tip 0.1 to 1000 Angstrom above"),
+        ({"nearfield": {"width_angstrom": [0, 3]}}, "expected widths from 0.5 to 1000 Angstrom"),
+        ({"nearfield": {"frame_angstrom": [0, 3]}}, "expected extents from 0.1 to 10000"),
+        ({"nearfield": {"aspect": [1, 0, 1]}}, "expected factors from 0.01 to 100"),
+        (
+            {"nearfield": {"channel_cm1": 0.1}, "fields": {"cube": True}},
+            "nearfield.channel_cm1: expected 1 to 4096 channels",
+        ),
+        ({"nearfield": {}, "map": {"channels": 3}}, "map.channels: expected one for each of the 1"),
+        ({"nearfield": {}, "map": {"blur_px": 1}}, "map.blur_px: expected 0 beside nearfield"),
+        (
+            {"nearfield": {}, "perturbations": {"symmetry": True}},
+            "perturbations.symmetry: expected false beside nearfield",
+        ),
+        (
+            {"nearfield": {}, "geometry": {"orientation": "averaged"}},
+            'geometry.orientation: expected "random" or "fixed" beside nearfield',
+        ),
     ],
 )
 def test_a_bad_config_names_the_field_and_what_was_expected(table, message):
