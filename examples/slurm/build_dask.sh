@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# A dataset made by Dask workers that are jobs of SLURM. On a login node (in tmux: it stays until the
-# dataset is complete), with tersgen on the PATH:
+# A dataset made by Dask workers that are jobs of SLURM. On a login node, in tmux, with tersgen on the
+# PATH (it stays until the dataset is complete; sbatch instead of bash makes it a job itself):
 #
-#   N=1e9 OUT=/shared/data.zarr WORKERS=64 bash build_dask.sh [--partition main] [--config recipe.toml ...]
+#   N=1e9 OUT=/shared/data.zarr WORKERS=64 bash build_dask.sh [--partition main] [--set seed=1 ...]
 #
 # Jobs that end too soon are submitted again. If this script itself is ended, the same command goes on.
 set -euo pipefail

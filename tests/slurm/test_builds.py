@@ -80,6 +80,7 @@ def test_an_array_of_jobs_makes_the_dataset_of_one_process(slurm, recipe, digest
     assert "Submitted batch job" in said
     part = out / "ranges" / f"{N_SHARDS // N_JOBS}-{2 * N_SHARDS // N_JOBS}"
     slurm.wait_until(lambda: n_sealed(part))
+    assert "jobs are making it; wait for them" in slurm.run(*command, **given).stderr
     cancel(slurm, f"{array}_1")
     slurm.wait_idle()
     assert 0 < n_sealed(part) < N_SHARDS // N_JOBS, slurm.told()
