@@ -60,21 +60,26 @@ def install() -> None:
         return
     if shutil.which("apt-get") is None:
         pytest.skip(f"expected apt-get, or SLURM: {', '.join(absent())} missing")
-    packages = ["install", "--no-install-recommends", "slurm-wlm", "munge"]
-    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-    said = ""
-    for command in (packages, ["update"], packages):
-        try:
-            done = subprocess.run(
-                [*_APT, *command], capture_output=True, text=True, check=False, timeout=300,
-                stdin=subprocess.DEVNULL, env=environment,
-            )  # fmt: skip
-        except subprocess.TimeoutExpired:
-            pytest.skip("SLURM cannot be installed: apt-get does not come to an end")
-        said = (done.stderr or done.stdout).strip()
-        if not absent():
-            return
-    pytest.skip(f"SLURM cannot be installed: {said.splitlines()[-1] if said else absent()}")
+    install = ("install", "--no-install-recommends", "slurm-wlm", "munge")
+    fetch = (*install, "--download-only")
+    # only what fetches may be ended in the middle
+    if said := _apt(*fetch) and (_apt("update") or _apt(*fetch)):
+        pytest.skip(f"SLURM cannot be fetched: {said}")
+    if said := _apt(*install, seconds=600):
+        pytest.skip(f"SLURM cannot be installed: {said}")
+
+
+def _apt(*command: str, seconds: float = 100) -> str:
+    """Run apt-get; return nothing, or its last words if it fails."""
+    try:
+        done = subprocess.run(
+            [*_APT, *command], capture_output=True, text=True, check=False, timeout=seconds,
+            stdin=subprocess.DEVNULL, env={**os.environ, "DEBIAN_FRONTEND": "noninteractive"},
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        return f"apt-get {command[0]} does not come to an end"
+    *_, last = (done.stderr or done.stdout or "it says nothing").strip().splitlines()
+    return last if done.returncode else ""
 
 
 def free_ports(n: int) -> list[int]:
