@@ -9,13 +9,19 @@ from typing import NamedTuple
 
 import torch
 from torch import distributed
+from torch.distributed.rendezvous import rendezvous
 
 from tersgen.errors import ConfigError, TersError
 
 from ..data.order import Partition
 from ..errors import TrainingError
+from .launch import Launch, find_launch, reachable
+from .lookout import Lookout
 
 _PATIENCE = timedelta(minutes=30)
+"""How long one may be slower than the others."""
+_JOIN = timedelta(minutes=10)
+"""How long all may take to start: torchrun and srun start them at once or not at all."""
 _LOST = re.compile(r"gloo|nccl|\bpeer\b|store", re.IGNORECASE)
 """What torch says when another process is gone; it has no error of its own for it."""
 
@@ -65,21 +71,23 @@ class Ranks(NamedTuple):
         return float(total.item()) / self.world_size
 
 
-def choose_device(wanted: str | None) -> torch.device:
+def choose_device(wanted: str | None, local_rank: int = 0) -> torch.device:
     """Return the device that a user wants, or a GPU if there is one, else the CPU.
+
+    The processes of a host take its GPUs in turn.
 
     Raises
     ------
     ConfigError
         If there is no such device here.
     """
-    local = int(os.environ.get("LOCAL_RANK", "0"))
     if wanted is None:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(wanted)
         if wanted == "cuda":
-            device = torch.device("cuda", local)
+            # srun may show each process a GPU of its own
+            device = torch.device("cuda", local_rank % max(1, torch.cuda.device_count()))
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, ValueError) as error:
         reason = str(error).splitlines()[0]
@@ -91,35 +99,55 @@ def choose_device(wanted: str | None) -> torch.device:
 
 @contextmanager
 def joined(device: str | None = None) -> Iterator[Ranks]:
-    """Join the processes that torchrun started with this one; alone if there are none.
-
-    The variables RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT say which they are.
+    """Join the processes that torchrun or srun started with this one; alone if there are none.
 
     Raises
     ------
     ConfigError
         If the device is not here, or the others cannot be found.
+    TrainingError
+        If another one is lost.
     """
-    chosen = choose_device(device)
-    world_size = int(os.environ.get("WORLD_SIZE", "1"))
-    if world_size == 1:
-        yield Ranks(0, 1, chosen)
+    launch = find_launch(os.environ)
+    if launch is None:
+        yield Ranks(0, 1, choose_device(device))
         return
-    backend = "nccl" if chosen.type == "cuda" else "gloo"
+    chosen = choose_device(device, launch.local_rank)
+    if "RANK" not in os.environ:
+        launch = launch._replace(address=reachable(launch.address))
+        os.environ.update(launch.environment())
+    with _not_found(launch):
+        store, _, _ = next(iter(rendezvous("env://", timeout=_JOIN)))
+        lookout = Lookout(launch, store, _JOIN.total_seconds())
     try:
-        distributed.init_process_group(backend, timeout=_PATIENCE)
-    except (RuntimeError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise ConfigError(f"the {world_size} processes do not find each other: {reason}") from None
-    rank = distributed.get_rank()
-    try:
-        yield Ranks(rank, world_size, chosen)
-    except RuntimeError as error:
-        if isinstance(error, TersError) or not _LOST.search(str(error)):
-            raise
-        raise TrainingError(
-            f"process {rank} of {world_size} has lost another one, which may say why it ended; "
-            "go on with --resume"
-        ) from None
+        with lookout:
+            with _not_found(launch):
+                distributed.init_process_group(
+                    "nccl" if chosen.type == "cuda" else "gloo",
+                    store=store, rank=launch.rank, world_size=launch.world_size, timeout=_PATIENCE,
+                )  # fmt: skip
+            try:
+                yield Ranks(launch.rank, launch.world_size, chosen)
+            except RuntimeError as error:
+                if isinstance(error, TersError) or not _LOST.search(str(error)):
+                    raise
+                raise TrainingError(lookout.explain()) from None
     finally:
-        distributed.destroy_process_group()
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+        lookout.close()
+
+
+@contextmanager
+def _not_found(launch: Launch) -> Iterator[None]:
+    """Turn what torch says when processes do not find each other into one line."""
+    try:
+        yield
+    except (RuntimeError, ValueError) as error:
+        if isinstance(error, TersError):
+            raise
+        reason = str(error).splitlines()[0]
+        raise ConfigError(
+            f"the {launch.world_size} processes do not find each other at {launch.address} port "
+            f"{launch.port}: {reason}"
+        ) from None

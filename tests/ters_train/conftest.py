@@ -79,6 +79,8 @@ class Runs:
         file_bytes: int | None = None,
         environment: dict[str, str] | None = None,
         report: bool = False,
+        host: str | None = None,
+        constants: dict[str, Any] | None = None,
     ) -> Started:
         """Start a command; what may be done to it stands in ``run_server.py``.
 
@@ -97,6 +99,8 @@ class Runs:
             "file_bytes": file_bytes,
             "environment": environment or {},
             "report": report,
+            "host": host,
+            "constants": constants or {},
         }
         return Started(self._ask({"start": job})["pid"], out, err)
 
@@ -127,20 +131,28 @@ class Runs:
         assert line.startswith("Error: "), done.stderr
         return line
 
-    def group(
-        self, n: int, *arguments: object, hows: list[dict[str, Any]] | None = None
-    ) -> list[Done]:
-        """Run a command in n processes that train together, as torchrun starts them."""
+    def begin(
+        self,
+        n: int,
+        *arguments: object,
+        hows: list[dict[str, Any]] | None = None,
+        address: str = "127.0.0.1",
+    ) -> list[Started]:
+        """Start a command in n processes that train together, as torchrun starts them."""
         port = free_port()
         started = []
         for rank in range(n):
-            how = hows[rank] if hows else {}
+            how = dict(hows[rank]) if hows else {}
             environment = {
                 "RANK": str(rank), "LOCAL_RANK": str(rank), "WORLD_SIZE": str(n),
-                "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port),
+                "MASTER_ADDR": address, "MASTER_PORT": str(port), **how.pop("environment", {}),
             }  # fmt: skip
             started.append(self.start(*arguments, environment=environment, **how))
-        return [self.wait(one) for one in started]
+        return started
+
+    def group(self, n: int, *arguments: object, **how: Any) -> list[Done]:
+        """Run a command to its end in n processes that train together."""
+        return [self.wait(one) for one in self.begin(n, *arguments, **how)]
 
     def close(self) -> None:
         """End the server."""

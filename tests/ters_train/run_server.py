@@ -37,6 +37,9 @@ PRELOADED = (
 )
 
 
+_CLONE_NEWNET, _CLONE_NEWUTS = 0x40000000, 0x04000000
+
+
 def signal_at_call(place: str, number: int, what: int) -> None:
     """Send this process a signal before a function, module:name or module:class.name, runs.
 
@@ -93,6 +96,19 @@ def record_rows(path: str) -> None:
     Trainer.train = recorded  # type: ignore[method-assign]
 
 
+def move_to(host: str) -> None:
+    """Move this process to another host: a namespace of the network, and a name."""
+    import ctypes
+    import socket
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    with Path("/run/netns", host).open() as namespace:
+        moved = libc.setns(namespace.fileno(), _CLONE_NEWNET) or libc.unshare(_CLONE_NEWUTS)
+    if moved:
+        raise OSError(ctypes.get_errno(), f"cannot move to {host}")
+    socket.sethostname(host)
+
+
 def limit_memory(more: int) -> None:
     """Allow so many bytes of addresses beside those that there are."""
     pages = int(Path("/proc/self/statm").read_text().split()[0])
@@ -113,6 +129,11 @@ def begin(job: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     if not job["report"]:
         importlib.import_module("ters_train.engine.results").write_report = lambda *_: None
+    if job["host"]:
+        move_to(job["host"])
+    for place, value in job["constants"].items():
+        module, _, name = place.partition(":")
+        setattr(importlib.import_module(module), name, value)
     if job["signal"]:
         signal_at_call(*job["signal"])
     if job["kill"]:

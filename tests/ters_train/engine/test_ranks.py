@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -103,8 +104,8 @@ def test_one_that_is_killed_ends_the_other(runs, few, tmp_path) -> None:
     assert left.returncode == 1
     *_, line = left.stderr.splitlines()
     assert line == (
-        "Error: process 0 of 2 has lost another one, which may say why it ended; go on with "
-        "--resume"
+        f"Error: process 0 of 2 has lost process 1 on {platform.node()}: it was killed, or ran out "
+        "of memory; a training goes on with --resume, with any number of processes"
     )
     assert "Traceback" not in left.stderr
     assert time.monotonic() - start < 120
@@ -131,8 +132,10 @@ def test_a_first_process_that_cannot_write_ends_the_other(runs, few, pair, tmp_p
     limit = {"file_bytes": largest.stat().st_size - 1}
     first, second = runs.group(2, *arguments, hows=[limit, {}])
     assert (first.returncode, second.returncode) == (1, 1), (first, second)
-    assert "cannot be written: File too large" in first.stderr
-    assert "process 1 of 2 has lost another one" in second.stderr
+    said = first.stderr.removeprefix("Error: ")
+    assert "cannot be written: File too large" in said
+    where = f"process 1 of 2 has lost process 0 on {platform.node()}: it ended with: "
+    assert second.stderr == f"Error: {where}{said}"
     assert "Traceback" not in first.stderr + second.stderr
 
 
