@@ -3,8 +3,11 @@
 import os
 import re
 import socket
+import struct
 import subprocess
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import NamedTuple
 
 from tersgen.errors import ConfigError
@@ -12,6 +15,7 @@ from tersgen.errors import ConfigError
 _FIRST_PORT, _N_PORTS = 20000, 12000
 """Below those that systems give to outgoing connections."""
 _SCONTROL_S = 10.0
+_SIOCGIFADDR = 0x8915
 
 
 class Launch(NamedTuple):
@@ -125,3 +129,26 @@ def reachable(host: str) -> str:
 def this_host() -> str:
     """Return the name of this host, as SLURM or else the system knows it."""
     return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+
+
+def interface_of(address: str) -> str | None:
+    """Return the network interface of this host that has an address; None if that is not known."""
+    if sys.platform != "linux":
+        return None
+    import fcntl
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for _, name in socket.if_nameindex():
+            with suppress(OSError):  # it has no address
+                answer = fcntl.ioctl(probe, _SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+                if socket.inet_ntoa(answer[20:24]) == address:
+                    return name
+    return None
+
+
+def names_itself_loopback() -> bool:
+    """Return whether this host's name leads others nowhere: to 127.0.1.1, say, or to nothing."""
+    try:
+        return socket.gethostbyname(socket.gethostname()).startswith("127.")
+    except OSError:
+        return True

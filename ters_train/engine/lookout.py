@@ -213,6 +213,13 @@ class Lookout:
             sys.stderr.flush()
             os._exit(1)
 
+    @property
+    def own_address(self) -> str:
+        """The address of this host that the others reach it by, or it reaches them."""
+        addresses = [str(peer.connection.getsockname()[0]) for peer in self._peers]
+        seen = [address.removeprefix("::ffff:") for address in addresses]
+        return next((one for one in seen if not one.startswith("127.")), seen[0])
+
     def explain(self) -> str:
         """Return which process was lost, in a line; it may take seconds to become known."""
         launch = self._launch

@@ -15,7 +15,7 @@ from tersgen.errors import ConfigError, TersError
 
 from ..data.order import Partition
 from ..errors import TrainingError
-from .launch import Launch, find_launch, reachable
+from .launch import Launch, find_launch, interface_of, names_itself_loopback, reachable
 from .lookout import Lookout
 
 _PATIENCE = timedelta(minutes=30)
@@ -121,6 +121,7 @@ def joined(device: str | None = None) -> Iterator[Ranks]:
         lookout = Lookout(launch, store, _JOIN.total_seconds())
     try:
         with lookout:
+            _choose_interface(lookout.own_address)
             with _not_found(launch):
                 distributed.init_process_group(
                     "nccl" if chosen.type == "cuda" else "gloo",
@@ -136,6 +137,14 @@ def joined(device: str | None = None) -> Iterator[Ranks]:
         if distributed.is_initialized():
             distributed.destroy_process_group()
         lookout.close()
+
+
+def _choose_interface(address: str) -> None:
+    """Let Gloo use the interface by which others are reached, where it would choose loopback."""
+    if address.startswith("127.") or "GLOO_SOCKET_IFNAME" in os.environ:
+        return
+    if names_itself_loopback() and (name := interface_of(address)):
+        os.environ["GLOO_SOCKET_IFNAME"] = name
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Host(NamedTuple):
 
     def how(self, **more: Any) -> dict[str, Any]:
         """Return how to start a process there."""
-        return {"host": self.name, "environment": {"GLOO_SOCKET_IFNAME": self.cable}, **more}
+        return {"host": self.name, **more}
 
     def pull_cable(self) -> None:
         ip("-n", self.name, "link", "set", self.cable, "down")
@@ -184,7 +184,7 @@ def test_torchrun_on_two_hosts_loses_a_process_and_one_process_goes_on(
             one.address, "--master-port", 29500, script, "fit", "--data", few, "--out", run,
             *MODEL, *COMMON,
         ]  # fmt: skip
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": host.cable}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1"}
         with (tmp_path / f"{number}.err").open("w") as err:
             launchers.append(
                 subprocess.Popen(
