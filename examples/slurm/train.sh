@@ -15,18 +15,19 @@
 set -euo pipefail
 : "${DATA:?expected a dataset on shared storage}" "${OUT:?expected a folder on shared storage}"
 
-what=(--data "$DATA" --out "$OUT" "$@")
-if [ -f "$OUT/config.json" ]; then
-    what=(--resume "$OUT")
-    # if the job that trained it is gone, so is whoever still seems to write it from another host
-    jobs=$(squeue --noheader --states running,completing --format %A)
-    before=$(cat "$OUT/slurm-job" 2>/dev/null || true)
-    if [ "$before" = "$SLURM_JOB_ID" ] || ! grep -qx "$before" <<<"$jobs"; then
-        what+=(--take-over)
-    fi
+jobs=$(squeue --noheader --states running,completing --format %A)
+before=$(cat "$OUT/slurm-job" 2>/dev/null || true)
+if [ "$before" != "$SLURM_JOB_ID" ] && grep -qx "${before:-none}" <<<"$jobs"; then
+    echo "$OUT: job $before is training it; wait for it, or scancel it" >&2
+    exit 1
 fi
 mkdir -p "$OUT"
 echo "$SLURM_JOB_ID" >"$OUT/slurm-job"
+what=(--data "$DATA" --out "$OUT" "$@")
+if [ -f "$OUT/config.json" ]; then
+    # the job before is gone, and with it who still seems to write there from another host
+    what=(--resume "$OUT" ${before:+--take-over})
+fi
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # which srun does not take from the job by itself
 
 if [ "${LAUNCHER:-srun}" = srun ]; then
