@@ -21,23 +21,26 @@ N_STEPS = 150
 MODEL = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--set",
          "model.cnn.dropout=0"]  # fmt: skip
 OPTIONS = [*MODEL, "--batch-size", 32, "--epochs", N_STEPS // 15, "--checkpoint-steps", 10]
-HOSTS = ["--nodes", 2, "--ntasks-per-node", 1, "--cpus-per-task", 1, "--time", "10:00"]
+JOB = ["--ntasks-per-node", 1, "--cpus-per-task", 1, "--time", "10:00"]
 
 
-def test_srun_starts_it_a_process_is_killed_and_torchrun_goes_on(
+def test_srun_starts_two_one_is_killed_and_torchrun_goes_on_with_one(
     slurm, tiny_recipe, tmp_path
 ) -> None:
     data, out = tmp_path / "data.zarr", tmp_path / "run"
     run(make_plan(tiny_recipe, 600), data)
     make_split(data, "default", SplitRule())
-    command = ["sbatch", "--parsable", *HOSTS, SCRIPT, *OPTIONS]
-    given = {"DATA": data, "OUT": out}
 
-    job = slurm.good(*command, **given).strip()
+    def submit(n_hosts: int, **environment: str) -> str:
+        command = ["sbatch", "--parsable", "--nodes", n_hosts, *JOB, SCRIPT, *OPTIONS]
+        return slurm.good(*command, DATA=data, OUT=out, **environment).strip()
+
+    job = submit(2)
     said = slurm.folder / f"slurm-{job}.out"
     slurm.wait_until(lambda: list(out.glob("checkpoints/step-*[0-9]")) or not slurm.jobs())
-    pids = slurm.good("scontrol", "listpids", f"{job}.0", NODE).splitlines()
-    os.kill(int(pids[1].split()[0]), signal.SIGKILL)
+    listed = slurm.good("scontrol", "listpids", f"{job}.0", NODE).splitlines()
+    (pid,) = [line.split()[0] for line in listed if line.split()[3] == "0"]
+    os.kill(int(pid), signal.SIGKILL)
     slurm.wait_idle()
     lost = (
         f"Error: process 0 of 2 has lost process 1 on {NODE}: it was killed, or ran out of memory"
@@ -46,7 +49,7 @@ def test_srun_starts_it_a_process_is_killed_and_torchrun_goes_on(
     kept = max(int(path.name[5:]) for path in out.glob("checkpoints/step-*[0-9]"))
     assert 0 < kept < N_STEPS
 
-    job = slurm.good(*command, **given, LAUNCHER="torchrun", MASTER_ADDR="127.0.0.1").strip()
+    job = submit(1, LAUNCHER="torchrun", MASTER_ADDR="127.0.0.1")
     slurm.wait_idle()
     assert (out / "report.html").exists(), (slurm.folder / f"slurm-{job}.out").read_text()
     entries = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
