@@ -4,14 +4,15 @@
 #SBATCH --ntasks-per-node=4
 #SBATCH --cpus-per-task=8
 #SBATCH --time=8:00:00
+#SBATCH --signal=TERM@120
 ##SBATCH --gpus-per-node=4
 # Training on several hosts, with one process for each GPU: take one # from the last line above if there
 # are any, and change the others to what you have. With ters-train on the PATH:
 #
 #   DATA=/shared/data.zarr OUT=/shared/runs/cnn sbatch train.sh [--model vit ...]
 #
-# If it ends too soon, the same command goes on, on another number of hosts too. srun starts the
-# processes; with LAUNCHER=torchrun, torchrun does.
+# Two minutes before its time is over, or when it is cancelled, it saves where it is. The same command
+# goes on, on another number of hosts too. srun starts the processes; with LAUNCHER=torchrun, torchrun.
 set -euo pipefail
 : "${DATA:?expected a dataset on shared storage}" "${OUT:?expected a folder on shared storage}"
 
