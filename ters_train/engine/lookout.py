@@ -132,6 +132,7 @@ class Lookout:
         self._known = threading.Event()
         self._closed = threading.Event()
         self._peers = self._gather(store, wait_s) if launch.rank == 0 else [self._reach(store)]
+        self._bell, self._ringer = socket.socketpair()
         self._thread = threading.Thread(target=self._watch, name="ters-lookout", daemon=True)
         self._thread.start()
 
@@ -152,6 +153,8 @@ class Lookout:
                 try:
                     connection, _ = server.accept()
                 except TimeoutError:
+                    for one in peers.values():
+                        one.connection.close()
                     missing = sorted({*range(1, n_peers + 1)} - {*peers})
                     raise ConfigError(
                         f"expected {n_peers + 1} processes within {wait_s:.0f} s, not seen: "
@@ -180,18 +183,22 @@ class Lookout:
         except OSError:
             welcome = b""
         if welcome != _WELCOME:
+            connection.close()
             raise ConfigError(f"process 0 on {host} ended before all others were there")
         connection.settimeout(None)
         return peer
 
     def _watch(self) -> None:
-        """Wait for words of the others, until all have left or one is lost."""
+        """Wait for words of the others, until one is lost or this process is done."""
         with selectors.DefaultSelector() as selector:
+            selector.register(self._bell, selectors.EVENT_READ)
             for peer in self._peers:
                 selector.register(peer.connection, selectors.EVENT_READ, peer)
-            while selector.get_map():
+            while not self._closed.is_set():
                 for key, _ in selector.select():
                     peer = key.data
+                    if peer is None:
+                        return
                     message = peer.receive()
                     if message is None:
                         continue
@@ -251,12 +258,10 @@ class Lookout:
     def close(self) -> None:
         """End it; nothing waits for another process any more."""
         self._closed.set()
-        for peer in self._peers:
-            with suppress(OSError):
-                peer.connection.shutdown(socket.SHUT_RDWR)
+        self._ringer.send(b"!")
         self._thread.join(_GREET_S)
-        for peer in self._peers:
-            peer.connection.close()
+        for connection in (self._bell, self._ringer, *(peer.connection for peer in self._peers)):
+            connection.close()
 
 
 def _greeted(connection: socket.socket, token: str) -> _Peer | None:

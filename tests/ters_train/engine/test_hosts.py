@@ -161,7 +161,7 @@ def test_a_process_that_is_paused_is_not_lost(runs, few, alone, hosts, tmp_path)
     hows[1]["signal_at"] = stop
     started = runs.begin(2, *arguments, hows=hows, address=one.address)
     wait_until(lambda: "State:\tT" in Path(f"/proc/{started[1].pid}/status").read_text())
-    time.sleep(2 * 3)
+    time.sleep(5)
     os.kill(started[1].pid, signal.SIGCONT)
     for process in started:
         done = runs.wait(process)
