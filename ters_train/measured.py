@@ -396,6 +396,13 @@ def resample(
     return np.asarray(low + (1.0 - low) * scaled, np.float32)
 
 
+def extrapolated(spectrum: Spectrum, grid_shift_cm1: NDArray[np.floating]) -> float:
+    """Return the share of a grid, from its first point to its last, that was not measured."""
+    low, high = float(grid_shift_cm1[0]), float(grid_shift_cm1[-1])
+    beyond = max(0.0, spectrum.shift_cm1[0] - low) + max(0.0, high - spectrum.shift_cm1[-1])
+    return float(min(1.0, beyond / (high - low)))
+
+
 def _spacing(x: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the distance of the two measured points around each point of the grid."""
     behind = np.clip(np.searchsorted(x, grid), 1, len(x) - 1)

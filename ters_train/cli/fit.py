@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from tersgen.errors import ConfigError, OutputError
+from tersgen.schema.manifest import LOCK, MANIFEST
 
 from .options import (
     COUNT,
@@ -110,12 +111,25 @@ def command(
         raise click.UsageError("expected one of --data and --recipe (or --resume)")
     if out is None and not dry_run:
         raise click.UsageError("expected --out, a folder for the run")
+    if out is not None:
+        _refuse_dataset(out)
+    if recipe is not None and split is not None:
+        raise click.UsageError("--split: the rows of a recipe have none; expected it with --data")
     if data is not None and n_samples is not None:
         raise click.UsageError("--n: a dataset has its rows; expected it with --recipe only")
     run = _begun(
         data or recipe or Path(), recipe is not None, n_samples, kind, model, split, wanted
     )
     _go(out or Path("run"), run, device, quiet, dry_run, take_over, resume=False)
+
+
+def _refuse_dataset(out: Path) -> None:
+    """Refuse a folder that is a dataset's, or lies inside one."""
+    for place in (out.absolute(), *out.absolute().parents):
+        if any((place / name).exists() for name in (MANIFEST, LOCK)):
+            raise OutputError(
+                f"--out {out}: expected a folder of its own for the run, got a dataset's"
+            )
 
 
 def _begun(

@@ -7,6 +7,8 @@ import click
 
 from .options import COUNT, FILE, device_option, json_option
 
+_WORTH_SAYING = 0.01
+
 
 @click.command("predict")
 @click.argument("run", type=FILE)
@@ -42,5 +44,9 @@ def command(
     for one in found:
         names = ", ".join(f"{name} {share:.1%}" for name, share in one.species)
         click.echo(f"{one.spectrum.name}: {names}")
+        if one.extrapolated >= _WORTH_SAYING:
+            click.echo(
+                f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated"
+            )
         for note in one.spectrum.notes:
             click.echo(f"  {note}")

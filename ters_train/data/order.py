@@ -126,7 +126,7 @@ class Order:
     Raises
     ------
     ConfigError
-        If whole batches are asked for and there is none.
+        If the batch size is none, or whole batches are asked for and there is not one.
     """
 
     def __init__(
@@ -138,6 +138,8 @@ class Order:
         shuffle: bool = True,
         drop_last: bool = True,
     ) -> None:
+        if batch_size < 1:
+            raise ConfigError(f"batch size: expected at least 1, got {batch_size}")
         self.rows = rows
         self.batch_size = batch_size
         self.mix_blocks = min(mix_blocks, batch_size)

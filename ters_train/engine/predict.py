@@ -9,7 +9,7 @@ import torch
 
 from tersgen.errors import ConfigError
 
-from ..measured import Spectrum, read_spectrum, resample
+from ..measured import Spectrum, extrapolated, read_spectrum, resample
 from .trained import Trained
 
 
@@ -19,11 +19,14 @@ class Prediction(NamedTuple):
     spectrum: Spectrum
     species: tuple[tuple[str, float], ...]
     """Names and probabilities, the most probable first."""
+    extrapolated: float
+    """Share of the model's axis that was not measured: there, its edges are repeated."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
         return {
             **self.spectrum.summary(),
+            "extrapolated": self.extrapolated,
             "species": [{"name": name, "probability": share} for name, share in self.species],
         }
 
@@ -74,6 +77,7 @@ def predict(
                 (classes[label], float(share))
                 for label, share in zip(labels.tolist(), values.tolist(), strict=True)
             ),
+            extrapolated(spectrum, axis),
         )
         for spectrum, labels, values in zip(spectra, best.indices, best.values, strict=True)
     ]

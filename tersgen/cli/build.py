@@ -148,6 +148,8 @@ def _executor(workers: Any, plan: Any, needed: bool, quiet: bool) -> Iterator[An
         return
     from ..build.executors.clusters import open_executor
 
+    if workers.scheduler and not quiet:
+        say(f"looking for the scheduler at {workers.scheduler} (at most 30 s)", err=True)
     with open_executor(workers, plan) as (executor, watching):
         if watching and not quiet:
             say(watching, err=True)

@@ -73,6 +73,11 @@ def test_info_of_a_build_as_json(quick_cli, tmp_path):
         (["--shard-range", "2"], "expected shards such as 0:500 or 500:, got '2'"),
         (["--shard-range", "6:9"], "--shard-range: expected shards from 0:6, got 6:9"),
         (["--script-only"], "--script-only: expected --cluster too"),
+        (["--scheduler", "localhost"], "expected an address such as tcp://host:8786, got"),
+        (["--scheduler", "http://a:1/status"], "expected an address such as tcp://host:8786"),
+        (["--cluster", "slurm", "--workers", "1", "--memory", "lots"], "expected one such as 8GB"),
+        (["--cluster", "slurm", "--workers", "1", "--memory", "8"], "expected one such as 8GB"),
+        (["--cluster", "slurm", "--workers", "1", "--walltime", "4h"], "such as 4:00:00, got '4h'"),
         (["--scheduler", "a", "--wait-workers", "0"], "expected seconds, more than 0, got '0'"),
     ],
 )

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ters_train import measured
-from ters_train.measured import Spectrum, read_spectrum, resample
+from ters_train.measured import Spectrum, extrapolated, read_spectrum, resample
 from tersgen.errors import ConfigError
 
 LABSPEC = (
@@ -333,3 +333,12 @@ def test_thousands_with_separators_are_refused(tmp_path, thousand):
     path.write_text(f"{rows}{thousand}\t3.5\n")
     with pytest.raises(ConfigError, match=r"line 11.*write 1000 and more without separators"):
         read_spectrum(path)
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "share"), [(100, 500, 0), (50, 600, 0), (200, 500, 0.25), (200, 300, 0.75)]
+)
+def test_the_share_that_was_not_measured(first, last, share):
+    shift = np.array([first, last], float)
+    spectrum = Spectrum("a", shift, np.ones(2), ())
+    assert extrapolated(spectrum, np.linspace(100, 500, 9)) == pytest.approx(share)

@@ -228,6 +228,7 @@ def _job_options(options: ClusterOptions, plan: Plan) -> dict[str, Any]:
         "queue": options.queue,
         "project" if options.system == "lsf" else "account": options.account,
     }
+    note = f"# a worker takes {SLOTS} shards at a time and makes them with {threads} threads"
     exports = [f"export {name}={value}" for name, value in thread_limits(threads).items()]
     return {
         "cores": cores,
@@ -236,7 +237,7 @@ def _job_options(options: ClusterOptions, plan: Plan) -> dict[str, Any]:
         "job_name": "tersgen",
         "python": sys.executable,
         "worker_extra_args": ["--nthreads", str(SLOTS)],
-        "job_script_prologue": exports,
+        "job_script_prologue": [note, *exports],
         **{name: value for name, value in given.items() if value is not None},
     }
 

@@ -1,5 +1,6 @@
 """Which workers a user asks for."""
 
+import re
 from typing import Literal, NamedTuple
 
 from ...errors import ConfigError
@@ -8,6 +9,9 @@ from ...sampling.cpus import available_cpus
 WAIT_S = 600.0
 """How long to wait for a first worker, or for a sign of life, unless told otherwise."""
 System = Literal["slurm", "pbs", "lsf"]
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^\s/]+:[0-9]{1,5}")
+_MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B")
+_WALLTIME = re.compile(r"([0-9]+-)?[0-9]{1,3}(:[0-9]{2}){1,2}")
 
 
 class ClusterOptions(NamedTuple):
@@ -49,6 +53,18 @@ class ClusterOptions(NamedTuple):
             )
         if self.system and not self.workers:
             raise ConfigError("--cluster: expected --workers too, the number of jobs")
+        if self.scheduler and not _ADDRESS.fullmatch(self.scheduler):
+            raise ConfigError(
+                "--scheduler: expected an address such as tcp://host:8786, got "
+                f"{self.scheduler!r:.100}"
+            )
+        for name, wanted, example in (
+            ("memory", _MEMORY, "8GB"),
+            ("walltime", _WALLTIME, "4:00:00"),
+        ):
+            given = getattr(self, name)
+            if given is not None and not wanted.fullmatch(given):
+                raise ConfigError(f"--{name}: expected one such as {example}, got {given!r:.100}")
         for name in ("cores", "memory", "walltime", "queue", "account"):
             if getattr(self, name) is not None and not self.system:
                 raise ConfigError(f"--{name}: expected --cluster too")

@@ -30,6 +30,13 @@ BAD = {
     "no input": ([], 2, "expected one of --data and --recipe (or --resume)"),
     "two inputs": (["--data", "{few}", "--recipe", "r.toml"], 2, "expected one of --data and"),
     "no out": (["--data", "{few}"], 2, "expected --out, a folder for the run"),
+    "a run in a dataset": (["--data", "{few}", "--out", "{few}"], 1, "got a dataset's"),
+    "a run inside of one": (["--data", "{few}", "--out", "{few}/runs/a"], 1, "got a dataset's"),
+    "split of a recipe": (
+        ["--recipe", "r.toml", "--split", "x", "--out", "{out}"],
+        2,
+        "--split: the rows of a recipe have none",
+    ),
     "rows of a dataset": (["--data", "{few}", "--n", 10, "--out", "{out}"], 2, "--recipe only"),
     "no dataset": (["--data", "{out}", "--out", "{out}"], 1, "no such dataset"),
     "no recipe": (["--recipe", "{out}.toml", "--out", "{out}"], 1, "found none"),

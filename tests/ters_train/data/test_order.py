@@ -84,6 +84,11 @@ def test_an_epoch_has_every_row_at_most_once(rows, batch_size, mix, epoch, shuff
         assert sequence == wanted[: len(sequence)]
 
 
+def test_batches_without_rows_are_refused():
+    with pytest.raises(ConfigError, match="batch size: expected at least 1, got 0"):
+        Order(RowSet("all", 0, 10, 16), 0)
+
+
 def test_epochs_and_seeds_differ():
     rows = RowSet("all", 0, 1000, 16)
     first = Order(rows, 10, 4, 0)
