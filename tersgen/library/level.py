@@ -14,6 +14,9 @@ SCALING = {
 }
 """Frequency scaling factors known for a level of theory, with their source."""
 
+RESPONSE_GRID = 1
+"""PySCF grid level of the response of the orbitals in an analytic Hessian."""
+
 
 class Level(Frozen):
     """Level of theory and numerical settings of a computation."""
@@ -47,7 +50,7 @@ class Level(Frozen):
         """Return the level and its settings in one line, for a provenance."""
         theory = "RHF" if self.functional.lower() == "hf" else f"RKS {self.functional}"
         raman = self.raman_basis or self.basis
-        hessian = "analytic Hessian"
+        hessian = f"analytic Hessian, its response on grid level {min(RESPONSE_GRID, self.grid)}"
         if not self.analytic_hessian:
             hessian = f"Hessian from gradients, step {self.displacement:g} bohr"
         return (

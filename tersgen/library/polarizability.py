@@ -48,6 +48,8 @@ def polarizability_derivatives(
     """
     tell = report or (lambda _: None)
     known: list[tuple[Floats, Floats]] = []
+    answers: list[tuple[Floats, Floats]] = []
+    ground = np.asarray(solution.make_rdm1())
 
     def gradient(direction: Floats) -> Floats:
         for other, result in known:
@@ -57,8 +59,11 @@ def polarizability_derivatives(
                     turned[group.images[which] if group else []] = result @ operation.T
                     return turned
         tell(f"gradient {len(known) + 1} in a field, of 13 or fewer")
-        known.append((direction, _gradient_in_field(solution, step * direction)))
-        return known[-1][1]
+        guess = ground + _linear_answer(direction, answers)
+        result, density = _gradient_in_field(solution, step * direction, guess)
+        known.append((direction, result))
+        answers.append((direction, density - ground))
+        return result
 
     unit = np.eye(3)
     centre = gradient(np.zeros(3))
@@ -76,8 +81,20 @@ def polarizability_derivatives(
     return out
 
 
-def _gradient_in_field(solution: Any, electric: Floats) -> Floats:
-    """Return dE/dR, shape (n_atoms, 3), hartree/bohr, of H + F.r (electrons) - Z F.R (nuclei)."""
+def _linear_answer(direction: Floats, answers: list[tuple[Floats, Floats]]) -> Floats | float:
+    """Return what the answers to other fields say, to first order, of the one to this field."""
+    if not answers:
+        return 0.0
+    weights = np.linalg.lstsq(np.array([field for field, _ in answers]).T, direction)[0]
+    return sum(weight * change for weight, (_, change) in zip(weights, answers, strict=True))
+
+
+def _gradient_in_field(solution: Any, electric: Floats, guess: Floats) -> tuple[Floats, Floats]:
+    """Return gradient and density matrix in a field, from a guess of the density matrix.
+
+    The gradient is dE/dR, shape (n_atoms, 3), hartree/bohr, of H + F.r (electrons) - Z F.R
+    (nuclei).
+    """
     molecule = solution.mol
     with molecule.with_common_orig((0.0, 0.0, 0.0)):
         dipole = molecule.intor("int1e_r")
@@ -89,7 +106,7 @@ def _gradient_in_field(solution: Any, electric: Floats) -> Floats:
     trial = solution.copy()
     trial.get_hcore = lambda *_: core
     trial.energy_nuc = lambda *_: nuclear
-    trial.kernel(dm0=solution.make_rdm1())
+    trial.kernel(dm0=guess)
     if not trial.converged:
         raise LibraryError(f"expected a converged energy in a field of {electric}, got none")
     gradient = trial.nuc_grad_method()
@@ -97,4 +114,4 @@ def _gradient_in_field(solution: Any, electric: Floats) -> Floats:
     nuclear_derivative = gradient.grad_nuc(molecule) - charges[:, None] * electric
     gradient.get_hcore = lambda *_: core_derivative
     gradient.grad_nuc = lambda *_, **__: nuclear_derivative
-    return np.asarray(gradient.kernel(), np.float64)
+    return np.asarray(gradient.kernel(), np.float64), np.asarray(trial.make_rdm1())

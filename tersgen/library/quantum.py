@@ -20,12 +20,15 @@ from .geometry import SYMBOLS, hill_formula, read_xyz
 from .harmonic import atom_tensors, build_modes, is_linear, normal_modes
 from .hessian import hessian_from_gradients
 from .irreps import label_modes
-from .level import Level
+from .level import RESPONSE_GRID, Level
 from .pointgroup import PointGroup, orient, symmetrise
 from .polarizability import Report, polarizability_derivatives
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+RESPONSE_TOLERANCE = 1e-6
+"""Convergence of that response, per atom."""
 
 
 def compute_species(
@@ -211,7 +214,7 @@ def _solve(
 def _hessian(solution: Any, group: PointGroup, level: Level, report: Report) -> Floats:
     """Return the Hessian, shape (n_atoms, n_atoms, 3, 3), hartree/bohr^2."""
     if level.analytic_hessian:
-        return np.asarray(solution.Hessian().kernel(), np.float64)
+        return _analytic_hessian(solution, report)
     start = solution.mol.atom_coords()
     centre = solution.make_rdm1()
     last = (np.zeros_like(start), centre)
@@ -231,6 +234,36 @@ def _hessian(solution: Any, group: PointGroup, level: Level, report: Report) -> 
     return hessian_from_gradients(gradient, start, group, level.displacement, report)
 
 
+def _analytic_hessian(solution: Any, report: Report) -> Floats:
+    """Return PySCF's Hessian, with the response of the orbitals on a coarser grid.
+
+    The coupled-perturbed equations take most of the time, and what a coarser grid costs there is
+    below the error of one that does not move with the atoms, which PySCF's Hessian makes anyway.
+    """
+    from pyscf import dft
+    from pyscf.hessian.rhf import gen_vind
+
+    hessian = solution.Hessian()
+    solve = hessian.solve_mo1
+    response = solution.copy()
+    response.conv_tol_cpscf = RESPONSE_TOLERANCE
+    if isinstance(solution, dft.rks.KohnShamDFT):
+        response.grids = dft.Grids(solution.mol)
+        response.grids.level = min(RESPONSE_GRID, solution.grids.level)
+
+    def solve_on_coarse_grid(energy: Any, orbitals: Any, occupied: Any, h1: Any, *_: Any,
+                             **__: Any) -> Any:  # fmt: skip
+        report("response of the orbitals to the displacements")
+        hessian.base = response
+        try:
+            return solve(energy, orbitals, occupied, h1, gen_vind(response, orbitals, occupied))
+        finally:
+            hessian.base = solution
+
+    hessian.solve_mo1 = solve_on_coarse_grid
+    return np.asarray(hessian.kernel(), np.float64)
+
+
 def _optimise(molecule: Any, level: Level, report: Report) -> Floats:
     """Return the optimised coordinates in Angstrom."""
     from pyscf.geomopt import geometric_solver
@@ -248,7 +281,7 @@ def _optimise(molecule: Any, level: Level, report: Report) -> Floats:
         with _quiet_geometric() as settings:
             converged, optimised = geometric_solver.kernel(
                 solver, callback=on_step, logIni=settings, maxsteps=100,
-                convergence_energy=1e-8, convergence_grms=5e-6, convergence_gmax=1e-5,
+                convergence_energy=1e-8, convergence_grms=1e-5, convergence_gmax=2e-5,
                 convergence_drms=1e-4, convergence_dmax=2e-4,
             )  # fmt: skip
     except RuntimeError as error:
