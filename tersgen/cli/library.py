@@ -23,11 +23,11 @@ def command() -> None:
 @command.command("list")
 @json_option
 def list_species(as_json: bool) -> None:
-    """List the built-in molecules."""
-    from ..library.builtin import builtin_names, load_builtin
+    """List the built-in molecules and crystals."""
+    from ..library.builtin import builtin_names, crystal_names, load_builtin
     from ..library.selection import active_modes
 
-    species = [load_builtin(name) for name in builtin_names()]
+    species = [load_builtin(name) for name in builtin_names() + crystal_names()]
     if as_json:
         rows = [
             {"name": one.name, "formula": one.formula, "n_modes": len(one.modes)} for one in species
@@ -60,34 +60,39 @@ def show(source: str, picture: Path | None, as_json: bool) -> None:
 
 
 def _load(source: str) -> "tuple[Species, ...]":
-    from ..library.builtin import builtin_names
+    from ..library.builtin import builtin_names, crystal_names
     from ..library.sources import build_library
     from ..schema.recipe import Recipe
 
-    if source in builtin_names() and not Path(source).is_file():
+    if source in builtin_names() + crystal_names() and not Path(source).is_file():
         source = f"builtin:{source}"
     return build_library(Recipe(library=(source,))).species
 
 
 def _print_modes(one: "Species") -> None:
-    import numpy as np
-
-    from ..kernels.tensor import activity, depolarization_plane
+    from ..library.selection import bands
 
     origin = one.provenance
     say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
     for text in (origin.program, origin.method, origin.file, origin.note):
         if text:
             say(f"  {text}")
-    say("  mode  frequency  activity   depol.  irrep   width")
-    say("           cm^-1    A^4/amu                   cm^-1")
-    for number, mode in enumerate(one.modes):
-        tensor = np.array(mode.tensor, np.float64)
-        width = "-" if mode.fwhm_cm1 is None else f"{mode.fwhm_cm1:.2f}"
+    say("  frequency  irrep      g   activity  relative  rho_p   rho_n    width")
+    say("      cm^-1                  A^4/amu         %                   cm^-1")
+    rows = bands(one)
+    strongest = max(row.activity for row in rows)
+    for row in rows:
+        depolarization = f"{'-':>6}  {'-':>6}"
+        if row.active:
+            depolarization = f"{row.depolarization_plane:6.4f}  {row.depolarization_natural:6.4f}"
+        width = "-" if row.fwhm_cm1 is None else f"{row.fwhm_cm1:.2f}"
+        relative = 100.0 * row.activity / strongest if strongest > 0 else 0.0
         say(
-            f"  {number:>4} {mode.frequency_cm1:>10.2f} {activity(tensor):>10.4f} "
-            f"{depolarization_plane(tensor):>8.4f}  {mode.irrep or '-':<6} {width:>6}"
+            f"  {row.frequency_cm1:>9.2f}  {row.irrep or '-':<8} {row.degeneracy:>3} "
+            f"{row.activity:>10.4f} {relative:>9.2f}  {depolarization}  {width:>7}"
         )
+    say("  g: partners, whose activities are added; rho: depolarization ratios of plane-polarised")
+    say("  and natural light, - where a mode is not Raman-active")
 
 
 @command.command("import")
@@ -113,7 +118,18 @@ def import_file(
 @_overwrite
 @click.option("--functional", default="b3lyp", show_default=True, help="Functional, or hf.")
 @click.option("--basis", default="6-311+g(d,p)", show_default=True, help="Basis set.")
+@click.option(
+    "--raman-basis", default="aug-cc-pvdz", show_default=True,
+    help="Basis set of the tensors, at the same geometry.",
+)
 @click.option("--charge", type=int, default=0, show_default=True, help="Charge.")
+@click.option(
+    "--grid", type=click.IntRange(0, 9), default=3, show_default=True, help="PySCF grid level."
+)
+@click.option(
+    "--analytic-hessian", is_flag=True,
+    help="Solve the CPKS equations instead of displacing atoms: faster where symmetry is low.",
+)
 @click.option("--scaling", type=float, help="Factor on the frequencies.  [default: as published]")
 def compute(file: Path, output: Path, name: str | None, overwrite: bool, **level: Any) -> None:
     """Compute the modes and Raman tensors of the molecule in FILE (.xyz) with PySCF.

@@ -157,8 +157,8 @@ def recipe_options(function: F) -> F:
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",
-                help="builtin, builtin:NAME, random:K, or a file (.fchk, phonopy YAML, stick "
-                "table, library); may be repeated.  [default: builtin]",
+                help="builtin (all molecules), builtin:NAME, crystals, random:K, or a file (.fchk, "
+                "phonopy YAML, stick table, library); may be repeated.  [default: builtin]",
             ),
             click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
             click.option(

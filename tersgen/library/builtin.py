@@ -1,41 +1,63 @@
-"""Built-in molecules: computed once with ``quantum.compute_species``, one JSON file each."""
+"""Built-in species, one JSON file each.
+
+Molecules are computed with ``tersgen library compute`` from ``examples/molecules``; crystals are
+made from published figures by ``examples/crystals.py``. docs/decisions/0013-library.md
+"""
 
 from functools import cache
 from importlib import resources
+from importlib.resources.abc import Traversable
 
 from ..errors import LibraryError
 from ..schema.library import Species
 from .sourcefile import make_source, one_line_errors, quote
 
 
-@cache
-def builtin_names() -> tuple[str, ...]:
-    """Return the names of the built-in molecules, in alphabetical order."""
-    folder = resources.files(__package__) / "data"
+_FOLDER = resources.files(__package__) / "data"
+_CRYSTALS = _FOLDER / "crystals"
+
+
+def _names(folder: Traversable) -> tuple[str, ...]:
     files = (entry.name for entry in folder.iterdir())
     return tuple(sorted(file.removesuffix(".json") for file in files if file.endswith(".json")))
 
 
 @cache
+def builtin_names() -> tuple[str, ...]:
+    """Return the names of the built-in molecules, in alphabetical order."""
+    return _names(_FOLDER)
+
+
+@cache
+def crystal_names() -> tuple[str, ...]:
+    """Return the names of the built-in crystals, in alphabetical order."""
+    return _names(_CRYSTALS)
+
+
+@cache
 def load_builtin(name: str) -> Species:
-    """Return a built-in molecule with all its vibrational modes and per-atom tensors.
+    """Return a built-in species.
+
+    A molecule has all its vibrational modes and per-atom tensors, a crystal its Raman bands.
 
     Parameters
     ----------
     name
-        One of ``builtin_names()``.
+        One of ``builtin_names()`` or ``crystal_names()``.
 
     Raises
     ------
     LibraryError
-        If there is no such molecule; the message lists those that there are.
+        If there is no such species; the message lists those that there are.
     """
     # The name is looked up in the list and never joined to a path unseen.
-    if name not in builtin_names():
+    if name not in builtin_names() + crystal_names():
         raise LibraryError(
-            f"expected a built-in molecule ({', '.join(builtin_names())}), got {quote(name)}"
+            f"expected a built-in molecule ({', '.join(builtin_names())}) or crystal "
+            f"({', '.join(crystal_names())}), got {quote(name)}"
         )
-    content = (resources.files(__package__) / "data" / f"{name}.json").read_bytes()
+    folder = _FOLDER if name in builtin_names() else _CRYSTALS
+    content = (folder / f"{name}.json").read_bytes()
     source = make_source(f"{name}.json", content)
     with one_line_errors(source):
         return Species.model_validate_json(source.text)

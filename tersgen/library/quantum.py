@@ -5,6 +5,7 @@ import io
 import logging
 import sys
 import tempfile
+import warnings
 from collections.abc import Iterator
 from importlib import metadata, util
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LibraryError, MissingExtraError
+from ..errors import LibraryError, MissingExtraError, TersWarning
 from ..schema.library import Atom, Provenance, Species
 from ..units import BOHR_ANGSTROM
 from .geometry import SYMBOLS, hill_formula, read_xyz
@@ -53,7 +54,8 @@ def compute_species(
     Returns
     -------
     Species
-        All vibrational modes in the molecule's standard frame, with per-atom tensors.
+        All vibrational modes in the molecule's standard frame, with per-atom tensors. Imaginary
+        modes are left out with a warning and counted in the note of the provenance.
 
     Raises
     ------
@@ -111,6 +113,13 @@ def _assemble(
     modes = normal_modes(square, masses, coordinates)
     shares = atom_tensors(modes.displacements, symmetrise(derivatives, group, 1))
     irreps = label_modes(modes.frequencies_cm1, modes.displacements, masses, group)
+    if modes.n_imaginary:
+        warnings.warn(
+            f"{name}: {modes.n_imaginary} imaginary mode{'s' if modes.n_imaginary > 1 else ''} "
+            "left out: the geometry is no minimum; start from one of lower symmetry",
+            TersWarning,
+            stacklevel=3,
+        )
     scaling, source = level.frequency_scaling()
     remarks = [
         provenance.note,

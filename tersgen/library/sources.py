@@ -7,7 +7,7 @@ from pathlib import Path
 from ..errors import ConfigError, LibraryError, TersWarning
 from ..schema.library import Library, Species
 from ..schema.recipe import Recipe
-from .builtin import builtin_names, load_builtin
+from .builtin import builtin_names, crystal_names, load_builtin
 from .importing import read_species
 from .nearfield import require_geometry
 from .random_classes import random_species
@@ -31,6 +31,8 @@ def _species(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Species]:
         kind, _, rest = source.partition(":")
         if source == "builtin":
             yield from (load_builtin(name) for name in builtin_names())
+        elif source == "crystals":
+            yield from (load_builtin(name) for name in crystal_names())
         elif kind == "builtin":
             yield load_builtin(rest)
         elif kind == "random":
@@ -41,7 +43,7 @@ def _species(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Species]:
             if not Path(source).exists():
                 raise LibraryError(
                     f"library source {source!r}: no such file; expected builtin, builtin:NAME, "
-                    "random:K or a file"
+                    "crystals, random:K or a file"
                 )
             yield from read_species(Path(source))
 

@@ -278,8 +278,8 @@ class Recipe(Frozen):
     generator: Literal[1] = field("version of the generator", "1", GENERATOR_VERSION)
     seed: int = field("seed of all random streams", "1", 0, ge=0, le=2**32 - 1)
     library: tuple[str, ...] | Library = field(
-        'sources of species: "builtin", "builtin:NAME", "random:K" or a file; '
-        "in a resolved recipe the species themselves",
+        'sources of species: "builtin" (all molecules), "builtin:NAME", "crystals", "random:K" or '
+        "a file; in a resolved recipe the species themselves",
         "1",
         ("builtin",),
     )

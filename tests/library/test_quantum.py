@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tersgen.errors import LibraryError, MissingExtraError
+from tersgen.errors import LibraryError, MissingExtraError, TersWarning
 from tersgen.kernels.tensor import activity, depolarization_plane
 from tersgen.library import quantum
 from tersgen.library.geometry import SYMBOLS, read_xyz
@@ -140,6 +140,26 @@ def test_point_groups_of_the_examples_agree_with_pyscf(path):
     listed = [(SYMBOLS[n], tuple(r)) for n, r in zip(numbers, at / 0.529177, strict=True)]
     names = {"D*h": "Dooh", "C*v": "Coov"}
     assert geom.detect_symm(listed)[0] == names.get(group.name, group.name)
+
+
+@pytest.mark.usefixtures("pyscf")
+def test_imaginary_modes_are_left_out_and_counted():
+    planar = "4\n\nN 0 0 0\nH 1 0 0\nH -0.5 0.8660254 0\nH -0.5 -0.8660254 0\n"
+    with pytest.warns(TersWarning, match="^ammonia: 1 imaginary mode left out: the geometry is no"):
+        species = compute_species(planar, "ammonia", TINY)
+    assert species.point_group == "D3h"
+    assert len(species.modes) == 5
+    assert "1 imaginary modes left out" in species.provenance.note
+
+
+@pytest.mark.usefixtures("pyscf")
+def test_the_response_on_a_coarser_grid_leaves_frequencies_as_they_are():
+    level = TINY.model_copy(update={"functional": "b3lyp"})
+    analytic = level.model_copy(update={"analytic_hessian": True})
+    one, other = (compute_species(WATER, "water", which) for which in (level, analytic))
+    assert "analytic Hessian, its response on grid level 1" in other.provenance.method
+    for expected, mode in zip(one.modes, other.modes, strict=True):
+        assert mode.frequency_cm1 == pytest.approx(expected.frequency_cm1, abs=1.0)
 
 
 @pytest.mark.usefixtures("pyscf")
