@@ -48,7 +48,13 @@ def list_species(as_json: bool) -> None:
 @json_option
 def show(source: str, picture: Path | None, as_json: bool) -> None:
     """Print the modes of SOURCE: a built-in name, a file, or any other --library of build."""
-    for one in _load(source):
+    species = _load(source)
+    if picture is not None and len(species) > 1:
+        raise click.BadParameter(
+            f"expected one species to draw, got the {len(species)} of {source}; name one of them",
+            param_hint="--plot",
+        )
+    for one in species:
         if as_json:
             say_json(one.model_dump(mode="json"))
         else:

@@ -270,7 +270,11 @@ def _analytic_hessian(solution: Any, report: Report) -> Floats:
             hessian.base = solution
 
     hessian.solve_mo1 = solve_on_coarse_grid
-    return np.asarray(hessian.kernel(), np.float64)
+    try:
+        return np.asarray(hessian.kernel(), np.float64)
+    finally:
+        # Objects in a circle are freed late, and PySCF's hold temporary files.
+        del hessian.solve_mo1
 
 
 def _optimise(molecule: Any, level: Level, report: Report) -> Floats:
@@ -290,8 +294,9 @@ def _optimise(molecule: Any, level: Level, report: Report) -> Floats:
         with _quiet_geometric() as settings:
             converged, optimised = geometric_solver.kernel(
                 solver, callback=on_step, logIni=settings, maxsteps=100,
-                convergence_energy=1e-8, convergence_grms=1e-5, convergence_gmax=2e-5,
-                convergence_drms=1e-4, convergence_dmax=2e-4,
+                # The grid's noise in a gradient is some 2e-5: tighter limits go round in circles.
+                convergence_energy=1e-7, convergence_grms=3e-5, convergence_gmax=6e-5,
+                convergence_drms=3e-4, convergence_dmax=6e-4,
             )  # fmt: skip
     except RuntimeError as error:
         raise LibraryError(f"expected a converged energy, got: {error}") from error

@@ -107,8 +107,24 @@ def test_builtin_library_can_be_listed_and_shown(good):
     names = [row["name"] for row in json.loads(good("library", "list", "--json"))]
     assert {"water", "carbon_dioxide", "methane", "benzene", "pyridine", "thiophenol"} <= set(names)
     assert "benzene" in good("library", "list")
-    assert "depol." in good("library", "show", "benzene")
+    assert {"silicon", "calcite", "quartz", "anatase", "graphite"} <= set(names)
     assert json.loads(good("library", "show", "water", "--json"))["formula"] == "H2O"
+
+
+def test_show_prints_the_table_of_a_spectroscopist(good, bad, tmp_path):
+    table = good("library", "show", "benzene").splitlines()
+    (head,) = [line for line in table if line.startswith("  frequency")]
+    assert head.split() == ["frequency", "irrep", "g", "activity", "relative", "rho_p", "rho_n", "width"]
+    rows = [line.split() for line in table if line.lstrip()[:1].isdigit()]
+    assert len(rows) == 20  # of 30 modes, ten pairs
+    (breathing,) = [row for row in rows if row[1] == "A1g" and float(row[0]) < 1500]
+    assert breathing[2] == "1" and 0 < float(breathing[5]) < 0.1
+    assert ["E2g", "2", "0.7500", "0.8571"] in [[*row[1:3], *row[5:7]] for row in rows]
+    assert all(row[5:7] == ["-", "-"] for row in rows if row[1].endswith("u"))
+    good("library", "show", "silicon", "--plot", "silicon.svg", cwd=tmp_path)
+    assert (tmp_path / "silicon.svg").stat().st_size > 1000
+    message = "expected one species to draw, got the 5 of crystals"
+    assert message in bad("library", "show", "crystals", "--plot", "x.png", code=2, cwd=tmp_path)
 
 
 def test_config_show_prints_a_recipe_that_build_takes(good, tmp_path):
@@ -142,7 +158,7 @@ def test_schema_export_and_show(good, bad, tmp_path):
         (["--seed", "-1"], 2, "seed"),
         (["--chunk-rows", "100"], 2, "chunk rows: expected a power of two, got 100; try 64"),
         (["--library", "random:0"], 1, "expected random:K with K from 1"),
-        (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME"),
+        (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME, crystals"),
         (["--library", "builtin:unobtainium"], 1, "unobtainium"),
         (["--config", "none.toml"], 1, "cannot be read: No such file"),
         (["--set", "grid.stop_cm1=110"], 1, "expected a Raman-active mode between 100 and 110"),

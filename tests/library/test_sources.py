@@ -1,7 +1,10 @@
+import warnings
+
 import pytest
 
 import tersgen
 from tersgen.errors import ConfigError, LibraryError, TersWarning
+from tersgen.library.builtin import builtin_names
 
 
 def sticks(path, *positions):
@@ -38,6 +41,24 @@ def test_modes_outside_the_grid_are_counted(tmp_path):
     with pytest.warns(TersWarning, match="^2 Raman-active modes of the library outside the grid"):
         recipe = tersgen.resolve(tersgen.Recipe(library=(table,)))
     assert recipe.fields.n_modes == 1
+
+
+def test_a_mode_outside_the_grid_that_hardly_scatters_is_no_news(tmp_path):
+    (tmp_path / "ring.csv").write_text("92,0.9,20\n1000,60,20\n3000,40,20\n")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recipe = tersgen.resolve(tersgen.Recipe(library=(str(tmp_path / "ring.csv"),)))
+    assert recipe.fields.n_modes == 2
+    (tmp_path / "ring.csv").write_text("92,1.1,20\n1000,60,20\n3000,40,20\n")
+    with pytest.warns(TersWarning, match="^1 Raman-active mode of the library outside the grid"):
+        tersgen.resolve(tersgen.Recipe(library=(str(tmp_path / "ring.csv"),)))
+
+
+def test_the_default_library_needs_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        recipe = tersgen.resolve(tersgen.Recipe())
+    assert tuple(one.name for one in recipe.library.species) == builtin_names()
 
 
 def test_bands_narrower_than_the_grid_are_told(tmp_path):

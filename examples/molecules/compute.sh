@@ -1,0 +1,26 @@
+#!/bin/sh
+# Compute the built-in molecules again: sh compute.sh FOLDER, from this folder; hours on one core.
+# One level of theory for the tensors, B3LYP/aug-cc-pVDZ, and for the geometry and Hessian of
+# molecules of up to six heavy atoms, B3LYP/6-311+G(d,p); larger ones have B3LYP/6-31G(d) there.
+set -e
+out=${1:?expected a folder for the library files}
+mkdir -p "$out"
+
+compute() {
+    name=$1
+    shift
+    test -e "$out/$name.json" || tersgen library compute "$name.xyz" -o "$out/$name.json" "$@"
+}
+
+for name in acetonitrile acetylene ammonia benzene carbon_dioxide carbon_monoxide ethylene \
+    formaldehyde methane methanol pyridine water; do
+    compute $name
+done
+for name in formic_acid hydrogen_cyanide methanethiol; do
+    compute $name --analytic-hessian
+done
+compute thiophenol --basis '6-31g(d)'
+for name in 4-aminothiophenol 4-mercaptopyridine 4-nitrothiophenol adenine cytosine furan \
+    naphthalene pyrazine pyrrole thiophene thymine; do
+    compute $name --basis '6-31g(d)' --analytic-hessian
+done
