@@ -81,9 +81,9 @@ CRYSTALS = {
             Band(1086, "A1g", VERY_STRONG),
         ],
         "symmetries and positions, rounded (published ones differ by up to 3 cm^-1): S. P. S. "
-        "Porto, J. A. Giordmaine and T. C. Damen, Phys. Rev. 147, 608 (1966); the weak Eg band near "
-        f"1435 cm^-1 and all widths left out; {STRENGTHS}; the free ratios zz/xx of A1g and yz/xx "
-        "of Eg taken as 1",
+        "Porto, J. A. Giordmaine and T. C. Damen, Phys. Rev. 147, 608 (1966); the weak Eg band "
+        f"near 1435 cm^-1 and all widths left out; {STRENGTHS}; the free ratios zz/xx of A1g "
+        "and yz/xx of Eg taken as 1",
     ),
     "anatase": (
         "TiO2",
@@ -155,9 +155,9 @@ def make_quartz(folder: Path) -> Species:
     note = (
         "positions of A1 and of E, transverse: J. F. Scott and S. P. S. Porto, Phys. Rev. 161, 903 "
         "(1967); tensors (symmetrised), widths and irreps: computed, the example a-SiO2 of "
-        "Phonopy-Spectroscopy (MIT licence, in data/crystals/NOTICE), J. M. Skelton et al., Phys. Chem. "
-        "Chem. Phys. 19, 12452 (2017), whose own positions lie up to 20 cm^-1 off; longitudinal "
-        "modes left out; activities per cell, Angstrom^4/amu"
+        "Phonopy-Spectroscopy (MIT licence, in data/crystals/NOTICE), J. M. Skelton et al., Phys. "
+        "Chem. Chem. Phys. 19, 12452 (2017), whose own positions lie up to 20 cm^-1 off; "
+        "longitudinal modes left out; activities per cell, Angstrom^4/amu"
     )
     origin = computed.provenance
     return Species(

@@ -13,7 +13,7 @@ compute() {
 }
 
 for name in acetonitrile acetylene ammonia benzene carbon_dioxide carbon_monoxide ethylene \
-    formaldehyde methane methanol pyridine water; do
+    formaldehyde hydrogen_sulfide methane methanol nitrogen pyridine water; do
     compute $name
 done
 for name in formic_acid hydrogen_cyanide methanethiol; do

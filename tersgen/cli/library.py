@@ -125,7 +125,9 @@ def import_file(
 @click.option("--functional", default="b3lyp", show_default=True, help="Functional, or hf.")
 @click.option("--basis", default="6-311+g(d,p)", show_default=True, help="Basis set.")
 @click.option(
-    "--raman-basis", default="aug-cc-pvdz", show_default=True,
+    "--raman-basis",
+    default="aug-cc-pvdz",
+    show_default=True,
     help="Basis set of the tensors, at the same geometry.",
 )
 @click.option("--charge", type=int, default=0, show_default=True, help="Charge.")
@@ -133,7 +135,8 @@ def import_file(
     "--grid", type=click.IntRange(0, 9), default=3, show_default=True, help="PySCF grid level."
 )
 @click.option(
-    "--analytic-hessian", is_flag=True,
+    "--analytic-hessian",
+    is_flag=True,
     help="Solve the CPKS equations instead of displacing atoms: faster where symmetry is low.",
 )
 @click.option("--scaling", type=float, help="Factor on the frequencies.  [default: as published]")

@@ -12,7 +12,6 @@ from ..errors import LibraryError
 from ..schema.library import Species
 from .sourcefile import make_source, one_line_errors, quote
 
-
 _FOLDER = resources.files(__package__) / "data"
 _CRYSTALS = _FOLDER / "crystals"
 

@@ -81,12 +81,14 @@ def polarizability_derivatives(
     return out
 
 
-def _linear_answer(direction: Floats, answers: list[tuple[Floats, Floats]]) -> Floats | float:
+def _linear_answer(direction: Floats, answers: list[tuple[Floats, Floats]]) -> Floats:
     """Return what the answers to other fields say, to first order, of the one to this field."""
     if not answers:
-        return 0.0
-    weights = np.linalg.lstsq(np.array([field for field, _ in answers]).T, direction)[0]
-    return sum(weight * change for weight, (_, change) in zip(weights, answers, strict=True))
+        return np.zeros(())
+    fields = np.array([field for field, _ in answers])
+    weights = np.linalg.lstsq(fields.T, direction, rcond=None)[0]
+    total: Floats = np.tensordot(weights, np.array([change for _, change in answers]), 1)
+    return total
 
 
 def _gradient_in_field(solution: Any, electric: Floats, guess: Floats) -> tuple[Floats, Floats]:
