@@ -95,7 +95,7 @@ def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
 
 
 def draw_species(species: "Species", output: Path) -> None:
-    """Draw the Raman activities of a species as sticks, and broadened to their widths.
+    """Draw the Raman activities of a species' bands as sticks, and broadened to their widths.
 
     Raises
     ------
@@ -103,11 +103,12 @@ def draw_species(species: "Species", output: Path) -> None:
         If the picture cannot be written.
     """
     from ..kernels.lineshape import GAUSSIAN, add_sticks
-    from ..library.selection import mode_activity
+    from ..library.selection import bands
 
-    positions = np.array([mode.frequency_cm1 for mode in species.modes])
-    activities = np.array([mode_activity(mode) for mode in species.modes])
-    widths = np.array([mode.fwhm_cm1 or _FWHM_CM1 for mode in species.modes])
+    rows = bands(species)
+    positions = np.array([band.frequency_cm1 for band in rows])
+    activities = np.array([band.activity for band in rows])
+    widths = np.array([band.fwhm_cm1 or _FWHM_CM1 for band in rows])
     last = 1.1 * float(positions.max())
     line = np.zeros(4096, np.float32)
     add_sticks(line, 0.0, last / 4095, positions, activities, widths, GAUSSIAN, 0.0)
@@ -118,6 +119,6 @@ def draw_species(species: "Species", output: Path) -> None:
     axes.set_xlabel("Raman shift / cm$^{-1}$")
     axes.set_ylabel("Raman activity / \u00c5$^4$ amu$^{-1}$")
     axes.set_xlim(0, last)
-    own = "own widths" if any(mode.fwhm_cm1 for mode in species.modes) else "FWHM 15 cm$^{-1}$"
+    own = "own widths" if any(band.fwhm_cm1 for band in rows) else "FWHM 15 cm$^{-1}$"
     axes.set_title(f"{species.name} ({own})", fontsize="medium")
     save(figure, output)
