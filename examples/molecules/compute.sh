@@ -3,6 +3,9 @@
 # One level of theory for the tensors, B3LYP/aug-cc-pVDZ, and for the geometry and Hessian of
 # molecules of up to six heavy atoms, B3LYP/6-311+G(d,p); larger ones have B3LYP/6-31G(d) there.
 set -e
+# glibc gives large arrays back to the system at once, to be cleared and mapped again: a quarter of
+# the time of these computations.
+export MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=8589934592
 out=${1:?expected a folder for the library files}
 mkdir -p "$out"
 

@@ -41,7 +41,10 @@ FUNDAMENTALS = {
     "methane": {"T2": [1306, 3019], "E": [1534], "A1": [2917]},
     "ammonia": {"A1": [950, 3337], "E": [1627, 3444]},
     "acetylene": {"Pig": [612], "Piu": [730], "Sigma+g": [1974, 3374], "Sigma+u": [3289]},
+    # Diatomics: K. P. Huber and G. Herzberg, Constants of Diatomic Molecules (1979).
     "carbon_monoxide": {"Sigma+": [2143]},
+    "nitrogen": {"Sigma+g": [2330]},
+    "hydrogen_sulfide": {"A1": [1183, 2615], "B2": [2626]},
     "hydrogen_cyanide": {"Pi": [712], "Sigma+": [2097, 3311]},
     "formaldehyde": {"A1": [1500, 1746, 2783], "B1": [1167], "B2": [1249, 2843]},
     "acetonitrile": {"A1": [920, 1385, 2267, 2954], "E": [362, 1041, 1448, 3009]},
