@@ -1,7 +1,7 @@
 #!/bin/sh
 # Compute the built-in molecules again: sh compute.sh FOLDER, from this folder; hours on one core.
-# One level of theory for the tensors, B3LYP/aug-cc-pVDZ, and for the geometry and Hessian of
-# molecules of up to six heavy atoms, B3LYP/6-311+G(d,p); larger ones have B3LYP/6-31G(d) there.
+# One level of theory for the tensors, B3LYP/aug-cc-pVDZ. Geometry and Hessian: B3LYP/6-311+G(d,p)
+# for small molecules, benzene and pyridine, B3LYP/6-31G(d) for the other rings.
 set -e
 # glibc gives large arrays back to the system at once, to be cleared and mapped again: a quarter of
 # the time of these computations.
