@@ -43,6 +43,11 @@ class DataConfig(Frozen):
         gt=0,
         le=2**53,
     )
+    init: str | None = field(
+        "run, or checkpoint, whose weights the training begins with; heads by names of classes",
+        "1",
+        None,
+    )
     digest: str | None = field("digest of the dataset, or of the recipe", "1", None)
     version: str | None = field("version of the dataset", "1", None)
 

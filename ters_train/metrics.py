@@ -41,6 +41,12 @@ class Scores(Frozen):
         "C_ij: samples of class i predicted as j, Eq. (9.4)", "row"
     )
 
+    @property
+    def macro_f1_present(self) -> float:
+        """Mean of F1 over the classes that have samples; 0 without any."""
+        present = [f1 for f1, n in zip(self.f1, self.support, strict=True) if n]
+        return sum(present) / max(1, len(present))
+
     def confusions(self, limit: int = 10) -> tuple[tuple[int, int, int], ...]:
         """Return the most frequent confusions (true class, predicted class, samples), most first.
 

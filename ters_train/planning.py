@@ -14,7 +14,7 @@ from tersgen.sampling.labels import class_thresholds
 from tersgen.schema.digest import model_digest
 from tersgen.schema.loading import validate
 
-from .config import INPUT_FIELDS, DataConfig, Input, RunConfig
+from .config import INPUT_FIELDS, DataConfig, Input, OrderConfig, RunConfig
 from .data.rows import rows_of_part
 
 MODELS: dict[str, Input] = {"cnn": "spectrum", "vit": "map", "cnn+vit": "both"}
@@ -55,7 +55,7 @@ def open_data(data: DataConfig) -> Dataset:
 def identity(dataset: Dataset) -> tuple[str, str | None]:
     """Return the digest of a dataset, or of its recipe if it is generated, and its version."""
     if dataset.manifest is None:
-        return model_digest(dataset.recipe), None
+        return model_digest(dataset.basis), None
     return dataset.manifest.digest, dataset.manifest.version
 
 
@@ -199,5 +199,8 @@ def make_config(
     for name, value in own.items():
         inside = shapes.get(name)
         shapes[name] = {**inside, **value} if isinstance(inside, dict) else value
+    rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
+    if rows < OrderConfig().batch_size:
+        table["order"] = {"batch_size": rows, **table.get("order", {})}
     known = data.model_copy(update={"digest": digest, "version": version})
     return validate(RunConfig, {**table, "data": known.model_dump(), "model": shapes}, "run")

@@ -13,6 +13,10 @@ class LibraryError(TersError, ValueError):
     """A source of vibrational modes cannot be used."""
 
 
+class MeasurementError(TersError, ValueError):
+    """A measured spectrum, or the file of one, is not what was expected."""
+
+
 class MissingExtraError(TersError, ImportError):
     """An optional dependency is needed and not installed."""
 
@@ -35,6 +39,10 @@ class ClusterError(TersError, RuntimeError):
 
 class DatasetError(TersError, OSError):
     """A dataset cannot be opened."""
+
+
+class NotSyntheticError(DatasetError, ValueError):
+    """A dataset was measured: no recipe makes its rows."""
 
 
 class IncompleteDatasetError(DatasetError):

@@ -16,6 +16,9 @@ HARTREE_CM1 = 219474.63136320
 THZ_CM1 = 33.35640951981521
 """One terahertz over c, in cm^-1 (exact)."""
 
+EV_CM1 = 8065.543937349212
+"""One electron volt over hc, in cm^-1 (exact)."""
+
 SECOND_RADIATION_CM_K = 1.438776877
 """Second radiation constant hc/k in cm K."""
 

@@ -49,6 +49,7 @@ def command(
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
     from ..engine.evaluate import evaluate, every_row
+    from ..engine.initial import labels_by_name
     from ..engine.optimiser import Precision
     from ..engine.ranks import joined
     from ..engine.results import make_report, write_results
@@ -65,6 +66,7 @@ def command(
         )
         dataset = open_data(place)
         check_fits(trained, dataset)
+        labels = labels_by_name(trained.state, dataset)
         order = validate(
             OrderConfig,
             {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
@@ -80,7 +82,7 @@ def command(
         )
         loss = Loss(config.loss.model_copy(update={"class_weights": False})).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
-        scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks)
+        scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks, labels)
     if not ranks.is_first:
         return
     tell_repaired(stream.n_repaired, data)
@@ -88,7 +90,8 @@ def command(
     home = run if not (run / "state.json").exists() else run.parent.parent
     folder = out or home / f"evaluation-{part}"
     facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
-    report = make_report(home.name, config, dataset, scores, part, read_log(home), facts)
+    classes = trained.state.classes
+    report = make_report(home.name, config, dataset, scores, part, read_log(home), facts, classes)
     write_results(folder, report)
     if as_json:
         text = {
@@ -105,10 +108,14 @@ def command(
         return
     if digest != config.data.digest:
         click.echo("Note: this is not the dataset that the model was trained on", err=True)
-    click.echo(
+    line = (
         f"{scores.n_samples} samples of {part}: accuracy {scores.accuracy:.4f}, "
         f"macro-F1 {scores.macro_f1:.4f}"
     )
+    if scores.n_absent:
+        n_present = len(classes) - scores.n_absent
+        line += f" ({scores.macro_f1_present:.4f} over the {n_present} classes that occur)"
+    click.echo(line)
     for line in scores.describe_confusions(trained.state.classes, 5):
         click.echo(f"  {line}")
     click.echo(f"results: {folder}")

@@ -31,6 +31,7 @@ from .stopping import stoppable
 @click.option("--model", type=click.Choice(["cnn", "vit", "cnn+vit"]), help="[default: cnn]")
 @click.option("--out", type=FILE, help="Folder for checkpoints, log and report.")
 @click.option("--resume", type=FILE, help="Folder of a run to go on with.")
+@click.option("--init", type=FILE, help="Run whose weights to begin with: fine-tuning.")
 @click.option("--split", help="Split of the dataset.  [default: default]")
 @click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]")
 @click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes.")
@@ -65,6 +66,7 @@ def command(
     model: str | None,
     out: Path | None,
     resume: Path | None,
+    init: Path | None,
     split: str | None,
     settings: tuple[str, ...],
     config: Path | None,
@@ -98,7 +100,7 @@ def command(
     }
     wanted = settings_from(config, settings, {names[key]: value for key, value in options.items()})
     if resume is not None:
-        given = [data, recipe, n_samples, kind, model, out, split, config, *settings]
+        given = [data, recipe, n_samples, kind, model, out, init, split, config, *settings]
         changed = [key for key in options if options[key] is not None]
         if any(one is not None for one in given) or {*changed} - {"threads", "on_damage"}:
             raise click.UsageError(
@@ -118,7 +120,7 @@ def command(
     if data is not None and n_samples is not None:
         raise click.UsageError("--n: a dataset has its rows; expected it with --recipe only")
     run = _begun(
-        data or recipe or Path(), recipe is not None, n_samples, kind, model, split, wanted
+        data or recipe or Path(), recipe is not None, n_samples, kind, model, split, init, wanted
     )
     _go(out or Path("run"), run, device, quiet, dry_run, take_over, resume=False)
 
@@ -139,6 +141,7 @@ def _begun(
     kind: Any,
     model: str | None,
     split: str | None,
+    init: Path | None,
     wanted: dict[str, Any],
 ) -> Any:
     """Return the configuration of a new run."""
@@ -150,14 +153,31 @@ def _begun(
     if is_recipe and not path.is_file():
         raise ConfigError(f"{path}: expected a recipe file, found none")
     own = wanted.pop("data", {})
+    start = None if init is None else _start(init, model)
+    if start is not None:
+        model, wanted["model"] = start.model, {**start.settings, **wanted.get("model", {})}
     kind = kind or own.get("input")
     if model is None:
         model = next((name for name, fed in MODELS.items() if fed == kind), "cnn")
     given = {"input": kind or MODELS[model], "n_samples": n_samples, "split": split}
+    given["init"] = str(init.absolute()) if init is not None else None
     place = path.parent.resolve() / path.name
     chosen = {key: value for key, value in given.items() if value is not None}
     data = validate(DataConfig, {**own, "path": str(place), **chosen}, "run")
-    return make_config(open_data(data), data, model, wanted)
+    dataset = open_data(data)
+    if start is not None:
+        start.check(dataset)
+    return make_config(dataset, data, model, wanted)
+
+
+def _start(init: Path, model: str | None) -> Any:
+    """Return what a run that begins with the weights of another takes from it."""
+    from ..engine.initial import Start
+
+    start = Start.of(init)
+    if model not in (None, start.model):
+        raise click.UsageError(f"--model: expected {start.model}, that of --init, got {model}")
+    return start
 
 
 def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:

@@ -45,10 +45,12 @@ def evaluate(
     loss: Loss,
     precision: Precision,
     ranks: Ranks,
+    labels: torch.Tensor | None = None,
 ) -> Scores:
     """Return the scores of a model over all batches of all processes.
 
-    All processes must call it; a process may have fewer batches than others, or none.
+    All processes must call it; a process may have fewer batches than others, or none. ``labels``
+    has the model's label of each class of the dataset, shape (K,), where these are others.
     """
     from ..counting import Classification  # takes seconds to import; training begins before
 
@@ -58,6 +60,8 @@ def evaluate(
         for batch in moved(batches, ranks.device):
             if not len(batch["label"]):
                 continue  # the last batch may be too short for all processes to have a share
+            if labels is not None:
+                batch["label"] = labels.to(ranks.device)[batch["label"].long()]
             with precision.autocast():
                 outputs = model(transforms.prepared(batch))
             metric.update(outputs["logits"].float(), batch["label"], loss(outputs, batch)["loss"])

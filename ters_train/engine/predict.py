@@ -8,8 +8,10 @@ import numpy as np
 import torch
 
 from tersgen.errors import ConfigError
+from tersgen.measured.reading import read_spectrum
+from tersgen.measured.resample import extrapolated, resample
+from tersgen.measured.spectrum import Spectrum
 
-from ..measured import Spectrum, extrapolated, read_spectrum, resample
 from .trained import Trained
 
 
@@ -49,8 +51,10 @@ def predict(
 
     Raises
     ------
+    MeasurementError
+        If a file is no spectrum, or does not cover the axis.
     ConfigError
-        If a file is no spectrum, or does not cover the axis, or the model sees maps.
+        If the model sees maps.
     """
     config = trained.state.config
     if config.data.input != "spectrum":

@@ -7,7 +7,6 @@ from typing import Any
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import OutputError
-from tersgen.schema.recipe import GENERATOR_VERSION
 
 from ..config import RunConfig
 from ..metrics import Scores
@@ -26,25 +25,30 @@ def make_report(
     part: str,
     log: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
+    classes: Sequence[str] | None = None,
 ) -> Report:
-    """Return what page and card tell of a model that was scored on a part of a dataset."""
+    """Return what page and card tell of a model that was scored on a part of a dataset.
+
+    ``classes`` are those of the model, where they are others than the dataset's.
+    """
     digest, version = identity(dataset)
-    recipe = dataset.recipe
+    grid = dataset.basis.grid
     return Report(
         name=name,
         config=config.model_dump(mode="json"),
-        classes=dataset.classes,
+        classes=dataset.classes if classes is None else classes,
         scores=scores.model_dump(mode="json"),
         part=part,
         log=log,
         digest=digest,
         version=version,
         recipe={
-            "species": len(recipe.species),
-            "Raman shift / cm^-1": f"{recipe.grid.start_cm1:g} to {recipe.grid.stop_cm1:g}",
-            "points": recipe.grid.n_points,
-            "seed": recipe.seed,
-            "generator": GENERATOR_VERSION,
+            "samples": dataset.kind,
+            "classes": len(dataset.classes),
+            "Raman shift / cm^-1": f"{grid.start_cm1:g} to {grid.stop_cm1:g}",
+            "points": grid.n_points,
+            "seed": dataset.basis.seed,
+            "generator": dataset.basis.generator or "none",
         },
         facts=facts,
     )

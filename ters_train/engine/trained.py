@@ -70,19 +70,9 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     Raises
     ------
     ConfigError
-        If its species, or the shape, axis or range of its inputs, are not those trained on.
+        If the shape, axis or range of its inputs are not those trained on.
     """
     state = trained.state
-    found = dataset.classes
-    if found != state.classes:
-        pairs = zip(state.classes, found, strict=False)
-        first = next(
-            (k for k, (a, b) in enumerate(pairs) if a != b), min(len(found), len(state.classes))
-        )
-        raise ConfigError(
-            f"{dataset.path}: expected the {len(state.classes)} species trained on, in that order, "
-            f"got {len(found)}, the first other one at {first}; a model scores only its own classes"
-        )
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
             got = dataset[name].shape[1:] if name in dataset else "none"

@@ -17,6 +17,7 @@ from ..errors import NotFiniteError, OutOfMemoryError
 from ..losses import Loss
 from ..models.build import build_model
 from .checkpoint import Checkpoint, optimiser_tensors, set_optimiser
+from .initial import begin_with
 from .optimiser import Average, Precision, learning_rate, make_optimiser
 from .ranks import Ranks
 
@@ -32,7 +33,7 @@ def _seed_of(seed: int, step: int, part: int, rank: int) -> int:
 
 def input_range(dataset: Dataset) -> float:
     """Return the lower end of the range of a dataset's spectra and maps: 0 or -1."""
-    return -1.0 if dataset.recipe.fields.scale == "symmetric" else 0.0
+    return -1.0 if dataset.basis.scale == "symmetric" else 0.0
 
 
 def make_transforms(config: RunConfig, low: float) -> Transforms:
@@ -94,6 +95,18 @@ class Trainer:
         if ranks.world_size > 1:
             self._forward = DistributedDataParallel(self._forward)
         self._unseen: tuple[int, Tensor, Batch] | None = None
+
+    def begin_with(self, path: str, classes: tuple[str, ...]) -> None:
+        """Take the weights of another run, by the names of classes.
+
+        Raises
+        ------
+        DatasetError, ConfigError
+            If it has none, or those of another model.
+        """
+        begin_with(self.model, path, classes)
+        if self.average is not None:
+            self.average = Average(self.model, self.config.engine.ema)
 
     def train(self, batches: Sequence[Batch], epoch: int) -> dict[str, Tensor]:
         """Take one step on some batches, whose gradients are averaged.

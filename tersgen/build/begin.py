@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from ..dataset.documents import COPIES, RECIPE_COPY, load_head, load_lock, load_recipe_of
+from ..dataset.documents import COPIES, RECIPE_COPY, load_basis, load_head, load_lock
 from ..dataset.versions import newest_version, version_ids
 from ..errors import OutputError
 from ..schema.compare import compare_recipes, compare_tables
@@ -37,7 +37,7 @@ def differences(home: Home, lock: Lock, plan: Plan) -> list[str]:
     tables = [one.model_dump(mode="json", include=_PLANNED) for one in (lock, wanted)]
     found = compare_tables(*tables)
     if lock.recipe_digest != wanted.recipe_digest:
-        recipe = load_recipe_of(home, lock.recipe_digest)
+        recipe = load_basis(home, lock.recipe_digest)
         found += [one for one in compare_recipes(recipe, plan.recipe) if one.field != "seed"]
     return [str(one) for one in found]
 

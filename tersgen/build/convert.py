@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from ..dataset.documents import checked_layout, load_recipe_of
+from ..dataset.documents import checked_layout, load_basis
 from ..dataset.parts import load_parts, store_split
 from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError
@@ -45,7 +45,7 @@ def convert(
     path, reference = split_reference(path)
     home = locate(path)
     manifest = find_version(home, reference)
-    recipe = load_recipe_of(home, manifest.recipe_digest)
+    recipe = load_basis(home, manifest.recipe_digest)
     layout = checked_layout(home.path, manifest, recipe)
     store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
     reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)

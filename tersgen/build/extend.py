@@ -77,8 +77,6 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
             f"{path}@{reference}: versions do not change; extend {path}, the newest one"
         )
     manifest = find_version(home, None)
-    if manifest.kind != "synthetic":
-        raise ConfigError(f"{path}: expected a synthetic dataset, got a {manifest.kind} one")
     recipe = load_recipe_of(home, manifest.recipe_digest)
     layout = checked_layout(home.path, manifest, recipe)
     total = n_total if n_total is not None else manifest.n_samples + (n_more or 0)

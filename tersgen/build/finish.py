@@ -6,6 +6,7 @@ from typing import NamedTuple
 from ..dataset.versions import now
 from ..errors import DamagedDataError
 from ..schema.manifest import FileFacts, Manifest, ShardRecord
+from ..schema.measured import Measured
 from ..schema.split import Split
 from ..store.digest import combine, dataset_digest
 from ..store.files import Check
@@ -69,6 +70,7 @@ def make_manifest(
         parent=origin.parent.version if origin.parent else None,
         change=origin.change,
         created=now(),
+        kind="measured" if isinstance(plan.recipe, Measured) else "synthetic",
         format=plan.format,
         digest=digest,
         recipe_digest=lock.recipe_digest,

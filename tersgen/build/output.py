@@ -33,6 +33,7 @@ _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *(EVENTS, RANGES),
     *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "shards"),
+    *("structure", "fractions", "clean", "raw", "source"),
 }
 
 

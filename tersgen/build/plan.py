@@ -6,15 +6,15 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError, NotSyntheticError, OutputError
 from ..sampling.block import Generator
 from ..sampling.cpus import available_cpus
 from ..schema.base import Frozen, field
 from ..schema.digest import model_digest
-from ..schema.fields import FieldSpec, field_table
-from ..schema.library import Library
+from ..schema.fields import Basis, FieldSpec, field_table
 from ..schema.manifest import LARGEST_N, Format, Lock
-from ..schema.recipe import GENERATOR_VERSION, Recipe
+from ..schema.measured import Measured
+from ..schema.recipe import Recipe
 from ..store.home import Home, make_store
 from ..store.interface import Store
 from ..store.layout import Layout, choose_layout
@@ -31,10 +31,26 @@ SHARDS_IN_FLIGHT = 3
 class Plan(NamedTuple):
     """What a build makes; nothing in it changes a value but the recipe."""
 
-    recipe: Recipe
+    recipe: Basis
     n_samples: int
     layout: Layout
     format: Format
+
+    @property
+    def synthetic(self) -> Recipe:
+        """The recipe, where rows are to be made from it.
+
+        Raises
+        ------
+        NotSyntheticError
+            If they were measured.
+        """
+        if isinstance(self.recipe, Measured):
+            raise NotSyntheticError(
+                "expected a recipe to make rows from, got measured rows; read them from their "
+                "files again: tersgen ingest"
+            )
+        return self.recipe
 
     @property
     def table(self) -> tuple[FieldSpec, ...]:
@@ -44,7 +60,7 @@ class Plan(NamedTuple):
     @property
     def classes(self) -> tuple[str, ...]:
         """Species names in label order."""
-        return tuple(one.name for one in self.recipe.species)
+        return self.recipe.class_names
 
     @property
     def row_bytes(self) -> int:
@@ -62,12 +78,11 @@ class Plan(NamedTuple):
 
     def lock(self) -> Lock:
         """Return the lock file of the build."""
-        library = self.recipe.library
         return Lock.sealed(
             format=self.format,
             recipe_digest=model_digest(self.recipe),
-            library_digest=model_digest(library) if isinstance(library, Library) else "",
-            generator=GENERATOR_VERSION,
+            library_digest=self.recipe.library_digest,
+            generator=self.recipe.generator,
             seed=self.recipe.seed,
             n_samples=self.n_samples,
             chunk_rows=self.layout.chunk_rows,
@@ -82,7 +97,8 @@ class Plan(NamedTuple):
     def maker(self, store: Store, rows: RowMaker | None = None) -> ChunkMaker:
         """Return what makes and encodes runs of rows; they are generated unless given."""
         table = self.table
-        rows = rows or GeneratedRuns(Generator(self.recipe), unit_rows(table, self.layout))
+        if rows is None:
+            rows = GeneratedRuns(Generator(self.synthetic), unit_rows(table, self.layout))
         return ChunkMaker(rows, store, table, self.layout, len(self.classes))
 
 
@@ -104,13 +120,13 @@ class Estimate(Frozen):
 
 
 def make_plan(
-    recipe: Recipe,
+    recipe: Basis,
     n_samples: int,
     format: Format = "zarr",
     chunk_rows: int | None = None,
     shard_rows: int | None = None,
 ) -> Plan:
-    """Return the plan of a build of ``n_samples`` rows of a resolved recipe.
+    """Return the plan of a build of ``n_samples`` rows of a resolved recipe, or of measured rows.
 
     Raises
     ------

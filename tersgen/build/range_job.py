@@ -5,7 +5,14 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..dataset.documents import COPIES, RECIPE_COPY, checked_layout, load_lock, load_recipe_of
+from ..dataset.documents import (
+    COPIES,
+    RECIPE_COPY,
+    checked_layout,
+    load_basis,
+    load_lock,
+    load_recipe_of,
+)
 from ..dataset.versions import command_to_finish, locate, split_reference
 from ..errors import BusyError, ConfigError, DatasetError, LostLockError, OutputError
 from ..sampling.cpus import available_cpus
@@ -80,7 +87,7 @@ def _begin_together(home: Home, plan: Plan) -> None:
         for name in (RECIPE, RECIPE_COPY):
             _write_first(home.folder / name, text)
             try:
-                load_recipe_of(home, digest, name)
+                load_basis(home, digest, name)
             except DatasetError:
                 raise OutputError(
                     f"{home.path}: another dataset was begun here, from another recipe; run the "

@@ -17,8 +17,16 @@ from ..dataset.verify import (
     verify,
 )
 from ..dataset.versions import explain_incomplete, locate, publish, split_reference
-from ..errors import ConfigError, DamagedDataError, DatasetError, OutputError, TersError
+from ..errors import (
+    ConfigError,
+    DamagedDataError,
+    DatasetError,
+    NotSyntheticError,
+    OutputError,
+    TersError,
+)
 from ..sampling.cpus import available_cpus
+from ..schema.fields import Basis
 from ..schema.manifest import (
     JOURNAL,
     LOCK,
@@ -32,7 +40,7 @@ from ..schema.manifest import (
     Manifest,
     ShardRecord,
 )
-from ..schema.recipe import Recipe
+from ..schema.measured import Measured
 from ..store.digest import dataset_digest
 from ..store.files import facts_of, file_facts, write_durably
 from ..store.home import Home
@@ -84,7 +92,7 @@ class _ProvingSealer(Sealer):
         return super().seal(shard)
 
 
-def _plan(home: Home, description: Manifest | Lock, recipe: Recipe) -> Plan:
+def _plan(home: Home, description: Manifest | Lock, recipe: Basis) -> Plan:
     layout = checked_layout(home.path, description, recipe)
     return Plan(recipe, description.n_samples, layout, description.format)
 
@@ -248,6 +256,12 @@ def _replace_shards(
 ) -> dict[int, ShardRecord]:
     if not todo:
         return {}
+    if isinstance(plan.recipe, Measured):
+        raise NotSyntheticError(
+            f"{home.path}: shard {todo[0]}{' and others' if len(todo) > 1 else ''}: damaged, and "
+            "measured rows cannot be made again; put the shard back from a copy, or read the files "
+            "again: tersgen ingest ... --overwrite"
+        )
     store = plan.store(home)
     tally = Tally(sum(plan.rows_of(shard) for shard in todo), report, len(todo))
     with Journal(home.folder, lock.check) as journal:

@@ -15,9 +15,9 @@ from ..dataset.documents import (
     LARGEST_DOCUMENT,
     LARGEST_RECIPE,
     RECIPE_COPY,
+    load_basis,
     load_head,
     load_lock,
-    load_recipe_of,
     load_tag,
     load_version_file,
     tag_path,
@@ -27,6 +27,7 @@ from ..dataset.splits import assign_parts
 from ..dataset.versions import newest_version, publish, tag_names, version_ids
 from ..errors import DamagedDataError, DatasetError, OutputError
 from ..schema.base import Frozen
+from ..schema.fields import Basis
 from ..schema.manifest import (
     LOCK,
     MANIFEST,
@@ -38,7 +39,6 @@ from ..schema.manifest import (
     Lock,
     Manifest,
 )
-from ..schema.recipe import Recipe
 from ..schema.split import Split
 from ..store.files import Check, facts_of, has_facts, write_durably
 from ..store.home import Home
@@ -150,7 +150,7 @@ def restore_manifest(home: Home, check: Check, done: list[str]) -> Manifest | No
 
 def restore_recipe(
     home: Home, digest: str, facts: FileFacts | None, check: Check, done: list[str]
-) -> Recipe:
+) -> Basis:
     """Return the recipe of a digest, put right from its copy, or the copy from it.
 
     ``facts`` tells which of two files that say the same is the one that was written.
@@ -163,7 +163,7 @@ def restore_recipe(
     texts: dict[str, bytes] = {}
     for name in (RECIPE, RECIPE_COPY):
         with suppress(DatasetError):
-            load_recipe_of(home, digest, name)
+            load_basis(home, digest, name)
             texts[name] = read_inside(home.folder, name, LARGEST_RECIPE)
     if not texts:
         raise DatasetError(
@@ -177,7 +177,7 @@ def restore_recipe(
             (home.folder / name).parent.mkdir(exist_ok=True)
             write_durably(home.folder / name, [texts[good]], check)
             done.append(f"{name} restored from {good}")
-    return load_recipe_of(home, digest)
+    return load_basis(home, digest)
 
 
 def restore_lock(home: Home, plan: Plan, check: Check, done: list[str]) -> None:

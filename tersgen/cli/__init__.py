@@ -22,6 +22,7 @@ _COMMANDS = {
     "extend": "Add samples to a dataset.",
     "finalize": "Complete a dataset whose shards were sealed by many jobs.",
     "info": "Tell what a dataset holds.",
+    "ingest": "Make a dataset of measured spectra or arrays.",
     "library": "List, show, import and compute species.",
     "log": "Show the versions of a dataset.",
     "plan": "Say what a large build would write and take.",

@@ -36,15 +36,17 @@ def command(path: Path, of_build: bool, as_json: bool) -> None:
             "classes": list(dataset.classes),
             "fields": [field.spec.model_dump(mode="json") for field in dataset.values()],
             "manifest": manifest.model_dump(mode="json") if manifest else None,
-            "recipe": dataset.recipe.model_dump(mode="json", exclude={"library"}),
+            "kind": dataset.kind,
+            "recipe": dataset.basis.model_dump(mode="json", exclude={"library", "files"}),
             "splits": {name: split.part_rows for name, split in dataset.splits.items()},
             "tags": {name: tag and tag.version for name, tag in _tags(path, manifest).items()},
         }
         say_json(content)
         return
     if manifest:
+        kind, noun = ("measured ", "classes") if dataset.kind == "measured" else ("", "species")
         say(
-            f"{path}: {dataset.n_samples} samples of {len(dataset.classes)} species, "
+            f"{path}: {dataset.n_samples} {kind}samples of {len(dataset.classes)} {noun}, "
             f"{human_bytes(manifest.bytes_stored)}, format {manifest.format_version}, "
             f"built {manifest.created} by tersgen {manifest.environment.tersgen}"
         )

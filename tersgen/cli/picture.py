@@ -64,7 +64,7 @@ def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> 
     axes.legend(frameon=False, fontsize="small")
     axes.set_xlabel("Raman shift / cm$^{-1}$")
     axes.set_ylabel("intensity / arb. units")
-    axes.set_xlim(dataset.recipe.grid.start_cm1, dataset.recipe.grid.stop_cm1)
+    axes.set_xlim(*dataset.shift_cm1[[0, -1]])
 
 
 def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:

@@ -38,10 +38,11 @@ class _Ratios(click.ParamType[tuple[tuple[str, ...], tuple[float, ...]]]):
 @click.option("--ratios", type=_Ratios(), default="train=0.8,val=0.1,test=0.1", show_default=True,
               help="Parts and their shares; the sum is 1.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
-@click.option("--by", type=click.Choice(["species", "group"]), default="species",
+@click.option("--by", type=click.Choice(["species", "group", "sample"]), default="species",
               show_default=True,
               help="species: every part has its share of every species; group: every species is "
-              "whole in one part.")  # fmt: skip
+              "whole in one part; sample: of measured rows, those of one group, or one file, are "
+              "together.")  # fmt: skip
 @click.option("--hold-out", metavar="LIST",
               help="Species and ranges FIELD=LOW:HIGH that only one part has, comma-separated: "
               "benzene,params/width=1.1:1.25")  # fmt: skip

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RowIndexError, UnknownFieldError
-from ..schema.fields import SAMPLE, FieldSpec, field_table
+from ..schema.fields import SAMPLE, Basis, FieldSpec, field_table
 from ..schema.library import Library, Species
 from ..schema.manifest import Manifest
+from ..schema.measured import Measured
 from ..schema.recipe import Recipe
 from ..schema.split import Split
 from ..store.layout import leaf_rows
+from .documents import not_synthetic
 from .labels import check_labels
 from .selection import select_rows
 from .sources import BlockSource, GeneratedBlocks, RowSource
@@ -87,8 +89,8 @@ class Dataset(Mapping[str, Field]):
 
     Attributes
     ----------
-    recipe
-        The resolved recipe: with it any row can be made again.
+    basis
+        What the rows rest on: a resolved recipe, or what was measured.
     manifest
         What a stored dataset says of itself; None for a dataset that is generated.
     path
@@ -100,7 +102,7 @@ class Dataset(Mapping[str, Field]):
     def __init__(
         self,
         path: Path,
-        recipe: Recipe,
+        basis: Basis,
         n_samples: int,
         source: RowSource,
         manifest: Manifest | None = None,
@@ -109,10 +111,10 @@ class Dataset(Mapping[str, Field]):
         self.path = path
         self._folder = folder
         self._source = source
-        self.recipe = recipe
+        self.basis = basis
         self.manifest = manifest
         self.n_samples = n_samples
-        table = manifest.fields if manifest else field_table(recipe)
+        table = manifest.fields if manifest else field_table(basis)
         self._fields = {spec.name: Field(source, spec, n_samples) for spec in table}
 
     def __len__(self) -> int:
@@ -141,8 +143,26 @@ class Dataset(Mapping[str, Field]):
             ) from None
 
     @property
+    def kind(self) -> Literal["synthetic", "measured"]:
+        """How the samples came about."""
+        return "measured" if isinstance(self.basis, Measured) else "synthetic"
+
+    @property
+    def recipe(self) -> Recipe:
+        """The resolved recipe: with it any row can be made again.
+
+        Raises
+        ------
+        NotSyntheticError
+            If the dataset was measured.
+        """
+        if isinstance(self.basis, Measured):
+            raise not_synthetic(self.path)
+        return self.basis
+
+    @property
     def library(self) -> Library:
-        """The species of the dataset, in label order."""
+        """The species of a synthetic dataset, in label order."""
         library = self.recipe.library
         if not isinstance(library, Library):
             raise TypeError("expected a resolved recipe")
@@ -150,19 +170,18 @@ class Dataset(Mapping[str, Field]):
 
     @property
     def species(self) -> tuple[Species, ...]:
-        """The species of the dataset, in label order."""
+        """The species of a synthetic dataset, in label order."""
         return self.library.species
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Species names in label order."""
-        return tuple(one.name for one in self.species)
+        """Class names in label order: those of the species."""
+        return self.basis.class_names
 
     @property
     def shift_cm1(self) -> NDArray[np.float64]:
         """The axis of Raman shifts in cm^-1, Eq. (1.1), shape (L,)."""
-        grid = self.recipe.grid
-        return grid.start_cm1 + np.arange(grid.n_points, dtype=np.float64) * grid.step_cm1
+        return self.basis.grid.points()
 
     @property
     def reference(self) -> str:
@@ -172,7 +191,7 @@ class Dataset(Mapping[str, Field]):
     @property
     def block_rows(self) -> int:
         """Rows that are best read together; decided by the recipe alone."""
-        return leaf_rows(field_table(self.recipe))
+        return leaf_rows(field_table(self.basis))
 
     def blocks(self, names: Iterable[str], generate: bool = False) -> BlockSource:
         """Return what copies rows of some fields, block by block, into arrays of the caller.
@@ -283,6 +302,6 @@ class Dataset(Mapping[str, Field]):
         """Return path, rows, classes and fields."""
         origin = "generated" if self.manifest is None else f"digest {self.manifest.digest[:12]}"
         return (
-            f"<Dataset {self.path}: {self.n_samples} samples of {len(self.species)} species, "
+            f"<Dataset {self.path}: {self.n_samples} samples of {len(self.classes)} classes, "
             f"{origin}; {', '.join(self._fields)}>"
         )

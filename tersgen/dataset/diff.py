@@ -6,7 +6,6 @@ import numpy as np
 
 from ..schema.base import Frozen, field
 from ..schema.compare import Difference, compare_libraries, compare_recipes, compare_tables
-from ..schema.library import Library
 from .dataset import Dataset, Field
 from .opening import open as open_dataset
 
@@ -148,12 +147,12 @@ def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Co
     rows = compare_tables(*tables)
     recipe = [
         item
-        for item in compare_recipes(one.recipe, other.recipe)
+        for item in compare_recipes(one.basis, other.basis)
         if not item.field.startswith("library.")
     ]
     library: list[Difference] = []
-    if isinstance(one.recipe.library, Library) and isinstance(other.recipe.library, Library):
-        library = compare_libraries(one.recipe.library, other.recipe.library)
+    if one.kind == other.kind == "synthetic":
+        library = compare_libraries(one.library, other.library)
     fields = _fields(one, other, most_rows)
     splits = _splits(one, other)
     layout = ("format", "chunk_rows", "shard_rows")

@@ -2,13 +2,13 @@
 
 import os
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..errors import ConfigError, DatasetError
+from ..errors import ConfigError, DatasetError, NotSyntheticError
 from ..schema.digest import model_digest
-from ..schema.fields import field_table
+from ..schema.fields import Basis, field_table
 from ..schema.loading import parse_json, validate_text
 from ..schema.manifest import (
     FORMAT_VERSION,
@@ -22,6 +22,7 @@ from ..schema.manifest import (
     Manifest,
     Tag,
 )
+from ..schema.measured import Measured
 from ..schema.recipe import Recipe
 from ..store.home import Home
 from ..store.journal import JournalContent, read_journal
@@ -53,13 +54,23 @@ def load_document(folder: Path, name: str, model: type[M], largest: int = LARGES
 
 def _load_with_text(folder: Path, name: str, model: type[M], largest: int) -> tuple[M, str]:
     """Return the content of a document, and its text."""
+    text, content = _parsed(folder, name, largest)
+    return _checked(model, text, content, folder / name), text
+
+
+def _parsed(folder: Path, name: str, largest: int) -> tuple[str, Any]:
+    """Return the text of a JSON document, and what it holds."""
     path = folder / name
     try:
         text = read_inside(folder, name, largest).decode()
-        content = parse_json(text)
+        return text, parse_json(text)
     except ValueError as error:
         reason = f": {error}" if type(error) is ValueError else ""
         raise DatasetError(f"{path}: expected JSON, got something else{reason}") from None
+
+
+def _checked(model: type[M], text: str, content: Any, path: Path) -> M:
+    """Return the content of a document as a model."""
     wanted = model.model_fields.get("format_version")
     if wanted is not None and isinstance(content, dict):
         version = content.get("format_version")
@@ -69,7 +80,7 @@ def _load_with_text(folder: Path, name: str, model: type[M], largest: int) -> tu
                 "use the version of tersgen that wrote it"
             )
     try:
-        return validate_text(model, text, str(path)), text
+        return validate_text(model, text, str(path))
     except ConfigError as error:
         raise DatasetError(str(error)) from None
 
@@ -135,8 +146,8 @@ def tag_path(name: str, place: str = TAGS) -> str:
     return f"{TAGS}/{name}.json" if place == TAGS else f"{COPIES}/tag-{name}.json"
 
 
-def load_recipe_of(home: Home, digest: str, name: str = RECIPE) -> Recipe:
-    """Return the recipe of a dataset, whose digest must be the given one.
+def load_basis(home: Home, digest: str, name: str = RECIPE) -> Basis:
+    """Return the recipe of a dataset, or what was measured, whose digest must be the given one.
 
     Raises
     ------
@@ -144,13 +155,43 @@ def load_recipe_of(home: Home, digest: str, name: str = RECIPE) -> Recipe:
         If it is missing, damaged, or another one.
     """
     path = home.folder / name
-    recipe = load_document(home.folder, name, Recipe, LARGEST_RECIPE)
+    text, content = _parsed(home.folder, name, LARGEST_RECIPE)
+    measured = isinstance(content, dict) and content.get("kind") == "measured"
+    recipe: Basis = (
+        _checked(Measured, text, content, path)
+        if measured
+        else _checked(Recipe, text, content, path)
+    )
     if not recipe.is_resolved or model_digest(recipe) != digest:
         raise DatasetError(
             f"{path}: expected the recipe of digest {digest[:12]}, got another; "
             "tersgen repair restores it"
         )
     return recipe
+
+
+def load_recipe_of(home: Home, digest: str) -> Recipe:
+    """Return the recipe of a synthetic dataset, whose digest must be the given one.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, damaged, or another one.
+    NotSyntheticError
+        If the dataset was measured.
+    """
+    basis = load_basis(home, digest)
+    if isinstance(basis, Measured):
+        raise not_synthetic(home.path)
+    return basis
+
+
+def not_synthetic(path: Path) -> NotSyntheticError:
+    """Return what says that a dataset was measured where a recipe is needed."""
+    return NotSyntheticError(
+        f"{path}: expected a synthetic dataset, got a measured one: its rows come from files, and "
+        "no recipe makes them (tersgen ingest makes another)"
+    )
 
 
 def load_lock(home: Home) -> Lock:
@@ -198,7 +239,7 @@ def load_journal(home: Home, n_shards: int, n_classes: int) -> JournalContent:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def checked_layout(path: Path, description: Lock | Manifest, recipe: Recipe) -> Layout:
+def checked_layout(path: Path, description: Lock | Manifest, recipe: Basis) -> Layout:
     """Return the layout that a lock file or manifest states, if it fits the recipe.
 
     Raises
@@ -210,7 +251,7 @@ def checked_layout(path: Path, description: Lock | Manifest, recipe: Recipe) -> 
     if isinstance(description, Manifest):
         if description.fields != table or description.leaf_rows != leaf_rows(table):
             raise DatasetError(f"{path}: the table of arrays is not that of {RECIPE}")
-        if description.classes != tuple(one.name for one in recipe.species):
+        if description.classes != recipe.class_names:
             raise DatasetError(f"{path}: the classes are not those of {RECIPE}")
         if set(description.arrays) != {spec.name for spec in table}:
             raise DatasetError(f"{path}: the digests are not those of the table of arrays")

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import DamagedDataError, DatasetError
-from ..schema.digest import model_digest
+from ..schema.fields import Basis
 from ..schema.manifest import (
     JOURNAL,
     LOCK,
@@ -21,7 +21,6 @@ from ..schema.manifest import (
     Manifest,
     ShardRecord,
 )
-from ..schema.recipe import Recipe
 from ..schema.split import Split
 from ..store.files import facts_of
 from ..store.home import INDEX, Home
@@ -34,11 +33,11 @@ from .documents import (
     LARGEST_DOCUMENT,
     LARGEST_RECIPE,
     RECIPE_COPY,
+    load_basis,
     load_document,
     load_head,
     load_journal,
     load_lock,
-    load_recipe_of,
     load_tag,
     load_version_file,
     tag_path,
@@ -57,7 +56,7 @@ from .versions import (
 class Documents(NamedTuple):
     """The documents of a dataset, as far as they can be trusted, and what is wrong with them."""
 
-    recipe: Recipe | None
+    recipe: Basis | None
     lock: Lock | None
     manifest: Manifest | None
     journal: JournalContent
@@ -92,7 +91,7 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
     digest = manifest.recipe_digest if manifest else lock.recipe_digest if lock else None
     for name in (RECIPE_COPY, RECIPE) if digest else ():
         try:
-            recipe = load_recipe_of(home, str(digest), name)
+            recipe = load_basis(home, str(digest), name)
             known = manifest.files.get(RECIPE) if manifest else None
             if known not in (None, facts_of([read_inside(home.folder, name, LARGEST_RECIPE)])):
                 faults.append(fault("recipe", home.folder / name, "not what was written"))
@@ -116,7 +115,7 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
     try:
         size = manifest or lock
         n_shards = -(-size.n_samples // size.shard_rows) if size else 0
-        journal = load_journal(home, n_shards, len(recipe.species) if recipe else 0)
+        journal = load_journal(home, n_shards, len(recipe.class_names) if recipe else 0)
     except DatasetError as error:
         journal = JournalContent([], [])
         faults.append(fault("journal", home.folder / JOURNAL, str(error)))
@@ -130,11 +129,11 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
 
 
 def _check_lock(
-    home: Home, lock: Lock, manifest: Manifest, recipe: Recipe, newest: bool
+    home: Home, lock: Lock, manifest: Manifest, recipe: Basis, newest: bool
 ) -> Iterator[Fault]:
     same = {
         "recipe_digest": manifest.recipe_digest,
-        "library_digest": model_digest(recipe.library),  # type: ignore[arg-type]
+        "library_digest": recipe.library_digest,
         "format": manifest.format,
         "chunk_rows": manifest.chunk_rows,
         "shard_rows": manifest.shard_rows,

@@ -16,7 +16,7 @@ from ..store.home import Home, make_store
 from ..store.layout import leaf_rows
 from ..store.reader import Reader
 from .dataset import Dataset
-from .documents import checked_layout, load_recipe_of
+from .documents import checked_layout, load_basis
 from .sources import GeneratedRows
 from .versions import find_version, locate, split_reference
 
@@ -32,7 +32,7 @@ def open_version(home: Home, manifest: Manifest) -> Dataset:
     DatasetError
         If its recipe is damaged, or the manifest does not fit it.
     """
-    recipe = load_recipe_of(home, manifest.recipe_digest)
+    recipe = load_basis(home, manifest.recipe_digest)
     layout = checked_layout(home.path, manifest, recipe)
     store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
     reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)

@@ -15,6 +15,7 @@ from ..store.home import Home
 from ..store.lock import BuilderLock
 from .dataset import Dataset
 from .labels import check_labels
+from .measured_splits import assign_measured
 from .opening import open_version
 from .parts import Parts, load_parts, store_split
 from .stratify import SplitAssigner, split_digest
@@ -59,6 +60,8 @@ def assign_parts(
     DamagedDataError
         If stored labels or values are damaged.
     """
+    if rule.by in ("sample", "given"):
+        return assign_measured(dataset, name, rule)
     _check_ranges(dataset, rule)
     start = previous.n_samples if previous else 0
     n_classes = len(dataset.classes)

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import DatasetError
 from ..sampling.cpus import available_cpus
-from ..schema.fields import field_table
+from ..schema.fields import Basis, field_table
 from ..schema.manifest import (
     JOURNAL,
     RECIPE,
@@ -17,7 +17,6 @@ from ..schema.manifest import (
     Manifest,
     ShardRecord,
 )
-from ..schema.recipe import Recipe
 from ..store.digest import combine, dataset_digest
 from ..store.home import Home, make_store
 from ..store.interface import Store
@@ -81,7 +80,7 @@ def by_shard(records: Iterable[ShardRecord]) -> dict[int, list[ShardRecord]]:
 def check_shards(
     home: Home,
     description: Manifest | Lock,
-    recipe: Recipe,
+    recipe: Basis,
     layout: Layout,
     records: dict[int, list[ShardRecord]],
     quick: bool,
@@ -96,7 +95,7 @@ def check_shards(
         If there are to be so many more shards than there is any trace of, that there never were.
     """
     table = field_table(recipe)
-    classes = tuple(one.name for one in recipe.species)
+    classes = recipe.class_names
     store = make_store(home, recipe, table, layout, classes)
     n_shards = layout.n_shards(description.n_samples)
     check_traces(home, store, n_shards, len(records))

@@ -92,6 +92,8 @@ def locate(path: Path) -> Home:
 
 def command_to_finish(home: Home, lock: Lock) -> str:
     """Return the command that completes a build."""
+    if not lock.generator:
+        return f"the tersgen ingest command that began it, with --out {home.path}"
     return (
         f"tersgen build --config {home.folder / RECIPE} --n {lock.n_samples} "
         f"--format {lock.format} --chunk-rows {lock.chunk_rows} --shard-rows {lock.shard_rows} "

@@ -4,8 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from .fields import Basis
 from .library import Library
-from .recipe import Recipe
 
 _LONGEST = 60
 
@@ -64,10 +64,11 @@ def compare_libraries(first: Library, second: Library) -> list[Difference]:
     return found
 
 
-def compare_recipes(first: Recipe, second: Recipe) -> list[Difference]:
-    """Return the fields in which two resolved recipes differ."""
+def compare_recipes(first: Basis, second: Basis) -> list[Difference]:
+    """Return the fields in which two resolved recipes, or measurements, differ."""
     tables = [recipe.model_dump(mode="json", exclude={"library"}) for recipe in (first, second)]
     found = compare_tables(*tables)
-    if isinstance(first.library, Library) and isinstance(second.library, Library):
-        found += compare_libraries(first.library, second.library)
+    libraries = [getattr(recipe, "library", None) for recipe in (first, second)]
+    if isinstance(libraries[0], Library) and isinstance(libraries[1], Library):
+        found += compare_libraries(libraries[0], libraries[1])
     return found

@@ -12,8 +12,12 @@ def canonical_json(content: Any) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
+def canonical_digest(content: Any) -> str:
+    """Return the BLAKE3 digest of the canonical JSON of some content, 64 hexadecimal digits."""
+    digest: str = blake3(canonical_json(content).encode()).hexdigest()
+    return digest
+
+
 def model_digest(model: BaseModel) -> str:
     """Return the BLAKE3 digest of a model's canonical JSON, 64 hexadecimal digits."""
-    text = canonical_json(model.model_dump(mode="json"))
-    digest: str = blake3(text.encode()).hexdigest()
-    return digest
+    return canonical_digest(model.model_dump(mode="json"))

@@ -11,11 +11,13 @@ from pydantic_core import PydanticUndefined
 
 from .library import Library
 from .manifest import JournalLine, Lock, Manifest, Tag
+from .measured import Measured
 from .recipe import Recipe
 from .split import Split
 
 MODELS: dict[str, type[BaseModel]] = {
     "recipe": Recipe,
+    "measured": Measured,
     "library": Library,
     "lock": Lock,
     "journal": JournalLine,

@@ -3,7 +3,11 @@
 from typing import Literal
 
 from .base import Frozen, field
+from .measured import Measured
 from .recipe import Recipe
+
+Basis = Recipe | Measured
+"""What the rows of a dataset rest on."""
 
 Dtype = Literal["float16", "float32", "int32"]
 
@@ -144,14 +148,45 @@ def _map_params(recipe: Recipe) -> list[FieldSpec]:
     return table
 
 
-def field_table(recipe: Recipe) -> tuple[FieldSpec, ...]:
-    """Return the arrays that a resolved recipe makes.
+def _measured(measured: Measured) -> tuple[FieldSpec, ...]:
+    span = "[-1, 1]" if measured.scale == "symmetric" else "[0, 1]"
+    table = []
+    if measured.n_raw:
+        text = f"measured spectra on the grid, min-max scaled to {span}"
+        n_points = measured.grid.n_points
+        table.append(_spec("spectra", measured.precision, "1", text, raman_shift=n_points))
+    if measured.map is not None:
+        text = f"measured maps, min-max scaled to {span} over all channels"
+        sizes = dict(zip(("channel", "row", "column"), measured.map, strict=True))
+        table.append(_spec("maps", measured.precision, "1", text, **sizes))
+    table.append(_spec("label", "int32", "1", "class: position of its name in the list"))
+    if measured.n_raw:
+        if measured.raw_axis:
+            text = "Raman shifts as measured, rising; 0 beyond count"
+            table.append(_spec("raw/shift", "float32", "cm^-1", text, raw_point=measured.n_raw))
+        text = "intensities as measured; 0 beyond count"
+        table.append(_spec("raw/intensity", "float32", "1", text, raw_point=measured.n_raw))
+        table.append(_spec("raw/count", "int32", "1", "points as measured"))
+        text = "share of the grid that was not measured: there the edges are repeated"
+        table.append(_spec("source/extrapolated", "float32", "1", text))
+    table.append(_spec("source/file", "int32", "1", "position of its file in the list of files"))
+    table.append(_spec("source/row", "int32", "1", "which spectrum of that file it is"))
+    for name, text in (("part", "part it was given to"), ("group", "group it was given to")):
+        if measured.parts if name == "part" else measured.groups:
+            table.append(_spec(f"source/{name}", "int32", "1", f"{text}, a position in the list"))
+    return tuple(table)
+
+
+def field_table(recipe: Basis) -> tuple[FieldSpec, ...]:
+    """Return the arrays that a resolved recipe makes, or that were measured.
 
     Raises
     ------
     ValueError
         If ``recipe.fields.n_modes`` is not set, so the recipe is not resolved.
     """
+    if isinstance(recipe, Measured):
+        return _measured(recipe)
     n_modes = recipe.fields.n_modes
     if n_modes is None:
         raise ValueError("expected a resolved recipe with fields.n_modes set, got None")

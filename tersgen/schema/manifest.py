@@ -142,7 +142,7 @@ class Manifest(Frozen):
     parent: Digest | None = field("the version that this one came from", "1", None)
     change: Text = field("what was done to get here", "1")
     created: Text = field("time of completion, ISO 8601, UTC", "1")
-    kind: Literal["synthetic"] = field("how the samples came about", "1", "synthetic")
+    kind: Literal["synthetic", "measured"] = field("how the samples came about", "1", "synthetic")
     format: Format = field("back end", "1")
     digest: Digest = field("logical digest of the dataset: recipe, rows and every value", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")

@@ -6,6 +6,8 @@ Shard sizes, codecs, threads and executors are not in it. A recipe whose library
 
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     SerializerFunctionWrapHandler,
@@ -14,6 +16,7 @@ from pydantic import (
 )
 
 from .base import Frozen, Name, field
+from .digest import model_digest
 from .intervals import LARGEST, Interval, NonNegativeInterval
 from .library import Library, Species, Vector3
 from .nearfield import LARGEST_CHANNELS, NearField
@@ -50,6 +53,10 @@ class Grid(Frozen):
     def step_cm1(self) -> float:
         """Distance of two points in cm^-1."""
         return (self.stop_cm1 - self.start_cm1) / (self.n_points - 1)
+
+    def points(self) -> NDArray[np.float64]:
+        """Return the Raman shifts g_k in cm^-1, Eq. (1.1), shape (n_points,)."""
+        return self.start_cm1 + np.arange(self.n_points, dtype=np.float64) * self.step_cm1
 
 
 class Lineshape(Frozen):
@@ -313,6 +320,21 @@ class Recipe(Frozen):
         if not isinstance(self.library, Library):
             raise ValueError("expected a resolved recipe, got one that names library sources")
         return self.library.species
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Species names of a resolved recipe, in label order."""
+        return tuple(one.name for one in self.species)
+
+    @property
+    def library_digest(self) -> str:
+        """BLAKE3 digest of the library of a resolved recipe."""
+        return model_digest(Library(species=self.species))
+
+    @property
+    def scale(self) -> Literal["unit", "symmetric"]:
+        """Range of spectra and maps."""
+        return self.fields.scale
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

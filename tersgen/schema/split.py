@@ -73,9 +73,10 @@ class SplitRule(Frozen):
         "share of each part; their sum is 1", "1", (0.8, 0.1, 0.1)
     )
     seed: int = field("seed of the assignment", "1", 0, ge=0, lt=2**32)
-    by: Literal["species", "group"] = field(
+    by: Literal["species", "group", "sample", "given"] = field(
         "species: each part has its share of every species, Eq. (8.1); "
-        "group: each species is whole in one part",
+        "group: each species is whole in one part; of measured rows also sample: each group of "
+        "rows, or each file, is whole in one part, and given: as tersgen ingest was told",
         "1",
         "species",
     )
@@ -114,6 +115,8 @@ class SplitRule(Frozen):
                 parse_range(text)
             else:
                 _check_species(text)
+        if self.hold_out and self.by in ("sample", "given"):
+            raise ValueError(f"hold_out: expected none beside by = {self.by}, got some")
         if not any(self.shares):
             raise ValueError(
                 f"ratios: expected one above 0 beside {self.names[self.held_part]}, "

@@ -63,7 +63,7 @@ def _create_array(file: h5py.File, spec: FieldSpec, creation: h5py.h5p.PropDCID,
 
 
 def _create_axis(file: h5py.File, grid: Grid) -> None:
-    axis = grid.start_cm1 + np.arange(grid.n_points) * grid.step_cm1
+    axis = grid.points()
     dataset = file.create_dataset(
         SHIFT_COORDINATE,
         data=axis.astype("<f8"),

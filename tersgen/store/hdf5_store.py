@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..schema.fields import FieldSpec
-from ..schema.recipe import Recipe
+from ..schema.fields import Basis, FieldSpec
 from .encode import crc32c, little_endian
 from .hdf5_chunks import chunk_table
 from .hdf5_index import check_first_source, index_file
@@ -34,7 +33,7 @@ class Hdf5Store:
     folder
         The folder beside it that holds the shards, such as ``data.h5.d``.
     recipe
-        The resolved recipe.
+        The resolved recipe, or what was measured.
     table
         The arrays of the dataset.
     layout
@@ -49,7 +48,7 @@ class Hdf5Store:
         self,
         path: Path,
         folder: Path,
-        recipe: Recipe,
+        recipe: Basis,
         table: Sequence[FieldSpec],
         layout: Layout,
         classes: Sequence[str],

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, OutputError
-from ..schema.fields import FieldSpec
+from ..schema.fields import Basis, FieldSpec
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
-from ..schema.recipe import Recipe
 from .files import make_folder
 from .interface import Store
 from .layout import Layout
@@ -95,7 +94,7 @@ def find_home(path: Path) -> Home | None:
 
 def make_store(
     home: Home,
-    recipe: Recipe,
+    recipe: Basis,
     table: tuple[FieldSpec, ...],
     layout: Layout,
     classes: tuple[str, ...],

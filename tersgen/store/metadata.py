@@ -7,8 +7,7 @@ metadata, as zarr-python and xarray read it.
 
 from typing import Any
 
-from ..schema.fields import SAMPLE, FieldSpec
-from ..schema.recipe import Recipe
+from ..schema.fields import SAMPLE, Basis, FieldSpec
 from .layout import Layout
 
 Json = dict[str, Any]
@@ -77,7 +76,7 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
     }
 
 
-def shift_metadata(recipe: Recipe) -> Json:
+def shift_metadata(recipe: Basis) -> Json:
     """Return the ``zarr.json`` of the Raman shift coordinate, one plain chunk."""
     return {
         "zarr_format": 3,
@@ -110,7 +109,7 @@ def _group(attributes: Json, members: dict[str, Json]) -> Json:
 
 
 def hierarchy(
-    recipe: Recipe,
+    recipe: Basis,
     table: tuple[FieldSpec, ...],
     n_samples: int,
     layout: Layout,

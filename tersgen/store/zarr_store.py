@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..schema.fields import FieldSpec
-from ..schema.recipe import Recipe
+from ..schema.fields import Basis, FieldSpec
 from .encode import (
     checksum,
     decode_chunk,
@@ -33,7 +32,7 @@ class ZarrStore:
     def __init__(
         self,
         folder: Path,
-        recipe: Recipe,
+        recipe: Basis,
         table: tuple[FieldSpec, ...],
         layout: Layout,
         classes: Sequence[str],
@@ -119,9 +118,7 @@ class ZarrStore:
             for name, node in nodes.items()
         }
         if SHIFT_COORDINATE in nodes:
-            grid = self._recipe.grid
-            axis = grid.start_cm1 + np.arange(grid.n_points) * grid.step_cm1
-            payload = little_endian(axis).tobytes()
+            payload = little_endian(self._recipe.grid.points()).tobytes()
             files[self._folder / SHIFT_COORDINATE / "c.0"] = [payload, checksum(payload)]
         return dict(sorted(files.items(), key=lambda item: -len(item[0].parts)))
 

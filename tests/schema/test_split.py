@@ -122,7 +122,7 @@ def test_without_hold_outs_every_part_has_its_ratio():
         ({"ratios": [float("nan"), 0.5, 0.5]}, "ratios.0: expected a finite number"),
         ({"seed": -1}, "seed: expected greater than or equal to 0, got -1"),
         ({"seed": 2**32}, "seed: expected less than 4294967296"),
-        ({"by": "row"}, "by: expected 'species' or 'group', got 'row'"),
+        ({"by": "row"}, "by: expected 'species', 'group', 'sample' or 'given', got 'row'"),
         ({"hold_out": ["a", "a"]}, "hold_out: expected each once, got a, a"),
         ({"hold_out": ["params/width"]}, "expected the name of a species or a range"),
         ({"hold_out": ["params/width=3:1"]}, "expected a range FIELD=LOW:HIGH with LOW < HIGH"),

@@ -1,0 +1,136 @@
+"""Weights to begin with: those of another run, for fine-tuning on other data, as measured ones."""
+
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import torch
+from torch import Tensor
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import ConfigError
+
+from ..models.build import TersModel
+from .checkpoint import Checkpoint, State, choose
+
+_HEAD = ("classes.linear.weight", "classes.linear.bias")
+
+
+class Start(NamedTuple):
+    """What a run takes from the one whose weights it begins with."""
+
+    model: str
+    """``cnn``, ``vit`` or ``cnn+vit``."""
+    settings: dict[str, Any]
+    """Settings of the model that do not follow from the dataset."""
+    state: State
+    folder: Path
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Return that of a run or checkpoint.
+
+        Raises
+        ------
+        DatasetError
+            If there is no whole checkpoint.
+        """
+        found = choose(path)
+        model = found.state.config.model
+        branches = {"cnn": model.cnn, "vit": model.vit}
+        settings = {name: part.model_dump() for name, part in branches.items() if part is not None}
+        return cls("+".join(settings), settings, found.state, found.folder)
+
+    def check(self, dataset: Dataset) -> None:
+        """Refuse a dataset whose axis or range are not those of the run.
+
+        Raises
+        ------
+        ConfigError
+            If they differ.
+        """
+        axis, state = dataset.shift_cm1, self.state
+        ends = (float(axis[0]), float(axis[-1]))
+        points = state.config.model.spectrum
+        same_axis = state.axis_cm1 in (None, ends) and points in (None, len(axis))
+        low = -1.0 if dataset.basis.scale == "symmetric" else 0.0
+        if same_axis and state.low == low:
+            return
+        first, last = state.axis_cm1 or ends
+        raise ConfigError(
+            f"{dataset.path}: expected the axis and range of {self.folder} ({first:g} to {last:g} "
+            f"cm^-1, {points} points, from {state.low:g}), got {ends[0]:g} to {ends[1]:g} cm^-1, "
+            f"{len(axis)} points, from {low:g}; measured spectra come onto it by tersgen ingest "
+            f"--like {state.config.data.path}"
+        )
+
+
+def begin_with(model: TersModel, path: str, classes: tuple[str, ...]) -> Checkpoint:
+    """Give a model the weights of another run, whose classes may be others, in another order.
+
+    Rows of the head go to the classes of the same names; those of new classes stay as drawn.
+
+    Raises
+    ------
+    DatasetError
+        If that run has no whole checkpoint.
+    ConfigError
+        If the models differ in more than their classes.
+    """
+    found = choose(Path(path))
+    weights = dict(found.tensors.get("average", found.tensors["model"]))
+    own = model.state_dict()
+    known = {name: k for k, name in enumerate(found.state.classes)}
+    for name in _HEAD:
+        if name in weights and name in own:
+            weights[name] = _rows_by_name(own[name], weights[name], known, classes)
+    for name, value in own.items():
+        theirs = weights.get(name)
+        if theirs is None or theirs.shape != value.shape:
+            got = "none" if theirs is None else f"shape {tuple(theirs.shape)}"
+            raise ConfigError(
+                f"{found.folder}: expected weights {name} of shape {tuple(value.shape)}, got "
+                f"{got}; begin with a run of the same model"
+            )
+    model.load_state_dict({name: weights[name] for name in own})
+    return found
+
+
+def _rows_by_name(
+    own: Tensor, theirs: Tensor, known: dict[str, int], classes: tuple[str, ...]
+) -> Tensor:
+    """Return the rows of a head: those of classes that both know are theirs."""
+    rows = own.clone()
+    for label, name in enumerate(classes):
+        if name in known:
+            rows[label] = theirs[known[name]].to(own)
+    return rows
+
+
+def labels_by_name(state: State, dataset: Dataset) -> Tensor | None:
+    """Return the model's label of each class of a dataset, shape (K,); None if they are the same.
+
+    A class that the model does not know counts as its class ``unknown``, if it has one.
+
+    Raises
+    ------
+    ConfigError
+        If there are rows of a class that the model has no output for.
+    """
+    if dataset.classes == state.classes:
+        return None
+    known = {name: k for k, name in enumerate(state.classes)}
+    other = known.get("unknown", -1)
+    labels = [known.get(name, other) for name in dataset.classes]
+    counts = dataset.manifest.class_counts if dataset.manifest else (1,) * len(labels)
+    foreign = [
+        name
+        for name, label, count in zip(dataset.classes, labels, counts, strict=True)
+        if label < 0 and count
+    ]
+    if foreign:
+        raise ConfigError(
+            f"{dataset.path}: expected only classes of the {len(state.classes)} trained on, got "
+            f"{', '.join(foreign[:8])}{', ...' if len(foreign) > 8 else ''}; a model scores only "
+            "its own classes: leave them out, or train one with a class unknown"
+        )
+    return torch.tensor(labels).clamp_(min=0)

@@ -1,0 +1,192 @@
+"""``tersgen ingest``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from .options import FILE, FORMATS, json_option, threads_option
+from .saying import say
+
+if TYPE_CHECKING:
+    from ..build.ingest import Target
+    from ..measured.arrays import Axis
+
+_MOST_TOLD = 20
+
+
+class _Grid(click.ParamType[tuple[float, float, int]]):
+    """An axis, ``100:4000:1024``."""
+
+    name = "axis"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return start, stop and points, or fail in one line."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            start, stop, points = str(value).split(":")
+            return float(start), float(stop), int(points)
+        except ValueError:
+            self.fail(f"expected START:STOP:POINTS as 100:4000:1024, got {value!r}", param, ctx)
+
+
+@click.command("ingest")
+@click.argument("paths", type=FILE, nargs=-1, required=True, metavar="FILES...")
+@click.option("--out", type=FILE, required=True, help="Dataset to write, e.g. real.zarr.")
+@click.option("--labels", type=FILE,
+              help="CSV with the columns file and label, and perhaps group and part.")  # fmt: skip
+@click.option("--label", help="Label of all files.")
+@click.option("--label-from", metavar="folder|REGEX",
+              help="Label from the name of the folder, or what the group of a regular expression "
+              "finds in the path: '([^/]+)__'.")  # fmt: skip
+@click.option("--like", type=FILE,
+              help="Dataset or recipe whose axis, range and order of classes to take.")  # fmt: skip
+@click.option("--grid", type=_Grid(), metavar="START:STOP:POINTS",
+              help="Axis in cm^-1.  [default: what all spectra cover, in 1024 points]")  # fmt: skip
+@click.option("--axis", metavar="START:STOP|FILE",
+              help="Axis of spectra in .npy files, cm^-1: a range, or a .npy.")  # fmt: skip
+@click.option("--laser-nm", type=click.FloatRange(50, 1e5),
+              help="Laser, for axes of wavelengths.")  # fmt: skip
+@click.option("--allow-extrapolation", is_flag=True,
+              help="Repeat the outermost intensities where the axis is not covered.")  # fmt: skip
+@click.option("--skip-bad", is_flag=True, help="Pass over files that cannot be used, and say so.")
+@click.option("--precision", type=click.Choice(["float16", "float32"]), default="float32",
+              show_default=True, help="Type of spectra and maps.")  # fmt: skip
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
+              help="Seed of the order of rows.")  # fmt: skip
+@click.option("--format", "back_end", type=FORMATS,
+              help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
+@click.option("--overwrite", is_flag=True, help="Replace the dataset at --out.")
+@threads_option
+@json_option
+def command(
+    paths: tuple[Path, ...],
+    out: Path,
+    labels: Path | None,
+    label: str | None,
+    label_from: str | None,
+    like: Path | None,
+    grid: tuple[float, float, int] | None,
+    axis: str | None,
+    laser_nm: float | None,
+    allow_extrapolation: bool,
+    skip_bad: bool,
+    precision: str,
+    seed: int,
+    back_end: Any,
+    overwrite: bool,
+    threads: int | None,
+    as_json: bool,
+) -> None:
+    """Make a dataset of measured rows: FILES are spectra, folders of them, or NumPy arrays.
+
+    Spectra are texts of two columns, CSV, JCAMP-DX, or files of instruments (.wdf and others, with
+    pip install 'tersgen[instruments]'), told by content. Each is brought to one axis and min-max
+    scaled; what was measured is kept beside it (raw/shift, raw/intensity). A file of which nothing
+    is said is of the class unknown.
+
+    \b
+    Examples:
+      tersgen ingest spectra/ --labels labels.csv --out real.zarr
+      tersgen ingest spectra/ --label-from folder --like data.zarr --out real.zarr
+      tersgen ingest train.npz --out real.h5
+      tersgen ingest spectra.npy --axis 100:4000 --label benzene --out real.zarr
+    """
+    from ..build.ingest import ingest, plan_ingest
+    from ..build.output import check_output
+    from ..measured.collection import collect, find_files
+    from ..measured.labels import LabelRule, LabelTable
+    from ..store.home import guess_format, new_home
+    from .build import print_built
+    from .progress import Reporter
+
+    if sum(one is not None for one in (labels, label, label_from)) > 1:
+        raise click.UsageError("expected one of --labels, --label and --label-from")
+    if like is not None and grid is not None:
+        raise click.UsageError("expected one of --like and --grid")
+    home = new_home(out, back_end or guess_format(out))
+    check_output(home, overwrite)
+    target = _target(like, grid, precision, allow_extrapolation, laser_nm, seed)
+    table = LabelTable(labels) if labels is not None else None
+    rule = LabelRule(table, label, _pattern(label_from))
+    files = find_files(path for path in paths if path != labels)
+    files = [path for path in files if labels is None or path.absolute() != labels.absolute()]
+    collection = collect(files, rule, _axis(axis), laser_nm, skip_bad)
+    for text in collection.refused[:_MOST_TOLD]:
+        say(f"passed over: {text}", err=True)
+    if len(collection.refused) > _MOST_TOLD:
+        say(f"passed over: {len(collection.refused) - _MOST_TOLD} more files", err=True)
+    if table is not None and table.unused:
+        shown = ", ".join(table.unused[:5])
+        say(f"{labels}: no file for {len(table.unused)} of its lines: {shown}", err=True)
+    plan, rows = plan_ingest(collection, target, home.format)
+    with Reporter(plan.n_samples, as_json) as reporter:
+        built = ingest(plan, rows, out, overwrite, threads, reporter.update)
+    print_built(built, out, as_json)
+
+
+def _target(
+    like: Path | None,
+    grid: tuple[float, float, int] | None,
+    precision: str,
+    allow_extrapolation: bool,
+    laser_nm: float | None,
+    seed: int,
+) -> "Target":
+    """Return what measured rows are brought to."""
+    from ..build.ingest import Target
+    from ..dataset.opening import open as open_dataset
+    from ..schema.loading import validate
+    from ..schema.recipe import Grid
+
+    target = Target(None, (), precision, "unit", allow_extrapolation, laser_nm, seed)
+    if like is not None:
+        dataset = open_dataset(like)
+        basis = dataset.basis
+        return target._replace(grid=basis.grid, classes=dataset.classes, scale=basis.scale)
+    if grid is not None:
+        start, stop, points = grid
+        table = {"start_cm1": start, "stop_cm1": stop, "n_points": points}
+        return target._replace(grid=validate(Grid, table, "--grid"))
+    return target
+
+
+def _pattern(label_from: str | None) -> str | None:
+    """Return where labels come from, if the text says so.
+
+    Raises
+    ------
+    click.BadParameter
+        If it is no regular expression with a group.
+    """
+    import re
+
+    if label_from in (None, "folder"):
+        return label_from
+    try:
+        groups = re.compile(str(label_from)).groups
+    except re.error as error:
+        raise click.BadParameter(
+            f"no regular expression: {error}", param_hint="--label-from"
+        ) from None
+    if not groups:
+        raise click.BadParameter(
+            f"expected folder, or a regular expression with a group as '([^/]+)__', got "
+            f"{label_from!r}",
+            param_hint="--label-from",
+        )
+    return label_from
+
+
+def _axis(text: str | None) -> "Axis | None":
+    """Return the axis of arrays: its ends, or all its points."""
+    from ..measured.arrays import read_axis
+
+    if text is None:
+        return None
+    first, _, last = text.partition(":")
+    try:
+        return float(first), float(last)
+    except ValueError:
+        return read_axis(Path(text))

@@ -1,0 +1,88 @@
+"""Splits of measured rows: as they were given, or so that no sample is in two parts."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import ConfigError, DamagedDataError
+from ..kernels.philox import philox
+from ..kernels.streams import SPLIT
+from ..schema.measured import Measured
+from ..schema.split import Split, SplitRule
+from .dataset import Dataset
+from .labels import check_labels
+from .stratify import class_weights, split_digest
+
+Parts = NDArray[np.uint8]
+
+
+def assign_measured(dataset: Dataset, name: str, rule: SplitRule) -> tuple[Split, Parts]:
+    """Return a split of measured rows by ``given`` or ``sample``, and the part of each row.
+
+    Raises
+    ------
+    ConfigError
+        If the dataset is synthetic, or no parts were given, or not these.
+    DamagedDataError
+        If stored labels or values are damaged.
+    """
+    basis = dataset.basis
+    if not isinstance(basis, Measured):
+        raise ConfigError(
+            f"by: expected species or group for a synthetic dataset, got {rule.by}: its rows have "
+            "no samples that were measured more than once"
+        )
+    labels = dataset["label"][:]
+    n_classes = len(dataset.classes)
+    check_labels(labels, n_classes, 0, f"{dataset.path}: ")
+    if rule.by == "given":
+        if rule.names != basis.parts:
+            raise ConfigError(
+                f"by: expected the parts that were given ({', '.join(basis.parts) or 'none'}), got "
+                f"{', '.join(rule.names)}; give a column part to tersgen ingest"
+            )
+        given = dataset["source/part"][:]
+        if given.min() < 0 or given.max() >= len(rule.names):
+            raise DamagedDataError(f"{dataset.path}: source/part: expected parts, got others")
+        parts = given.astype(np.uint8)
+    else:
+        sample = dataset["source/group" if basis.groups else "source/file"][:]
+        parts = _whole(sample, labels, rule.ratios, rule.seed, n_classes)
+    counts = np.zeros((n_classes, len(rule.names)), np.int64)
+    np.add.at(counts, (labels, parts), 1)
+    weighed = rule.names.index("train") if "train" in rule.names else 0
+    split = Split(
+        name=name,
+        rule=rule,
+        sizes=(dataset.n_samples,),
+        counts=tuple(map(tuple, counts.tolist())),
+        class_weights=class_weights(counts[:, weighed].tolist()),
+        digest=split_digest(parts),
+    )
+    return split, parts
+
+
+def _whole(
+    sample: NDArray[np.int32],
+    labels: NDArray[np.int32],
+    ratios: Sequence[float],
+    seed: int,
+    n_classes: int,
+) -> Parts:
+    """Return the part of each row so that rows of one sample are together, class by class.
+
+    Samples come in random order, each to the part that lacks most of its share of the sample's
+    class; a sample counts for the class of its first row.
+    """
+    ids, first, inverse, sizes = np.unique(
+        sample, return_index=True, return_inverse=True, return_counts=True
+    )
+    words = [int(philox(0, int(one), 0, seed, SPLIT)[0]) for one in ids]
+    wanted = np.bincount(labels, minlength=n_classes)[:, None] * np.array(ratios)
+    part_of = np.empty(len(ids), np.uint8)
+    for k in sorted(range(len(ids)), key=lambda k: (words[k], k)):
+        label = labels[first[k]]
+        part_of[k] = int(np.argmax(wanted[label]))
+        wanted[label, part_of[k]] -= sizes[k]
+    return np.asarray(part_of[inverse])

@@ -1,0 +1,1 @@
+"""Measured spectra: files of instruments, read by content."""

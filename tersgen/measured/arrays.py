@@ -1,0 +1,167 @@
+"""Measured rows in NumPy files: spectra on one axis, maps, and what is known of each row."""
+
+import zipfile
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MeasurementError
+
+_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
+_KNOWN = ("spectra", "maps", "shift_cm1", "label", "classes", "group", "part")
+_BLOCK = 4096
+
+
+Axis = NDArray[np.float64] | tuple[float, float]
+"""All Raman shifts of an axis, shape (L,), or its ends, between which they are evenly spaced."""
+
+
+class RowArrays(NamedTuple):
+    """Rows of one NumPy file."""
+
+    n_rows: int
+    spectra: NDArray[Any] | None
+    """Intensities, shape (n, L)."""
+    shift_cm1: NDArray[np.float64] | None
+    """Raman shifts, strictly rising or falling, shape (L,)."""
+    maps: NDArray[Any] | None
+    """Shape (n, C, H, W)."""
+    label: tuple[str, ...] | None
+    group: tuple[str, ...] | None
+    part: tuple[str, ...] | None
+
+
+def is_arrays(path: Path) -> bool:
+    """Return whether a file is NumPy's: .npy, or an .npz with arrays in it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(len(_NPY))
+        if head.startswith(_ZIP):
+            with zipfile.ZipFile(path) as archive:
+                return any(name.endswith(".npy") for name in archive.namelist())
+    except (OSError, zipfile.BadZipFile):
+        return False
+    return head.startswith(_NPY)
+
+
+def read_arrays(path: Path, axis: Axis | None = None) -> RowArrays:
+    """Return the rows of a NumPy file.
+
+    Parameters
+    ----------
+    path
+        A .npy of spectra, shape (n, L), or of maps, (n, H, W) or (n, C, H, W); or an .npz with
+        ``spectra`` and ``shift_cm1``, ``maps``, ``label`` (names, or positions in ``classes``),
+        ``group`` and ``part``, whichever there are.
+    axis
+        Axis of spectra whose file has none, cm^-1.
+
+    Raises
+    ------
+    MeasurementError
+        If an array is missing, of another shape, or not finite; without the name of the file.
+    """
+    try:
+        content = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(content, np.ndarray):
+            return _checked({"spectra" if content.ndim == 2 else "maps": content}, axis)
+        with content:
+            unknown = sorted(set(content.files) - set(_KNOWN))
+            if unknown:
+                raise MeasurementError(
+                    f"expected arrays named {', '.join(_KNOWN)}, got {unknown[0][:40]!r}"
+                )
+            return _checked({name: content[name] for name in content.files}, axis)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        if isinstance(error, MeasurementError):
+            raise
+        reason = " ".join(str(error).split())[:120]
+        raise MeasurementError(f"expected a NumPy file, got one that fails: {reason}") from None
+
+
+def read_axis(path: Path) -> NDArray[np.float64]:
+    """Return an axis of Raman shifts from a .npy file, cm^-1, shape (L,).
+
+    Raises
+    ------
+    MeasurementError
+        If it holds no such axis.
+    """
+    try:
+        axis = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        reason = " ".join(str(error).split())[:120]
+        raise MeasurementError(f"{path}: expected an axis in a .npy file, got: {reason}") from None
+    if not isinstance(axis, np.ndarray) or axis.ndim != 1 or axis.dtype.kind not in "fiu":
+        raise MeasurementError(f"{path}: expected an axis of shape (L,), got another array")
+    return axis.astype(np.float64)
+
+
+def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
+    spectra, maps = arrays.get("spectra"), arrays.get("maps")
+    if spectra is None and maps is None:
+        raise MeasurementError("expected spectra, maps, or both, got neither")
+    rows = len(spectra if spectra is not None else maps)  # type: ignore[arg-type]
+    shift: NDArray[Any] | None = None
+    if spectra is not None:
+        _check_signals("spectra", spectra, (2,), rows)
+        if isinstance(axis, tuple):
+            axis = np.linspace(*axis, spectra.shape[1])
+        shift = arrays.get("shift_cm1", axis)
+        if shift is None:
+            raise MeasurementError("expected an axis of the spectra too: --axis START:STOP")
+        if shift.shape != spectra.shape[1:] or shift.dtype.kind not in "fiu":
+            raise MeasurementError(
+                f"shift_cm1: expected {spectra.shape[1]} Raman shifts, got shape {shift.shape}"
+            )
+        shift = shift.astype(np.float64)
+        steps = np.diff(shift)
+        if not (np.isfinite(shift).all() and ((steps > 0).all() or (steps < 0).all())):
+            raise MeasurementError("shift_cm1: expected an axis that rises or falls, got another")
+    if maps is not None:
+        maps = maps[:, None] if maps.ndim == 3 else maps
+        _check_signals("maps", maps, (4,), rows)
+    texts = {name: _texts(name, arrays, rows) for name in ("label", "group", "part")}
+    return RowArrays(rows, spectra, shift, maps, **texts)
+
+
+def _check_signals(name: str, values: NDArray[Any], dims: tuple[int, ...], n_rows: int) -> None:
+    if values.ndim not in dims or values.dtype.kind not in "fiu" or not values.size:
+        shape = "(n, L)" if dims == (2,) else "(n, C, H, W)"
+        raise MeasurementError(
+            f"{name}: expected numbers of shape {shape}, got {values.dtype} {values.shape}"
+        )
+    if len(values) != n_rows:
+        raise MeasurementError(f"{name}: expected {n_rows} rows, got {len(values)}")
+    for first in range(0, n_rows, _BLOCK):
+        block = values[first : first + _BLOCK].reshape(min(_BLOCK, n_rows - first), -1)
+        for problem, bad in (
+            ("not finite", ~np.isfinite(block).all(axis=1)),
+            ("constant", block.max(axis=1) == block.min(axis=1)),
+        ):
+            if bad.any():
+                row = first + int(np.flatnonzero(bad)[0])
+                raise MeasurementError(f"{name}: row {row}: expected a signal, got one {problem}")
+
+
+def _texts(name: str, arrays: dict[str, NDArray[Any]], n_rows: int) -> tuple[str, ...] | None:
+    """Return what is said of each row, as texts."""
+    values = arrays.get(name)
+    if values is None:
+        return None
+    if values.shape != (n_rows,) or values.dtype.kind not in "iuUS":
+        raise MeasurementError(
+            f"{name}: expected {n_rows} texts or numbers, got {values.dtype} {values.shape}"
+        )
+    classes = arrays.get("classes")
+    if name == "label" and values.dtype.kind in "iu" and classes is not None:
+        if classes.ndim != 1 or values.min() < 0 or values.max() >= len(classes):
+            raise MeasurementError(
+                f"label: expected positions in {len(classes)} classes, got others"
+            )
+        values = classes[values]
+    if values.dtype.kind == "S":
+        values = np.char.decode(values, "utf-8", "replace")
+    return tuple(str(value) for value in values.tolist())

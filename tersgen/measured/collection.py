@@ -1,0 +1,207 @@
+"""Measured rows of many files, put together: signals, labels, and where each row came from."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MeasurementError
+from ..schema.loading import printable
+from ..schema.measured import MeasuredFile
+from .arrays import Axis, RowArrays, is_arrays, read_arrays
+from .labels import Known, LabelRule
+from .reading import read_spectra
+from .spectrum import Spectrum
+
+_LONGEST = 400
+
+
+class Rows(NamedTuple):
+    """The rows of one file."""
+
+    spectra: tuple[Spectrum, ...] | RowArrays
+    known: tuple[Known, ...]
+    """What is known of each row."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.known)
+
+    def spectrum(self, row: int) -> Spectrum:
+        """Return the spectrum of a row; of an array, with its number as its name."""
+        if not isinstance(self.spectra, RowArrays):
+            return self.spectra[row]
+        arrays = self.spectra
+        if arrays.spectra is None or arrays.shift_cm1 is None:
+            raise MeasurementError("expected spectra, got maps only")
+        axis, values = arrays.shift_cm1, np.asarray(arrays.spectra[row], np.float64)
+        if axis[0] > axis[-1]:
+            axis, values = axis[::-1], values[::-1]
+        return Spectrum(f"row {row}", axis, values)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done to spectra that a user should know."""
+        if isinstance(self.spectra, RowArrays):
+            return ()
+        return tuple(sorted({note[:_LONGEST] for one in self.spectra for note in one.notes}))
+
+    @property
+    def n_points(self) -> int:
+        """Points of the longest spectrum; 0 if there are none."""
+        return max(map(len, self.axes()), default=0)
+
+    @property
+    def map_shape(self) -> tuple[int, ...] | None:
+        """Channels, rows and columns of maps; None if there are none."""
+        maps = self.spectra.maps if isinstance(self.spectra, RowArrays) else None
+        return None if maps is None else maps.shape[1:]
+
+    def axes(self) -> list[NDArray[np.float64]]:
+        """Return the axes of the spectra, cm^-1, rising; all spectra of an array are on one."""
+        if not isinstance(self.spectra, RowArrays):
+            return [one.shift_cm1 for one in self.spectra]
+        axis = self.spectra.shift_cm1
+        return [] if axis is None else [axis if axis[0] < axis[-1] else axis[::-1]]
+
+
+class Collection(NamedTuple):
+    """Rows of many files, in the order of the files."""
+
+    files: tuple[MeasuredFile, ...]
+    rows: tuple[Rows, ...]
+    refused: tuple[str, ...]
+    """What is wrong with files that were passed over."""
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return sum(one.n_rows for one in self.rows)
+
+    @property
+    def known(self) -> list[Known]:
+        """What is known of each row."""
+        return [known for one in self.rows for known in one.known]
+
+
+def find_files(paths: Iterable[Path]) -> list[Path]:
+    """Return the files that are named, and those in folders that are, in order of their names.
+
+    Hidden files are passed over.
+
+    Raises
+    ------
+    MeasurementError
+        If a path is not there, or there is no file at all.
+    """
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(one for one in path.rglob("*") if one.is_file())
+            found += [one for one in inside if not _is_hidden(one.relative_to(path))]
+        elif path.exists():
+            found.append(path)
+        else:
+            raise MeasurementError(f"{printable(str(path))}: no such file or folder")
+    if not found:
+        raise MeasurementError("expected files of measured spectra, got folders without any")
+    return list(dict.fromkeys(found))
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def collect(
+    paths: Sequence[Path],
+    rule: LabelRule,
+    axis: Axis | None = None,
+    laser_nm: float | None = None,
+    skip_bad: bool = False,
+    tell: Callable[[int], Any] = lambda _: None,
+) -> Collection:
+    """Read all files, and say what each row is of.
+
+    Parameters
+    ----------
+    paths
+        Files of spectra (``reading.read_spectra``) or of NumPy arrays (``arrays.read_arrays``).
+    rule
+        How files are labelled; arrays that bring labels keep these.
+    axis
+        Axis of arrays that bring none, cm^-1.
+    laser_nm
+        Laser of axes of wavelengths, nm.
+    skip_bad
+        Whether a file that cannot be used is passed over instead of ending it all.
+    tell
+        Called with the number of files that are read.
+
+    Raises
+    ------
+    MeasurementError
+        If a file cannot be used, or none can.
+    """
+    names = _names(paths)
+    files: list[MeasuredFile] = []
+    rows: list[Rows] = []
+    refused: list[str] = []
+    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+        try:
+            one = _read(path, rule, axis, laser_nm)
+        except MeasurementError as error:
+            text = str(error)
+            shown = printable(str(path))
+            text = text if text.startswith(shown) else f"{shown}: {text}"
+            if not skip_bad:
+                raise MeasurementError(f"{text} (--skip-bad passes such files over)") from None
+            refused.append(text)
+            continue
+        rows.append(one)
+        files.append(
+            MeasuredFile(
+                name=name,
+                sha256=_sha256(path),
+                n_rows=one.n_rows,
+                notes=one.notes,
+            )
+        )
+        tell(number + 1)
+    if not files:
+        raise MeasurementError(f"expected a file that can be used, got none: {refused[0]}")
+    return Collection(tuple(files), tuple(rows), tuple(refused))
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return the names of files, with as many of their folders as tell them apart."""
+    depth = 1
+    while True:
+        names = [printable("/".join(path.parts[-depth:])) for path in paths]
+        if len(set(names)) == len(names) or depth > 32:
+            return [name[-_LONGEST:] for name in names]
+        depth += 1
+
+
+def _read(path: Path, rule: LabelRule, axis: Axis | None, laser_nm: float | None) -> Rows:
+    if is_arrays(path):
+        arrays = read_arrays(path, axis)
+        known = None if arrays.label is not None else rule.of(path)
+        labels = arrays.label or (known.label if known else "",) * arrays.n_rows
+        groups = arrays.group or (known.group if known else None,) * arrays.n_rows
+        parts = arrays.part or (known.part if known else None,) * arrays.n_rows
+        rows = zip(labels, groups, parts, strict=True)
+        return Rows(arrays, tuple(Known(*one) for one in rows))
+    spectra = read_spectra(path, laser_nm)
+    for one in spectra:
+        if float(np.ptp(one.intensity)) == 0.0:
+            raise MeasurementError(f"{one.name}: expected a spectrum with bands, got a constant")
+    return Rows(spectra, (rule.of(path),) * len(spectra))
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,159 @@
+"""Files of instruments, through RosettaSciIO: Renishaw, Horiba Jobin Yvon, TriVista, EMSA.
+
+RosettaSciIO is an extra; its readers are chosen by the content of a file, never by its ending.
+"""
+
+import re
+import warnings
+from importlib import import_module, util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MeasurementError, MissingExtraError
+from ..units import EV_CM1
+from .spectrum import Spectrum, ascending, shift_from_nm
+
+_MOST_SPECTRA = 1_000_000
+_HEAD = 4096
+
+_SHIFT = ("1/cm", "cm-1", "cm^-1", "cm**-1", "1 / centimeter")
+_IN_NM = {"nm": 1.0, "µm": 1e3, "um": 1e3, "a": 0.1, "å": 0.1}
+
+
+def instrument_format(content: bytes) -> str | None:
+    """Return which reader of RosettaSciIO a file is for, by how it begins; None for others."""
+    head = content[:_HEAD]
+    if head.startswith(b"WDF1"):
+        return "renishaw"
+    if re.search(rb"^#FORMAT\s*:\s*EMSA", head, re.MULTILINE):
+        return "msa"
+    if head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<"):
+        if b"<LSX" in head:
+            return "jobinyvon"
+        if b"<XmlMain" in head:
+            return "trivista"
+    return None
+
+
+def read_instrument(
+    path: Path, name: str, kind: str, laser_nm: float | None
+) -> tuple[Spectrum, ...]:
+    """Return every spectrum in a file of an instrument.
+
+    Parameters
+    ----------
+    path
+        The file.
+    name
+        Its name, safe to print; of several spectra it gets their number behind it.
+    kind
+        What ``instrument_format`` said.
+    laser_nm
+        Wavelength of the laser, nm; by default what the file says of it.
+
+    Raises
+    ------
+    MissingExtraError
+        If RosettaSciIO is not installed.
+    MeasurementError
+        If it cannot read the file, or finds no spectrum with an axis in cm^-1, nm or eV.
+    """
+    if util.find_spec("rsciio") is None:
+        raise MissingExtraError(
+            f"{name}: expected RosettaSciIO for files of instruments, got no such package; "
+            "run: pip install 'tersgen[instruments]', or export the spectrum as text"
+        )
+    if kind == "renishaw":
+        _check_blocks(path)
+    reader = import_module(f"rsciio.{kind}")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            signals = reader.file_reader(str(path), lazy=False)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:120] or type(error).__name__
+        raise MeasurementError(f"cannot be read by RosettaSciIO ({kind}): {reason}") from error
+    for signal in signals:
+        found = _axis(signal, laser_nm)
+        if found is not None:
+            return _spectra(np.asarray(signal["data"]), *found, name)
+    raise MeasurementError(
+        "expected a spectrum over Raman shifts (cm^-1), wavelengths (nm) or energies (eV), got "
+        f"{_described(signals)}"
+    )
+
+
+def _check_blocks(path: Path) -> None:
+    """Refuse a .wdf whose blocks do not lead from one to the next and to the end.
+
+    RosettaSciIO would go round in circles.
+    """
+    size = path.stat().st_size
+    at = 0
+    with path.open("rb") as file:
+        while at < size:
+            file.seek(at)
+            head = file.read(16)
+            length = int.from_bytes(head[8:16], "little")
+            if len(head) < 16 or length < 16 or at + length > size:
+                raise MeasurementError(
+                    f"expected blocks of a .wdf up to {size} bytes, got a damaged one at {at}"
+                )
+            at += length
+
+
+def _axis(signal: dict[str, Any], laser_nm: float | None) -> tuple[NDArray[np.float64], int] | None:
+    """Return the spectral axis of a signal in cm^-1, and its place among the axes."""
+    for place, axis in enumerate(signal["axes"]):
+        unit = str(axis.get("units", "")).strip()
+        values = _values(axis)
+        if unit.lower() in _SHIFT:
+            return values, place
+        scale = _IN_NM.get(unit.lower())
+        wavelength = values * scale if scale else 1e7 / (values * EV_CM1) if unit == "eV" else None
+        is_spectral = not axis.get("navigate", False)
+        if wavelength is not None and is_spectral:
+            laser = laser_nm or _laser(signal)
+            if laser is None:
+                raise MeasurementError(
+                    f"expected Raman shifts in cm^-1, got an axis in {unit}; say which laser "
+                    "(--laser-nm)"
+                )
+            return shift_from_nm(wavelength, laser), place
+    return None
+
+
+def _values(axis: dict[str, Any]) -> NDArray[np.float64]:
+    if "axis" in axis:
+        return np.asarray(axis["axis"], np.float64)
+    steps = np.arange(axis["size"], dtype=np.float64)
+    return np.asarray(axis["offset"] + axis["scale"] * steps)
+
+
+def _laser(signal: dict[str, Any]) -> float | None:
+    """Return the wavelength of the laser that a file states, nm."""
+    instrument = signal.get("metadata", {}).get("Acquisition_instrument", {})
+    laser = instrument.get("Laser", {}).get("wavelength") if isinstance(instrument, dict) else None
+    return float(laser) if isinstance(laser, int | float) and laser > 0 else None
+
+
+def _spectra(
+    data: NDArray[Any], axis: NDArray[np.float64], place: int, name: str
+) -> tuple[Spectrum, ...]:
+    if data.ndim <= place or data.shape[place] != len(axis):
+        raise MeasurementError(
+            f"expected {len(axis)} intensities along the axis, got data of shape {data.shape}"
+        )
+    rows = np.moveaxis(data, place, -1).reshape(-1, len(axis)).astype(np.float64)
+    if not 1 <= len(rows) <= _MOST_SPECTRA:
+        raise MeasurementError(f"expected 1 to {_MOST_SPECTRA} spectra, got {len(rows)}")
+    names = [name] if len(rows) == 1 else [f"{name}[{k}]" for k in range(len(rows))]
+    return tuple(ascending(*one, ()) for one in zip(names, [axis] * len(rows), rows, strict=True))
+
+
+def _described(signals: list[dict[str, Any]]) -> str:
+    units = [str(axis.get("units", "?")) for signal in signals for axis in signal["axes"]]
+    return f"axes in {', '.join(units)}" if units else "none"

@@ -1,0 +1,162 @@
+"""What each measured spectrum is of: from a table, from the names of files, or the same for all."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from ..errors import MeasurementError
+from ..schema.loading import printable
+
+UNKNOWN = "unknown"
+"""Class of a spectrum of which nothing is said."""
+
+_LARGEST_TABLE = 1 << 26
+_FILE = ("file", "filename", "name", "path", "spectrum")
+_LABEL = ("label", "class", "species", "substance", "material", "mineral")
+_OTHERS = ("group", "part")
+
+
+class Known(NamedTuple):
+    """What is known of a file."""
+
+    label: str
+    group: str | None = None
+    part: str | None = None
+
+
+class LabelTable:
+    """A table of labels, by file.
+
+    Parameters
+    ----------
+    path
+        CSV with a heading: ``file`` and ``label``, and perhaps ``group`` (what must not be parted:
+        spectra of one sample) and ``part`` (train, val, test). Commas, semicolons or tabs.
+
+    Raises
+    ------
+    MeasurementError
+        If the table cannot be read, lacks a column or names a file twice.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        rows = _rows(path)
+        heading = [cell.strip().lower() for cell in rows[0][1]]
+        place = {
+            name: next((heading.index(one) for one in words if one in heading), None)
+            for name, words in (("file", _FILE), ("label", _LABEL), *((o, (o,)) for o in _OTHERS))
+        }
+        if place["file"] is None or place["label"] is None or place["file"] == place["label"]:
+            raise MeasurementError(
+                f"{path}: expected a heading with the columns file and label, got "
+                f"{', '.join(map(printable, heading))[:80]!r}"
+            )
+        self._known: dict[str, Known] = {}
+        for line, cells in rows[1:]:
+            values = {
+                name: cells[k].strip() or None if k is not None and k < len(cells) else None
+                for name, k in place.items()
+            }
+            name, label = values["file"], values["label"]
+            if name is None:
+                raise MeasurementError(f"{path}: line {line}: expected a file, got none")
+            key = PurePosixPath(name.replace("\\", "/")).as_posix()
+            if key in self._known:
+                raise MeasurementError(
+                    f"{path}: line {line}: expected each file once, got {printable(name)} again"
+                )
+            self._known[key] = Known(label or UNKNOWN, values["group"], values["part"])
+        self._used: set[str] = set()
+
+    def find(self, path: Path) -> Known | None:
+        """Return what is known of a file: by its whole path, or the end of it, or None."""
+        parts = path.as_posix().split("/")
+        for k in range(len(parts)):
+            for name in ("/".join(parts[k:]), "/".join([*parts[k:-1], path.stem])):
+                if name in self._known:
+                    self._used.add(name)
+                    return self._known[name]
+        return None
+
+    @property
+    def unused(self) -> list[str]:
+        """Files of the table that were not asked for."""
+        return [printable(name) for name in self._known if name not in self._used]
+
+
+def _rows(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the lines of a table with their numbers, its heading first."""
+    try:
+        if path.stat().st_size > _LARGEST_TABLE:
+            raise MeasurementError(f"{path}: expected a table of at most 64 MiB, got more")
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError:
+        raise MeasurementError(f"{path}: expected UTF-8 text, got other bytes") from None
+    except OSError as error:
+        raise MeasurementError(f"{path}: cannot be read: {error.strerror}") from None
+    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
+    heading = lines[0] if lines else ""
+    separator = max(",;\t", key=heading.count)
+    try:
+        reader = csv.reader(lines, delimiter=separator, strict=True)
+        rows = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise MeasurementError(f"{path}: expected a table, got one that fails: {error}") from None
+    if len(rows) < 2:
+        raise MeasurementError(f"{path}: expected a heading and rows, got {len(rows)} lines")
+    return rows
+
+
+class LabelRule(NamedTuple):
+    """How files are labelled, if not by what is in them."""
+
+    table: LabelTable | None = None
+    label: str | None = None
+    """The same for all."""
+    pattern: str | None = None
+    """``folder``: the name of the folder; or a regular expression, whose group is the label."""
+
+    def of(self, path: Path) -> Known:
+        """Return what is known of a file.
+
+        Raises
+        ------
+        MeasurementError
+            If the table or the pattern says nothing of it.
+        """
+        if self.table is not None:
+            known = self.table.find(path)
+            if known is None:
+                raise MeasurementError(
+                    "expected a line of the table of labels for it, got none; add it, with an "
+                    f"empty label or {UNKNOWN} if that is not known"
+                )
+            return known
+        if self.pattern == "folder":
+            return Known(path.absolute().parent.name)
+        if self.pattern is not None:
+            found = re.search(self.pattern, path.as_posix())
+            if found is None or not (found.groups() and found.group(1)):
+                raise MeasurementError(
+                    f"expected a name that {self.pattern!r} matches with a group, got another"
+                )
+            return Known(found.group(1))
+        return Known(self.label or UNKNOWN)
+
+
+def ordered_classes(labels: Sequence[str], known: Sequence[str]) -> tuple[str, ...]:
+    """Return the classes: those of ``known`` in their order, then others by name, unknown last.
+
+    >>> ordered_classes(["b", "unknown", "a", "z"], ["z", "y"])
+    ('z', 'y', 'a', 'b', 'unknown')
+    """
+    others = sorted(set(labels) - set(known), key=lambda name: (name == UNKNOWN, name))
+    return (*known, *others)
+
+
+def positions(names: Sequence[str]) -> Mapping[str, int]:
+    """Return the position of each name."""
+    return {name: k for k, name in enumerate(names)}

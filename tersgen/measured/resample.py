@@ -1,0 +1,101 @@
+"""Measured spectra on the axis of a model or a dataset."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MeasurementError
+from .spectrum import Spectrum
+
+_EPS = 1e-12
+
+
+def resample(
+    spectrum: Spectrum,
+    grid_shift_cm1: NDArray[np.floating[Any]],
+    *,
+    low: float = 0.0,
+    allow_extrapolation: bool = False,
+) -> NDArray[np.float32]:
+    """Return a spectrum on a model's axis, min-max scaled by Eq. (1.5) as in training.
+
+    Between measured points the spectrum is a straight line. Where they lie wider than the grid's it
+    is taken at the grid's points; where they lie closer, its mean over each point's cell is taken,
+    so that a narrow band between two points keeps its area.
+
+    Parameters
+    ----------
+    spectrum
+        Measured spectrum.
+    grid_shift_cm1
+        Raman shifts of the model, cm^-1, evenly spaced and ascending, Eq. (1.1), shape (L,), L > 1.
+    low
+        Lower end of the range that the model was trained on: 0, or -1 for symmetric data.
+    allow_extrapolation
+        Whether to repeat the outermost intensities where nothing was measured.
+
+    Returns
+    -------
+    NDArray
+        Intensities in [low, 1], float32, shape (L,).
+
+    Raises
+    ------
+    MeasurementError
+        If more than half a step of the grid lies beyond the measured axis, unless extrapolation is
+        allowed; if none of the grid was measured; or if the spectrum is constant there.
+    """
+    grid = np.asarray(grid_shift_cm1, np.float64)
+    x, step = spectrum.shift_cm1, float(grid[-1] - grid[0]) / (len(grid) - 1)
+    ranges = (
+        f"{spectrum.name}: expected a spectrum over {grid[0]:g} to {grid[-1]:g} cm^-1, the axis "
+        f"of the model, got {x[0]:g} to {x[-1]:g} cm^-1"
+    )
+    if x[-1] < grid[0] or x[0] > grid[-1]:
+        raise MeasurementError(f"{ranges}, which is none of it")
+    covers = x[0] <= grid[0] + 0.5 * step and x[-1] >= grid[-1] - 0.5 * step
+    if not covers and not allow_extrapolation:
+        raise MeasurementError(f"{ranges}; --allow-extrapolation repeats its edges")
+    # Scaled before anything is subtracted, so that no measured number is too large.
+    y = spectrum.intensity / (float(np.abs(spectrum.intensity).max()) or 1.0)
+    y = y - y.min()
+    edges = np.concatenate([grid - 0.5 * step, grid[-1:] + 0.5 * step])
+    means = np.diff(_area(x, y, edges)) / step
+    # not a hair less than the step: the same axis is taken point by point
+    denser = _spacing(x, grid) < step * (1 - 1e-6)
+    on_grid = np.where(denser, means, np.interp(grid, x, y))
+    span = float(np.ptp(on_grid))
+    if span <= _EPS * max(1.0, float(np.abs(on_grid).max())):
+        raise MeasurementError(
+            f"{spectrum.name}: expected a spectrum with bands, got one that is constant over "
+            f"{grid[0]:g} to {grid[-1]:g} cm^-1"
+        )
+    scaled = (on_grid - on_grid.min()) / (span + _EPS)
+    return np.asarray(low + (1.0 - low) * scaled, np.float32)
+
+
+def extrapolated(spectrum: Spectrum, grid_shift_cm1: NDArray[np.floating]) -> float:
+    """Return the share of a grid, from its first point to its last, that was not measured."""
+    low, high = float(grid_shift_cm1[0]), float(grid_shift_cm1[-1])
+    beyond = max(0.0, spectrum.shift_cm1[0] - low) + max(0.0, high - spectrum.shift_cm1[-1])
+    return float(min(1.0, beyond / (high - low)))
+
+
+def _spacing(x: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the distance of the two measured points around each point of the grid."""
+    behind = np.clip(np.searchsorted(x, grid), 1, len(x) - 1)
+    return x[behind] - x[behind - 1]
+
+
+def _area(
+    x: NDArray[np.float64], y: NDArray[np.float64], places: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the area under the lines between points, edges repeated, from x[0] up to places."""
+    total = np.concatenate([[0.0], np.cumsum(0.5 * (y[1:] + y[:-1]) * np.diff(x))])
+    inside = np.clip(places, x[0], x[-1])
+    left = np.clip(np.searchsorted(x, inside, side="right") - 1, 0, len(x) - 2)
+    height = np.interp(inside, x, y)
+    area = total[left] + 0.5 * (y[left] + height) * (inside - x[left])
+    beyond = (places - inside) * np.where(places < x[0], y[0], y[-1])
+    return np.asarray(area + beyond)

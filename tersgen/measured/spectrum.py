@@ -1,0 +1,100 @@
+"""A measured spectrum: its axis as measured, its intensities, and what was done to it."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import MeasurementError
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """A measured spectrum.
+
+    Attributes
+    ----------
+    name
+        Name of its file, without folders; safe to print.
+    shift_cm1
+        Raman shifts, cm^-1, strictly ascending, float64, shape (N,), N >= 2.
+    intensity
+        Intensities in any unit, finite, float64, shape (N,).
+    notes
+        What was done to it that a user should know.
+    """
+
+    name: str
+    shift_cm1: NDArray[np.float64]
+    intensity: NDArray[np.float64]
+    notes: tuple[str, ...] = ()
+
+    def summary(self) -> dict[str, Any]:
+        """Return what is worth showing of it, as JSON takes it."""
+        return {
+            "name": self.name,
+            "points": len(self.shift_cm1),
+            "start_cm1": float(self.shift_cm1[0]),
+            "stop_cm1": float(self.shift_cm1[-1]),
+            "notes": list(self.notes),
+        }
+
+
+def shift_from_nm(wavelength_nm: NDArray[np.float64], laser_nm: float) -> NDArray[np.float64]:
+    """Return Raman shifts 1e7 (1/laser - 1/wavelength) in cm^-1; wavelengths in nm, any shape.
+
+    Raises
+    ------
+    MeasurementError
+        If a wavelength is not above 0.
+    """
+    if not (wavelength_nm > 0).all():
+        raise MeasurementError("expected wavelengths above 0 nm, got others")
+    return np.asarray(1e7 / laser_nm - 1e7 / wavelength_nm)
+
+
+def ascending(
+    name: str,
+    shift_cm1: NDArray[np.float64],
+    intensity: NDArray[np.float64],
+    notes: tuple[str, ...] = (),
+) -> Spectrum:
+    """Return a spectrum from an axis that rises or falls throughout, and may repeat values.
+
+    Where it repeats a value, intensities are averaged, with a note.
+
+    Raises
+    ------
+    MeasurementError
+        If the axis turns, has fewer than two values, or a number is not finite.
+    """
+    if not (np.isfinite(shift_cm1).all() and np.isfinite(intensity).all()):
+        raise MeasurementError("expected finite shifts and intensities, got NaN or infinity")
+    if turning_point(shift_cm1) is not None:
+        raise MeasurementError(
+            "expected an axis that rises or falls throughout, got one that turns"
+        )
+    if len(shift_cm1) > 1 and shift_cm1[0] > shift_cm1[-1]:
+        shift_cm1, intensity = shift_cm1[::-1], intensity[::-1]
+    axis, place, counts = np.unique(shift_cm1, return_inverse=True, return_counts=True)
+    if len(axis) < 2:
+        got = f"{axis[0]:g} only" if len(axis) else "none"
+        raise MeasurementError(f"expected at least two Raman shifts, got {got}")
+    # Divided first: the sum of the largest numbers would be infinite.
+    values = np.bincount(place, intensity / counts[place]).astype(np.float64)
+    if len(axis) < len(shift_cm1):
+        n_repeated = np.count_nonzero(counts > 1)
+        again = f"{n_repeated} Raman shifts given more than once: intensities averaged"
+        notes = (*notes, again)
+    return Spectrum(name, axis, values, notes)
+
+
+def turning_point(axis: NDArray[np.float64]) -> int | None:
+    """Return the place of the first value that goes back on the direction of an axis, or None."""
+    steps = np.sign(np.diff(axis))
+    moving = np.flatnonzero(steps)
+    if not len(moving):
+        return None
+    turns = np.flatnonzero(steps == -steps[moving[0]])
+    return int(turns[0]) + 1 if len(turns) else None

@@ -1,0 +1,181 @@
+"""Files, arrays and labels put together."""
+
+import numpy as np
+import pytest
+
+from tersgen.errors import MeasurementError
+from tersgen.measured.arrays import is_arrays, read_arrays, read_axis
+from tersgen.measured.collection import collect, find_files
+from tersgen.measured.labels import Known, LabelRule, LabelTable, ordered_classes
+
+RNG = np.random.default_rng(5)
+TEXT = "100 5\n110 9\n120 4\n"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in ("quartz/a.txt", "quartz/b.txt", "calcite/a.txt"):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(TEXT)
+    (tmp_path / "quartz" / ".hidden").write_text("no spectrum")
+    return tmp_path
+
+
+def test_files_of_folders_in_order_without_hidden_ones(folder):
+    found = [path.relative_to(folder).as_posix() for path in find_files([folder])]
+    assert found == ["calcite/a.txt", "quartz/a.txt", "quartz/b.txt"]
+    assert find_files([folder / "quartz" / "a.txt"] * 2) == [folder / "quartz" / "a.txt"]
+    (folder / "empty").mkdir()
+    for path in (folder / "none", folder / "empty"):
+        with pytest.raises(MeasurementError):
+            find_files([path])
+
+
+def test_labels_from_folders_and_names(folder):
+    files = find_files([folder])
+    collection = collect(files, LabelRule(pattern="folder"))
+    assert [known.label for known in collection.known] == ["calcite", "quartz", "quartz"]
+    assert [one.name for one in collection.files] == [
+        "calcite/a.txt",
+        "quartz/a.txt",
+        "quartz/b.txt",
+    ]
+    by_name = collect(files, LabelRule(pattern=r"([ab])\.txt$"))
+    assert [known.label for known in by_name.known] == ["a", "a", "b"]
+    with pytest.raises(MeasurementError, match="matches with a group"):
+        collect(files, LabelRule(pattern=r"(c)\.txt$"))
+    assert {known.label for known in collect(files, LabelRule()).known} == {"unknown"}
+    assert {known.label for known in collect(files, LabelRule(label="x")).known} == {"x"}
+
+
+def table(folder, text):
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return LabelTable(path)
+
+
+def test_labels_from_a_table(folder):
+    known = table(
+        folder,
+        "# made by hand\nFile;Label;Group;part\nquartz/a.txt;alpha quartz;s1;train\n"
+        "b;beta quartz;s1;test\ncalcite\\a.txt;;s2;train\nother.txt;x;;\n",
+    )
+    files = [path for path in find_files([folder]) if path.suffix == ".txt"]
+    collection = collect(files, LabelRule(known))
+    assert collection.known == [
+        Known("unknown", "s2", "train"),
+        Known("alpha quartz", "s1", "train"),
+        Known("beta quartz", "s1", "test"),
+    ]
+    assert known.unused == ["other.txt"]
+    lacking = table(folder, "file,label\nquartz/a.txt,x\n")
+    with pytest.raises(MeasurementError, match="a line of the table of labels"):
+        collect(files, LabelRule(lacking))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label\n", "a heading and rows"),
+        ("", "a heading and rows"),
+        ("file,what\na,b\n", "columns file and label"),
+        ("file,label\na,b\na,c\n", "line 3: expected each file once"),
+        ("file,label\n,b\n", "line 2: expected a file"),
+        ('file,label\n"a,b\n', "expected a table"),
+    ],
+)
+def test_tables_that_are_none(folder, text, message):
+    with pytest.raises(MeasurementError, match=message):
+        table(folder, text)
+
+
+def test_a_bad_file_ends_it_or_is_passed_over(folder):
+    (folder / "quartz" / "c.txt").write_text("no spectrum at all\n")
+    files = find_files([folder])
+    with pytest.raises(MeasurementError, match=r"c\.txt: .*--skip-bad") as caught:
+        collect(files, LabelRule())
+    assert "\n" not in str(caught.value)
+    collection = collect(files, LabelRule(), skip_bad=True)
+    assert (collection.n_rows, len(collection.refused)) == (3, 1)
+    assert "c.txt" in collection.refused[0]
+    with pytest.raises(MeasurementError, match="got none"):
+        collect([folder / "quartz" / "c.txt"], LabelRule(), skip_bad=True)
+    (folder / "quartz" / "c.txt").write_text("1 5\n2 5\n")
+    with pytest.raises(MeasurementError, match="a constant"):
+        collect(files, LabelRule())
+
+
+def test_classes_in_order():
+    assert ordered_classes(["b", "a"], []) == ("a", "b")
+    assert ordered_classes(["unknown", "z"], ["y"]) == ("y", "z", "unknown")
+    assert ordered_classes(["unknown", "z"], ["unknown"]) == ("unknown", "z")
+
+
+def saved(tmp_path, **arrays):
+    path = tmp_path / "rows.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def test_arrays(tmp_path):
+    spectra, axis = RNG.random((4, 6)), np.linspace(600, 100, 6)
+    path = saved(
+        tmp_path, spectra=spectra, shift_cm1=axis, label=np.array([1, 0, 1, 1]),
+        classes=np.array(["benzene", "water"]), group=np.array(["a", "a", "b", "b"]),
+    )  # fmt: skip
+    assert is_arrays(path)
+    rows = collect([path], LabelRule()).rows[0]
+    assert [known.label for known in rows.known] == ["water", "benzene", "water", "water"]
+    assert [known.group for known in rows.known] == ["a", "a", "b", "b"]
+    spectrum = rows.spectrum(2)
+    assert spectrum.shift_cm1.tolist() == axis[::-1].tolist()
+    assert spectrum.intensity.tolist() == spectra[2, ::-1].tolist()
+    np.save(tmp_path / "spectra.npy", spectra)
+    rows = collect([tmp_path / "spectra.npy"], LabelRule(label="x"), (0.0, 5.0)).rows[0]
+    assert rows.spectrum(0).shift_cm1.tolist() == [0, 1, 2, 3, 4, 5]
+    np.save(tmp_path / "maps.npy", RNG.random((3, 8, 9)))
+    assert collect([tmp_path / "maps.npy"], LabelRule()).rows[0].map_shape == (1, 8, 9)
+    np.save(tmp_path / "axis.npy", axis)
+    assert read_axis(tmp_path / "axis.npy").tolist() == axis.tolist()
+    for name in ("maps.npy", "none.npy"):
+        with pytest.raises(MeasurementError, match=name):
+            read_axis(tmp_path / name)
+
+
+GOOD = {"spectra": RNG.random((3, 4)), "shift_cm1": np.arange(4.0)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"shift_cm1": np.arange(5.0)}, "expected 4 Raman shifts"),
+        ({"shift_cm1": np.array([1.0, 3.0, 2.0, 4.0])}, "rises or falls"),
+        ({"spectra": np.zeros((3, 4))}, "row 0: expected a signal, got one constant"),
+        ({"spectra": np.array([[1, 2, 3, np.inf]])}, "row 0: .* not finite"),
+        ({"spectra": np.array([["a"]])}, "expected numbers of shape"),
+        ({"spectra": RNG.random((3, 2, 2))}, "expected numbers of shape"),
+        ({"maps": RNG.random((2, 1, 4, 4))}, "maps: expected 3 rows, got 2"),
+        ({"label": np.array([0, 1])}, "expected 3 texts or numbers"),
+        ({"label": np.array([0, 1, 5]), "classes": np.array(["a", "b"])}, "positions in 2 classes"),
+        ({"label": np.array([0.5, 1, 2])}, "texts or numbers"),
+        ({"other": np.zeros(3)}, "arrays named"),
+    ],
+)
+def test_arrays_that_do_not_fit(tmp_path, changes, message):
+    with pytest.raises(MeasurementError, match=message):
+        read_arrays(saved(tmp_path, **{**GOOD, **changes}))
+
+
+def test_arrays_that_would_run_code(tmp_path):
+    path = tmp_path / "evil.npy"
+    np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
+    with pytest.raises(MeasurementError, match="NumPy file, got one that fails"):
+        read_arrays(path)
+    with pytest.raises(MeasurementError, match="an axis of the spectra too"):
+        read_arrays(saved(tmp_path, spectra=GOOD["spectra"]))
+    with pytest.raises(MeasurementError, match="got neither"):
+        read_arrays(saved(tmp_path, shift_cm1=np.arange(4.0)))
+    truncated = saved(tmp_path, **GOOD)
+    truncated.write_bytes(truncated.read_bytes()[:100])
+    assert not is_arrays(truncated)

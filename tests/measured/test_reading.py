@@ -1,0 +1,128 @@
+"""Files of measured spectra, told by content."""
+
+import numpy as np
+import pytest
+
+from tersgen.errors import MeasurementError, MissingExtraError
+from tersgen.measured import instrument
+from tersgen.measured.instrument import instrument_format
+from tersgen.measured.reading import read_spectra, read_spectrum
+from tersgen.measured.spectrum import ascending, shift_from_nm
+
+RRUFF = (
+    "##NAMES=Quartz\n##RRUFFID=R040031\n##IDEAL CHEMISTRY=Si O2\n"
+    "100.5, 12.0\n101.0, 13.5\n101.5, 12.25\n##END=\n"
+)
+JCAMP = (
+    "##TITLE=calcite\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN SPECTRUM\n##XUNITS=1/CM\n"
+    "##YUNITS=ARBITRARY UNITS\n##XFACTOR=1\n##YFACTOR=0.5\n##FIRSTX=100\n##LASTX=104\n"
+    "##NPOINTS=5\n##FIRSTY=1\n##XYDATA=(X++(Y..Y))\n100 2 4 6\n103 8 10\n##END=\n"
+)
+
+
+def written(tmp_path, content, name="spectrum.txt"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_file_of_the_rruff_database(tmp_path):
+    spectrum = read_spectrum(written(tmp_path, RRUFF))
+    assert spectrum.shift_cm1.tolist() == [100.5, 101.0, 101.5]
+    assert spectrum.intensity.tolist() == [12.0, 13.5, 12.25]
+
+
+@pytest.mark.parametrize("name", ["calcite.jdx", "calcite.txt", "calcite"])
+def test_jcamp_by_its_content(tmp_path, name):
+    spectrum = read_spectrum(written(tmp_path, JCAMP, name))
+    assert spectrum.shift_cm1.tolist() == [100, 101, 102, 103, 104]
+    assert spectrum.intensity.tolist() == [1, 2, 3, 4, 5]
+
+
+def test_wavelengths_become_shifts_by_the_laser(tmp_path):
+    path = written(tmp_path, "Wavelength (nm)\tCounts\n540\t1\n550\t2\n560\t3\n")
+    with pytest.raises(MeasurementError, match="say which laser"):
+        read_spectrum(path)
+    spectrum = read_spectrum(path, laser_nm=532.0)
+    assert spectrum.shift_cm1 == pytest.approx([278.474, 615.174, 939.850], abs=1e-3)
+    nm = JCAMP.replace("1/CM", "NANOMETERS").replace("FIRSTX=100", "FIRSTX=540")
+    nm = (
+        nm.replace("LASTX=104", "LASTX=544").replace("\n100 ", "\n540 ").replace("\n103 ", "\n543 ")
+    )
+    path = written(tmp_path, nm, "nm.jdx")
+    with pytest.raises(MeasurementError, match="an axis in nm; say which laser"):
+        read_spectrum(path)
+    assert read_spectrum(path, 532.0).shift_cm1[0] == pytest.approx(278.474, abs=1e-3)
+
+
+def test_wavelengths_are_above_zero():
+    with pytest.raises(MeasurementError, match="above 0 nm"):
+        shift_from_nm(np.array([0.0, 1.0]), 532.0)
+
+
+@pytest.mark.parametrize(
+    ("axis", "values", "message"),
+    [
+        ([1.0, np.nan], [1.0, 2.0], "finite"),
+        ([1.0, 3.0, 2.0], [1.0, 2.0, 3.0], "one that turns"),
+        ([1.0, 1.0], [1.0, 2.0], "at least two Raman shifts, got 1 only"),
+        ([], [], "got none"),
+    ],
+)
+def test_what_is_no_axis(axis, values, message):
+    with pytest.raises(MeasurementError, match=message):
+        ascending("x", np.array(axis), np.array(values))
+
+
+def test_a_table_of_peaks_is_no_spectrum(tmp_path):
+    peaks = (
+        "##TITLE=x\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN PEAK TABLE\n##XUNITS=1/CM\n"
+        "##YUNITS=ARBITRARY UNITS\n##NPOINTS=2\n##PEAK TABLE=(XY..XY)\n100,5 200,7\n##END=\n"
+    )
+    with pytest.raises(MeasurementError, match="tersgen library import"):
+        read_spectrum(written(tmp_path, peaks))
+
+
+def test_formats_by_their_beginnings():
+    assert instrument_format(b"WDF1" + bytes(100)) == "renishaw"
+    assert instrument_format(b"#FORMAT      : EMSA/MAS Spectral Data File\n") == "msa"
+    assert instrument_format(b"\xef\xbb\xbf<?xml version='1.0'?>\n<LSX Version='1'>") == "jobinyvon"
+    assert instrument_format(b"<?xml version='1.0'?>\n<XmlMain>") == "trivista"
+    assert instrument_format(b"100 5\n101 6\n") is None
+
+
+def test_without_rosettasciio(tmp_path, monkeypatch):
+    monkeypatch.setattr(instrument.util, "find_spec", lambda _: None)
+    path = written(tmp_path, b"WDF1" + bytes(1000), "map.wdf")
+    with pytest.raises(MissingExtraError, match=r"tersgen\[instruments\]"):
+        read_spectra(path)
+
+
+def test_a_damaged_file_of_an_instrument(tmp_path):
+    pytest.importorskip("rsciio")
+    path = written(tmp_path, b"WDF1" + bytes(1000), "map.wdf")
+    with pytest.raises(MeasurementError, match="a damaged one at 0") as caught:
+        read_spectra(path)
+    assert "\n" not in str(caught.value)
+
+
+def emsa(unit="1/cm", n=5):
+    lines = [
+        "#FORMAT      : EMSA/MAS Spectral Data File", "#VERSION     : 1.0", "#TITLE       : x",
+        "#DATE        : 01-JAN-2026", "#TIME        : 12:00", "#OWNER       : me",
+        f"#NPOINTS     : {n}.", "#NCOLUMNS    : 1.", f"#XUNITS      : {unit}", "#YUNITS      : ",
+        "#DATATYPE    : Y", "#XPERCHAN    : 2.", "#OFFSET      : 100.", "#SPECTRUM    : ",
+        *(f"{k * k:.1f}" for k in range(n)), "#ENDOFDATA   : ",
+    ]  # fmt: skip
+    return "\n".join(lines) + "\n"
+
+
+def test_an_emsa_file_through_rosettasciio(tmp_path):
+    pytest.importorskip("rsciio")
+    spectrum = read_spectrum(written(tmp_path, emsa(), "x.msa"))
+    assert spectrum.shift_cm1.tolist() == [100, 102, 104, 106, 108]
+    assert spectrum.intensity.tolist() == [0, 1, 4, 9, 16]
+    with pytest.raises(MeasurementError, match="got axes in keV"):
+        read_spectra(written(tmp_path, emsa("keV"), "x.msa"))
+    with pytest.raises(MeasurementError, match="say which laser"):
+        read_spectra(written(tmp_path, emsa("nm"), "x.msa"))
