@@ -125,6 +125,12 @@ class CnnConfig(Frozen):
         "1",
         True,
     )
+    features: Literal["mean", "flat"] = field(
+        "what the head sees of each channel: the mean over the points that are left, or every "
+        "point, which tells apart bands that lie a little aside",
+        "1",
+        "mean",
+    )
     dropout: float = field("dropout before the head", "1", 0.1, ge=0, lt=1)
 
     @model_validator(mode="after")

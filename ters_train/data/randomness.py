@@ -149,7 +149,8 @@ def _fill_normals(starts: Tensor, out: Tensor) -> None:
     n_pairs = out.shape[2]
     halves = sequences(starts, n_pairs).view(torch.int32).to(torch.float32)
     signed = halves[:, :n_pairs].add_(0.5)
-    radius = squared_radius(signed).sqrt_().copysign_(signed)
+    # In float64, as MKL rounds its float32 root differently by CPU; then to float32 it is exact.
+    radius = squared_radius(signed).double().sqrt_().float().copysign_(signed)
     # The angle runs over half a turn, and the sign of the radius takes it to the other half.
     angle, complement = out[:, 0], out[:, 1]
     torch.mul(halves[:, n_pairs:], 2.0**-31, out=angle)

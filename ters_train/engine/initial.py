@@ -81,7 +81,7 @@ def begin_with(model: TersModel, path: str, classes: tuple[str, ...]) -> Checkpo
     own = model.state_dict()
     known = {name: k for k, name in enumerate(found.state.classes)}
     for name in _HEAD:
-        if name in weights and name in own:
+        if name in weights and weights[name].shape[1:] == own[name].shape[1:]:
             weights[name] = _rows_by_name(own[name], weights[name], known, classes)
     for name, value in own.items():
         theirs = weights.get(name)

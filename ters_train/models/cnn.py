@@ -17,7 +17,8 @@ class SpectrumCnn(nn.Module):
     """Spectra to features: stages of Conv1d -> Norm -> ReLU -> Pool, Eq. (4.1).
 
     A stage has ``depth`` convolutions, the first of them with the stride, and then one pooling.
-    Behind the last stage each channel is averaged over the points that are left. A convolution and
+    Behind the last stage each channel is averaged over the points that are left, or, by option,
+    all of them are seen. A convolution and
     a mean do not know *where* on the axis a band is: by option, a second channel of the input
     carries the position, from -1 to 1.
 
@@ -38,7 +39,9 @@ class SpectrumCnn(nn.Module):
         super().__init__()
         _check_length(config, n_points)
         self.n_points = n_points
-        self.n_features = config.widths[-1]
+        self.flat = config.features == "flat"
+        n_left = stage_lengths(config, n_points)[-1] if self.flat else 1
+        self.n_features = config.widths[-1] * n_left
         axis = torch.linspace(-1.0, 1.0, n_points) if config.position else None
         self.register_buffer("position", axis, persistent=False)
         self.position: Tensor | None
@@ -60,7 +63,8 @@ class SpectrumCnn(nn.Module):
         x = spectra.unsqueeze(1)
         if self.position is not None:
             x = torch.cat([x, self.position.to(x.dtype).expand_as(x)], dim=1)
-        features: Tensor = self.dropout(self.stages(x).mean(dim=2))
+        left = self.stages(x)
+        features: Tensor = self.dropout(left.flatten(1) if self.flat else left.mean(dim=2))
         return features
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels._jit import kernel
-from ..schema.fields import FieldSpec, field_table
+from ..schema.fields import INSTRUMENT_PARAMETERS, SCAN_PARAMETERS, FieldSpec, field_table
 from ..schema.library import Library
 from ..schema.recipe import Recipe
 from .cpus import available_cpus
@@ -16,6 +16,7 @@ from .labels import class_thresholds, fill_balanced, fill_weighted
 from .nearfield import fill_near_rows
 from .neartables import near_settings, near_table
 from .outputs import Outputs
+from .recorder import Recorder
 from .spectrum import draw_modes, draw_spectrum, line_scratch
 from .tables import Hotspots, Modes, Settings, hotspot_table, mode_table, settings
 
@@ -102,6 +103,8 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
         apex=floats(n_rows, 2),
         map_scale=floats(n_rows),
         cube_scale=floats(n_rows),
+        instrument=np.zeros((n_rows, len(INSTRUMENT_PARAMETERS)), np.float32),
+        scan=np.zeros((n_rows, len(SCAN_PARAMETERS)), np.float32),
     )
 
 
@@ -134,6 +137,8 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "params/apex": out.apex,
         "params/map_scale": out.map_scale,
         "params/cube_scale": out.cube_scale,
+        "params/instrument": out.instrument,
+        "params/scan": out.scan,
     }
     return {spec.name: {**signals, **others}[spec.name] for spec in table}
 
@@ -145,6 +150,13 @@ class Buffer:
         self.n_rows = n_rows
         self.table = field_table(recipe)
         self.outputs = _allocate(recipe, self.table, n_rows)
+        self.clean: Outputs | None = None
+        """Where maps go before they are scanned, in float32."""
+        if recipe.instrument is not None and recipe.fields.maps:
+            shape = max(self.outputs.half_maps.shape, self.outputs.maps.shape)
+            self.clean = self.outputs._replace(
+                half_maps=self.outputs.half_maps[:0], maps=np.empty(shape, np.float32)
+            )
         self.arrays: Mapping[str, NDArray[np.generic]] = _named(
             self.outputs, self.table, recipe.fields.precision == "float16"
         )
@@ -177,6 +189,7 @@ class Generator:
         self._near = None
         if recipe.nearfield is not None and (recipe.fields.maps or recipe.fields.cube):
             self._near = near_table(recipe, recipe.library), near_settings(recipe)
+        self._recorder = Recorder.of(recipe, self._settings)
         row_bytes = sum(spec.row_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
         self._thresholds = class_thresholds(recipe, recipe.library)
@@ -203,15 +216,18 @@ class Generator:
         """
         n_rows = buffer.n_rows if n_rows is None else n_rows
         self._fill_labels(start, buffer.outputs.label[:n_rows])
-        self._fill_rows(0, n_rows, start, buffer.outputs)
+        self._fill_rows(0, n_rows, start, buffer)
 
-    def _fill_rows(self, first: int, last: int, start: int, out: Outputs) -> None:
-        _fill_rows(
-            first, last, start, self._n_max, self._modes, self._hotspots, self._settings, out
-        )
+    def _fill_rows(self, first: int, last: int, start: int, buffer: Buffer) -> None:
+        recorder = self._recorder
+        settings = self._settings if recorder is None else recorder.before
+        out = buffer.clean or buffer.outputs
+        _fill_rows(first, last, start, self._n_max, self._modes, self._hotspots, settings, out)
         if self._near is not None:
             modes, near = self._near
-            fill_near_rows(first, last, start, self._modes, modes, self._settings, near, out)
+            fill_near_rows(first, last, start, self._modes, modes, settings, near, out)
+        if recorder is not None:
+            recorder.fill(first, last, start, self._n_max, self._modes, out, buffer.outputs)
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows ``start`` to ``stop`` as new arrays, by field name.
@@ -227,7 +243,7 @@ class Generator:
         self._fill_labels(start, buffer.outputs.label)
 
         def fill_tile(first: int) -> None:
-            self._fill_rows(first, min(n_rows, first + self._tile), start, buffer.outputs)
+            self._fill_rows(first, min(n_rows, first + self._tile), start, buffer)
 
         with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
             for _ in pool.map(fill_tile, range(0, n_rows, self._tile)):

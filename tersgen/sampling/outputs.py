@@ -41,3 +41,5 @@ class Outputs(NamedTuple):
     apex: NDArray[np.float32]
     map_scale: NDArray[np.float32]
     cube_scale: NDArray[np.float32]
+    instrument: NDArray[np.float32]
+    scan: NDArray[np.float32]

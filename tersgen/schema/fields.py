@@ -11,6 +11,35 @@ Basis = Recipe | Measured
 
 Dtype = Literal["float16", "float32", "int32"]
 
+INSTRUMENT_PARAMETERS = (
+    "resolution (FWHM, cm^-1)",
+    "axis shift (cm^-1)",
+    "axis stretch (1)",
+    "fluorescence over the strongest band (1)",
+    "deviation of the response (1)",
+    "electrons at the highest point",
+    "dark electrons",
+    "gain (counts per electron)",
+    "bias (counts)",
+    "read noise (electrons)",
+    "cosmic rays",
+    "saturated points",
+    "points not measured at the low end",
+    "points not measured at the high end",
+    "counts at 0",
+    "counts from 0 to 1",
+)
+"""What ``params/instrument`` holds of each row, in order."""
+SCAN_PARAMETERS = (
+    "drift of the last line along rows (pixel)",
+    "drift of the last line along columns (pixel)",
+    "sigma of the blur (pixel)",
+    "blinks",
+    "dead pixels",
+    "electrons at the value 1",
+)
+"""What ``params/scan`` holds of each row, in order."""
+
 SAMPLE = "sample"
 """Name of the first dimension of every array."""
 
@@ -104,11 +133,19 @@ def _params(recipe: Recipe) -> list[FieldSpec]:
     if recipe.geometry.orientation == "random":
         text = "rotation (w, x, y, z), molecule to laboratory"
         table.append(_spec("params/orientation", "float32", "1", text, quaternion=4))
-    if recipe.fields.spectra:
+    if recipe.fields.spectra and recipe.instrument is not None:
+        text = "what the instrument did; " + ", ".join(INSTRUMENT_PARAMETERS)
+        sizes = {"instrument_parameter": len(INSTRUMENT_PARAMETERS)}
+        table.append(_spec("params/instrument", "float32", "1", text, **sizes))
+    elif recipe.fields.spectra:
         text = "standard deviation of the noise over the height of the strongest band"
         table.append(_spec("params/spectrum_noise", "float32", "1", text))
         if recipe.perturbations.roll_bins:
             table.append(_spec("params/roll", "int32", "point", "circular roll"))
+    if recipe.fields.maps and recipe.instrument is not None:
+        text = "what happened in the scan; " + ", ".join(SCAN_PARAMETERS)
+        sizes = {"scan_parameter": len(SCAN_PARAMETERS)}
+        table.append(_spec("params/scan", "float32", "1", text, **sizes))
     if recipe.nearfield is not None:
         return table + _near_params(recipe)
     return table + (_map_params(recipe) if recipe.fields.maps else [])

@@ -8,6 +8,10 @@ LARGEST = 1e5
 """Bound of shifts, widths and factors: beyond all physics, and safe in float32."""
 
 
+MOST_ELECTRONS = 1e9
+"""Bound of what a detector counts."""
+
+
 def _ordered(interval: tuple[float, float]) -> tuple[float, float]:
     if interval[0] > interval[1]:
         raise ValueError(f"expected [low, high] with low <= high, got {list(interval)}")
@@ -22,5 +26,12 @@ def _not_negative(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
+def _counted(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] < 0 or interval[1] > MOST_ELECTRONS:
+        raise ValueError(f"expected 0 to {MOST_ELECTRONS:g} electrons, got {list(interval)}")
+    return interval
+
+
 Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
 NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
+CountInterval = Annotated[Interval, AfterValidator(_counted)]

@@ -23,8 +23,41 @@ PRESETS: dict[str, Table] = {
             "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2800.0, 3900.0]],
         },
     },
+    "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}},
+    "realistic": {
+        "lineshape": {"profile": "lorentzian", "fwhm_cm1": 7.0},
+        "perturbations": {"mode_shift_cm1": 1.5, "width": [0.6, 1.8], "intensity": 0.4},
+        "noise": {"map": [0.002, 0.02]},
+        "instrument": {
+            "resolution_cm1": [2.0, 14.0],
+            "axis_shift_cm1": 2.0,
+            "axis_stretch": 0.001,
+            "fluorescence": [0.03, 10.0],
+            "fluorescence_share": 0.85,
+            "response": 0.4,
+            "missing": [0.08, 0.3],
+            "electrons": [300.0, 100000.0],
+            "dark": [0.0, 300.0],
+            "gain": [0.15, 0.77],
+            "bias": [1000.0, 1110.0],
+            "read_noise": [3.0, 12.0],
+            "full_well": 150000.0,
+            "bits": 16,
+            "cosmic_rays": 0.4,
+            "cosmic_height": [0.05, 5.0],
+            "scan": {
+                "drift_px": 2.0,
+                "blur_px": [0.0, 1.5],
+                "blinks": 1.5,
+                "dead": 1.0,
+                "electrons": [200.0, 20000.0],
+            },
+        },
+    },
 }
-"""``nearfield``: maps of single molecules under a tip, in four bands."""
+"""``nearfield``: maps of single molecules under a tip, in four bands. ``ideal``: no noise.
+``realistic``: spectra and maps as instruments record them, over ranges that spectrometers have and
+replicate measurements show."""
 
 
 def merged(below: Table, above: Table) -> Table:

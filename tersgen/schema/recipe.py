@@ -17,6 +17,7 @@ from pydantic import (
 
 from .base import Frozen, Name, field
 from .digest import model_digest
+from .instrument import Instrument
 from .intervals import LARGEST, Interval, NonNegativeInterval
 from .library import Library, Species, Vector3
 from .nearfield import LARGEST_CHANNELS, NearField
@@ -298,6 +299,12 @@ class Recipe(Frozen):
         "maps of a molecule under a tip, instead of hotspots", "1", None
     )
     noise: Noise = field("noise levels", "1", Noise())
+    instrument: Instrument | None = field(
+        "spectrometer, detector and scan; where it counts electrons it takes the place of "
+        "noise.spectrum",
+        "1",
+        None,
+    )
     perturbations: Perturbations = field("differences between samples", "1", Perturbations())
     classes: Classes = field("class balance", "1", Classes())
     random: RandomClasses = field("prior of random species", "1", RandomClasses())
@@ -347,6 +354,8 @@ class Recipe(Frozen):
                 "fields.cube: expected a section nearfield beside it, got none; cubes are made of "
                 "near-field maps only"
             )
+        if self.instrument is not None:
+            self._check_instrument()
         if self.perturbations.symmetry and self.map.height != self.map.width:
             raise ValueError(
                 "perturbations.symmetry: expected a square map for quarter turns, "
@@ -367,6 +376,24 @@ class Recipe(Frozen):
         if not any(wanted) and not self.fields.cube:
             raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")
         return self
+
+    def _check_instrument(self) -> None:
+        """Refuse what an instrument is not made for."""
+        if self.lineshape.profile == "pseudo_voigt":
+            raise ValueError(
+                'lineshape.profile: expected "lorentzian" (for Voigt profiles) or "gaussian" '
+                'beside instrument, got "pseudo_voigt"'
+            )
+        if self.perturbations.roll_bins:
+            raise ValueError(
+                "perturbations.roll_bins: expected 0 beside instrument, got "
+                f"{self.perturbations.roll_bins}; instrument.axis_shift_cm1 shifts the axis"
+            )
+        if self.fields.cube:
+            raise ValueError(
+                "fields.cube: expected false beside instrument, got true: it records spectra and "
+                "maps only"
+            )
 
     def _check_nearfield(self, near: NearField) -> None:
         """Refuse what would do nothing, or contradict, beside near-field maps."""
@@ -409,6 +436,7 @@ class Recipe(Frozen):
     def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what earlier recipes did not have, so that their digests stay."""
         table: dict[str, Any] = usual(self)
-        if self.nearfield is None:
-            table.pop("nearfield", None)
+        for name in ("nearfield", "instrument"):
+            if getattr(self, name) is None:
+                table.pop(name, None)
         return table

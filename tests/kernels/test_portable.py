@@ -12,9 +12,11 @@ import hashlib
 import numpy as np
 from tersgen.kernels.elementary import arctan, exp, log
 from tersgen.kernels.half import to_half
-from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
+from tersgen.kernels.instrument import add_bump
+from tersgen.kernels.lineshape import add_gaussian, add_lorentzian, voigt_shape
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
+from tersgen.kernels.poisson import poisson_inverted, poisson_normal
 
 normals = np.empty(64, np.float32)
 fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
@@ -33,8 +35,13 @@ width = np.array([5.0, 4.0, 6.0])
 fill_features(features, atoms, tips[:TILE], tips[TILE:], 4.5, width, RADIAL)
 product = np.empty(4 * TILE, np.float32)
 multiply_tile(normals[:48].reshape(4, 12), features, product)
+add_bump(band, 0.4, 0.3, 1.5)
+shapes = np.array([voigt_shape(float(x), 9.0) for x in np.abs(points)], np.float64)
+words = np.arange(64, dtype=np.uint32) * np.uint32(67108859)
+few = np.array([poisson_inverted(0.5 * k, w) for k, w in enumerate(words)], np.float64)
+many = np.array([poisson_normal(1e3, float(z)) for z in normals], np.float64)
 digest = hashlib.sha256()
-for array in (normals, band, exps, logs, halves, angles, features, product):
+for array in (normals, band, exps, logs, halves, angles, features, product, shapes, few, many):
     digest.update(array.tobytes())
 print(digest.hexdigest())
 """

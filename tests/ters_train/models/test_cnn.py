@@ -24,6 +24,7 @@ CONFIGS = st.builds(
     pool=st.sampled_from(["max", "mean", "none"]),
     pool_size=st.integers(2, 3),
     position=st.booleans(),
+    features=st.sampled_from(["mean", "flat"]),
 )
 
 
@@ -96,9 +97,11 @@ def test_stages_by_loops(config, n_points, seed):
     model = randomised(SpectrumCnn(config, n_points), seed)
     spectra = torch.rand(2, n_points) * 2 - 1
     want = np.stack([stages_by_loops(model, config, spectrum) for spectrum in spectra.numpy()])
-    assert want.shape == (2, model.n_features, lengths[-1])
+    assert want.shape == (2, config.widths[-1], lengths[-1])
     got = model(spectra).detach().numpy()
-    np.testing.assert_allclose(got, want.mean(axis=2), rtol=2e-4, atol=2e-5)
+    seen = want.mean(axis=2) if config.features == "mean" else want.reshape(2, -1)
+    assert seen.shape == (2, model.n_features)
+    np.testing.assert_allclose(got, seen, rtol=2e-4, atol=2e-5)
 
 
 def test_position_tells_where_a_band_is():

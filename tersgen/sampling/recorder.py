@@ -1,0 +1,48 @@
+"""Spectra and maps as an instrument records them: what is drawn before, and what after."""
+
+from typing import NamedTuple, Self
+
+import numpy as np
+
+from ..schema.recipe import Recipe
+from .instrument import SpectrumSettings, fill_recorded_rows, spectrum_settings
+from .outputs import Outputs
+from .scan import ScanSettings, fill_scanned_rows, scan_settings
+from .tables import Modes, Settings
+
+
+class Recorder(NamedTuple):
+    """An instrument, ready to record rows.
+
+    The kernels of plain recipes make maps without noise, and no spectra; those of the instrument
+    are compiled only for recipes that have one.
+    """
+
+    before: Settings
+    """With which maps are made that are then scanned."""
+    after: Settings
+    spectrum: SpectrumSettings | None
+    scan: ScanSettings | None
+
+    @classmethod
+    def of(cls, recipe: Recipe, settings: Settings) -> Self | None:
+        """Return the instrument of a recipe, if it has one."""
+        spec = recipe.instrument
+        if spec is None:
+            return None
+        return cls(
+            before=settings._replace(spectra=False, symmetric=False, map_noise=np.zeros(2)),
+            after=settings._replace(sticks=False, tensors=False),
+            spectrum=spectrum_settings(spec) if recipe.fields.spectra else None,
+            scan=scan_settings(spec.scan, recipe.noise.map) if recipe.fields.maps else None,
+        )
+
+    def fill(
+        self, first: int, last: int, start: int, n_max: int, modes: Modes, clean: Outputs,
+        out: Outputs,
+    ) -> None:  # fmt: skip
+        """Record rows ``first`` to ``last``; row 0 is sample ``start``. Without the GIL."""
+        if self.spectrum is not None:
+            fill_recorded_rows(first, last, start, n_max, modes, self.after, self.spectrum, out)
+        if self.scan is not None:
+            fill_scanned_rows(first, last, start, clean.maps, self.after, self.scan, out)

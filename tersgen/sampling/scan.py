@@ -1,0 +1,165 @@
+"""One sample's map as it is scanned: blur by the tip, drift, blinks, shot noise, dead pixels."""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..kernels import streams
+from ..kernels._jit import kernel
+from ..kernels.half import to_half
+from ..kernels.instrument import count_electrons, log_between
+from ..kernels.normal import fill_normals, normal_pair
+from ..kernels.philox import between, philox, uniform
+from ..kernels.poisson import LARGEST_INVERTED, poisson_inverted
+from ..kernels.scan import dim, move_lines
+from ..kernels.transforms import add_noise_clipped, blur, blur_radius, blur_weights
+from ..schema.instrument import Scan
+from .instrument import logarithms
+from .outputs import Outputs
+from .spectrum import ranged
+from .tables import Settings
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+
+_ZERO = np.float32(0.0)
+
+
+class ScanSettings(NamedTuple):
+    """The numbers of a scan; a logarithmic interval is (ln low, ln high - ln low)."""
+
+    drift: float
+    blur: F64
+    blinks: float
+    blink_pixels: int
+    dead: float
+    counted: bool
+    electrons: F64
+    noise: F64
+
+
+def scan_settings(spec: Scan, noise: tuple[float, float]) -> ScanSettings:
+    """Return the numbers of a scan; ``noise`` is the interval of a pixel's Gaussian noise."""
+    return ScanSettings(
+        drift=spec.drift_px,
+        blur=np.array(spec.blur_px, np.float64),
+        blinks=spec.blinks,
+        blink_pixels=spec.blink_pixels,
+        dead=spec.dead,
+        counted=spec.electrons[1] > 0,
+        electrons=logarithms(spec.electrons),
+        noise=np.array(noise, np.float64),
+    )
+
+
+class ScanScratch(NamedTuple):
+    """Working memory for one map at a time."""
+
+    image: F32
+    other: F32
+    normals: F32
+    rows: F64
+    columns: F64
+
+
+@kernel
+def scan_scratch(height: int, width: int) -> ScanScratch:
+    """Return working memory for maps of H x W pixels."""
+    return ScanScratch(
+        np.empty((height, width), np.float32),
+        np.empty((height, width), np.float32),
+        np.empty((height * width + 3) // 4 * 4, np.float32),
+        np.zeros(height, np.float64),
+        np.zeros(height, np.float64),
+    )
+
+
+@kernel
+def _draw_drift(index: int, seed: int, drift: float, work: ScanScratch) -> None:
+    """Fill the drift of each line: a random walk that ends ``drift`` away, each direction."""
+    height = work.rows.shape[0]
+    step = drift / np.sqrt(np.float64(max(1, height - 1)))
+    for x in range(1, height):
+        w0, w1, _, _ = philox(x, index, 0, seed, streams.DRIFT)
+        a, b = normal_pair(w0, w1)
+        work.rows[x] = work.rows[x - 1] + step * np.float64(a)
+        work.columns[x] = work.columns[x - 1] + step * np.float64(b)
+
+
+@kernel
+def _blink(index: int, n_blinks: int, scan: ScanSettings, seed: int, image: F32) -> None:
+    for b in range(n_blinks):
+        w0, w1, w2, _ = philox(1 + b, index, 0, seed, streams.BLINKS)
+        first = int(np.float64(uniform(w0)) * image.size)
+        length = 1 + int(np.float64(uniform(w1)) * scan.blink_pixels)
+        dim(image, first, length, uniform(w2))
+
+
+@kernel
+def fill_scanned_rows(
+    first: int, last: int, start: int, clean: F32, settings: Settings, scan: ScanSettings,
+    out: Outputs,
+) -> None:  # fmt: skip
+    """Fill the maps of rows ``first`` to ``last`` from clean ones, shape (n, C, H, W). No GIL."""
+    n_channels, height, width = clean.shape[1:]
+    work = scan_scratch(height, width)
+    seed, n_pixels = settings.seed, height * width
+    for row in range(first, last):
+        index = start + row
+        params = out.scan[row]
+        w0, _, _, _ = philox(0, index, 0, seed, streams.TIP_BLUR)
+        sigma = between(scan.blur[0], scan.blur[1], w0)
+        weights = np.empty(2 * blur_radius(sigma) + 1, np.float32)
+        if sigma > 0.0:
+            blur_weights(sigma, weights)
+        _draw_drift(index, seed, scan.drift, work)
+        w0, _, _, _ = philox(0, index, 0, seed, streams.BLINKS)
+        n_blinks = int(poisson_inverted(scan.blinks, w0))
+        w0, _, _, _ = philox(0, index, 0, seed, streams.DEAD_PIXELS)
+        n_dead = int(poisson_inverted(scan.dead, w0))
+        w0, _, _, _ = philox(0, index, 0, seed, streams.MAP_EXPOSURE)
+        electrons = log_between(scan.electrons[0], scan.electrons[1], uniform(w0))
+        w0, _, _, _ = philox(0, index, 0, seed, streams.MAP_NOISE_LEVEL)
+        level = np.float32(between(scan.noise[0], scan.noise[1], w0))
+        out.map_noise[row] = level
+        params[0], params[1] = work.rows[height - 1], work.columns[height - 1]
+        params[2], params[3], params[4] = sigma, n_blinks, n_dead
+        params[5] = electrons if scan.counted else 0.0
+        for channel in range(n_channels):
+            image, other = work.image, work.other
+            image[:] = clean[row, channel]
+            if sigma > 0.0:
+                blur(image, weights, other)
+            if scan.drift > 0.0:
+                move_lines(image, work.rows, work.columns, other)
+                image, other = other, image
+            _blink(index, n_blinks, scan, seed, image)
+            flat = image.reshape(n_pixels)
+            if scan.counted:
+                fill_normals(work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
+                for k in range(n_pixels):
+                    mean = electrons * np.float64(max(flat[k], _ZERO))
+                    word = np.uint32(0)
+                    if mean <= LARGEST_INVERTED:
+                        block = 4096 + channel
+                        word, _, _, _ = philox(k, index, block, seed, streams.MAP_SHOT_NOISE)
+                    number = count_electrons(mean, word, work.normals[k])
+                    flat[k] = np.float32(number / electrons)
+            if level > _ZERO:
+                fill_normals(work.normals, index, channel, seed, streams.MAP_NOISE)
+            else:
+                work.normals[:] = _ZERO
+            for k in range(n_pixels):
+                flat[k] = add_noise_clipped(flat[k], level * work.normals[k])
+            for d in range(n_dead):
+                w0, _, _, _ = philox(1 + d, index, 0, seed, streams.DEAD_PIXELS)
+                flat[int(np.float64(uniform(w0)) * n_pixels)] = _ZERO
+            if out.half_maps.shape[0] > 0:
+                half = out.half_maps[row, channel].reshape(n_pixels)
+                for k in range(n_pixels):
+                    half[k] = to_half(ranged(flat[k], settings.symmetric))
+            else:
+                full = out.maps[row, channel].reshape(n_pixels)
+                for k in range(n_pixels):
+                    full[k] = ranged(flat[k], settings.symmetric)

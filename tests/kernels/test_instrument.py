@@ -1,0 +1,95 @@
+"""Voigt profiles, smooth curves, cosmic rays and counts."""
+
+import numpy as np
+import pytest
+from scipy.special import voigt_profile
+
+from tersgen.kernels.instrument import add_bump, add_ray, convert
+from tersgen.kernels.lineshape import (
+    GAUSSIAN,
+    LORENTZIAN,
+    add_gaussian,
+    add_resolved_sticks,
+    voigt_shape,
+)
+from tersgen.kernels.scan import dim, move_lines
+from tersgen.units import FWHM_PER_SIGMA
+
+X = np.linspace(0.0, 1000.0, 4001)
+
+
+def resolved(profile, fwhm, resolution, place=500.0):
+    line = np.zeros(len(X), np.float32)
+    add_resolved_sticks(
+        line, 0.0, 0.25, np.array([place]), np.array([3.0]), np.array([fwhm]), profile, resolution
+    )
+    return line
+
+
+@pytest.mark.parametrize("fwhm", [1.0, 4.0, 10.0, 30.0])
+@pytest.mark.parametrize("resolution", [1.0, 3.0, 10.0, 25.0])
+def test_voigt_profiles_against_scipy(fwhm, resolution):
+    wanted = 3.0 * voigt_profile(X - 500.0, resolution / FWHM_PER_SIGMA, 0.5 * fwhm)
+    got = resolved(LORENTZIAN, fwhm, resolution)
+    assert np.abs(got - wanted).max() < 0.013 * wanted.max()
+    assert got.sum() == pytest.approx(wanted.sum(), rel=2e-3), "area"
+    width, share = voigt_shape(fwhm, resolution)
+    above = X[wanted > 0.5 * wanted.max()]
+    assert width == pytest.approx(above[-1] - above[0], abs=0.5 + 0.01 * width)
+    assert 0.0 < share < 1.0
+
+
+def test_the_limits_of_a_voigt_profile():
+    assert voigt_shape(0.0, 7.0) == (7.0, 0.0)
+    width, share = voigt_shape(7.0, 0.0)
+    assert (width, share) == pytest.approx((7.0, 1.0), rel=1e-5)
+    wide = np.zeros(len(X), np.float32)
+    add_gaussian(wide, 0.0, 0.25, 500.0, 5.0, 3.0)
+    assert np.array_equal(resolved(GAUSSIAN, 3.0, 4.0), wide)
+
+
+def test_a_bump():
+    curve = np.ones(101, np.float32)
+    add_bump(curve, 0.3, 0.2, 2.0)
+    x = np.arange(101) / 100
+    assert curve == pytest.approx(1 + 2 * np.exp(-((x - 0.3) ** 2) / 0.08), rel=1e-6)
+
+
+@pytest.mark.parametrize(("rising", "places"), [(True, [8, 9]), (False, [8, 7, 6])])
+def test_a_ray_over_several_points(rising, places):
+    line = np.zeros(10, np.float32)
+    add_ray(line, 8, 4.0, 3, rising)
+    assert line[places].tolist() == [4.0, 2.0, 1.0][: len(places)]
+    assert np.count_nonzero(line) == len(places)
+
+
+def test_conversion():
+    assert convert(100.0, 0.5, 1000.0, 4.0, 0.0, 0.0) == 1052.0
+    assert convert(100.4, 0.5, 1000.0, 0.0, 0.0, 65535.0) == 1050.0, "whole counts"
+    assert convert(1e6, 0.5, 1000.0, 0.0, 2000.0, 65535.0) == 2000.0, "full well"
+    assert convert(1e6, 0.5, 1000.0, 0.0, 0.0, 65535.0) == 65535.0
+    assert convert(-5000.0, 1.0, 0.0, 0.0, 0.0, 65535.0) == 0.0
+
+
+def test_lines_are_moved_as_an_interpolation_would():
+    rng = np.random.default_rng(3)
+    image = rng.random((9, 11)).astype(np.float32)
+    rows, columns = rng.normal(0, 2, 9), rng.normal(0, 2, 9)
+    got = np.empty_like(image)
+    move_lines(image, rows, columns, got)
+    for x in range(9):
+        place = np.clip(x + rows[x], 0, 8)
+        across = np.clip(np.arange(11) + columns[x], 0, 10)
+        whole = [np.interp(across, np.arange(11), image[k]) for k in range(9)]
+        wanted = [np.interp(place, np.arange(9), column) for column in np.array(whole).T]
+        assert got[x] == pytest.approx(wanted, abs=1e-5)
+    move_lines(image, np.zeros(9), np.zeros(9), got)
+    assert np.array_equal(got, image)
+
+
+def test_a_blink_goes_along_the_scan():
+    image = np.ones((4, 5), np.float32)
+    dim(image, 13, 4, np.float32(0.25))
+    assert np.flatnonzero(image.ravel() != 1).tolist() == [13, 14, 15, 16]
+    dim(image, 18, 100, np.float32(0.5))
+    assert image.ravel()[17:].tolist() == [1.0, 0.5, 0.5]
