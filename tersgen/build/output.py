@@ -32,7 +32,7 @@ def existing_parent(path: Path) -> Path:
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *(EVENTS, RANGES),
-    *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "shards"),
+    *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "structure", "shards"),
 }
 
 

@@ -15,6 +15,7 @@ from tersgen.kernels.half import to_half
 from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
+from tersgen.kernels.structure import GAUSSIAN, paint_line
 
 normals = np.empty(64, np.float32)
 fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
@@ -33,8 +34,10 @@ width = np.array([5.0, 4.0, 6.0])
 fill_features(features, atoms, tips[:TILE], tips[TILE:], 4.5, width, RADIAL)
 product = np.empty(4 * TILE, np.float32)
 multiply_tile(normals[:48].reshape(4, 12), features, product)
+mask = np.zeros((9, 11), np.uint16)
+paint_line(mask, 0.3, -0.7, 1.9, 0.4, 0.6, GAUSSIAN, np.array([0.5, 0.4]))
 digest = hashlib.sha256()
-for array in (normals, band, exps, logs, halves, angles, features, product):
+for array in (normals, band, exps, logs, halves, angles, features, product, mask):
     digest.update(array.tobytes())
 print(digest.hexdigest())
 """
@@ -69,6 +72,7 @@ recipe = tersgen.Recipe(
     library=("builtin:benzene", "builtin:water"),
     map={"height": 9, "width": 16},
     nearfield={"orientation": "tilted", "apex_angstrom": 1.0, "channel_cm1": 200.0},
+    structure={"shape": "gaussian", "radius_angstrom": 2.0, "bond_width_angstrom": 2.1},
     fields={"spectra": False, "cube": True},
 )
 arrays = tersgen.generate(recipe, 5, 11)
