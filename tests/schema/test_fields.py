@@ -35,9 +35,7 @@ def test_structure_targets_are_described_once_they_are_fixed():
     assert table["structure/positions"] == ((9, 3), "float32", "Angstrom")
     assert table["structure/elements"] == ((9,), "int32", "1")
     assert table["structure/count"] == ((), "int32", "1")
-    with pytest.raises(
-        ValueError, match=r"with structure\.elements set, got None"
-    ):
+    with pytest.raises(ValueError, match=r"with structure\.elements set, got None"):
         field_table(Recipe(**sections, structure={}))
 
 
