@@ -32,8 +32,8 @@ def existing_parent(path: Path) -> Path:
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *(EVENTS, RANGES),
-    *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "shards"),
-    *("structure", "fractions", "clean", "raw", "source"),
+    *("fractions", "raw", "source"),
+    *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "structure", "shards"),
 }
 
 

@@ -19,11 +19,11 @@ _FWHM_CM1 = 15.0
 """Width of modes that have none of their own."""
 
 
-def new_figure(n_panels: int) -> tuple["Figure", list["Axes"]]:
-    """Return a figure without a display and its panels, side by side."""
+def new_figure(n_panels: int, wide: bool = True) -> tuple["Figure", list["Axes"]]:
+    """Return a figure without a display and its panels, side by side, the first one wide or not."""
     from matplotlib.figure import Figure
 
-    widths = [2.2] + [1.0] * (n_panels - 1)
+    widths = [2.2 if wide else 1.0] + [1.0] * (n_panels - 1)
     figure = Figure(figsize=(2.6 + 3.2 * n_panels, 3.4), layout="constrained")
     axes = figure.subplots(1, n_panels, squeeze=False, width_ratios=widths)
     return figure, list(axes[0])
@@ -67,8 +67,22 @@ def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> 
     axes.set_xlim(*dataset.shift_cm1[[0, -1]])
 
 
+def _structure_images(dataset: "Dataset", sample: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Return name and image of the masks, elements in one, and of the bonds, if there are any."""
+    structure = dataset.recipe.structure
+    if structure is None or "structure/masks" not in sample:
+        return []
+    # 0 is the ground; elements are numbered, the largest value of a pixel decides which is shown
+    masks = sample["structure/masks"].astype(np.float32)
+    shown = np.where(masks.max(axis=0) > 0, masks.argmax(axis=0) + masks.max(axis=0), 0.0)
+    images = [(f"atoms: {', '.join(structure.elements or ())}", shown / len(masks))]
+    if "structure/bonds" in sample:
+        images.append(("bonds", sample["structure/bonds"].astype(np.float32)))
+    return images
+
+
 def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
-    """Draw spectrum, sticks and the first channels of the map of one sample.
+    """Draw spectrum, sticks, the first channels of the map and structure targets of one sample.
 
     Raises
     ------
@@ -80,7 +94,8 @@ def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
     sample = dataset.sample(index)
     channels = sample["maps"][:3] if "maps" in sample else []
     has_line = "spectra" in sample or "sticks/position" in sample
-    figure, panels = new_figure(int(has_line) + len(channels) or 1)
+    targets = _structure_images(dataset, sample)
+    figure, panels = new_figure(int(has_line) + len(channels) + len(targets) or 1, has_line)
     if has_line:
         _draw_spectrum(panels[0], dataset, sample)
         panels = panels[1:]
@@ -90,6 +105,10 @@ def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
         axes.set_title(f"channel {number} of {len(sample['maps'])}", fontsize="small")
         axes.set_xlabel("column / pixel")
         axes.set_ylabel("row / pixel")
+    for axes, (title, image) in zip(panels[len(channels) :], targets, strict=True):
+        axes.imshow(image, origin="upper", cmap="inferno", vmin=0.0, vmax=1.0)
+        axes.set_title(title, fontsize="small")
+        axes.set_xlabel("column / pixel")
     figure.suptitle(f"{sample['species']} (sample {index})", fontsize="medium")
     save(figure, output)
 

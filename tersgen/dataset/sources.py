@@ -68,7 +68,7 @@ class GeneratedBlocks:
     def __init__(self, recipe: Recipe, names: Iterable[str], block_rows: int) -> None:
         wanted = {name.partition("/")[0] for name in names}
         if "params" not in wanted:  # which parameters there are depends on the other fields
-            switchable = ("spectra", "maps", "cube", "sticks", "tensors")
+            switchable = ("spectra", "maps", "cube", "sticks", "tensors", "structure")
             switches = {name: name in wanted for name in switchable}
             fields = recipe.fields.model_copy(update={**switches, "params": False})
             recipe = recipe.model_copy(update={"fields": fields})

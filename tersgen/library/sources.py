@@ -12,6 +12,7 @@ from .importing import read_species
 from .nearfield import require_geometry
 from .random_classes import random_species
 from .selection import is_dark, modes_in_grid, modes_outside
+from .structure import resolve_structure
 
 _MOST_RANDOM = 100_000
 
@@ -120,7 +121,7 @@ def _warn(library: Library, recipe: Recipe) -> None:
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """Return the recipe with its library written out and the number of modes set.
+    """Return the recipe with its library written out and the numbers that follow from it set.
 
     A resolved recipe needs no other file. Warns once if modes lie outside the grid, and
     are left out, or if bands are narrower than its steps.
@@ -129,7 +130,7 @@ def resolve(recipe: Recipe) -> Recipe:
     ------
     ConfigError, LibraryError
         If a source cannot be used, a species has no Raman-active mode on the grid, or none of the
-        geometry that near-field maps need.
+        geometry that near-field maps need, or structure targets have no room for its atoms.
     """
     library = build_library(recipe)
     if recipe.nearfield is not None:
@@ -140,4 +141,5 @@ def resolve(recipe: Recipe) -> Recipe:
     most = max(len(modes_in_grid(species, recipe)) for species in library.species)
     n_modes = recipe.fields.n_modes or most
     fields = recipe.fields.model_copy(update={"n_modes": n_modes})
-    return recipe.model_copy(update={"library": library, "fields": fields})
+    structure = recipe.structure and resolve_structure(recipe.structure, library)
+    return recipe.model_copy(update={"library": library, "fields": fields, "structure": structure})

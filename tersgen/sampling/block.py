@@ -18,6 +18,7 @@ from .neartables import near_settings, near_table
 from .outputs import Outputs
 from .recorder import Recorder
 from .spectrum import draw_modes, draw_spectrum, line_scratch
+from .structure import fill_structure_rows, structure_table
 from .tables import Hotspots, Modes, Settings, hotspot_table, mode_table, settings
 
 Arrays = dict[str, NDArray[np.generic]]
@@ -68,6 +69,9 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
     maps = rows.get("maps", 0)
     cube = rows.get("cube", 0)
     sticks = rows.get("sticks/position", 0)
+    targets, masks = recipe.structure, rows.get("structure/masks", 0)
+    n_elements = 0 if targets is None else len(targets.elements or ())
+    n_atoms = 0 if targets is None else targets.n_atoms or 0
 
     def floats(*shape: int) -> NDArray[np.float32]:
         return np.empty(shape, np.float32)
@@ -105,6 +109,11 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
         cube_scale=floats(n_rows),
         instrument=np.zeros((n_rows, len(INSTRUMENT_PARAMETERS)), np.float32),
         scan=np.zeros((n_rows, len(SCAN_PARAMETERS)), np.float32),
+        half_masks=np.empty((masks, n_elements, height, width), np.uint16),
+        half_bonds=np.empty((rows.get("structure/bonds", 0), height, width), np.uint16),
+        atom_position=floats(masks, n_atoms, 3),
+        atom_number=np.empty((masks, n_atoms), np.int32),
+        n_atoms=np.empty(masks, np.int32),
     )
 
 
@@ -115,7 +124,7 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "maps": out.half_maps.view(np.float16) if half else out.maps,
         "cube": out.half_cube.view(np.float16) if half else out.cube,
     }
-    others = {
+    others: Arrays = {
         "sticks/position": out.position,
         "sticks/intensity": out.stick_intensity,
         "sticks/count": out.n_modes,
@@ -139,6 +148,11 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "params/cube_scale": out.cube_scale,
         "params/instrument": out.instrument,
         "params/scan": out.scan,
+        "structure/masks": out.half_masks.view(np.float16),
+        "structure/bonds": out.half_bonds.view(np.float16),
+        "structure/positions": out.atom_position,
+        "structure/elements": out.atom_number,
+        "structure/count": out.n_atoms,
     }
     return {spec.name: {**signals, **others}[spec.name] for spec in table}
 
@@ -190,6 +204,9 @@ class Generator:
         if recipe.nearfield is not None and (recipe.fields.maps or recipe.fields.cube):
             self._near = near_table(recipe, recipe.library), near_settings(recipe)
         self._recorder = Recorder.of(recipe, self._settings)
+        self._structure = None
+        if recipe.structure is not None and recipe.fields.structure:
+            self._structure = structure_table(recipe, recipe.library)
         row_bytes = sum(spec.row_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
         self._thresholds = class_thresholds(recipe, recipe.library)
@@ -228,6 +245,10 @@ class Generator:
             fill_near_rows(first, last, start, self._modes, modes, settings, near, out)
         if recorder is not None:
             recorder.fill(first, last, start, self._n_max, self._modes, out, buffer.outputs)
+        if self._structure is not None:
+            fill_structure_rows(
+                first, last, start, self._modes, self._structure, self._settings, out
+            )
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows ``start`` to ``stop`` as new arrays, by field name.

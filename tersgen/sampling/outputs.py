@@ -43,3 +43,8 @@ class Outputs(NamedTuple):
     cube_scale: NDArray[np.float32]
     instrument: NDArray[np.float32]
     scan: NDArray[np.float32]
+    half_masks: NDArray[np.uint16]
+    half_bonds: NDArray[np.uint16]
+    atom_position: NDArray[np.float32]
+    atom_number: NDArray[np.int32]
+    n_atoms: NDArray[np.int32]

@@ -125,6 +125,33 @@ def _targets(recipe: Recipe, n_modes: int) -> list[FieldSpec]:
     return table
 
 
+def _structure(recipe: Recipe) -> list[FieldSpec]:
+    """Return the arrays of structure targets; those of a recipe without any, none."""
+    structure, image = recipe.structure, recipe.map
+    if structure is None or not recipe.fields.structure:
+        return []
+    if structure.elements is None or structure.n_atoms is None:
+        raise ValueError("expected a resolved recipe with structure.elements set, got None")
+    size = {"row": image.height, "column": image.width}
+    n_atoms, elements = structure.n_atoms, structure.elements
+    text = f"{structure.shape}s at the atoms that count, by element: {', '.join(elements)}"
+    table = [_spec("structure/masks", "float16", "1", text, element=len(elements), **size)]
+    if structure.bonds:
+        text = "lines between bonded atoms that count"
+        table.append(_spec("structure/bonds", "float16", "1", text, **size))
+    text = (
+        "atoms that count: x (rows) and y (columns) from the frame's centre, z from the highest "
+        "atom; 0 beyond count"
+    )
+    table.append(
+        _spec("structure/positions", "float32", "Angstrom", text, atom=n_atoms, cartesian=3)
+    )
+    text = "atomic number of each of these atoms; 0 beyond count"
+    table.append(_spec("structure/elements", "int32", "1", text, atom=n_atoms))
+    table.append(_spec("structure/count", "int32", "1", "number of atoms that count"))
+    return table
+
+
 def _params(recipe: Recipe) -> list[FieldSpec]:
     table = [
         _spec("params/shift", "float32", "cm^-1", "shift of the whole spectrum"),
@@ -220,12 +247,13 @@ def field_table(recipe: Basis) -> tuple[FieldSpec, ...]:
     Raises
     ------
     ValueError
-        If ``recipe.fields.n_modes`` is not set, so the recipe is not resolved.
+        If ``recipe.fields.n_modes``, or ``elements`` and ``n_atoms`` of a section structure, are
+        not set, so the recipe is not resolved.
     """
     if isinstance(recipe, Measured):
         return _measured(recipe)
     n_modes = recipe.fields.n_modes
     if n_modes is None:
         raise ValueError("expected a resolved recipe with fields.n_modes set, got None")
-    table = _signals(recipe) + _targets(recipe, n_modes)
+    table = _signals(recipe) + _targets(recipe, n_modes) + _structure(recipe)
     return tuple(table + (_params(recipe) if recipe.fields.params else []))

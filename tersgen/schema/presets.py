@@ -9,6 +9,11 @@ _MOLECULES = (
     *("methane", "pyridine", "thiophenol", "water"),
 )
 
+_PLANAR = (
+    *("4-mercaptopyridine", "benzene", "ethylene", "formaldehyde"),
+    *("formic_acid", "pyrazine", "pyridine", "thiophenol"),
+)
+
 PRESETS: dict[str, Table] = {
     "nearfield": {
         "library": [f"builtin:{name}" for name in _MOLECULES],
@@ -54,10 +59,27 @@ PRESETS: dict[str, Table] = {
             },
         },
     },
+    "structure": {
+        "library": [f"builtin:{name}" for name in _PLANAR],
+        "grid": {"start_cm1": 50.0},
+        "lineshape": {"profile": "lorentzian"},
+        "map": {"height": 128, "width": 128},
+        "nearfield": {
+            "width_angstrom": [2.5, 4.0],
+            "height_angstrom": [2.0, 3.0],
+            "apex_angstrom": 1.0,
+            "bands": [
+                *([100.0, 500.0], [500.0, 800.0], [800.0, 1050.0], [1050.0, 1250.0]),
+                *([1250.0, 1450.0], [1450.0, 1700.0], [1700.0, 1900.0], [2500.0, 3900.0]),
+            ],
+        },
+        "structure": {},
+        "fields": {"spectra": False, "sticks": False, "tensors": False},
+    },
 }
-"""``nearfield``: maps of single molecules under a tip, in four bands. ``ideal``: no noise.
-``realistic``: spectra and maps as instruments record them, over ranges that spectrometers have and
-replicate measurements show."""
+"""``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
+eight bands, and where their atoms and bonds are. ``ideal``: no noise. ``realistic``: spectra and maps
+as instruments record them, over ranges that spectrometers have and replicate measurements show."""
 
 
 def merged(below: Table, above: Table) -> Table:

@@ -21,6 +21,7 @@ from .instrument import Instrument
 from .intervals import LARGEST, Interval, NonNegativeInterval
 from .library import Library, Species, Vector3
 from .nearfield import LARGEST_CHANNELS, NearField
+from .structure import Structure
 
 GENERATOR_VERSION = 1
 """Raised whenever the same recipe would give other values."""
@@ -257,6 +258,7 @@ class Fields(Frozen):
     cube: bool = field(
         "hyperspectral cube of a near-field map: a spectrum at each pixel", "1", False
     )
+    structure: bool = field("structure targets, with a section structure", "1", True)
     params: bool = field("drawn nuisance parameters", "1", True)
     precision: Literal["float16", "float32"] = field("type of spectra and maps", "1", "float16")
     scale: Literal["unit", "symmetric"] = field(
@@ -277,6 +279,8 @@ class Fields(Frozen):
         table: dict[str, Any] = usual(self)
         if not self.cube:
             table.pop("cube", None)
+        if self.structure:
+            table.pop("structure", None)
         return table
 
 
@@ -298,6 +302,9 @@ class Recipe(Frozen):
     nearfield: NearField | None = field(
         "maps of a molecule under a tip, instead of hotspots", "1", None
     )
+    structure: Structure | None = field(
+        "masks, bonds and positions of the atoms, beside near-field maps", "1", None
+    )
     noise: Noise = field("noise levels", "1", Noise())
     instrument: Instrument | None = field(
         "spectrometer, detector and scan; where it counts electrons it takes the place of "
@@ -313,7 +320,8 @@ class Recipe(Frozen):
     @property
     def is_resolved(self) -> bool:
         """Whether the recipe needs no other file: its library is written out."""
-        return isinstance(self.library, Library) and self.fields.n_modes is not None
+        fixed = self.structure is None or self.structure.is_resolved
+        return isinstance(self.library, Library) and self.fields.n_modes is not None and fixed
 
     @property
     def species(self) -> tuple[Species, ...]:
@@ -356,6 +364,8 @@ class Recipe(Frozen):
             )
         if self.instrument is not None:
             self._check_instrument()
+        if self.structure is not None:
+            self._check_structure(self.structure)
         if self.perturbations.symmetry and self.map.height != self.map.width:
             raise ValueError(
                 "perturbations.symmetry: expected a square map for quarter turns, "
@@ -424,6 +434,15 @@ class Recipe(Frozen):
                 f"{width:g} cm^-1, got a width of {near.channel_cm1:g} cm^-1"
             )
 
+    def _check_structure(self, structure: Structure) -> None:
+        """Refuse targets without the molecule that they are of, or that do not fit its frame."""
+        if self.nearfield is None:
+            raise ValueError(
+                "structure: expected a section nearfield beside it, got none; structure targets "
+                "are those of a molecule under a tip"
+            )
+        structure.check_frame(self.nearfield.frame_angstrom, (self.map.height, self.map.width))
+
     @property
     def n_channels(self) -> int:
         """Channels of a cube: as many whole ones as the grid has room for; 0 without nearfield."""
@@ -436,7 +455,7 @@ class Recipe(Frozen):
     def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what earlier recipes did not have, so that their digests stay."""
         table: dict[str, Any] = usual(self)
-        for name in ("nearfield", "instrument"):
+        for name in ("nearfield", "structure", "instrument"):
             if getattr(self, name) is None:
                 table.pop(name, None)
         return table

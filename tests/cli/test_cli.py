@@ -263,6 +263,30 @@ def test_presets(good, bad, tmp_path):
     assert "expected atom positions and atom tensors for near-field maps, got none" in line
 
 
+def test_structure_targets_in_both_formats(good, bad, tmp_path):
+    small = ["--set", "map.height=24", "--set", "map.width=24", "--set"]
+    small += ["structure.radius_angstrom=0.6", "--set", "structure.bond_width_angstrom=0.8"]
+    for name in ("s.zarr", "s.h5"):
+        good("build", "--preset", "structure", "--n", "40", "--out", name, *small, cwd=tmp_path)
+    zarr, hdf5 = (tersgen.open(tmp_path / name) for name in ("s.zarr", "s.h5"))
+    assert zarr.digest == hdf5.digest
+    made = tersgen.generate(zarr.recipe, 0, 40)
+    assert made["structure/masks"].shape == (40, 5, 24, 24)
+    for name, values in made.items():
+        assert np.array_equal(zarr[name][:], values), name
+        assert np.array_equal(hdf5[name][:], values), name
+    lazy = zarr.to_xarray()
+    assert lazy.structure_masks.dims == ("sample", "element", "row", "column")
+    assert lazy.structure_positions.attrs["units"] == "Angstrom"
+    assert np.array_equal(lazy.structure_bonds.values, made["structure/bonds"])
+    good("verify", "s.zarr", cwd=tmp_path)
+    good("plot", "s.zarr", "-o", "s.png", cwd=tmp_path)
+    assert (tmp_path / "s.png").stat().st_size > 10_000
+    wide = ["--preset", "structure", "--set", "structure.radius_angstrom=19"]
+    line = bad("build", *wide, "--out", "x.zarr", code=2, cwd=tmp_path)
+    assert "expected at most the frame's 18 Angstrom" in line
+
+
 def test_a_terminal_gets_a_bar(tmp_path):
     parent, child = pty.openpty()
     fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))

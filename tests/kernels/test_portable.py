@@ -17,6 +17,7 @@ from tersgen.kernels.lineshape import add_gaussian, add_lorentzian, voigt_shape
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
 from tersgen.kernels.poisson import poisson_inverted, poisson_normal
+from tersgen.kernels.structure import GAUSSIAN, paint_line
 
 normals = np.empty(64, np.float32)
 fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
@@ -40,8 +41,11 @@ shapes = np.array([voigt_shape(float(x), 9.0) for x in np.abs(points)], np.float
 words = np.arange(64, dtype=np.uint32) * np.uint32(67108859)
 few = np.array([poisson_inverted(0.5 * k, w) for k, w in enumerate(words)], np.float64)
 many = np.array([poisson_normal(1e3, float(z)) for z in normals], np.float64)
+mask = np.zeros((9, 11), np.uint16)
+paint_line(mask, 0.3, -0.7, 1.9, 0.4, 0.6, GAUSSIAN, np.array([0.5, 0.4]))
 digest = hashlib.sha256()
-for array in (normals, band, exps, logs, halves, angles, features, product, shapes, few, many):
+parts = (normals, band, exps, logs, halves, angles, features, product, shapes, few, many, mask)
+for array in parts:
     digest.update(array.tobytes())
 print(digest.hexdigest())
 """
@@ -76,6 +80,7 @@ recipe = tersgen.Recipe(
     library=("builtin:benzene", "builtin:water"),
     map={"height": 9, "width": 16},
     nearfield={"orientation": "tilted", "apex_angstrom": 1.0, "channel_cm1": 200.0},
+    structure={"shape": "gaussian", "radius_angstrom": 2.0, "bond_width_angstrom": 2.1},
     fields={"spectra": False, "cube": True},
 )
 arrays = tersgen.generate(recipe, 5, 11)

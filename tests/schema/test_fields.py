@@ -24,3 +24,22 @@ def test_fields_can_be_switched_off():
 def test_an_unresolved_recipe_has_no_table():
     with pytest.raises(ValueError, match="expected a resolved recipe"):
         field_table(Recipe())
+
+
+def test_structure_targets_are_described_once_they_are_fixed():
+    sections = {"nearfield": {}, "fields": {"n_modes": 7}}
+    recipe = Recipe(**sections, structure={"elements": ("C", "N"), "n_atoms": 9})
+    table = {spec.name: (spec.shape, spec.dtype, spec.unit) for spec in field_table(recipe)}
+    assert table["structure/masks"] == ((2, 64, 64), "float16", "1")
+    assert table["structure/bonds"] == ((64, 64), "float16", "1")
+    assert table["structure/positions"] == ((9, 3), "float32", "Angstrom")
+    assert table["structure/elements"] == ((9,), "int32", "1")
+    assert table["structure/count"] == ((), "int32", "1")
+    with pytest.raises(ValueError, match=r"with structure\.elements set, got None"):
+        field_table(Recipe(**sections, structure={}))
+
+
+def test_a_recipe_without_structure_is_written_as_before():
+    text = Recipe(nearfield={}).model_dump_json()
+    assert "structure" not in text
+    assert '"structure":false' in Recipe(fields={"structure": False}).model_dump_json()

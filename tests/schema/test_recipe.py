@@ -69,6 +69,27 @@ def test_every_field_has_a_unit_and_a_description(name):
             {"nearfield": {"channel_cm1": 0.1}, "fields": {"cube": True}},
             "nearfield.channel_cm1: expected 1 to 4096 channels",
         ),
+        ({"structure": {}}, "structure: expected a section nearfield beside it, got none"),
+        (
+            {"nearfield": {"frame_angstrom": [9, 4]}, "structure": {"radius_angstrom": 5}},
+            "structure.radius_angstrom: expected at most the frame's 4 Angstrom",
+        ),
+        (
+            {"nearfield": {}, "structure": {"bond_width_angstrom": 20}},
+            "structure.bond_width_angstrom: expected at most the frame's 18 Angstrom",
+        ),
+        (
+            {"nearfield": {}, "structure": {"radius_angstrom": 0.1}},
+            "expected at least 0.199 Angstrom, half the diagonal of a pixel",
+        ),
+        (
+            {"nearfield": {}, "structure": {"bond_width_angstrom": 0.2}},
+            "expected at least a pixel, 0.281 Angstrom, so that lines have no holes",
+        ),
+        (
+            {"nearfield": {}, "structure": {"elements": ["C", "C"]}},
+            "structure: elements: expected each once, got C, C",
+        ),
         ({"nearfield": {}, "map": {"channels": 3}}, "map.channels: expected one for each of the 1"),
         ({"nearfield": {}, "map": {"blur_px": 1}}, "map.blur_px: expected 0 beside nearfield"),
         (
