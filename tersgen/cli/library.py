@@ -110,7 +110,12 @@ def _print_modes(one: "Species") -> None:
 def import_file(
     file: Path, output: Path, name: str | None, overwrite: bool, peaks: Path | None
 ) -> None:
-    """Read FILE (Gaussian .fchk, phonopy YAML, stick table, library) and write a library file."""
+    """Read FILE and write a library file.
+
+    FILE is told by its content: a Gaussian .fchk, an output of ORCA, Q-Chem, Gaussian and others
+    (pip install 'tersgen[chem]'), phonopy YAML, vasp_raman.dat, a table of Raman tensors or of
+    sticks, a JCAMP-DX table of peaks, or a library.
+    """
     from ..library.importing import read_species
 
     _refuse_existing(output, overwrite)

@@ -10,9 +10,12 @@ from ..errors import LibraryError
 from ..kernels.tensor import activity
 from ..schema.library import Library, Species
 from .fchk import is_fchk, read_fchk
+from .outputs import is_output, read_output
+from .peaks import is_jcamp, read_peaks
 from .phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
 from .sourcefile import SourceFile, one_line_errors, open_source, quote
 from .sticks import is_sticks, read_sticks
+from .tables import is_tensor_table, is_vasp_raman, read_tensor_table, read_vasp_raman
 
 
 class Importer(NamedTuple):
@@ -62,6 +65,10 @@ IMPORTERS = (
     Importer("Gaussian formatted checkpoint", is_fchk, _single(read_fchk)),
     Importer("Phonopy-Spectroscopy Raman YAML", is_phonopy, _single(read_phonopy)),
     Importer("library JSON", _is_library, _read_library),
+    Importer("output of ORCA, Q-Chem, Gaussian and others", is_output, _single(read_output)),
+    Importer("vasp_raman.dat", is_vasp_raman, _single(read_vasp_raman)),
+    Importer("JCAMP-DX table of peaks", is_jcamp, _single(read_peaks)),
+    Importer("table of Raman tensors", is_tensor_table, _single(read_tensor_table)),
     # Last, because it asks for least.
     Importer("table of sticks", is_sticks, _single(read_sticks)),
 )
@@ -76,8 +83,10 @@ def read_species(
     Parameters
     ----------
     path
-        A Gaussian formatted checkpoint, a Raman YAML file of Phonopy-Spectroscopy, a library or
-        species as JSON, or a table of sticks; at most one gibibyte.
+        A Gaussian formatted checkpoint, an output that cclib reads (ORCA, Q-Chem, Gaussian and
+        others), a Raman YAML file of Phonopy-Spectroscopy, a vasp_raman.dat, a table of Raman
+        tensors, a JCAMP-DX table of peaks, a library or species as JSON, or a table of sticks; at
+        most one gibibyte.
     name
         Name of the species; by default made from the file's name.
     peaks

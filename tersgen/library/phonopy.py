@@ -109,7 +109,7 @@ def read_phonopy(source: SourceFile, name: str) -> Species:
         kept: list[Mode] = []
         for number, band in enumerate(document.raman_activities):
             if band.frequency > 0:
-                tensor = _symmetrised(np.array(band.raman_tensor), number)
+                tensor = symmetrised(np.array(band.raman_tensor), number)
                 kept.append(Mode(frequency_cm1=band.frequency * unit, tensor=tensor))
         if not kept:
             raise LibraryError("expected at least one band of positive frequency, got none")
@@ -130,7 +130,14 @@ def read_phonopy(source: SourceFile, name: str) -> Species:
         )
 
 
-def _symmetrised(tensor: NDArray[np.float64], number: int) -> Matrix3:
+def symmetrised(tensor: NDArray[np.float64], number: int) -> Matrix3:
+    """Return the symmetric part of the tensor of a band, shape (3, 3).
+
+    Raises
+    ------
+    LibraryError
+        If its asymmetry exceeds ASYMMETRY_TOLERANCE.
+    """
     largest = float(np.abs(tensor).max())
     skew = float(np.abs(tensor - tensor.T).max())
     if not skew <= ASYMMETRY_TOLERANCE * largest:

@@ -2,12 +2,22 @@
 
 import math
 import re
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from ..schema.library import Mode, Provenance, Species
+from ..units import EV_CM1, THZ_CM1
 from .sourcefile import SourceFile, one_line_errors, quote
 
 _MAX_HEADING = 200
+_POSITION_UNITS = {
+    **dict.fromkeys(("cm-1", "cm^-1", "1/cm", "cm^{-1}"), 1.0),
+    "thz": THZ_CM1,
+    "mev": EV_CM1 / 1000,
+}
 _COLUMNS = (
     ("position", ("position", "shift", "frequency", "wavenumber", "nu", "cm")),
     ("intensity", ("intensity", "activity", "height", "area")),
@@ -26,8 +36,9 @@ def is_sticks(text: str) -> bool:
 def read_sticks(source: SourceFile, name: str) -> Species:
     """Read a table of sticks as modes with isotropic tensors.
 
-    Columns, parted by commas, semicolons, tabs or spaces: position in cm^-1, intensity in any
-    unit, and optionally the full width at half maximum in cm^-1. Lines that begin with ``#`` are
+    Columns, parted by commas, semicolons, tabs or spaces: position in cm^-1 (or, where the heading
+    says so in brackets, THz or meV), intensity in any unit, and optionally the full width at half
+    maximum in the unit of the position. Lines that begin with ``#`` are
     comments; the first other line may be a heading, which must name the columns in this order.
     The tensor is a * I with 45 a^2 = intensity, so that the activity is the intensity.
 
@@ -44,28 +55,60 @@ def read_sticks(source: SourceFile, name: str) -> Species:
         If a row is no stick, an intensity is negative, or no stick is left.
     """
     with one_line_errors(source):
-        rows = _rows(source.text)
+        rows, unit = _rows(source.text), 1.0
         if rows and not any(_number(field) is not None for field in _fields(rows[0])):
             _check_heading(_fields(rows[0]))
+            unit = _unit(_fields(rows[0])[0])
             rows = rows[1:]
-        modes: list[Mode] = []
-        for row in rows:
-            stick = _stick(row)
-            if stick is not None:
-                modes.append(stick)
-        if not modes:
-            raise LibraryError("expected at least one stick at a positive position, got none")
-        left_out = len(rows) - len(modes)
-        remarks = ["isotropic tensors a * I with 45 a^2 = intensity"]
-        if left_out:
-            remarks.append(f"{left_out} sticks at positions <= 0 left out")
-        return Species(
-            name=name,
-            modes=tuple(sorted(modes, key=lambda mode: mode.frequency_cm1)),
-            provenance=Provenance(
-                kind="sticks", file=source.file, sha256=source.sha256, note="; ".join(remarks)
-            ),
+        values = np.array([_stick(row) for row in rows], np.float64).reshape(-1, 3)
+        values[:, [0, 2]] *= unit
+        return sticks_species(source, name, values, "sticks")
+
+
+def sticks_species(
+    source: SourceFile, name: str, rows: NDArray[np.float64], kind: Literal["sticks", "peaks"]
+) -> Species:
+    """Return the species of sticks: modes with the tensor a * I, 45 a^2 = intensity.
+
+    Parameters
+    ----------
+    source
+        The file.
+    name
+        Name of the species.
+    rows
+        Position (cm^-1), intensity and width (cm^-1, NaN where not known), shape (n, 3).
+    kind
+        Kind of the source.
+
+    Raises
+    ------
+    LibraryError
+        If no stick lies above 0.
+    """
+    kept = rows[rows[:, 0] > 0]
+    if not len(kept):
+        raise LibraryError("expected at least one stick at a positive position, got none")
+    remarks = ["isotropic tensors a * I with 45 a^2 = intensity"]
+    if len(kept) < len(rows):
+        remarks.append(f"{len(rows) - len(kept)} sticks at positions <= 0 left out")
+    modes = []
+    for position, intensity, width in kept[np.argsort(kept[:, 0], kind="stable")].tolist():
+        a = math.sqrt(intensity / 45.0)
+        modes.append(
+            Mode(
+                frequency_cm1=position,
+                tensor=((a, 0.0, 0.0), (0.0, a, 0.0), (0.0, 0.0, a)),
+                fwhm_cm1=None if math.isnan(width) else width,
+            )
         )
+    return Species(
+        name=name,
+        modes=tuple(modes),
+        provenance=Provenance(
+            kind=kind, file=source.file, sha256=source.sha256, note="; ".join(remarks)
+        ),
+    )
 
 
 def _check_heading(names: list[str]) -> None:
@@ -109,8 +152,28 @@ def _is_data(fields: list[str]) -> bool:
     return len(fields) in (2, 3) and all(_number(field) is not None for field in fields[:2])
 
 
-def _stick(row: str) -> Mode | None:
-    """Return one stick, None where its position is not positive."""
+def _unit(heading: str) -> float:
+    """Return one of a position's unit in cm^-1, by what stands in brackets behind its name.
+
+    Raises
+    ------
+    LibraryError
+        If that is no unit that is known.
+    """
+    found = re.search(r"[(\[](.+)[)\]]", heading)
+    if found is None:
+        return 1.0
+    text = (
+        found[1].strip().lower().replace("\u207b\u00b9", "-1").replace(" ", "").replace("**", "^")
+    )
+    if text not in _POSITION_UNITS:
+        known = ", ".join(sorted(set(_POSITION_UNITS)))
+        raise LibraryError(f"expected positions in one of {known}, got {quote(found[1])}")
+    return _POSITION_UNITS[text]
+
+
+def _stick(row: str) -> tuple[float, float, float]:
+    """Return position, intensity and width of one stick; NaN for a width that is not known."""
     fields = _fields(row)
     values = [_number(field) for field in fields]
     # An empty width means that it is not known.
@@ -121,16 +184,9 @@ def _stick(row: str) -> Mode | None:
         raise LibraryError(
             f"expected a position, an intensity and perhaps a width, got {quote(row)}"
         )
-    position, intensity = numbers[0], numbers[1]
-    if intensity < 0 or (len(numbers) == 3 and numbers[2] <= 0):
+    if numbers[1] < 0 or (len(numbers) == 3 and numbers[2] <= 0):
         raise LibraryError(
             f"expected an intensity >= 0 and a width > 0, or an empty one, got {quote(row)}"
         )
-    if position <= 0:
-        return None
-    a = math.sqrt(intensity / 45.0)
-    return Mode(
-        frequency_cm1=position,
-        tensor=((a, 0.0, 0.0), (0.0, a, 0.0), (0.0, 0.0, a)),
-        fwhm_cm1=numbers[2] if len(numbers) == 3 else None,
-    )
+    position, intensity, width = [*numbers, math.nan][:3]
+    return position, intensity, width

@@ -49,9 +49,9 @@ class Mode(Frozen):
 class Provenance(Frozen):
     """Where the modes of a species come from: enough to judge them and to make them again."""
 
-    kind: Literal["computed", "fchk", "phonopy", "sticks", "random", "published"] = field(
-        "kind of source", "1"
-    )
+    kind: Literal[
+        "computed", "fchk", "output", "phonopy", "table", "sticks", "peaks", "random", "published"
+    ] = field("kind of source", "1")
     program: str | None = field("program and version", "1", None)
     method: str | None = field("level of theory, or the model the modes are drawn from", "1", None)
     scaling: float = field("factor applied to the frequencies", "1", 1.0, gt=0)

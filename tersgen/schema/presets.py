@@ -78,8 +78,9 @@ PRESETS: dict[str, Table] = {
     },
 }
 """``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
-eight bands, and where their atoms and bonds are. ``ideal``: no noise. ``realistic``: spectra and maps
-as instruments record them, over ranges that spectrometers have and replicate measurements show."""
+eight bands, and where their atoms and bonds are. ``ideal``: no noise. ``realistic``: spectra and
+maps as instruments record them, over ranges that spectrometers have and replicate measurements
+show."""
 
 
 def merged(below: Table, above: Table) -> Table:

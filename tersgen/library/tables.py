@@ -1,0 +1,158 @@
+"""Tables of modes as text: Raman tensors by component, and the invariants of vasp_raman.py.
+
+vasp_raman.py: A. Fonari and S. Stauffer, https://github.com/raman-sc/VASP (2013).
+"""
+
+import math
+import re
+
+import numpy as np
+
+from ..errors import LibraryError
+from ..schema.library import Mode, Provenance, Species
+from ..units import BOHR_ANGSTROM
+from .invariants import REMARK, tensor_of_invariants
+from .phonopy import symmetrised
+from .sourcefile import SourceFile, one_line_errors, quote
+
+_VASP = re.compile(r"^#\s*mode\s+freq\(cm-1\)\s+alpha\s+beta2\s+activity", re.MULTILINE)
+_COMPONENTS = ("xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz")
+_SIX = ("xx", "yy", "zz", "xy", "xz", "yz")
+_UNITS = {
+    "angstrom^2 amu^-1/2": 1.0,
+    "a^2 amu^-1/2": 1.0,
+    "bohr^2 amu^-1/2": BOHR_ANGSTROM**2,
+    "arb. units": 1.0,
+}
+"""Units of tensors, by what a heading says in brackets behind xx, in Angstrom^2 amu^-1/2."""
+
+
+def is_vasp_raman(text: str) -> bool:
+    """Tell whether a text is a vasp_raman.dat."""
+    return _VASP.search(text[:20_000]) is not None
+
+
+def read_vasp_raman(source: SourceFile, name: str) -> Species:
+    """Read the modes of a vasp_raman.dat: columns mode, frequency, alpha, beta^2, activity.
+
+    alpha is the mean of the tensor, beta^2 its gamma^2; activities are checked against 45 alpha^2
+    + 7 beta^2.
+
+    Raises
+    ------
+    LibraryError
+        If a row is not such, or an activity is another.
+    """
+    with one_line_errors(source):
+        modes, left_out = [], 0
+        for line in source.text.splitlines():
+            if not line.strip() or line.lstrip().startswith("#"):
+                continue
+            values = _numbers(line.split(), line, 5)
+            _, frequency, mean, squared, activity = values
+            if abs(45 * mean**2 + 7 * squared - activity) > 1e-3 * abs(activity) + 1e-4:
+                raise LibraryError(
+                    f"expected the activity 45 alpha^2 + 7 beta2, got another in {quote(line)}"
+                )
+            if frequency <= 0:
+                left_out += 1
+                continue
+            modes.append(Mode(frequency_cm1=frequency, tensor=tensor_of_invariants(mean, squared)))
+        return _species(source, name, modes, left_out, [REMARK], "vasp_raman.py")
+
+
+def is_tensor_table(text: str) -> bool:
+    """Tell whether a text is a table whose heading names components of tensors."""
+    heading = next((line for line in text[:20_000].splitlines() if line.strip()), "")
+    words = [_bare(word) for word in _cells(heading.lstrip("# "))]
+    return {"xx", "yy", "zz"} <= set(words)
+
+
+def read_tensor_table(source: SourceFile, name: str) -> Species:
+    """Read a table of frequencies and Raman tensors, six or nine components each.
+
+    The heading names the columns: a frequency (cm^-1) first, then ``xx [Angstrom^2 amu^-1/2]``,
+    ``yy`` and so on in any order. Without a unit behind xx the table is refused.
+
+    Raises
+    ------
+    LibraryError
+        If the unit is not known, a row is not such, or a tensor is not symmetric.
+    """
+    with one_line_errors(source):
+        lines = [line for line in source.text.splitlines() if line.strip()]
+        heading = _cells(lines[0].lstrip("# "))
+        names = [_bare(word) for word in heading]
+        columns = [name for name in names if name in _COMPONENTS]
+        if len(set(columns)) != len(columns) or set(columns) not in (
+            set(_SIX),
+            set(_COMPONENTS),
+        ):
+            raise LibraryError(
+                f"expected the columns {', '.join(_SIX)} (or all nine), got {', '.join(columns)}"
+            )
+        unit = _unit(heading[names.index("xx")])
+        modes, left_out = [], 0
+        for number, line in enumerate(lines[1:]):
+            values = _numbers(_cells(line), line, len(names))
+            if values[0] <= 0:
+                left_out += 1
+                continue
+            tensor = np.zeros((3, 3))
+            for column, value in zip(names, values, strict=True):
+                if column in _COMPONENTS:
+                    i, j = "xyz".index(column[0]), "xyz".index(column[1])
+                    tensor[i, j] = value * unit
+                    if len(columns) == len(_SIX):
+                        tensor[j, i] = value * unit
+            modes.append(Mode(frequency_cm1=values[0], tensor=symmetrised(tensor, number)))
+        return _species(source, name, modes, left_out, ["tensors symmetrised"], None)
+
+
+def _unit(heading: str) -> float:
+    found = re.search(r"[(\[](.*)[)\]]", heading)
+    text = " ".join(found[1].lower().replace("\u00c5", "a").split()) if found else ""
+    if text not in _UNITS:
+        raise LibraryError(
+            f"expected a unit in brackets behind xx, one of {', '.join(_UNITS)}, got {quote(text)}"
+        )
+    return _UNITS[text]
+
+
+def _bare(word: str) -> str:
+    return re.sub(r"[(\[].*", "", word).strip().lower()
+
+
+def _cells(line: str) -> list[str]:
+    for separator in (";", ",", "\t"):
+        if separator in line:
+            return [cell.strip() for cell in line.split(separator)]
+    return line.split()
+
+
+def _numbers(cells: list[str], line: str, count: int) -> list[float]:
+    try:
+        values = [float(cell) for cell in cells]
+    except ValueError:
+        values = []
+    if len(values) != count or not all(map(math.isfinite, values)):
+        raise LibraryError(f"expected {count} finite numbers, got {quote(line.strip())}")
+    return values
+
+
+def _species(
+    source: SourceFile, name: str, modes: list[Mode], left_out: int, remarks: list[str],
+    program: str | None,
+) -> Species:  # fmt: skip
+    if not modes:
+        raise LibraryError("expected at least one mode of positive frequency, got none")
+    if left_out:
+        remarks = [*remarks, f"{left_out} modes of frequency <= 0 left out"]
+    return Species(
+        name=name,
+        modes=tuple(sorted(modes, key=lambda mode: mode.frequency_cm1)),
+        provenance=Provenance(
+            kind="table", program=program, file=source.file, sha256=source.sha256,
+            note="; ".join(remarks),
+        ),
+    )  # fmt: skip

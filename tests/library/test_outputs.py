@@ -1,0 +1,185 @@
+"""Outputs of quantum chemistry programs, tables of tensors and peaks, told by content."""
+
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tersgen.errors import LibraryError, MissingExtraError
+from tersgen.kernels.tensor import activity, depolarization_plane
+from tersgen.library import outputs
+from tersgen.library.importing import read_species
+from tersgen.library.invariants import tensor_of
+
+ORCA = Path(__file__).parent / "data" / "dvb_raman.orca.out"
+
+
+def written(tmp_path, text, name="modes.txt"):
+    path = tmp_path / name
+    path.write_text(text)
+    return path
+
+
+@given(st.floats(1e-6, 1e4), st.floats(0.0, 0.75))
+def test_tensors_have_the_activity_and_ratio_that_were_printed(s, rho):
+    tensor = np.array(tensor_of(s, rho))
+    assert activity(tensor) == pytest.approx(s, rel=1e-9)
+    assert depolarization_plane(tensor) == pytest.approx(rho, abs=1e-9)
+    assert np.array_equal(tensor, tensor.T)
+
+
+def test_an_orca_output(tmp_path, reference_data):
+    pytest.importorskip("cclib")
+    path = tmp_path / "anything.txt"
+    shutil.copy(ORCA, path)
+    (species,) = read_species(path)
+    assert (len(species.modes), species.formula) == (54, "C10H10")
+    assert species.provenance.kind == "output"
+    assert species.provenance.program == "ORCA 4.2.0"
+    assert "orientation is arbitrary" in species.provenance.note
+    strongest = max(species.modes, key=lambda mode: activity(np.array(mode.tensor)))
+    assert strongest.frequency_cm1 == 1738.18
+    assert activity(np.array(strongest.tensor)) == pytest.approx(1048.051643, rel=1e-9)
+    assert depolarization_plane(np.array(strongest.tensor)) == pytest.approx(0.395491, abs=1e-9)
+    # the same molecule and level of theory by another program, whose tensors are known
+    (gaussian,) = read_species(reference_data("dvb_raman.fchk"))
+    pairs = zip(species.modes, gaussian.modes, strict=True)
+    ratios = [
+        activity(np.array(a.tensor)) / activity(np.array(b.tensor))
+        for a, b in pairs
+        if activity(np.array(b.tensor)) > 50
+    ]
+    assert len(ratios) > 8
+    assert np.median(ratios) == pytest.approx(1.0, abs=0.15)
+
+
+def test_imaginary_modes_are_left_out_and_counted(tmp_path):
+    pytest.importorskip("cclib")
+    text = ORCA.read_text().replace("76.62 cm**-1", "-76.62 cm**-1")
+    text = text.replace("6:        76.62", "6:       -76.62")
+    (species,) = read_species(written(tmp_path, text))
+    assert len(species.modes) == 53
+    assert "1 modes of frequency <= 0 left out" in species.provenance.note
+
+
+def test_outputs_without_activities_say_which_keyword(tmp_path):
+    pytest.importorskip("cclib")
+    text = ORCA.read_text()
+    bare = text[: text.index("--------------\nRAMAN SPECTRUM")]
+    with pytest.raises(LibraryError, match="got frequencies only: run it with %elprop Polar"):
+        read_species(written(tmp_path, bare))
+    head = text[: text.index("-----------------------\nVIBRATIONAL")]
+    with pytest.raises(LibraryError, match=r"expected .*frequencies"):
+        read_species(written(tmp_path, head))
+    with pytest.raises(LibraryError, match="ORCA") as caught:
+        read_species(written(tmp_path, text[: text.index("cm**-1") + 8]))
+    assert "\n" not in str(caught.value)
+
+
+def test_without_cclib(monkeypatch):
+    monkeypatch.setattr(outputs.util, "find_spec", lambda _: None)
+    with pytest.raises(MissingExtraError, match=r"tersgen\[chem\]"):
+        read_species(ORCA)
+
+
+VASP = """# mode    freq(cm-1)    alpha    beta2    activity
+001  1589.95371  -0.0035    0.0000    0.0006
+002  1336.24  0.5   0.2   12.65
+003  -12.1  0.0   0.0   0.0
+"""
+
+
+def test_vasp_raman(tmp_path):
+    (species,) = read_species(written(tmp_path, VASP, "vasp_raman.dat"))
+    assert [mode.frequency_cm1 for mode in species.modes] == [1336.24, 1589.95371]
+    assert activity(np.array(species.modes[0].tensor)) == pytest.approx(45 * 0.25 + 1.4)
+    assert species.provenance.note.endswith("1 modes of frequency <= 0 left out")
+    with pytest.raises(LibraryError, match="45 alpha"):
+        read_species(written(tmp_path, VASP.replace("12.65", "19.0")))
+    with pytest.raises(LibraryError, match="expected 5 finite numbers"):
+        read_species(written(tmp_path, VASP.replace("  12.65", "")))
+
+
+TENSORS = """frequency,xx [Angstrom^2 amu^-1/2],yy,zz,xy,xz,yz
+464.0,1.0,1.0,2.0,0.0,0.0,0.0
+128.0,0.5,-0.5,0.0,0.1,0.2,0.3
+-3,1,1,1,0,0,0
+"""
+
+
+def test_a_table_of_tensors(tmp_path):
+    (species,) = read_species(written(tmp_path, TENSORS))
+    low, high = species.modes
+    assert high.tensor == ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 2.0))
+    assert low.tensor == ((0.5, 0.1, 0.2), (0.1, -0.5, 0.3), (0.2, 0.3, 0.0))
+    assert "1 modes" in species.provenance.note
+    bohr = TENSORS.replace("Angstrom^2", "bohr^2")
+    (species,) = read_species(written(tmp_path, bohr))
+    assert species.modes[1].tensor[2][2] == pytest.approx(2 * 0.529177210903**2)
+    nine = "frequency;xx (arb. units);xy;xz;yx;yy;yz;zx;zy;zz\n100;1;2;3;2;5;6;3;6;9\n"
+    (species,) = read_species(written(tmp_path, nine))
+    assert species.modes[0].tensor == ((1, 2, 3), (2, 5, 6), (3, 6, 9))
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (TENSORS.replace("Angstrom^2 amu^-1/2", "furlong"), "a unit in brackets behind xx"),
+        (TENSORS.replace(" [Angstrom^2 amu^-1/2]", ""), "a unit in brackets behind xx"),
+        (TENSORS.replace("xy,", "yx,"), "expected the columns"),
+        (TENSORS.replace("464.0,1.0,", "464.0,nan,"), "finite numbers"),
+        (
+            "f,xx (arb. units),xy,xz,yx,yy,yz,zx,zy,zz\n100,1,2,3,9,5,6,3,6,9\n",
+            "a symmetric tensor",
+        ),
+    ],
+)
+def test_tables_that_are_refused(tmp_path, text, message):
+    with pytest.raises(LibraryError, match=message):
+        read_species(written(tmp_path, text))
+
+
+PEAKS = (
+    "##TITLE=calcite\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN PEAK TABLE\n##XUNITS=1/CM\n"
+    "##YUNITS=RELATIVE\n##NPOINTS=2\n##PEAK TABLE=(XYW..XYW)\n1086,100,4 281,30,10\n##END=\n"
+)
+
+
+def test_jcamp_peaks(tmp_path):
+    (species,) = read_species(written(tmp_path, PEAKS, "calcite.jdx"))
+    assert [(m.frequency_cm1, m.fwhm_cm1) for m in species.modes] == [(281, 10), (1086, 4)]
+    assert species.name == "calcite"
+    assert activity(np.array(species.modes[1].tensor)) == pytest.approx(100)
+    for old, new, message in (
+        ("1/CM", "FURLONG", "expected peaks in cm"),
+        ("1086,100,4", "1086,-100,4", "heights >= 0"),
+        ("##NPOINTS=2", "##NPOINTS=3", "expected 3 points"),
+    ):
+        with pytest.raises(LibraryError, match=message):
+            read_species(written(tmp_path, PEAKS.replace(old, new)))
+    spectrum = PEAKS.replace("PEAK TABLE=(XYW..XYW)", "XYPOINTS=(XY..XY)")
+    spectrum = spectrum.replace("1086,100,4 281,30,10", "1086,100 281,30")
+    with pytest.raises(LibraryError, match="tersgen ingest"):
+        read_species(written(tmp_path, spectrum))
+
+
+@pytest.mark.parametrize(
+    ("heading", "factor"),
+    [("Raman shift (cm-1),Intensity (a.u.),FWHM (cm-1)", 1.0), ("Wavenumber;Height", 1.0),
+     ("frequency [THz];activity;width", 33.35640951981521), ("position (meV),height", 8.065543937)],
+)  # fmt: skip
+def test_units_in_the_heading_of_sticks(tmp_path, heading, factor):
+    separator = next((one for one in ",;" if one in heading), " ")
+    rows = separator.join(["100.0", "5"]) + "\n" + separator.join(["20.0", "7"])
+    (species,) = read_species(written(tmp_path, f"{heading}\n{rows}\n", "x.csv"))
+    assert species.modes[1].frequency_cm1 == pytest.approx(100 * factor)
+    assert math.isclose(activity(np.array(species.modes[0].tensor)), 7, rel_tol=1e-9)
+
+
+def test_an_unknown_unit_is_refused(tmp_path):
+    with pytest.raises(LibraryError, match="expected positions in one of"):
+        read_species(written(tmp_path, "position (nm),intensity\n500,3\n510,2\n", "x.csv"))
