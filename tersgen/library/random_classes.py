@@ -70,6 +70,9 @@ FORMS: dict[str, dict[str, Form]] = {
 """Raman-active representations of each point group: coefficients to the tensors of all partners."""
 
 
+_FIRST_UNKNOWN = 2**31
+
+
 def _matrix(tensor: F64) -> Matrix3:
     rows = [tuple(float(value) for value in row) for row in tensor]
     return (rows[0], rows[1], rows[2])  # type: ignore[return-value]
@@ -100,6 +103,16 @@ def _draw_modes(
             for tensor in tensors
         ]
     return sorted(modes, key=lambda mode: mode.frequency_cm1)
+
+
+def unknown_species(number: int, prior: RandomClasses, seed: int) -> Species:
+    """Return one of the random species that stand for what nobody has named: one class together.
+
+    They are others than those of ``random_species``.
+    """
+    drawn = random_species(_FIRST_UNKNOWN + number, prior, seed)
+    provenance = drawn.provenance.model_copy(update={"kind": "unknown"})
+    return drawn.model_copy(update={"name": f"unknown-{number:04d}", "provenance": provenance})
 
 
 def random_species(number: int, prior: RandomClasses, seed: int) -> Species:

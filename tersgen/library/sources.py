@@ -10,7 +10,7 @@ from ..schema.recipe import Recipe
 from .builtin import builtin_names, crystal_names, load_builtin
 from .importing import read_species
 from .nearfield import require_geometry
-from .random_classes import random_species
+from .random_classes import random_species, unknown_species
 from .selection import is_dark, modes_in_grid, modes_outside
 from .structure import resolve_structure
 
@@ -20,8 +20,7 @@ _MOST_RANDOM = 100_000
 def _count(source: str, text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_RANDOM:
         raise ConfigError(
-            f"library source {source!r}: expected random:K with K from 1 to {_MOST_RANDOM}, "
-            f"got {text!r}"
+            f"library source {source!r}: expected K from 1 to {_MOST_RANDOM}, got {text!r}"
         )
     return int(text)
 
@@ -40,11 +39,14 @@ def _species(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Species]:
             for _ in range(_count(source, rest)):
                 yield random_species(number, recipe.random, recipe.seed)
                 number += 1
+        elif kind == "unknown":
+            for other in range(_count(source, rest)):
+                yield unknown_species(other, recipe.random, recipe.seed)
         else:
             if not Path(source).exists():
                 raise LibraryError(
                     f"library source {source!r}: no such file; expected builtin, builtin:NAME, "
-                    "crystals, random:K or a file"
+                    "crystals, random:K, unknown:K or a file"
                 )
             yield from read_species(Path(source))
 
@@ -102,6 +104,8 @@ def _warn(library: Library, recipe: Recipe) -> None:
         for mode in modes_in_grid(species, recipe)
     ]
     narrowest = min(widths) * recipe.perturbations.width[0]
+    if recipe.instrument is not None:
+        narrowest = max(narrowest, recipe.instrument.resolution_cm1[0])
     if recipe.fields.spectra and narrowest < grid.step_cm1:
         warnings.warn(
             f"bands as narrow as {narrowest:.3g} cm^-1 (FWHM) fall between the points of a grid "

@@ -7,10 +7,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..errors import MeasurementError
+from ..schema.library import UNKNOWN
 from ..schema.loading import printable
-
-UNKNOWN = "unknown"
-"""Class of a spectrum of which nothing is said."""
 
 _LARGEST_TABLE = 1 << 26
 _FILE = ("file", "filename", "name", "path", "spectrum")

@@ -12,7 +12,13 @@ from ..schema.library import Library
 from ..schema.recipe import Recipe
 from .cpus import available_cpus
 from .image import draw_map, image_scratch
-from .labels import class_thresholds, fill_balanced, fill_weighted
+from .labels import (
+    class_members,
+    class_thresholds,
+    fill_balanced,
+    fill_weighted,
+    pick_species,
+)
 from .nearfield import fill_near_rows
 from .neartables import near_settings, near_table
 from .outputs import Outputs
@@ -210,7 +216,8 @@ class Generator:
         row_bytes = sum(spec.row_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
         self._thresholds = class_thresholds(recipe, recipe.library)
-        self._n_classes = len(recipe.library.species)
+        self._n_classes = len(recipe.class_names)
+        self._members = class_members(recipe.library)
         self._n_max = int(np.diff(self._modes.first).max())
 
     def labels(self, start: int, stop: int) -> NDArray[np.int32]:
@@ -225,6 +232,16 @@ class Generator:
         else:
             fill_weighted(labels, start, self._thresholds, self.recipe.seed)
 
+    def _fill_species(self, start: int, species: NDArray[np.int32]) -> None:
+        """Fill the species of rows, by which kernels go; classes take their place at the end."""
+        self._fill_labels(start, species)
+        if self._has_unknown:
+            pick_species(species, start, self._members, self.recipe.seed)
+
+    @property
+    def _has_unknown(self) -> bool:
+        return len(self._members.label) > self._n_classes
+
     def fill(self, start: int, buffer: Buffer, n_rows: int | None = None) -> None:
         """Generate rows ``start``, ``start + 1``, ... into the first rows of ``buffer``, or all.
 
@@ -232,7 +249,7 @@ class Generator:
         buffer of its own.
         """
         n_rows = buffer.n_rows if n_rows is None else n_rows
-        self._fill_labels(start, buffer.outputs.label[:n_rows])
+        self._fill_species(start, buffer.outputs.label[:n_rows])
         self._fill_rows(0, n_rows, start, buffer)
 
     def _fill_rows(self, first: int, last: int, start: int, buffer: Buffer) -> None:
@@ -249,6 +266,9 @@ class Generator:
             fill_structure_rows(
                 first, last, start, self._modes, self._structure, self._settings, out
             )
+        if self._has_unknown:
+            rows = slice(first, last)
+            buffer.outputs.label[rows] = self._members.label[buffer.outputs.label[rows]]
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows ``start`` to ``stop`` as new arrays, by field name.
@@ -261,7 +281,7 @@ class Generator:
         if threads == 1 or n_rows <= self._tile:
             self.fill(start, buffer)
             return dict(buffer.arrays)
-        self._fill_labels(start, buffer.outputs.label)
+        self._fill_species(start, buffer.outputs.label)
 
         def fill_tile(first: int) -> None:
             self._fill_rows(first, min(n_rows, first + self._tile), start, buffer)

@@ -5,6 +5,7 @@ an order drawn for that run; otherwise each row is drawn on its own from the cla
 """
 
 from decimal import Decimal, localcontext
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,42 @@ def fill_weighted(
         labels[k] = np.searchsorted(thresholds, np.uint64(word), side="right")
 
 
+class Members(NamedTuple):
+    """Which species each class has."""
+
+    first: NDArray[np.int64]
+    """First place of each class in ``species`` and the end, shape (K + 1,)."""
+    species: NDArray[np.int32]
+    """Species, class by class, shape (n_species,)."""
+    label: NDArray[np.int32]
+    """Class of each species, shape (n_species,)."""
+
+
+def class_members(library: Library) -> Members:
+    """Return which species each class has: one, but of the class of unknown ones."""
+    place = {name: label for label, name in enumerate(library.class_names)}
+    label = np.array([place[one.class_name] for one in library.species], np.int32)
+    sizes = np.bincount(label, minlength=len(place))
+    return Members(
+        first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
+        species=np.argsort(label, kind="stable").astype(np.int32),
+        label=label,
+    )
+
+
+@kernel
+def pick_species(labels: NDArray[np.int32], start: int, members: Members, seed: int) -> None:
+    """Replace the class of each row by one of its species, each as likely as any other."""
+    for k in range(labels.shape[0]):
+        first = members.first[labels[k]]
+        count = members.first[labels[k] + 1] - first
+        chosen = 0
+        if count > 1:
+            word, _, _, _ = philox(0, start + k, 2, seed, CLASS)
+            chosen = int(np.int64(word) % count)
+        labels[k] = members.species[first + chosen]
+
+
 def class_thresholds(recipe: Recipe, library: Library) -> NDArray[np.uint64] | None:
     """Return cumulative class weights scaled to 2^32, shape (K,), or None if balanced.
 
@@ -60,7 +97,7 @@ def class_thresholds(recipe: Recipe, library: Library) -> NDArray[np.uint64] | N
         If a weight names no species of the library, or all weights are zero.
     """
     classes = recipe.classes
-    names = [species.name for species in library.species]
+    names = library.class_names
     if classes.balance == "balanced":
         return None
     unknown = sorted(set(classes.weights) - set(names))

@@ -9,6 +9,9 @@ from .base import Frozen, Name, field
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
 
+UNKNOWN = "unknown"
+"""Class of what nobody has named."""
+
 SYMMETRY_TOLERANCE = 1e-6
 """Largest allowed |R_ij - R_ji| relative to the largest |R_ij| of a stored tensor."""
 
@@ -50,7 +53,16 @@ class Provenance(Frozen):
     """Where the modes of a species come from: enough to judge them and to make them again."""
 
     kind: Literal[
-        "computed", "fchk", "output", "phonopy", "table", "sticks", "peaks", "random", "published"
+        "computed",
+        "fchk",
+        "output",
+        "phonopy",
+        "table",
+        "sticks",
+        "peaks",
+        "random",
+        "unknown",
+        "published",
     ] = field("kind of source", "1")
     program: str | None = field("program and version", "1", None)
     method: str | None = field("level of theory, or the model the modes are drawn from", "1", None)
@@ -84,6 +96,11 @@ class Species(Frozen):
                 )
         return self
 
+    @property
+    def class_name(self) -> str:
+        """Name of its class: its own, or ``unknown`` if it stands for what nobody has named."""
+        return UNKNOWN if self.provenance.kind == "unknown" else self.name
+
     def __repr__(self) -> str:
         """Return name and size: the tensors would fill pages."""
         geometry = f", {len(self.atoms)} atoms" if self.atoms else ""
@@ -93,9 +110,14 @@ class Species(Frozen):
 
 
 class Library(Frozen):
-    """An ordered set of species; the position of a species is its class label."""
+    """An ordered set of species, each a class, but that all unknown ones are one class."""
 
     species: tuple[Species, ...] = field("the species, in label order", "1", min_length=1)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Names of the classes in label order, which is that of their first species."""
+        return tuple(dict.fromkeys(one.class_name for one in self.species))
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:

@@ -290,8 +290,9 @@ class Recipe(Frozen):
     generator: Literal[1] = field("version of the generator", "1", GENERATOR_VERSION)
     seed: int = field("seed of all random streams", "1", 0, ge=0, le=2**32 - 1)
     library: tuple[str, ...] | Library = field(
-        'sources of species: "builtin" (all molecules), "builtin:NAME", "crystals", "random:K" or '
-        "a file; in a resolved recipe the species themselves",
+        'sources of species: "builtin" (all molecules), "builtin:NAME", "crystals", "random:K", '
+        '"unknown:K" (K random species that are one class, unknown) or a file; in a resolved '
+        "recipe the species themselves",
         "1",
         ("builtin",),
     )
@@ -339,7 +340,7 @@ class Recipe(Frozen):
     @property
     def class_names(self) -> tuple[str, ...]:
         """Species names of a resolved recipe, in label order."""
-        return tuple(one.name for one in self.species)
+        return Library(species=self.species).class_names
 
     @property
     def library_digest(self) -> str:

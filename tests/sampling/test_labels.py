@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
+import tersgen
 from tersgen.errors import ConfigError
+from tersgen.sampling.block import Generator
 from tersgen.sampling.labels import class_thresholds, fill_balanced, fill_weighted
 from tersgen.schema.library import Library, Mode, Provenance, Species
 from tersgen.schema.recipe import Classes, Recipe
@@ -108,3 +110,30 @@ def test_balanced_has_no_thresholds():
 def test_unknown_name():
     with pytest.raises(ConfigError, match=r"expected species of the library \(a, b.*got x, y$"):
         thresholds(balance="weighted", weights={"y": 1.0, "a": 2.0, "x": 1.0})
+
+
+def test_unknown_species_are_one_class():
+    recipe = tersgen.resolve(
+        tersgen.Recipe(
+            library=("builtin:water", "unknown:40", "random:1"),
+            grid={"n_points": 64},
+            lineshape={"fwhm_cm1": 150.0},
+            fields={"maps": False, "precision": "float32"},
+            random={"n_modes": (3, 6)},
+        )
+    )
+    assert recipe.class_names == ("water", "unknown", "random-0000")
+    assert len(recipe.species) == 42
+    block = tersgen.generate(recipe, 0, 900, threads=2)
+    assert np.bincount(block["label"]).tolist() == [300, 300, 300]
+    drawn = block["sticks/position"][block["label"] == 1][:, 0]
+    assert len(set(np.round(drawn / 40).tolist())) > 20, "many species, not one"
+    for row in (3, 4, 5, 899):
+        alone = tersgen.generate(recipe, row, row + 1)
+        assert all(np.array_equal(alone[name][0], block[name][row]) for name in block)
+    weighted = recipe.model_copy(
+        update={"classes": Classes(balance="weighted", weights={"unknown": 6.0})}
+    )
+    counts = np.bincount(tersgen.generate(weighted, 0, 4000)["label"])
+    assert counts[1] / 4000 == pytest.approx(0.75, abs=0.03)
+    assert Generator(recipe).labels(0, 900).tolist() == block["label"].tolist()
