@@ -41,6 +41,26 @@ class Scores(Frozen):
         "C_ij: samples of class i predicted as j, Eq. (9.4)", "row"
     )
 
+    @property
+    def chosen_by(self) -> float:
+        """What the best epoch has most of."""
+        return self.macro_f1
+
+    @property
+    def logged(self) -> dict[str, float | None]:
+        """What of it goes into the log of a run."""
+        return {"loss": self.loss, "accuracy": self.accuracy, "macro_f1": self.macro_f1}
+
+    @property
+    def best(self) -> str:
+        """What is said of the best epoch."""
+        return f"macro-F1 {self.macro_f1:.4f}"
+
+    @property
+    def headline(self) -> str:
+        """The scores in a line."""
+        return f"accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}"
+
     def confusions(self, limit: int = 10) -> tuple[tuple[int, int, int], ...]:
         """Return the most frequent confusions (true class, predicted class, samples), most first.
 

@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Score the best model of a run on a part of a dataset, each row of it once.
 
-    Writes scores.json, confusion.json, confusion.png and report.html.
+    Writes scores.json and report.html, and of classes confusion.json and confusion.png.
     """
     from tersgen.schema.loading import validate
 
@@ -53,9 +53,10 @@ def command(
     from ..engine.ranks import joined
     from ..engine.results import make_report, write_results
     from ..engine.trained import check_fits, load_trained
-    from ..losses import Loss
     from ..planning import fields_of, identity, open_data
     from ..reporting.logs import read_log
+    from ..structures import StructureScores
+    from ..task import make_task_loss
 
     with joined(device) as ranks:
         trained = load_trained(run, ranks.device)
@@ -78,7 +79,8 @@ def command(
             StreamConfig(threads=threads, on_damage=on_damage or "stop"),
             ranks,
         )
-        loss = Loss(config.loss.model_copy(update={"class_weights": False})).to(ranks.device)
+        plain = config.loss.model_copy(update={"class_weights": False})
+        loss = make_task_loss(plain, config.model).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
         scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks)
     if not ranks.is_first:
@@ -105,10 +107,12 @@ def command(
         return
     if digest != config.data.digest:
         click.echo("Note: this is not the dataset that the model was trained on", err=True)
-    click.echo(
-        f"{scores.n_samples} samples of {part}: accuracy {scores.accuracy:.4f}, "
-        f"macro-F1 {scores.macro_f1:.4f}"
+    click.echo(f"{scores.n_samples} samples of {part}: {scores.headline}")
+    lines = (
+        scores.details()
+        if isinstance(scores, StructureScores)
+        else scores.describe_confusions(trained.state.classes, 5)
     )
-    for line in scores.describe_confusions(trained.state.classes, 5):
+    for line in lines:
         click.echo(f"  {line}")
     click.echo(f"results: {folder}")

@@ -11,7 +11,8 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError, DatasetError
 
 from ..data.transforms import Transforms
-from ..models.build import TersModel, build_model
+from ..models.build import Model, build_model
+from ..planning import structure_targets
 from .checkpoint import State, choose
 from .trainer import input_range, make_transforms
 
@@ -19,7 +20,7 @@ from .trainer import input_range, make_transforms
 class Trained(NamedTuple):
     """A trained model, and what its inputs and outputs are."""
 
-    model: TersModel
+    model: Model
     state: State
     transforms: Transforms
     folder: Path
@@ -74,7 +75,14 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     """
     state = trained.state
     found = dataset.classes
-    if found != state.classes:
+    targets = trained.model.config.structure
+    if targets is not None:
+        if structure_targets(dataset) != targets:
+            raise ConfigError(
+                f"{dataset.path}: expected the structure targets trained on, {targets}, got "
+                f"{structure_targets(dataset)}; build it with the same elements, shapes and frame"
+            )
+    elif found != state.classes:
         pairs = zip(state.classes, found, strict=False)
         first = next(
             (k for k, (a, b) in enumerate(pairs) if a != b), min(len(found), len(state.classes))
