@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from tersgen.schema.base import Frozen, field
 
-Input = Literal["spectrum", "map", "both"]
+Input = Literal["spectrum", "map", "both", "cube"]
 Amp = Literal["off", "fp16", "bf16"]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -17,6 +17,7 @@ INPUT_FIELDS: dict[Input, tuple[str, ...]] = {
     "spectrum": ("spectra",),
     "map": ("maps",),
     "both": ("spectra", "maps"),
+    "cube": ("cube",),
 }
 """Arrays of a dataset that each kind of model is fed."""
 
@@ -176,22 +177,47 @@ class VitConfig(Frozen):
         return VIT_SIZES.get(self.size, (self.width, self.depth, self.heads))
 
 
+class UnetConfig(Frozen):
+    """The U-Net for structure targets: O. Ronneberger et al., MICCAI 2015, arXiv:1505.04597."""
+
+    width: int = field("channels of the first level; each level below has twice as many", "1", 16,
+                       gt=0, le=1024)  # fmt: skip
+    depth: int = field("levels below the first, each of half the pixels", "1", 4, gt=0, le=10)
+    dropout: float = field("dropout of whole channels at the bottom", "1", 0.0, ge=0, lt=1)
+    array: Literal["maps", "cube"] = field("array of the dataset that it is fed", "1", "maps")
+
+
+class StructureTargets(Frozen):
+    """What the U-Net is asked for, as the dataset has it."""
+
+    elements: tuple[str, ...] = field("symbols, a channel of the masks each", "1", min_length=1)
+    shape: Literal["disc", "gaussian"] = field("what an atom looks like in a mask", "1")
+    radius_angstrom: float = field("radius of an atom in a mask", "Angstrom", gt=0)
+    bonds: bool = field("whether it also draws bonds", "1")
+    frame_angstrom: tuple[float, float] = field("extent of a map: rows, columns", "Angstrom")
+
+
 class ModelConfig(Frozen):
     """A model, whole: from this alone it is built."""
 
     n_classes: int = field("classes K", "1", gt=0)
     spectrum: int | None = field("points L of a spectrum; none if it sees none", "point", None)
     map: tuple[Positive, Positive, Positive] | None = field(
-        "channels, rows, columns (C, H, W) of a map; none if it sees none", "1", None
+        "channels, rows, columns (C, H, W) of a map, or of a cube; none if it sees none", "1", None
     )
     cnn: CnnConfig | None = field("the branch for spectra", "1", None)
     vit: VitConfig | None = field("the branch for maps", "1", None)
+    unet: UnetConfig | None = field("the network for structure targets, alone", "1", None)
+    structure: StructureTargets | None = field("its targets", "1", None)
     tensor_modes: int | None = field(
         "modes M whose Raman tensors it predicts, (M, 3, 3); none if it predicts none", "1", None
     )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
+        if self.unet is not None or self.structure is not None:
+            self._check_unet()
+            return self
         for shape, branch, names in (
             (self.spectrum, self.cnn, ("spectrum", "cnn")),
             (self.map, self.vit, ("map", "vit")),
@@ -212,9 +238,24 @@ class ModelConfig(Frozen):
                 )
         return self
 
+    def _check_unet(self) -> None:
+        if self.unet is None or self.structure is None or self.map is None:
+            raise ValueError("expected unet, structure and map together, got some of them")
+        others = {"spectrum": self.spectrum, "cnn": self.cnn, "vit": self.vit}
+        others["tensor_modes"] = self.tensor_modes
+        for name, value in others.items():
+            if value is not None:
+                raise ValueError(f"{name}: expected none beside unet, which is a model of its own")
+        step = 1 << self.unet.depth
+        if self.map[1] % step or self.map[2] % step:
+            raise ValueError(
+                f"unet.depth: expected rows and columns that {step} divides, 2^{self.unet.depth}, "
+                f"got {self.map[1]} x {self.map[2]}; take a smaller depth"
+            )
+
 
 class LossConfig(Frozen):
-    """Eqs. (6.1)-(6.3)."""
+    """Eqs. (6.1)-(6.3); of structure targets (6.4) and (6.5)."""
 
     label_smoothing: float = field("epsilon of Eq. (6.2)", "1", 0.0, ge=0, lt=1)
     class_weights: bool = field("weight classes by Eq. (8.2), from the split", "1", True)
@@ -223,6 +264,9 @@ class LossConfig(Frozen):
     )
     symmetry_loss: float = field(
         "lambda of Eq. (6.3), on the asymmetry of predicted tensors, Eq. (3.2)", "1", 0.01, ge=0
+    )
+    dice_loss: float = field(
+        "weight of the Dice term, Eq. (6.5), beside the cross-entropy of masks", "1", 1.0, ge=0
     )
 
 
@@ -249,7 +293,10 @@ class EngineConfig(Frozen):
     deterministic: bool = field("only algorithms that give the same bits each time", "1", False)
     ema: float = field("decay of the moving average of weights; 0 for none", "1", 0.0, ge=0, lt=1)
     patience: int = field(
-        "epochs without a better macro-F1 on val after which it stops; 0 for never", "1", 0, ge=0
+        "epochs without a better macro-F1, or Dice, on val after which it stops; 0 for never",
+        "1",
+        0,
+        ge=0,
     )
     checkpoint_steps: int = field(
         "steps between checkpoints; 0 for one at the end of each epoch", "1", 0, ge=0
@@ -268,3 +315,28 @@ class RunConfig(Frozen):
     loss: LossConfig = field("the loss", "1", LossConfig())
     optim: OptimConfig = field("the optimiser", "1", OptimConfig())
     engine: EngineConfig = field("how the training is run", "1", EngineConfig())
+
+    @model_validator(mode="after")
+    def _of_structure(self) -> Self:
+        targets = self.model.structure
+        if targets is None:
+            return self
+        unet = self.model.unet
+        if unet is not None and INPUT_FIELDS[self.data.input] != (unet.array,):
+            raise ValueError(
+                f"model.unet.array: expected {self.data.input!r}s as data.input has it, got "
+                f"{unet.array!r}; leave it out"
+            )
+        for name in ("label_smoothing", "tensor_loss"):
+            if getattr(self.loss, name):
+                raise ValueError(
+                    f"loss.{name}: expected 0 for structure targets, which are no classes, got "
+                    f"{getattr(self.loss, name):g}"
+                )
+        rows, columns = targets.frame_angstrom
+        if self.transforms.quarter_turns and rows != columns:
+            raise ValueError(
+                "transforms.quarter_turns: expected a square frame, as turned atoms keep their "
+                f"distances, got {rows:g} x {columns:g} Angstrom; leave it off, or use the flips"
+            )
+        return self

@@ -83,6 +83,10 @@ class Classification(Metric):
             self.loss_sum += mean * rows
             self.loss_rows += rows
 
+    def count(self, outputs: dict[str, Tensor], batch: dict[str, Tensor], loss: Tensor) -> None:
+        """Count what a model makes of a batch, and its mean loss."""
+        self.update(outputs["logits"].float(), batch["label"], loss)
+
     def compute(self) -> Scores:
         """Return the scores of what all processes have counted; 0 where nothing was."""
         rows = int(self.loss_rows)

@@ -47,6 +47,30 @@ class Scores(Frozen):
         present = [f1 for f1, n in zip(self.f1, self.support, strict=True) if n]
         return sum(present) / max(1, len(present))
 
+    @property
+    def chosen_by(self) -> float:
+        """What the best epoch has most of."""
+        return self.macro_f1
+
+    @property
+    def logged(self) -> dict[str, float | None]:
+        """What of it goes into the log of a run."""
+        return {"loss": self.loss, "accuracy": self.accuracy, "macro_f1": self.macro_f1}
+
+    @property
+    def best(self) -> str:
+        """What is said of the best epoch."""
+        return f"macro-F1 {self.macro_f1:.4f}"
+
+    @property
+    def headline(self) -> str:
+        """The scores in a line."""
+        line = f"accuracy {self.accuracy:.4f}, macro-F1 {self.macro_f1:.4f}"
+        if self.n_absent:
+            n_present = len(self.support) - self.n_absent
+            line += f" ({self.macro_f1_present:.4f} over the {n_present} classes that occur)"
+        return line
+
     def confusions(self, limit: int = 10) -> tuple[tuple[int, int, int], ...]:
         """Return the most frequent confusions (true class, predicted class, samples), most first.
 

@@ -14,15 +14,22 @@ from tersgen.sampling.labels import class_thresholds
 from tersgen.schema.digest import model_digest
 from tersgen.schema.loading import validate
 
-from .config import INPUT_FIELDS, DataConfig, Input, OrderConfig, RunConfig
+from .config import INPUT_FIELDS, DataConfig, Input, OrderConfig, RunConfig, StructureTargets
 from .data.rows import rows_of_part
+from .targets import STRUCTURE_FIELDS, TENSOR_FIELDS, target_fields
 
-MODELS: dict[str, Input] = {"cnn": "spectrum", "vit": "map", "cnn+vit": "both"}
-"""Models by name, and what each is fed."""
+MODELS: dict[str, tuple[Input, ...]] = {
+    "cnn": ("spectrum",),
+    "vit": ("map",),
+    "cnn+vit": ("both",),
+    "unet": ("map", "cube"),
+}
+"""Models by name, and what each may be fed; the first if nobody chooses."""
 
 _PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
-TENSOR_FIELDS = ("tensors", "sticks/count")
-"""What a model that predicts Raman tensors is trained on."""
+_UNET_DEPTHS = (4, 3, 2, 1)
+_UNET_BATCH = 32
+"""Rows of a batch of images as large as those of a U-Net are; they take memory at each level."""
 
 
 def open_data(data: DataConfig) -> Dataset:
@@ -61,8 +68,28 @@ def identity(dataset: Dataset) -> tuple[str, str | None]:
 
 def fields_of(config: RunConfig) -> tuple[str, ...]:
     """Return the fields of the dataset that a run reads."""
-    targets = TENSOR_FIELDS if config.model.tensor_modes is not None else ()
-    return (*INPUT_FIELDS[config.data.input], "label", *targets)
+    return (*INPUT_FIELDS[config.data.input], *target_fields(config.model))
+
+
+def structure_targets(dataset: Dataset) -> StructureTargets:
+    """Return what a U-Net is asked for on a dataset.
+
+    Raises
+    ------
+    ConfigError
+        If the dataset has no structure targets.
+    """
+    check_fields(dataset, STRUCTURE_FIELDS, "structures")
+    structure, near = dataset.recipe.structure, dataset.recipe.nearfield
+    if structure is None or near is None or structure.elements is None:
+        raise ConfigError(f"{dataset.path}: expected a recipe with structure and nearfield")
+    return StructureTargets(
+        elements=structure.elements,
+        shape=structure.shape,
+        radius_angstrom=structure.radius_angstrom,
+        bonds=structure.bonds,
+        frame_angstrom=near.frame_angstrom,
+    )
 
 
 def class_counts(dataset: Dataset, data: DataConfig, part: str) -> tuple[float, ...]:
@@ -140,6 +167,15 @@ def _patch(height: int, width: int) -> int:
     return next(p for p in _PATCHES if height % p == 0 and width % p == 0 and 2 * p <= height)
 
 
+def _depth(height: int, width: int) -> int:
+    """Return the levels of a U-Net: at most 4, with 4 pixels or more at the bottom."""
+    for depth in _UNET_DEPTHS:
+        step = 1 << depth
+        if height % step == 0 and width % step == 0 and min(height, width) >= 4 * step:
+            return depth
+    return 1
+
+
 def make_config(
     dataset: Dataset, data: DataConfig, model: str, settings: Mapping[str, Any]
 ) -> RunConfig:
@@ -152,7 +188,7 @@ def make_config(
     data
         Where that lies, and which split.
     model
-        ``cnn``, ``vit`` or ``cnn+vit``.
+        ``cnn``, ``vit``, ``cnn+vit`` or ``unet``.
     settings
         What a user sets, as tables within tables; the rest is taken from the dataset, or default.
 
@@ -164,18 +200,27 @@ def make_config(
     wanted = MODELS.get(model)
     if wanted is None:
         raise ConfigError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")
-    if data.input != wanted:
-        fitting = next(name for name, kind in MODELS.items() if kind == data.input)
+    if data.input not in wanted:
+        fitting = next(name for name, kinds in MODELS.items() if data.input in kinds)
         raise ConfigError(
             f"model: expected {fitting} for input {data.input!r}, got {model!r}, which is fed "
-            f"{wanted!r}"
+            f"{' or '.join(map(repr, wanted))}"
         )
-    check_fields(dataset, INPUT_FIELDS[wanted], f"input {wanted!r}")
+    check_fields(dataset, INPUT_FIELDS[data.input], f"input {data.input!r}")
     digest, version = identity(dataset)
     table: dict[str, Any] = {name: dict(value) for name, value in settings.items()}
     shapes: dict[str, Any] = {"n_classes": len(dataset.classes)}
     if "cnn" in model:
         shapes |= {"spectrum": dataset["spectra"].shape[1], "cnn": {}}
+    if model == "unet":
+        (array,) = INPUT_FIELDS[data.input]
+        image = dataset[array].shape[1:]
+        channels, height, width = image if array == "maps" else (image[2], *image[:2])
+        targets = structure_targets(dataset)
+        unet = {"depth": _depth(height, width), "array": array}
+        shapes |= {"map": (channels, height, width), "unet": unet}
+        shapes["structure"] = targets.model_dump(mode="json")
+        table.setdefault("order", {}).setdefault("batch_size", _UNET_BATCH)
     if "vit" in model:
         channels, height, width = dataset["maps"].shape[1:]
         if min(height, width) < 2:
@@ -188,7 +233,7 @@ def make_config(
         check_fields(dataset, TENSOR_FIELDS, "tensor_loss")
         shapes["tensor_modes"] = dataset["tensors"].shape[1]
     own = table.pop("model", {})
-    for name in ("n_classes", "spectrum", "map", "tensor_modes"):
+    for name in ("n_classes", "spectrum", "map", "tensor_modes", "structure"):
         follows = shapes.get(name)
         follows = list(follows) if isinstance(follows, tuple) else follows
         if name in own and own[name] != follows:
@@ -200,7 +245,8 @@ def make_config(
         inside = shapes.get(name)
         shapes[name] = {**inside, **value} if isinstance(inside, dict) else value
     rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
-    if rows < OrderConfig().batch_size:
-        table["order"] = {"batch_size": rows, **table.get("order", {})}
+    usual = table.get("order", {}).get("batch_size", OrderConfig().batch_size)
+    if "batch_size" not in settings.get("order", {}) and rows < usual:
+        table["order"] = {**table.get("order", {}), "batch_size": rows}
     known = data.model_copy(update={"digest": digest, "version": version})
     return validate(RunConfig, {**table, "data": known.model_dump(), "model": shapes}, "run")

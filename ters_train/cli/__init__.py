@@ -18,7 +18,7 @@ _COMMANDS = {
     "export": "Write a trained model as ONNX.",
     "fit": "Train a model, or go on with a run.",
     "inspect": "Show what a model would be trained on.",
-    "predict": "Name the species of measured spectra.",
+    "predict": "Name the species of measured spectra, or draw the structures in maps.",
 }
 
 

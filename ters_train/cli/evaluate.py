@@ -42,7 +42,7 @@ def command(
 ) -> None:
     """Score the best model of a run on a part of a dataset, each row of it once.
 
-    Writes scores.json, confusion.json, confusion.png and report.html.
+    Writes scores.json and report.html, and of classes confusion.json and confusion.png.
     """
     from tersgen.schema.loading import validate
 
@@ -54,9 +54,10 @@ def command(
     from ..engine.ranks import joined
     from ..engine.results import make_report, write_results
     from ..engine.trained import check_fits, load_trained
-    from ..losses import Loss
     from ..planning import fields_of, identity, open_data
     from ..reporting.logs import read_log
+    from ..structures import StructureScores
+    from ..task import make_task_loss
 
     with joined(device) as ranks:
         trained = load_trained(run, ranks.device)
@@ -66,7 +67,8 @@ def command(
         )
         dataset = open_data(place)
         check_fits(trained, dataset)
-        labels = labels_by_name(trained.state, dataset)
+        is_species = config.model.structure is None
+        labels = labels_by_name(trained.state, dataset) if is_species else None
         order = validate(
             OrderConfig,
             {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
@@ -80,7 +82,8 @@ def command(
             StreamConfig(threads=threads, on_damage=on_damage or "stop"),
             ranks,
         )
-        loss = Loss(config.loss.model_copy(update={"class_weights": False})).to(ranks.device)
+        plain = config.loss.model_copy(update={"class_weights": False})
+        loss = make_task_loss(plain, config.model).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
         scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks, labels)
     if not ranks.is_first:
@@ -108,14 +111,12 @@ def command(
         return
     if digest != config.data.digest:
         click.echo("Note: this is not the dataset that the model was trained on", err=True)
-    line = (
-        f"{scores.n_samples} samples of {part}: accuracy {scores.accuracy:.4f}, "
-        f"macro-F1 {scores.macro_f1:.4f}"
+    click.echo(f"{scores.n_samples} samples of {part}: {scores.headline}")
+    lines = (
+        scores.details()
+        if isinstance(scores, StructureScores)
+        else scores.describe_confusions(trained.state.classes, 5)
     )
-    if scores.n_absent:
-        n_present = len(classes) - scores.n_absent
-        line += f" ({scores.macro_f1_present:.4f} over the {n_present} classes that occur)"
-    click.echo(line)
-    for line in scores.describe_confusions(trained.state.classes, 5):
+    for line in lines:
         click.echo(f"  {line}")
     click.echo(f"results: {folder}")

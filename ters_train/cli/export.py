@@ -16,6 +16,7 @@ def command(run: Path, path: Path) -> None:
 
     from ..engine.export import export_onnx
     from ..engine.trained import load_trained
+    from ..targets import describe_outputs
 
     trained = load_trained(run, torch.device("cpu"))
     difference = export_onnx(trained, path)
@@ -28,4 +29,6 @@ def command(run: Path, path: Path) -> None:
         if difference == difference
         else "not compared: onnxruntime is not installed"
     )
-    click.echo(f"{path}: takes {inputs}, gives {len(trained.state.classes)} classes; {compared}")
+    click.echo(
+        f"{path}: takes {inputs}, gives {describe_outputs(trained.model.config)}; {compared}"
+    )

@@ -28,7 +28,10 @@ from .stopping import stoppable
 @click.option("--recipe", type=FILE, help="Recipe file: rows are generated, none are stored.")
 @click.option("--n", "n_samples", type=COUNT, help="Training rows of a recipe.  [default: 100000]")
 @click.option("--input", "kind", type=INPUTS, help="What the model sees.  [default: its model's]")
-@click.option("--model", type=click.Choice(["cnn", "vit", "cnn+vit"]), help="[default: cnn]")
+@click.option(
+    "--model", type=click.Choice(["cnn", "vit", "cnn+vit", "unet"]),
+    help="Spectra, maps or both to species; unet: maps or cubes to structures.  [default: cnn]",
+)  # fmt: skip
 @click.option("--out", type=FILE, help="Folder for checkpoints, log and report.")
 @click.option("--resume", type=FILE, help="Folder of a run to go on with.")
 @click.option("--init", type=FILE, help="Run whose weights to begin with: fine-tuning.")
@@ -39,7 +42,7 @@ from .stopping import stoppable
 @click.option("--amp", type=click.Choice(["off", "fp16", "bf16"]), help="Mixed precision.")
 @click.option("--tensor-loss", type=float, help="Weight of the loss on Raman tensors.")
 @click.option("--ema", type=float, help="Decay of an average of the weights, such as 0.999.")
-@click.option("--patience", type=COUNT, help="Stop after so many epochs without a better F1.")
+@click.option("--patience", type=COUNT, help="Stop after so many epochs without a better score.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]")
 @click.option("--checkpoint-steps", type=COUNT, help="Steps between checkpoints.")
 @click.option("--compile", "compiled", is_flag=True, default=None, help="Use torch.compile.")
@@ -158,8 +161,8 @@ def _begun(
         model, wanted["model"] = start.model, {**start.settings, **wanted.get("model", {})}
     kind = kind or own.get("input")
     if model is None:
-        model = next((name for name, fed in MODELS.items() if fed == kind), "cnn")
-    given = {"input": kind or MODELS[model], "n_samples": n_samples, "split": split}
+        model = next((name for name, fed in MODELS.items() if kind in fed), "cnn")
+    given = {"input": kind or MODELS[model][0], "n_samples": n_samples, "split": split}
     given["init"] = str(init.absolute()) if init is not None else None
     place = path.parent.resolve() / path.name
     chosen = {key: value for key, value in given.items() if value is not None}
@@ -251,7 +254,7 @@ def _go(
     if done.scores is not None and best is not None:
         click.echo(
             f"{folder}: {done.position.step} steps in {done.seconds:.0f} s, "
-            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data; best macro-F1 on "
-            f"{config.data.val_part} {done.scores.macro_f1:.4f}, after epoch {best.epoch + 1}"
+            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data; best on "
+            f"{config.data.val_part}: {done.scores.best}, after epoch {best.epoch + 1}"
         )
         click.echo(f"report: {folder / 'report.html'}")

@@ -20,7 +20,7 @@ def command(data: Path, kind: Any, as_json: bool) -> None:
     from tersgen.dataset.opening import open as open_dataset
 
     from ..config import INPUT_FIELDS
-    from ..planning import check_fields
+    from ..planning import check_fields, structure_targets
 
     dataset = open_dataset(data)
     check_fields(dataset, INPUT_FIELDS[kind], f"input {kind!r}")
@@ -29,12 +29,23 @@ def command(data: Path, kind: Any, as_json: bool) -> None:
         name: {part: sum(row[k] for row in split.counts) for k, part in enumerate(split.rule.names)}
         for name, split in dataset.splits.items()
     }
+    drawn = "structure/masks" in dataset and kind in ("map", "cube")
+    targets = structure_targets(dataset) if drawn else None
     if as_json:
-        click.echo(json.dumps({"inputs": inputs, "classes": dataset.classes, "splits": splits}))
+        shown = {"inputs": inputs, "classes": dataset.classes, "splits": splits}
+        if targets is not None:
+            shown["structure"] = targets.model_dump(mode="json")
+        click.echo(json.dumps(shown))
         return
     for name, shape in inputs.items():
         click.echo(f"{name}: {' x '.join(str(size) for size in shape)}")
     click.echo(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+    if targets is not None:
+        bonds = ", bonds" if targets.bonds else ""
+        click.echo(
+            f"structures (--model unet): {targets.shape}s of {targets.radius_angstrom:g} Angstrom "
+            f"at {', '.join(targets.elements)}{bonds}"
+        )
     for name, parts in splits.items():
         click.echo(f"split {name}: {', '.join(f'{part} {n}' for part, n in parts.items())}")
     if not splits and dataset.manifest is not None:

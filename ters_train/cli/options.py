@@ -14,7 +14,7 @@ from tersgen.schema.loading import parse_document, read_text
 F = TypeVar("F", bound=Callable[..., Any])
 
 FILE = click.Path(path_type=Path)
-INPUTS = click.Choice(["spectrum", "map", "both"])
+INPUTS = click.Choice(["spectrum", "map", "both", "cube"])
 
 
 class Count(click.ParamType[int]):

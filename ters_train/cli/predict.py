@@ -2,8 +2,11 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import click
+
+from tersgen.errors import ConfigError
 
 from .options import COUNT, FILE, device_option, json_option
 
@@ -18,6 +21,11 @@ _WORTH_SAYING = 0.01
     "--allow-extrapolation", is_flag=True,
     help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
 )  # fmt: skip
+@click.option(
+    "--out", type=FILE,
+    help="Folder for the structures of a U-Net, NAME.npz each.  [default: RUN/predicted]",
+)  # fmt: skip
+@click.option("--n", "n_rows", type=COUNT, help="First rows of a dataset to draw.  [default: all]")
 @device_option
 @json_option
 def command(
@@ -25,18 +33,26 @@ def command(
     files: tuple[Path, ...],
     top: int,
     allow_extrapolation: bool,
+    out: Path | None,
+    n_rows: int | None,
     device: str | None,
     as_json: bool,
 ) -> None:
     """Name the species of measured spectra: text files of two columns, shift and intensity.
 
-    Each is brought to the model's axis and scaled as in training.
+    Each is brought to the model's axis and scaled as in training. A U-Net draws the structures in
+    maps instead: .npy, .npz or datasets, in the shape and range that it was trained on.
     """
     from ..engine.predict import predict
     from ..engine.ranks import choose_device
     from ..engine.trained import load_trained
 
     trained = load_trained(run, choose_device(device))
+    if trained.model.config.structure is not None:
+        _draw(trained, files, out or run / "predicted", n_rows, as_json)
+        return
+    if out is not None or n_rows is not None:
+        raise click.UsageError("--out, --n: expected with a U-Net, which draws; got a classifier")
     found = predict(trained, files, top, allow_extrapolation)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in found]))
@@ -50,3 +66,33 @@ def command(
             )
         for note in one.spectrum.notes:
             click.echo(f"  {note}")
+
+
+def _draw(
+    trained: Any, files: tuple[Path, ...], folder: Path, n_rows: int | None, as_json: bool
+) -> None:
+    """Write what a U-Net sees in each file of maps, and say how many atoms."""
+    from ..engine.predict_structures import predict_structures, read_maps, write_structures
+
+    names = [path.name.partition(".")[0] for path in files]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ConfigError(
+            f"expected files of different names, got {twice[0]} twice; predict them one by one"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    maps = [read_maps(trained, path, n_rows) for path in files]
+    elements = trained.model.config.structure.elements
+    told: list[dict[str, Any]] = []
+    for name, values in zip(names, maps, strict=True):
+        found = predict_structures(trained, values)
+        path = folder / f"{name}.npz"
+        write_structures(path, found, elements)
+        atoms = {symbol: int((found.elements == k).sum()) for k, symbol in enumerate(elements)}
+        told.append({"file": str(path), "maps": len(values), "atoms": atoms})
+    if as_json:
+        click.echo(json.dumps(told))
+        return
+    for one in told:
+        counts = ", ".join(f"{n} {symbol}" for symbol, n in one["atoms"].items() if n)
+        click.echo(f"{one['file']}: {one['maps']} maps, atoms: {counts or 'none'}")

@@ -11,7 +11,7 @@ import click
 from tqdm import tqdm
 
 from ..engine.checkpoint import Position
-from ..metrics import Scores
+from ..task import AnyScores
 from .stopping import Stop
 
 _BAR_EVERY_S = 0.5
@@ -89,12 +89,12 @@ class Watcher:
             left = (now - self._start) / (step - self._first) * (self._n_steps - step)
             click.echo(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
 
-    def epoch(self, epoch: int, scores: Scores) -> None:
+    def epoch(self, epoch: int, scores: AnyScores) -> None:
         """Show the scores of an epoch."""
         if self._quiet:
             return
         self._last = time.perf_counter()
-        text = f"epoch {epoch + 1}: macro-F1 {scores.macro_f1:.4f}, accuracy {scores.accuracy:.4f}"
+        text = f"epoch {epoch + 1}: {scores.headline}"
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:

@@ -5,8 +5,9 @@ a row looks the same in whatever batch, on whatever rank and after a resume, and
 switched on changes none of the others. Only operations that round each number on its own are used:
 the result does not depend on the size of the batch either.
 
-In this order: maps are flipped, turned, blurred, given noise and clipped; spectra are shifted and
-stretched, rolled, given noise and clipped, min-max scaled; both are standardised.
+In this order: maps are flipped and turned, and structure targets with them; maps are blurred, given
+noise and clipped; spectra are shifted and stretched, rolled, given noise and clipped, min-max
+scaled; both are standardised. A cube is changed as a map is.
 """
 
 import math
@@ -20,13 +21,16 @@ from torch import Tensor
 from tersgen.errors import ConfigError
 
 from ..config import TransformConfig
+from ..targets import BONDS, MASKS, POSITIONS
 from . import randomness
 from .randomness import Key
 
 Batch = dict[str, Tensor]
 """Tensors by the names of the dataset's fields, and ``row``, the row numbers."""
 
-SPECTRA, MAPS, ROW = "spectra", "maps", "row"
+SPECTRA, MAPS, CUBE, ROW = "spectra", "maps", "cube", "row"
+STRUCTURES = (MASKS, BONDS, POSITIONS)
+"""Targets that are flipped and turned with the maps that show them."""
 BLUR_LEVELS = 4096
 """Sigmas that a blur is drawn from, evenly spaced from ``blur_px`` / BLUR_LEVELS up."""
 _REACH_SIGMA = 4.0
@@ -62,7 +66,8 @@ class Transforms:
     seed
         Seed of the run.
     shapes
-        Shape of one row of each input, ``{"spectra": (L,), "maps": (C, H, W)}`` or one of them.
+        Shape of one row of each input, ``{"spectra": (L,), "maps": (C, H, W)}`` or one of them, or
+        ``{"cube": (H, W, C)}``.
     low
         Lower end of the dataset's range: 0, or -1 for data that are symmetric, which are not
         standardised again. Noise is in units of a range [0, 1], and twice that on [-1, 1].
@@ -84,7 +89,7 @@ class Transforms:
         self.config = config
         self.seed = seed
         self.low = low
-        self._fields = tuple(name for name in (SPECTRA, MAPS) if name in shapes)
+        self._fields = tuple(name for name in (SPECTRA, MAPS, CUBE) if name in shapes)
         self._blur_table = blur_table(config.blur_px) if config.blur_px else None
 
     def __call__(self, batch: Batch, epoch: int, train: bool) -> Batch:
@@ -93,8 +98,9 @@ class Transforms:
         Parameters
         ----------
         batch
-            ``spectra`` (B, L) and ``maps`` (B, C, H, W), float16 or float32, ``row`` (B,), int64,
-            all on one device, and whatever else, which is handed on.
+            ``spectra`` (B, L) and ``maps`` (B, C, H, W) or ``cube`` (B, H, W, C), float16 or
+            float32, ``row`` (B,), int64, all on one device, and whatever else, which is handed on;
+            structure targets in there are flipped and turned with the maps.
         epoch
             Epoch, from 0; it enters the random numbers.
         train
@@ -103,7 +109,7 @@ class Transforms:
         Returns
         -------
         dict
-            The same with ``spectra`` and ``maps`` in float32.
+            The same with ``spectra``, ``maps`` and ``cube`` in float32.
         """
         if not train:
             return self.prepared(batch)
@@ -120,6 +126,11 @@ class Transforms:
                 part = slice(first, first + rows_at_once)
                 changed = self._changed(name, values[part], batch[ROW][part], epoch)
                 done[name][part] = changed
+        if self._moves and (MAPS in self._fields or CUBE in self._fields):
+            moves = self._drawn_moves(Key(self.seed, epoch), batch[ROW])
+            for name in STRUCTURES:
+                if name in batch:
+                    done[name] = move_targets(name, batch[name], *moves)
         return done
 
     def prepared(self, batch: Batch) -> Batch:
@@ -135,8 +146,12 @@ class Transforms:
     def _changed(self, name: str, given: Tensor, rows: Tensor, epoch: int) -> Tensor:
         """Return one field of a batch, changed; the tensor itself if nothing is to be done."""
         key = Key(self.seed, epoch)
+        values = given.to(torch.float32)
+        if name == CUBE:
+            changed = self._change_maps(values.permute(0, 3, 1, 2), key, rows)
+            return self._scaled(name, changed.permute(0, 2, 3, 1))
         change = self._change_spectra if name == SPECTRA else self._change_maps
-        return self._scaled(name, change(given.to(torch.float32), key, rows))
+        return self._scaled(name, change(values, key, rows))
 
     def _scaled(self, name: str, values: Tensor) -> Tensor:
         if name == SPECTRA and self.config.minmax:
@@ -160,24 +175,28 @@ class Transforms:
             spectra = self._noisy(spectra, noise, config.spectrum_noise)
         return spectra
 
+    @property
+    def _moves(self) -> bool:
+        """Whether maps are flipped or turned."""
+        config = self.config
+        return config.flip_rows or config.flip_columns or config.quarter_turns
+
+    def _drawn_moves(self, key: Key, rows: Tensor) -> tuple[Tensor | None, ...]:
+        """Return flips of rows and of columns and quarter turns, int64, shape (B,), or None."""
+        config = self.config
+        return tuple(
+            randomness.integers(key, rows, stream, 1, below)[:, 0] if wanted else None
+            for stream, below, wanted in (
+                (Stream.FLIP_ROWS, 2, config.flip_rows),
+                (Stream.FLIP_COLUMNS, 2, config.flip_columns),
+                (Stream.QUARTER_TURNS, 4, config.quarter_turns),
+            )
+        )
+
     def _change_maps(self, maps: Tensor, key: Key, rows: Tensor) -> Tensor:
         config = self.config
-        if config.flip_rows or config.flip_columns or config.quarter_turns:
-            draws = {
-                stream: randomness.integers(key, rows, stream, 1, below)[:, 0]
-                for stream, below, wanted in (
-                    (Stream.FLIP_ROWS, 2, config.flip_rows),
-                    (Stream.FLIP_COLUMNS, 2, config.flip_columns),
-                    (Stream.QUARTER_TURNS, 4, config.quarter_turns),
-                )
-                if wanted
-            }
-            maps = flip_and_turn(
-                maps,
-                draws.get(Stream.FLIP_ROWS),
-                draws.get(Stream.FLIP_COLUMNS),
-                draws.get(Stream.QUARTER_TURNS),
-            )
+        if self._moves:
+            maps = flip_and_turn(maps, *self._drawn_moves(key, rows))
         if self._blur_table is not None:
             self._blur_table = self._blur_table.to(maps.device)
             level = randomness.integers(key, rows, Stream.BLUR, 1, BLUR_LEVELS)[:, 0]
@@ -197,6 +216,8 @@ def _check(config: TransformConfig, shapes: Mapping[str, tuple[int, ...]], low: 
         raise ConfigError(f"expected data from 0 or -1 up to 1, got a lower end of {low}")
     for field, names in ((MAPS, _OF_MAPS), (SPECTRA, _OF_SPECTRA)):
         wanted = next((name for name in names if getattr(config, name)), None)
+        if field == MAPS and CUBE in shapes:
+            continue  # a cube is changed as a map is
         if field not in shapes and wanted is not None:
             raise ConfigError(
                 f"transforms.{wanted}: expected {field} among the inputs that it changes, got "
@@ -210,8 +231,8 @@ def _check(config: TransformConfig, shapes: Mapping[str, tuple[int, ...]], low: 
                     f"transforms.{name}: expected less than the {n_points} points of a spectrum, "
                     f"got {getattr(config, name)}"
                 )
-    if MAPS in shapes:
-        height, width = shapes[MAPS][-2:]
+    if MAPS in shapes or CUBE in shapes:
+        height, width = shapes[MAPS][-2:] if MAPS in shapes else shapes[CUBE][:2]
         if config.quarter_turns and height != width:
             raise ConfigError(
                 f"transforms.quarter_turns: expected square maps, got {height} x {width}; "
@@ -264,6 +285,40 @@ def flip_and_turn(
     if flip_columns is not None:
         maps = _chosen(flip_columns == 1, maps.flip(3), maps)
     return maps
+
+
+def move_targets(
+    name: str,
+    values: Tensor,
+    flip_rows: Tensor | None,
+    flip_columns: Tensor | None,
+    turns: Tensor | None,
+) -> Tensor:
+    """Return structure targets moved as :func:`flip_and_turn` moves the maps.
+
+    Parameters
+    ----------
+    name
+        Which: masks, shape (B, E, H, W); bonds, (B, H, W); positions, (B, N, 3), Angstrom, x along
+        rows and y along columns from the frame's centre.
+    values
+        Their values.
+    flip_rows, flip_columns, turns
+        As there.
+    """
+    if name == BONDS:
+        return flip_and_turn(values[:, None], flip_rows, flip_columns, turns)[:, 0]
+    if name == MASKS:
+        return flip_and_turn(values, flip_rows, flip_columns, turns)
+    x, y, z = values.unbind(-1)
+    if flip_rows is not None:
+        x = _chosen(flip_rows == 1, -x, x)
+    if flip_columns is not None:
+        y = _chosen(flip_columns == 1, -y, y)
+    if turns is not None:  # counter-clockwise with x down and y to the right: (x, y) to (-y, x)
+        for turn in range(1, 4):
+            x, y = _chosen(turns >= turn, -y, x), _chosen(turns >= turn, x, y)
+    return torch.stack([x, y, z], dim=-1)
 
 
 def blur_table(blur_px: float) -> Tensor:

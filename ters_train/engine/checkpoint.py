@@ -49,7 +49,7 @@ class FileCheck(Frozen):
 class Best(Frozen):
     """The best epoch so far on the part that chooses."""
 
-    macro_f1: float = field("its macro-F1, Eq. (9.2)", "1")
+    score: float = field("its macro-F1, Eq. (9.2), or of structures its mean Dice, Eq. (9.5)", "1")
     epoch: Count = field("the epoch, from 0", "1")
     step: Count = field("steps done at its end", "1")
 

@@ -11,9 +11,8 @@ from ..data.order import Order
 from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
 from ..data.transforms import Transforms
-from ..losses import Loss
-from ..metrics import Scores
-from ..models.build import TersModel
+from ..models.build import Model
+from ..task import AnyLoss, AnyScores, make_count
 from .device import moved
 from .optimiser import Precision
 from .ranks import Ranks
@@ -39,22 +38,21 @@ def every_row(
 
 
 def evaluate(
-    model: TersModel,
+    model: Model,
     batches: Stream | Iterator[Batch],
     transforms: Transforms,
-    loss: Loss,
+    loss: AnyLoss,
     precision: Precision,
     ranks: Ranks,
     labels: torch.Tensor | None = None,
-) -> Scores:
+) -> AnyScores:
     """Return the scores of a model over all batches of all processes.
 
     All processes must call it; a process may have fewer batches than others, or none. ``labels``
     has the model's label of each class of the dataset, shape (K,), where these are others.
     """
-    from ..counting import Classification  # takes seconds to import; training begins before
-
-    metric = Classification(model.config.n_classes).to(ranks.device)
+    metric = make_count(model.config)
+    metric.to(ranks.device)
     model.eval()
     with torch.inference_mode():
         for batch in moved(batches, ranks.device):
@@ -64,5 +62,5 @@ def evaluate(
                 batch["label"] = labels.to(ranks.device)[batch["label"].long()]
             with precision.autocast():
                 outputs = model(transforms.prepared(batch))
-            metric.update(outputs["logits"].float(), batch["label"], loss(outputs, batch)["loss"])
+            metric.count(outputs, batch, loss(outputs, batch)["loss"])
     return metric.compute()

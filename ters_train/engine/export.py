@@ -16,7 +16,7 @@ from .trained import Trained
 
 
 class _Named(nn.Module):
-    """A model whose inputs and outputs are in a fixed order, and classes are probabilities."""
+    """A model whose inputs and outputs are in a fixed order, probabilities beside logits."""
 
     def __init__(self, trained: Trained) -> None:
         super().__init__()
@@ -27,6 +27,9 @@ class _Named(nn.Module):
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         batch = dict(zip(self.names, inputs, strict=True))
         outputs: dict[str, Tensor] = self.model(self.transforms.prepared(batch))
+        if "masks" in outputs:
+            bonds = (outputs["bonds"].sigmoid(),) if "bonds" in outputs else ()
+            return (outputs["masks"], outputs["masks"].sigmoid(), *bonds)
         probabilities = outputs["logits"].softmax(dim=1)
         tensors = (outputs["tensors"],) if "tensors" in outputs else ()
         return (outputs["logits"], probabilities, *tensors)
@@ -46,7 +49,9 @@ def export_onnx(trained: Trained, path: Path) -> float:
     """Write a model as ONNX; inputs as in the dataset, any number of rows.
 
     Outputs are ``logits`` (B, K), ``probabilities`` (B, K) and, if it predicts them, ``tensors``
-    (B, M, 3, 3). Species, axis and range of the inputs are in the file's metadata.
+    (B, M, 3, 3). Of structures ``logits`` and ``probabilities`` are masks (B, E, H, W), and
+    ``bonds`` probabilities (B, H, W). Species or elements, axis and range of the inputs are in the
+    file's metadata.
 
     Returns
     -------
@@ -70,9 +75,12 @@ def export_onnx(trained: Trained, path: Path) -> float:
         ) from None
     model = _Named(trained).cpu().eval()
     inputs = example_inputs(trained, 3)
+    config = trained.model.config
     outputs = ["logits", "probabilities"]
-    if trained.model.config.tensor_modes is not None:
+    if config.tensor_modes is not None:
         outputs.append("tensors")
+    if config.structure is not None and config.structure.bonds:
+        outputs.append("bonds")
     rows = torch.export.Dim("rows")
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -100,6 +108,8 @@ def export_onnx(trained: Trained, path: Path) -> float:
         "input_range": json.dumps([state.low, 1.0]),
         "dataset_digest": state.config.data.digest or "",
     }
+    if config.structure is not None:
+        about["structure"] = config.structure.model_dump_json()
     onnx.helper.set_model_props(proto, about)
     content = proto.SerializeToString()
     replace_file(path, content)

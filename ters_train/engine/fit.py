@@ -17,11 +17,11 @@ from tersgen.errors import ConfigError, DamagedDataError, OutputError
 
 from ..config import RunConfig
 from ..errors import TrainingError
-from ..metrics import Scores
 from ..models.build import build_model
 from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
+from ..task import AnyScores
 from .checkpoint import CONFIG, Position, newest, prune, write_config
 from .evaluate import evaluate
 from .optimiser import slowdown
@@ -41,7 +41,7 @@ class Watch(Protocol):
     def step(self, step: int, loss: float, samples_per_s: float, waiting: float) -> None:
         """Learn of a step: loss, rate, and the share of the time spent waiting for data."""
 
-    def epoch(self, epoch: int, scores: Scores) -> None:
+    def epoch(self, epoch: int, scores: AnyScores) -> None:
         """Learn of an epoch that was scored."""
 
     @property
@@ -57,7 +57,7 @@ class Fitted(NamedTuple):
     """How a run ended."""
 
     position: Position
-    scores: Scores | None
+    scores: AnyScores | None
     """On the part that chooses, of the best epoch."""
     finished: bool
     """False if it was stopped and can go on."""
@@ -87,6 +87,8 @@ def _resume(run: Run, notes: list[str]) -> None:
 
 def _check_classes(run: Run, notes: list[str]) -> None:
     """Note classes without a row to train on."""
+    if run.config.model.structure is not None:
+        return
     none = [
         name for name, count in zip(run.dataset.classes, run.class_counts, strict=True) if not count
     ]
@@ -210,9 +212,7 @@ def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
                 "step": run.position.step,
                 "epoch": epoch,
                 "part": "val",
-                "loss": scores.loss,
-                "accuracy": scores.accuracy,
-                "macro_f1": scores.macro_f1,
+                **scores.logged,
             }
         )
         watch.epoch(epoch, scores)
@@ -256,7 +256,7 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     return False
 
 
-def _best_scores(run: Run) -> Scores | None:
+def _best_scores(run: Run) -> AnyScores | None:
     """Return the scores of the best weights on the part that chooses."""
     found, _ = newest(run.folder, "best")
     if found is None:
@@ -269,7 +269,7 @@ def _best_scores(run: Run) -> Scores | None:
     )
 
 
-def _report(run: Run, log: RunLog, scores: Scores) -> Report:
+def _report(run: Run, log: RunLog, scores: AnyScores) -> Report:
     facts = {
         "parameters": sum(value.numel() for value in run.trainer.model.parameters()),
         "steps": run.position.step,

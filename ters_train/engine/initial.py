@@ -9,7 +9,7 @@ from torch import Tensor
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 
-from ..models.build import TersModel
+from ..models.build import Model
 from .checkpoint import Checkpoint, State, choose
 
 _HEAD = ("classes.linear.weight", "classes.linear.bias")
@@ -19,7 +19,7 @@ class Start(NamedTuple):
     """What a run takes from the one whose weights it begins with."""
 
     model: str
-    """``cnn``, ``vit`` or ``cnn+vit``."""
+    """``cnn``, ``vit``, ``cnn+vit`` or ``unet``."""
     settings: dict[str, Any]
     """Settings of the model that do not follow from the dataset."""
     state: State
@@ -36,7 +36,7 @@ class Start(NamedTuple):
         """
         found = choose(path)
         model = found.state.config.model
-        branches = {"cnn": model.cnn, "vit": model.vit}
+        branches = {"cnn": model.cnn, "vit": model.vit, "unet": model.unet}
         settings = {name: part.model_dump() for name, part in branches.items() if part is not None}
         return cls("+".join(settings), settings, found.state, found.folder)
 
@@ -64,7 +64,7 @@ class Start(NamedTuple):
         )
 
 
-def begin_with(model: TersModel, path: str, classes: tuple[str, ...]) -> Checkpoint:
+def begin_with(model: Model, path: str, classes: tuple[str, ...]) -> Checkpoint:
     """Give a model the weights of another run, whose classes may be others, in another order.
 
     Rows of the head go to the classes of the same names; those of new classes stay as drawn.

@@ -9,10 +9,10 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import OutputError
 
 from ..config import RunConfig
-from ..metrics import Scores
 from ..planning import identity
 from ..reporting import Report, write_report
 from ..reporting.files import replace_file
+from ..task import AnyScores
 
 SCORES, CONFUSION = "scores.json", "confusion.json"
 
@@ -21,7 +21,7 @@ def make_report(
     name: str,
     config: RunConfig,
     dataset: Dataset,
-    scores: Scores,
+    scores: AnyScores,
     part: str,
     log: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
@@ -55,7 +55,7 @@ def make_report(
 
 
 def write_results(folder: Path, report: Report) -> None:
-    """Write scores.json, confusion.json, the pictures, the page and the card into a folder.
+    """Write scores.json, of classes confusion.json, pictures, page and card into a folder.
 
     Raises
     ------
@@ -68,11 +68,10 @@ def write_results(folder: Path, report: Report) -> None:
         raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
     scores = {key: value for key, value in report.scores.items() if key != "confusion"}
     about = {"part": report.part, "digest": report.digest, "version": report.version}
-    classes = list(report.classes)
-    confusion = {**about, "classes": classes, "confusion": report.scores["confusion"]}
-    for name, content in (
-        (SCORES, {**about, "classes": classes, **scores}),
-        (CONFUSION, confusion),
-    ):
+    about_classes = {**about, "classes": list(report.classes)}
+    contents = {SCORES: {**(about_classes if report.is_of_classes else about), **scores}}
+    if report.is_of_classes:
+        contents[CONFUSION] = {**about_classes, "confusion": report.scores["confusion"]}
+    for name, content in contents.items():
         replace_file(folder / name, json.dumps(content, indent=1).encode() + b"\n")
     write_report(folder, report)

@@ -13,9 +13,10 @@ from ..config import RunConfig
 from ..data.order import Order
 from ..data.rows import rows_of_part
 from ..data.stream import Batch, Stream
-from ..metrics import Scores
 from ..models.build import build_model
 from ..planning import class_counts, fields_of, training_weights
+from ..targets import describe_outputs
+from ..task import AnyScores
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
 from .evaluate import evaluate, every_row
@@ -138,13 +139,13 @@ class Run:
         ranks = f", {self.ranks.world_size} processes" if self.ranks.world_size > 1 else ""
         amp = "" if config.engine.amp == "off" else f", {config.engine.amp}"
         return (
-            f"{self.folder}: {data.input} to {config.model.n_classes} classes, {read} {data.path}: "
+            f"{self.folder}: {data.input} to {describe_outputs(config.model)}, {read} {data.path}: "
             f"{n_train} of {data.train_part}, {self.val.counts().sum()} of {data.val_part}; "
             f"{n_weights} parameters on {self.ranks.device}{ranks}{amp}; "
             f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
         )
 
-    def score(self) -> Scores:
+    def score(self) -> AnyScores:
         """Return the scores on the part that chooses."""
         trainer = self.trainer
         model = trainer.model
@@ -159,11 +160,11 @@ class Run:
             model, self.val_stream, trainer.transforms, trainer.loss, trainer.precision, self.ranks
         )
 
-    def choose(self, scores: Scores, epoch: int) -> None:
+    def choose(self, scores: AnyScores, epoch: int) -> None:
         """Keep the weights if they are the best so far."""
         best = self.position.best
-        if best is None or scores.macro_f1 > best.macro_f1:
-            best = Best(macro_f1=scores.macro_f1, epoch=epoch, step=self.position.step)
+        if best is None or scores.chosen_by > best.score:
+            best = Best(score=scores.chosen_by, epoch=epoch, step=self.position.step)
             self._move(best=best, since_best=0)
             self.save_best()
         else:

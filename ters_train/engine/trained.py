@@ -11,7 +11,8 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError, DatasetError
 
 from ..data.transforms import Transforms
-from ..models.build import TersModel, build_model
+from ..models.build import Model, build_model
+from ..planning import structure_targets
 from .checkpoint import State, choose
 from .trainer import input_range, make_transforms
 
@@ -19,7 +20,7 @@ from .trainer import input_range, make_transforms
 class Trained(NamedTuple):
     """A trained model, and what its inputs and outputs are."""
 
-    model: TersModel
+    model: Model
     state: State
     transforms: Transforms
     folder: Path
@@ -73,6 +74,12 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
         If the shape, axis or range of its inputs are not those trained on.
     """
     state = trained.state
+    targets = trained.model.config.structure
+    if targets is not None and structure_targets(dataset) != targets:
+        raise ConfigError(
+            f"{dataset.path}: expected the structure targets trained on, {targets}, got "
+            f"{structure_targets(dataset)}; build it with the same elements, shapes and frame"
+        )
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
             got = dataset[name].shape[1:] if name in dataset else "none"

@@ -12,10 +12,10 @@ from tersgen.errors import ConfigError, TersError
 
 from ..config import RunConfig
 from ..data.stream import Batch
-from ..data.transforms import Transforms
+from ..data.transforms import STRUCTURES, Transforms
 from ..errors import NotFiniteError, OutOfMemoryError
-from ..losses import Loss
 from ..models.build import build_model
+from ..task import make_task_loss
 from .checkpoint import Checkpoint, optimiser_tensors, set_optimiser
 from .initial import begin_with
 from .optimiser import Average, Precision, learning_rate, make_optimiser
@@ -48,7 +48,9 @@ def make_transforms(config: RunConfig, low: float) -> Transforms:
     if config.model.spectrum is not None:
         shapes["spectra"] = (config.model.spectrum,)
     if config.model.map is not None:
-        shapes["maps"] = config.model.map
+        channels, height, width = config.model.map
+        cube = config.data.input == "cube"
+        shapes["cube" if cube else "maps"] = (height, width, channels) if cube else config.model.map
     return Transforms(config.transforms, config.engine.seed, shapes, low)
 
 
@@ -84,7 +86,7 @@ class Trainer:
         torch.manual_seed(config.engine.seed)
         self.model = build_model(config.model).to(ranks.device)
         weights = None if class_weights is None else torch.tensor(class_weights)
-        self.loss = Loss(config.loss, weights).to(ranks.device)
+        self.loss = make_task_loss(config.loss, config.model, weights).to(ranks.device)
         self.transforms = make_transforms(config, low)
         self.precision = Precision(config.engine.amp, ranks.device)
         self.optimiser, self._names = make_optimiser(self.model, config.optim)
@@ -174,7 +176,7 @@ class Trainer:
             fed = self.transforms(batch, epoch, train=True)
             with self.precision.autocast():
                 outputs = self._forward(fed)
-            losses: dict[str, Tensor] = self.loss(outputs, batch)
+            losses: dict[str, Tensor] = self.loss(outputs, fed)  # targets may be turned with maps
             self._check(losses["loss"], batch)
             self.precision.scaler.scale(losses["loss"] / n_parts).backward()  # type: ignore[no-untyped-call]
         return {name: value.detach() for name, value in losses.items()}
@@ -210,7 +212,7 @@ class Trainer:
     def _refuse(self, step: int, loss: Tensor, batch: Batch) -> None:
         if torch.isfinite(loss):
             return
-        for name in ("spectra", "maps", "tensors"):
+        for name in ("spectra", "maps", "cube", "tensors", *STRUCTURES):
             if name in batch:
                 bad = ~torch.isfinite(batch[name].flatten(1)).all(dim=1)
                 if bad.any():

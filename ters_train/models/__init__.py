@@ -1,5 +1,6 @@
-"""Models: a CNN for spectra, a vision transformer for maps, and both together."""
+"""Models: a CNN for spectra, a transformer for maps, both together; a U-Net for structures."""
 
-from .build import TersModel, build_model
+from .build import Model, TersModel, build_model
+from .unet import StructureModel
 
-__all__ = ["TersModel", "build_model"]
+__all__ = ["Model", "StructureModel", "TersModel", "build_model"]

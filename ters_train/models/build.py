@@ -1,4 +1,4 @@
-"""A model from its configuration alone: one branch or both, then the heads."""
+"""A model from its configuration alone: branches and heads, or the U-Net."""
 
 import torch
 from torch import Tensor, nn
@@ -8,6 +8,7 @@ from tersgen.errors import ConfigError
 from ..config import ModelConfig
 from .cnn import SpectrumCnn
 from .heads import ClassHead, TensorHead
+from .unet import StructureModel
 from .vit import MapVit
 
 
@@ -82,7 +83,11 @@ class TersModel(nn.Module):
         return outputs
 
 
-def build_model(config: ModelConfig) -> TersModel:
+Model = TersModel | StructureModel
+"""A model of either kind."""
+
+
+def build_model(config: ModelConfig) -> Model:
     """Return a model with fresh weights, drawn from the global generator of torch.
 
     Raises
@@ -90,4 +95,4 @@ def build_model(config: ModelConfig) -> TersModel:
     ConfigError
         If the stages of the CNN would leave less than one point of a spectrum.
     """
-    return TersModel(config)
+    return TersModel(config) if config.unet is None else StructureModel(config)

@@ -20,7 +20,8 @@ class Report:
         Names of the K classes, in the order of their labels.
     scores
         ``accuracy``, ``macro_f1``, the sequences of length K ``precision``, ``recall``, ``f1`` and
-        ``support``, and ``confusion``, K rows of K counts: true class i predicted as j.
+        ``support``, and ``confusion``, K rows of K counts: true class i predicted as j; of
+        structures those of :class:`ters_train.structures.StructureScores`.
     part
         Part of the split that was scored.
     log
@@ -46,6 +47,11 @@ class Report:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def is_of_classes(self) -> bool:
+        """Whether classes were told apart; else structures were predicted."""
+        return "confusion" in self.scores
+
     def confusions(self, limit: int) -> list[tuple[str, str, int, int]]:
         """Return the most frequent confusions: true class, predicted class, count, support."""
         found = [
@@ -62,7 +68,7 @@ class Report:
 
 
 def write_report(folder: Path, report: Report) -> list[Path]:
-    """Write curves.png, confusion.png, report.html and model_card.md into a folder.
+    """Write curves.png, of classes confusion.png, report.html and model_card.md into a folder.
 
     Raises
     ------
@@ -70,11 +76,19 @@ def write_report(folder: Path, report: Report) -> list[Path]:
         If one cannot be written.
     """
     from .card import card_markdown
-    from .files import replace_file
     from .page import page_html
     from .plots import confusion_png, curves_png
 
     curves = curves_png(report.log)
+    if not report.is_of_classes:
+        from .structure_page import structure_card, structure_page
+
+        contents = {
+            "curves.png": curves,
+            "report.html": structure_page(report, curves).encode(),
+            "model_card.md": structure_card(report).encode(),
+        }
+        return _write(folder, contents)
     confusion = confusion_png(report.scores["confusion"], report.classes)
     contents = {
         "curves.png": curves,
@@ -82,6 +96,12 @@ def write_report(folder: Path, report: Report) -> list[Path]:
         "report.html": page_html(report, curves, confusion).encode(),
         "model_card.md": card_markdown(report).encode(),
     }
+    return _write(folder, contents)
+
+
+def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
+    from .files import replace_file
+
     for name, content in contents.items():
         replace_file(folder / name, content)
     return [folder / name for name in contents]

@@ -18,16 +18,17 @@ _INPUTS = {
 }
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
     """Return a value as text in which Markdown and HTML see nothing of theirs."""
     return re.sub(r"([\\`*_\[\]<>|~&$])", r"\\\1", printable(str(value)))
 
 
-def _list(pairs: Mapping[str, Any]) -> str:
-    return "\n".join(f"- {_text(name)}: {_text(value)}" for name, value in pairs.items())
+def listed(pairs: Mapping[str, Any]) -> str:
+    """Return a list of names and values, Markdown."""
+    return "\n".join(f"- {text(name)}: {text(value)}" for name, value in pairs.items())
 
 
-def _heading(report: Report) -> str:
+def heading(report: Report) -> str:
     """Return the table of YAML that model hubs read; JSON texts are YAML texts too."""
     return (
         "---\nlibrary_name: pytorch\ntags:\n- raman\n- ters\n- synthetic-data\n"
@@ -41,11 +42,11 @@ def card_markdown(report: Report) -> str:
     data = report.config.get("data", {})
     kind = _INPUTS.get(data.get("input"), "the fields of its configuration")
     worst = [
-        f"- {_text(true)} taken for {_text(taken)}: {count} of {support}"
+        f"- {text(true)} taken for {text(taken)}: {count} of {support}"
         for true, taken, count, support in report.confusions(_WORST)
     ]
     weakest = sorted(zip(scores["f1"], scores["support"], classes, strict=True))[:_WORST]
-    listed = ", ".join(_text(name) for name in classes[:_LISTED])
+    named = ", ".join(text(name) for name in classes[:_LISTED])
     more = f", and {len(classes) - _LISTED} more" if len(classes) > _LISTED else ""
     trained_on = {
         "digest": report.digest,
@@ -56,17 +57,17 @@ def card_markdown(report: Report) -> str:
         **report.recipe,
     }
     parts = [
-        _heading(report),
-        f"# {_text(report.name)}",
+        heading(report),
+        f"# {text(report.name)}",
         f"A classifier of TERS data: it takes {kind} and names one of {len(classes)} classes.",
-        f"## Trained on\n\n{_list(trained_on)}",
-        f"## Scores\n\nOn {_text(report.part)}, {sum(scores['support'])} samples of the same "
+        f"## Trained on\n\n{listed(trained_on)}",
+        f"## Scores\n\nOn {text(report.part)}, {sum(scores['support'])} samples of the same "
         f"synthetic dataset:\n\n- macro-F1: {scores['macro_f1']:.4f}\n"
         f"- accuracy: {scores['accuracy']:.4f}",
         "Weakest classes (F1, samples):\n\n"
-        + "\n".join(f"- {_text(name)}: {f1:.4f}, {count}" for f1, count, name in weakest),
+        + "\n".join(f"- {text(name)}: {f1:.4f}, {count}" for f1, count, name in weakest),
         "Most frequent confusions:\n\n" + ("\n".join(worst) or "- none"),
-        f"## Classes\n\n{listed}{more}",
+        f"## Classes\n\n{named}{more}",
         "## Intended use\n\n"
         "Research on the analysis of tip-enhanced Raman data: comparing models, testing "
         "pipelines, a first guess at a measured spectrum that a person then checks.",
@@ -80,5 +81,5 @@ def card_markdown(report: Report) -> str:
         "- Not for medical, safety or forensic decisions.",
     ]
     if report.facts:
-        parts.append(f"## The run\n\n{_list(report.facts)}")
+        parts.append(f"## The run\n\n{listed(report.facts)}")
     return "\n\n".join(parts) + "\n"

@@ -30,7 +30,7 @@ def _text(value: object) -> str:
     return escape(printable(str(value)))
 
 
-def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """Return a table; numbers stand at the right."""
 
     def cell(value: object) -> str:
@@ -53,7 +53,8 @@ def _table(heading: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     return f"<table>\n<thead><tr>{head}</tr></thead>\n<tbody>\n{body}\n</tbody>\n</table>"
 
 
-def _facts(pairs: Mapping[str, Any]) -> str:
+def facts(pairs: Mapping[str, Any]) -> str:
+    """Return a table of names and values."""
     rows = "\n".join(
         f"<tr><th>{_text(name)}</th><td><code>{_text(value)}</code></td></tr>"
         for name, value in pairs.items()
@@ -61,12 +62,14 @@ def _facts(pairs: Mapping[str, Any]) -> str:
     return f"<table>\n{rows}\n</table>"
 
 
-def _picture(png: bytes, description: str) -> str:
+def picture(png: bytes, description: str) -> str:
+    """Return a picture that the page holds itself."""
     data = base64.b64encode(png).decode()
     return f'<img alt="{_text(description)}" src="data:image/png;base64,{data}">'
 
 
-def _config(config: Mapping[str, Any]) -> str:
+def config_text(config: Mapping[str, Any]) -> str:
+    """Return a configuration as text."""
     # As JSON every letter that could steer a terminal or turn the text around is spelt out.
     return f"<pre>{escape(json.dumps(config, indent=2, ensure_ascii=True))}</pre>"
 
@@ -104,23 +107,26 @@ def page_html(report: Report, curves: bytes, confusion: bytes) -> str:
         **report.facts,
     }
     sections = {
-        "Result": _facts(overview),
-        "Training": _picture(curves, "loss, scores and learning rate over steps"),
-        "Confusion matrix": _picture(confusion, "confusion matrix"),
-        "Most frequent confusions": _table(
-            ("true class", "predicted class", "samples", "of"), worst
-        )
+        "Result": facts(overview),
+        "Training": picture(curves, "loss, scores and learning rate over steps"),
+        "Confusion matrix": picture(confusion, "confusion matrix"),
+        "Most frequent confusions": table(("true class", "predicted class", "samples", "of"), worst)
         if worst
         else "<p>None: every sample was classified as what it is.</p>",
-        "Classes": _table(("class", "precision", "recall", "F1", "samples"), per_class),
-        "Data": _facts(report.recipe) if report.recipe else "<p>Not described.</p>",
-        "Configuration": _config(report.config),
+        "Classes": table(("class", "precision", "recall", "F1", "samples"), per_class),
+        "Data": facts(report.recipe) if report.recipe else "<p>Not described.</p>",
+        "Configuration": config_text(report.config),
     }
+    return document(report.name, sections)
+
+
+def document(name: str, sections: Mapping[str, str]) -> str:
+    """Return a page from its title and the HTML of its sections, by heading."""
     body = "\n".join(f"<h2>{title}</h2>\n{content}" for title, content in sections.items())
     return (
         '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_POLICY}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{_text(report.name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-        f"<h1>{_text(report.name)}</h1>\n{body}\n</body>\n</html>\n"
+        f"<title>{_text(name)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<h1>{_text(name)}</h1>\n{body}\n</body>\n</html>\n"
     )

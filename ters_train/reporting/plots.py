@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 _PANELS = (
     ("loss", (("train", "loss"), ("val", "loss"))),
-    ("score on val", (("val", "macro_f1"), ("val", "accuracy"))),
+    ("score on val", (("val", "macro_f1"), ("val", "accuracy"), ("val", "dice"), ("val", "iou"))),
     ("learning rate", (("train", "lr"),)),
 )
+_LABELS = {"macro_f1": "macro-F1", "dice": "mean Dice", "iou": "mean IoU"}
 _MOST_POINTS = 1000
 _MOST_NUMBERED = 40
 _MOST_LARGE = 24
@@ -67,7 +68,8 @@ def curves_png(log: Sequence[Mapping[str, Any]]) -> bytes:
     ----------
     log
         Entries with ``step`` and ``part``: ``train`` with ``loss`` and ``lr``, ``val`` with
-        ``loss``, ``macro_f1`` and ``accuracy``; what is missing is not drawn.
+        ``loss``, ``macro_f1`` and ``accuracy``, or ``dice`` and ``iou``; what is missing is not
+        drawn.
 
     Returns
     -------
@@ -83,7 +85,7 @@ def curves_png(log: Sequence[Mapping[str, Any]]) -> bytes:
             if len(steps):
                 # A validation is a point, and there may be one only.
                 marker = "o" if len(steps) < 40 else ""
-                label = part if name in ("loss", "lr") else name.replace("macro_f1", "macro-F1")
+                label = part if name in ("loss", "lr") else _LABELS.get(name, name)
                 axes.plot(steps, values, label=label, linewidth=1.0, marker=marker, markersize=3)
         if title != "learning rate" and axes.lines:
             axes.legend(frameon=False, fontsize="small")

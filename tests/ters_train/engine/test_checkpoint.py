@@ -35,7 +35,7 @@ WEIGHTS = {"model": {"w": torch.arange(6.0).reshape(2, 3)}, "optimiser": {"w/ste
 
 
 def state(step: int, best: int | None = None) -> State:
-    found = None if best is None else Best(macro_f1=0.5, epoch=0, step=best)
+    found = None if best is None else Best(score=0.5, epoch=0, step=best)
     return State(position=Position(step=step, best=found), config=CONFIG, classes=("a", "b"))
 
 

@@ -1,0 +1,25 @@
+"""Names of the fields that models are trained on and scored by."""
+
+from .config import ModelConfig
+
+TENSOR_FIELDS = ("tensors", "sticks/count")
+"""What a model that predicts Raman tensors is trained on."""
+MASKS, BONDS = "structure/masks", "structure/bonds"
+POSITIONS, ELEMENTS, COUNT = "structure/positions", "structure/elements", "structure/count"
+STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
+"""What a model of structures is trained on and scored by, beside bonds."""
+
+
+def target_fields(config: ModelConfig) -> tuple[str, ...]:
+    """Return the fields of a dataset that a model is trained on and scored by."""
+    if config.structure is not None:
+        return ("label", *STRUCTURE_FIELDS, *((BONDS,) if config.structure.bonds else ()))
+    return ("label", *(TENSOR_FIELDS if config.tensor_modes is not None else ()))
+
+
+def describe_outputs(config: ModelConfig) -> str:
+    """Return in a few words what a model predicts."""
+    if config.structure is None:
+        return f"{config.n_classes} classes"
+    bonds = " and bonds" if config.structure.bonds else ""
+    return f"masks of {', '.join(config.structure.elements)}{bonds}"
