@@ -5,6 +5,7 @@ A checkpoint is a folder. It is written under a temporary name, flushed and rena
 whole one and passed over. ``state.xxh128`` is the checksum of ``state.json`` itself.
 """
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 
 import torch
 from pydantic import Field, JsonValue, ValidationError
@@ -26,6 +27,9 @@ from tersgen.schema.base import Frozen, field
 
 from ..config import RunConfig
 from ..reporting.files import replace_file
+
+FORMAT_VERSION = 2
+"""Version of the format of checkpoints; others are refused."""
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -67,7 +71,7 @@ class Position(Frozen):
 class State(Frozen):
     """The readable part of a checkpoint."""
 
-    format_version: int = field("version of the format of checkpoints", "1", 1, ge=1, le=1)
+    format_version: Literal[2] = field("version of the format of checkpoints", "1", FORMAT_VERSION)
     position: Position = field("where the run stands; with the seed it decides what follows", "1")
     config: RunConfig = field("the run", "1")
     classes: tuple[str, ...] = field("species names in label order", "1")
@@ -235,6 +239,12 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpo
         text = _content(folder / _STATE, _LARGEST_STATE)
         if xxh3_128(text).hexdigest().encode() != _content(folder / _CHECK, _LARGEST_STATE):
             raise DatasetError(f"{folder / _STATE}: is not what was saved")
+        version = json.loads(text).get("format_version")
+        if version != FORMAT_VERSION:
+            raise DatasetError(
+                f"{folder}: expected a checkpoint of format version {FORMAT_VERSION}, got "
+                f"{version!r:.20}; use the version of ters_train that wrote it, or train again"
+            )
         state = State.model_validate_json(text)
         tensors = {}
         for name, check in state.files.items():

@@ -293,3 +293,14 @@ def test_a_full_disk(runs, few, tmp_path) -> None:
         assert newest(out)[0].state.position.step == 15
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_a_checkpoint_of_another_version_says_so(finished, tmp_path):
+    found = choose(finished)
+    copied = Path(shutil.copytree(found.folder, tmp_path / found.folder.name))
+    text = (copied / "state.json").read_bytes()
+    text = text.replace(b'"format_version": 2', b'"format_version": 1')
+    (copied / "state.json").write_bytes(text)
+    (copied / "state.xxh128").write_text(xxh3_128(text).hexdigest())
+    with pytest.raises(DatasetError, match="expected a checkpoint of format version 2, got 1; use"):
+        load_checkpoint(copied)
