@@ -1,8 +1,9 @@
-r"""The loss of structure targets, Eqs. (6.4) and (6.5): cross-entropy of each pixel, and Dice.
+"""The loss of structure targets, Eqs. (6.4) and (6.5): cross-entropy of each pixel, and Dice.
 
 Each element, and the bonds, is a channel of its own with a sigmoid: of a tilted molecule atoms of
-two elements lie over each other, and values of Gaussians are no classes. Cross-entropy alone is
-content with an empty image, as atoms have few pixels; Dice alone says little about which.
+two elements lie over each other, and values of Gaussians are no classes. Both terms are in units of
+the pixels that are asked for, not of all, most of which are empty: else rare elements, an atom or
+two in some of the samples, are never learnt.
 """
 
 import torch
@@ -13,7 +14,7 @@ from .config import LossConfig
 from .targets import BONDS, MASKS
 
 SMOOTH = 1.0
-"""Pixels added to both sides of a Dice ratio: an element that is absent and not seen scores 1."""
+"""Pixels added to both sides of a Dice ratio, against divisions by nothing."""
 
 
 def joined_targets(batch: dict[str, Tensor], bonds: bool) -> Tensor:
@@ -32,8 +33,9 @@ def joined_outputs(outputs: dict[str, Tensor]) -> Tensor:
 def soft_dice(shares: Tensor, targets: Tensor) -> Tensor:
     """Return the mean over channels of 1 - (2 sum p t + 1)/(sum p + sum t + 1), Eq. (6.5).
 
-    Sums are over the pixels of a channel. F. Milletari et al., "V-Net", 3DV 2016, arXiv:1606.04797,
-    with sums instead of squares.
+    Sums are over the pixels of a channel. Channels without targets are left out: what is drawn
+    there costs cross-entropy, and Dice would rather keep a rare element silent for good.
+    F. Milletari et al., "V-Net", 3DV 2016, arXiv:1606.04797, with sums instead of squares.
 
     Parameters
     ----------
@@ -45,15 +47,34 @@ def soft_dice(shares: Tensor, targets: Tensor) -> Tensor:
     Returns
     -------
     Tensor
-        Shape (B,).
+        Shape (B,); 0 for a sample without any targets.
     """
     both = (shares * targets).sum(dim=(2, 3))
-    each = shares.sum(dim=(2, 3)) + targets.sum(dim=(2, 3))
-    return (1 - (2 * both + SMOOTH) / (each + SMOOTH)).mean(dim=1)
+    wanted = targets.sum(dim=(2, 3))
+    each = shares.sum(dim=(2, 3)) + wanted
+    present = (wanted > 0).float()
+    lost = (1 - (2 * both + SMOOTH) / (each + SMOOTH)) * present
+    return lost.sum(dim=1) / present.sum(dim=1).clamp(min=1)
+
+
+def pixel_entropy(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return - sum (t log p + (1 - t) log(1 - p)) / sum t of each sample, Eq. (6.4).
+
+    Sums are over pixels and channels; sum t is taken as 1 where it is less.
+
+    Parameters
+    ----------
+    logits
+        Of p, shape (B, C, H, W).
+    targets
+        t, in [0, 1], the same shape.
+    """
+    entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    return entropy.sum(dim=(1, 2, 3)) / targets.sum(dim=(1, 2, 3)).clamp(min=1)
 
 
 class StructureLoss(nn.Module):
-    """L = L_CE + ``dice_loss`` L_Dice, means over pixels, channels and samples, in float32.
+    """L = L_CE + ``dice_loss`` L_Dice, means over samples, in float32.
 
     Parameters
     ----------
@@ -77,9 +98,8 @@ class StructureLoss(nn.Module):
         """
         logits = joined_outputs(outputs)
         targets = joined_targets(batch, "bonds" in outputs)
-        entropy = functional.binary_cross_entropy_with_logits(logits, targets, reduction="none")
-        dice = soft_dice(logits.sigmoid(), targets)
-        return {"cross_entropy": entropy.mean(dim=(1, 2, 3)), "dice": dice}
+        entropy = pixel_entropy(logits, targets)
+        return {"cross_entropy": entropy, "dice": soft_dice(logits.sigmoid(), targets)}
 
     def forward(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return ``"loss"`` and the means of its terms, unweighted: numbers, float32."""

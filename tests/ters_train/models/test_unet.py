@@ -1,0 +1,89 @@
+"""The U-Net: what goes in and out, and what it refuses."""
+
+import pytest
+import torch
+from pydantic import ValidationError
+from torch import nn
+
+from ters_train.config import ModelConfig, StructureTargets, UnetConfig
+from ters_train.models import StructureModel, build_model
+from tersgen.errors import ConfigError
+
+TARGETS = StructureTargets(
+    elements=("H", "C", "N"),
+    shape="disc",
+    radius_angstrom=0.5,
+    bonds=True,
+    frame_angstrom=(8.0, 12.0),
+)
+
+
+def config(**values):
+    given = {"map": (2, 16, 24), "unet": UnetConfig(width=4, depth=2), "structure": TARGETS}
+    return ModelConfig(n_classes=3, **{**given, **values})
+
+
+def test_masks_and_bonds_lie_on_the_map():
+    model = build_model(config()).eval()
+    assert isinstance(model, StructureModel)
+    outputs = model({"maps": torch.rand(5, 2, 16, 24)})
+    assert outputs["masks"].shape == (5, 3, 16, 24)
+    assert outputs["bonds"].shape == (5, 16, 24)
+    plain = build_model(config(structure=TARGETS.model_copy(update={"bonds": False})))
+    assert set(plain({"maps": torch.rand(1, 2, 16, 24)})) == {"masks"}
+
+
+def test_a_cube_is_a_map_whose_channels_come_last():
+    torch.manual_seed(0)
+    of_maps = build_model(config())
+    of_cubes = build_model(config(unet=UnetConfig(width=4, depth=2, array="cube")))
+    of_cubes.load_state_dict(of_maps.state_dict())
+    maps = torch.rand(2, 2, 16, 24)
+    assert of_cubes.shapes == {"cube": (16, 24, 2)}
+    a, b = of_maps({"maps": maps}), of_cubes({"cube": maps.permute(0, 2, 3, 1)})
+    torch.testing.assert_close(a["masks"], b["masks"])
+
+
+def test_a_row_does_not_depend_on_its_batch():
+    model = build_model(config()).eval()
+    maps = torch.rand(4, 2, 16, 24)
+    whole = model({"maps": maps})["masks"]
+    torch.testing.assert_close(model({"maps": maps[2:3]})["masks"], whole[2:3])
+
+
+def test_every_weight_learns_and_masks_are_rare_at_first():
+    model = build_model(config())
+    outputs = model({"maps": torch.rand(3, 2, 16, 24)})
+    share = outputs["masks"].sigmoid().mean()
+    assert share < 0.2
+    sum(value.square().mean() for value in outputs.values()).backward()
+    assert all(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+def test_a_named_size_is_compact():
+    standard = build_model(config(map=(8, 128, 128), unet=UnetConfig()))
+    n_weights = sum(p.numel() for p in standard.parameters())
+    assert 1.5e6 < n_weights < 2.5e6
+    assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in standard.modules())
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"map": (2, 18, 24)}, r"rows and columns that 4 divides, 2\^2, got 18 x 24"),
+        ({"structure": None}, "expected unet, structure and map together"),
+        ({"unet": None}, "expected unet, structure and map together"),
+        ({"tensor_modes": 3}, "tensor_modes: expected none beside unet"),
+    ],
+)
+def test_what_does_not_fit_is_refused(values, message):
+    with pytest.raises(ValidationError, match=message):
+        config(**values)
+
+
+def test_another_shape_is_refused():
+    model = build_model(config())
+    with pytest.raises(ConfigError, match=r"maps: expected shape \(B, 2, 16, 24\), got none"):
+        model({"spectra": torch.rand(2, 5)})
+    with pytest.raises(ConfigError, match=r"got shape \(1, 1, 16, 24\)"):
+        model({"maps": torch.rand(1, 1, 16, 24)})
