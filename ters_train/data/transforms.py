@@ -21,16 +21,15 @@ from torch import Tensor
 from tersgen.errors import ConfigError
 
 from ..config import TransformConfig
-from ..targets import BONDS, MASKS, POSITIONS
 from . import randomness
 from .randomness import Key
+from .symmetry import STRUCTURES, move_targets
+from .symmetry import flip_and_turn as flip_and_turn
 
 Batch = dict[str, Tensor]
 """Tensors by the names of the dataset's fields, and ``row``, the row numbers."""
 
 SPECTRA, MAPS, CUBE, ROW = "spectra", "maps", "cube", "row"
-STRUCTURES = (MASKS, BONDS, POSITIONS)
-"""Targets that are flipped and turned with the maps that show them."""
 BLUR_LEVELS = 4096
 """Sigmas that a blur is drawn from, evenly spaced from ``blur_px`` / BLUR_LEVELS up."""
 _REACH_SIGMA = 4.0
@@ -248,77 +247,6 @@ def _check(config: TransformConfig, shapes: Mapping[str, tuple[int, ...]], low: 
 def _around_zero(key: Key, rows: Tensor, stream: Stream, largest: float) -> Tensor:
     """Return uniform numbers in [-largest, largest), shape (B,)."""
     return randomness.uniform(key, rows, stream, 1)[:, 0].sub_(0.5).mul_(2.0 * largest)
-
-
-def _chosen(choice: Tensor, changed: Tensor, values: Tensor) -> Tensor:
-    """Return changed rows where chosen; ``choice`` is bool, shape (B,)."""
-    return torch.where(choice.view(-1, *[1] * (values.ndim - 1)), changed, values)
-
-
-def flip_and_turn(
-    maps: Tensor, flip_rows: Tensor | None, flip_columns: Tensor | None, turns: Tensor | None
-) -> Tensor:
-    """Return maps flipped by Eq. (2.2), then turned by Eq. (2.3) counter-clockwise.
-
-    All are one of the eight symmetries of a square: perhaps the transpose, then perhaps flips.
-
-    Parameters
-    ----------
-    maps
-        Shape (B, C, H, W); H = W if there are turns.
-    flip_rows, flip_columns
-        1 for the rows x, or the columns y, to be flipped, int64, shape (B,); None for none.
-    turns
-        Quarter turns 0..3, as of ``numpy.rot90``, int64, shape (B,); None for none.
-    """
-    if turns is not None:
-        none = torch.zeros_like(turns)
-        rows = none if flip_rows is None else flip_rows
-        columns = none if flip_columns is None else flip_columns
-        odd = (turns & 1) == 1
-        maps = _chosen(odd, maps.transpose(2, 3), maps)
-        # Behind the transpose a flip of rows is one of columns; a turn brings flips of its own.
-        flip_rows = torch.where(odd, columns, rows) ^ ((turns + 1) >> 1 & 1)
-        flip_columns = torch.where(odd, rows, columns) ^ (turns >> 1 & 1)
-    if flip_rows is not None:
-        maps = _chosen(flip_rows == 1, maps.flip(2), maps)
-    if flip_columns is not None:
-        maps = _chosen(flip_columns == 1, maps.flip(3), maps)
-    return maps
-
-
-def move_targets(
-    name: str,
-    values: Tensor,
-    flip_rows: Tensor | None,
-    flip_columns: Tensor | None,
-    turns: Tensor | None,
-) -> Tensor:
-    """Return structure targets moved as :func:`flip_and_turn` moves the maps.
-
-    Parameters
-    ----------
-    name
-        Which: masks, shape (B, E, H, W); bonds, (B, H, W); positions, (B, N, 3), Angstrom, x along
-        rows and y along columns from the frame's centre.
-    values
-        Their values.
-    flip_rows, flip_columns, turns
-        As there.
-    """
-    if name == BONDS:
-        return flip_and_turn(values[:, None], flip_rows, flip_columns, turns)[:, 0]
-    if name == MASKS:
-        return flip_and_turn(values, flip_rows, flip_columns, turns)
-    x, y, z = values.unbind(-1)
-    if flip_rows is not None:
-        x = _chosen(flip_rows == 1, -x, x)
-    if flip_columns is not None:
-        y = _chosen(flip_columns == 1, -y, y)
-    if turns is not None:  # counter-clockwise with x down and y to the right: (x, y) to (-y, x)
-        for turn in range(1, 4):
-            x, y = _chosen(turns >= turn, -y, x), _chosen(turns >= turn, x, y)
-    return torch.stack([x, y, z], dim=-1)
 
 
 def blur_table(blur_px: float) -> Tensor:

@@ -12,7 +12,8 @@ from tersgen.errors import ConfigError, TersError
 
 from ..config import RunConfig
 from ..data.stream import Batch
-from ..data.transforms import STRUCTURES, Transforms
+from ..data.symmetry import STRUCTURES
+from ..data.transforms import Transforms
 from ..errors import NotFiniteError, OutOfMemoryError
 from ..models.build import build_model
 from ..task import make_task_loss

@@ -366,7 +366,8 @@ class Recipe(Frozen):
         if self.instrument is not None:
             self._check_instrument()
         if self.structure is not None:
-            self._check_structure(self.structure)
+            frame = None if self.nearfield is None else self.nearfield.frame_angstrom
+            self.structure.check_frame(frame, (self.map.height, self.map.width))
         if self.perturbations.symmetry and self.map.height != self.map.width:
             raise ValueError(
                 "perturbations.symmetry: expected a square map for quarter turns, "
@@ -434,15 +435,6 @@ class Recipe(Frozen):
                 f"nearfield.channel_cm1: expected 1 to {LARGEST_CHANNELS} channels on the grid of "
                 f"{width:g} cm^-1, got a width of {near.channel_cm1:g} cm^-1"
             )
-
-    def _check_structure(self, structure: Structure) -> None:
-        """Refuse targets without the molecule that they are of, or that do not fit its frame."""
-        if self.nearfield is None:
-            raise ValueError(
-                "structure: expected a section nearfield beside it, got none; structure targets "
-                "are those of a molecule under a tip"
-            )
-        structure.check_frame(self.nearfield.frame_angstrom, (self.map.height, self.map.width))
 
     @property
     def n_channels(self) -> int:

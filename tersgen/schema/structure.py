@@ -69,13 +69,13 @@ class Structure(Frozen):
             raise ValueError(f"elements: expected each once, got {', '.join(elements)}")
         return self
 
-    def check_frame(self, frame: tuple[float, float], size: tuple[int, int]) -> None:
-        """Refuse what would not fit into a frame, or fall between its pixels.
+    def check_frame(self, frame: tuple[float, float] | None, size: tuple[int, int]) -> None:
+        """Refuse what has no frame, would not fit into it, or fall between its pixels.
 
         Parameters
         ----------
         frame
-            Extent along rows' and columns' axes, Angstrom.
+            Extent along rows' and columns' axes, Angstrom; None without near-field maps.
         size
             Pixels along them.
 
@@ -84,6 +84,11 @@ class Structure(Frozen):
         ValueError
             If it does.
         """
+        if frame is None:
+            raise ValueError(
+                "structure: expected a section nearfield beside it, got none; structure targets "
+                "are those of a molecule under a tip"
+            )
         least = min(frame)
         for name, value in (
             ("radius_angstrom", self.radius_angstrom),
