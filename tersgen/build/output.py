@@ -32,7 +32,7 @@ def existing_parent(path: Path) -> Path:
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *(EVENTS, RANGES),
-    *("fractions", "raw", "source"),
+    *("raw", "source"),
     *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "structure", "shards"),
 }
 

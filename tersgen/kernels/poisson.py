@@ -13,7 +13,7 @@ from .elementary import exp
 
 LARGEST_INVERTED = 32.0
 _SCALE = 2.0**-32
-_MOST = 256
+_LEAST = 1e-12
 
 
 @kernel
@@ -23,7 +23,8 @@ def poisson_inverted(mean: float, word: np.uint32) -> float:
     term = np.float64(exp(np.float32(-mean)))
     total = term
     count = 0
-    while u > total and count < _MOST:
+    # where rounding leaves the sum of all terms below u, the last count that still adds to it holds
+    while u > total and (count < mean or term > _LEAST):
         count += 1
         term *= mean / count
         total += term

@@ -54,3 +54,11 @@ def test_inversion_is_that_of_the_distribution_function(mean):
     wanted = stats.poisson.ppf((words + 0.5) / 2.0**32, mean)
     assert (got != wanted).mean() < 1e-3  # the last digit of a step may fall either way
     assert np.abs(got - wanted).max() <= 1
+
+
+def test_the_largest_words_give_no_wild_counts():
+    """Where the sum of all terms is rounded below 1, the last words must still end somewhere."""
+    for mean in np.linspace(0.01, LARGEST_INVERTED, 800):
+        for word in (2**32 - 1, 2**32 - 100):
+            count = poisson_inverted(mean, np.uint32(word))
+            assert count < mean + 9 * np.sqrt(mean) + 12
