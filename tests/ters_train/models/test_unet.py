@@ -5,7 +5,7 @@ import torch
 from pydantic import ValidationError
 from torch import nn
 
-from ters_train.config import ModelConfig, StructureTargets, UnetConfig
+from ters_train.config import ModelConfig, RunConfig, StructureTargets, UnetConfig
 from ters_train.models import StructureModel, build_model
 from tersgen.errors import ConfigError
 
@@ -87,3 +87,19 @@ def test_another_shape_is_refused():
         model({"spectra": torch.rand(2, 5)})
     with pytest.raises(ConfigError, match=r"got shape \(1, 1, 16, 24\)"):
         model({"maps": torch.rand(1, 1, 16, 24)})
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [
+        ({"loss": {"label_smoothing": 0.1}}, "loss.label_smoothing: expected 0 for structure"),
+        (
+            {"transforms": {"quarter_turns": True}},
+            "transforms.quarter_turns: expected a square frame, .* got 8 x 12 Angstrom",
+        ),
+        ({"data": {"path": "x", "input": "cube"}}, "model.unet.array: expected 'cube's"),
+    ],
+)
+def test_a_run_refuses_what_structures_have_no_use_for(groups, message):
+    with pytest.raises(ValidationError, match=message):
+        RunConfig(**{"data": {"path": "x", "input": "map"}, "model": config(), **groups})
