@@ -17,6 +17,8 @@ from ..schema.loading import printable
 
 _MOST_POINTS = 1 << 22
 _SHOWN = 40
+_SLACK = 2.5
+"""Points by which the abscissa of a line may be off; a line that is missing has more."""
 _LABEL = re.compile(r"##([^=]*)=(.*)")
 _AFFN = r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[Ee][+-]\d+)?"
 _TOKEN = re.compile(
@@ -94,7 +96,7 @@ def read_jcamp(text: str) -> JcampRecord:
     block = blocks[0]
     labels = block.labels
     width = None
-    if block.form.startswith("(X++(Y..Y))"):
+    if block.form.startswith("(X++(Y..Y)"):
         x, y = _stepped(block)
     elif re.match(r"\(XYW?\.\.XYW?\)", block.form):
         columns = 3 if "W" in block.form else 2
@@ -213,8 +215,8 @@ def _stepped(block: _Block) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
             expected = first + step * (len(y) - 1)
         else:
             expected = first + step * len(y)
-        # programs write the place of the checkpoint or of the point behind it
-        if min(abs(place * factor - expected), abs(place * factor - expected - step)) > abs(step):
+        # programs write the place of the checkpoint or of the point behind it, rounded as they like
+        if abs(place * factor - expected) > _SLACK * abs(step):
             raise MeasurementError(
                 f"expected a line that begins at {expected:g}, got {place * factor:g} in "
                 f"{printable(line.strip()[:_SHOWN])!r}: lines are missing or the table is damaged"

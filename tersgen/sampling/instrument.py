@@ -214,6 +214,19 @@ def _count(
 
 
 @kernel
+def _add_noise(row: int, index: int, settings: Settings, work: LineScratch, out: Outputs) -> None:
+    """Add the noise of a spectrum whose electrons are not counted, as to a plain one."""
+    seed, line = settings.seed, work.line
+    w0, _, _, _ = philox(0, index, 0, seed, streams.SPECTRUM_NOISE_LEVEL)
+    level = np.float32(between(settings.spectrum_noise[0], settings.spectrum_noise[1], w0))
+    out.spectrum_noise[row] = level
+    if level > _ZERO:
+        fill_normals(work.normals, index, 0, seed, streams.SPECTRUM_NOISE)
+        for k in range(line.shape[0]):
+            line[k] += level * work.normals[k]
+
+
+@kernel
 def _repeat_edges(
     row: int, index: int, seed: int, inst: SpectrumSettings, line: F32, out: Outputs
 ) -> None:
@@ -250,6 +263,8 @@ def fill_recorded_rows(
         line = work.line
         if inst.counted:
             _count(row, index, settings, inst, work, curve, noise, out)
+        else:
+            _add_noise(row, index, settings, work, out)
         _repeat_edges(row, index, settings.seed, inst, line, out)
         low, high = extent(line)
         span = high - low + _EPS

@@ -164,7 +164,7 @@ def _params(recipe: Recipe) -> list[FieldSpec]:
         text = "what the instrument did; " + ", ".join(INSTRUMENT_PARAMETERS)
         sizes = {"instrument_parameter": len(INSTRUMENT_PARAMETERS)}
         table.append(_spec("params/instrument", "float32", "1", text, **sizes))
-    elif recipe.fields.spectra:
+    if recipe.fields.spectra and not recipe.counts_electrons:
         text = "standard deviation of the noise over the height of the strongest band"
         table.append(_spec("params/spectrum_noise", "float32", "1", text))
         if recipe.perturbations.roll_bins:

@@ -348,6 +348,11 @@ class Recipe(Frozen):
         return model_digest(Library(species=self.species))
 
     @property
+    def counts_electrons(self) -> bool:
+        """Whether an instrument counts electrons, which takes the place of ``noise.spectrum``."""
+        return self.instrument is not None and self.instrument.electrons[1] > 0
+
+    @property
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale

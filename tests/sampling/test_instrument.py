@@ -16,6 +16,7 @@ CALM = {
     "grid": {"n_points": 512},
     "lineshape": {"profile": "lorentzian", "fwhm_cm1": 20.0},
     "geometry": {"orientation": "averaged"},
+    "noise": {"spectrum": [0.0, 0.0]},
     "perturbations": {
         "shift_cm1": 0.0,
         "mode_shift_cm1": 0.0,
@@ -137,6 +138,15 @@ def test_resolution_widens_bands():
     lines = [one["spectra"][benzene] for one in (narrow, wide)]
     widths = [(one > 0.5 * one.max(axis=1, keepdims=True)).sum(axis=1) for one in lines]
     assert widths[1].mean() * recipe.grid.step_cm1 > 40.0 > widths[0].mean() * recipe.grid.step_cm1
+
+
+def test_noise_that_is_not_counted_is_that_of_a_plain_spectrum():
+    arrays, recipe = made(60, {}, noise={"spectrum": [0.02, 0.05]})
+    assert arrays["params/spectrum_noise"].min() >= 0.02
+    plain = tersgen.generate(recipe.model_copy(update={"instrument": None}), 0, 60)
+    assert arrays["spectra"] == pytest.approx(plain["spectra"], abs=2e-5)
+    counted, _ = made(2, COUNTING, noise={"spectrum": [0.02, 0.05]})
+    assert "params/spectrum_noise" not in counted
 
 
 def test_what_was_not_measured_repeats_the_edge():
