@@ -25,8 +25,8 @@ def call(*arguments: object) -> None:
 def main() -> None:
     """Build, split, train, and predict."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--n", type=int, default=1000, help="synthetic spectra")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--n", type=int, default=600, help="synthetic spectra")
+    parser.add_argument("--epochs", type=int, default=1)
     parser.add_argument("--sticks", type=Path, nargs="*", default=STICKS, help="tables of sticks")
     parser.add_argument("--grid", default="100:3400:2048", help="START:STOP:POINTS, cm^-1")
     parser.add_argument("--real", type=Path, help="folder of measured spectra")

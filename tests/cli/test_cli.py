@@ -167,7 +167,7 @@ def test_schema_export_and_show(good, bad, tmp_path):
         (["--set", "grid"], 2, "expected FIELD=VALUE"),
         (["--seed", "-1"], 2, "seed"),
         (["--chunk-rows", "100"], 2, "chunk rows: expected a power of two, got 100; try 64"),
-        (["--library", "random:0"], 1, "expected random:K with K from 1"),
+        (["--library", "random:0"], 1, "expected K from 1"),
         (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME, crystals"),
         (["--library", "builtin:unobtainium"], 1, "unobtainium"),
         (["--config", "none.toml"], 1, "cannot be read: No such file"),
