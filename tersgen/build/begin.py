@@ -1,7 +1,9 @@
 """What a build finds at its output: nothing, a part of itself, something else."""
 
+import errno
 import os
 import shutil
+import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 
@@ -28,6 +30,7 @@ from .ranges import recorded_in_ranges
 from .seal import is_there
 
 _MOST_SHOWN = 12
+_TRIES, _PAUSE_S = 10, 0.1
 _PLANNED = {"format", "n_samples", "chunk_rows", "shard_rows", "generator", "seed"}
 
 
@@ -103,6 +106,19 @@ def check_same(home: Home, plan: Plan) -> Manifest | None:
     return manifest
 
 
+def _remove_folder(folder: Path) -> None:
+    """Remove a folder, into which a worker that has not been told yet may still be writing."""
+    for _ in range(_TRIES):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError as error:
+            if error.errno != errno.ENOTEMPTY:
+                raise
+            time.sleep(_PAUSE_S)
+    shutil.rmtree(folder)
+
+
 def remove_dataset(home: Home) -> None:
     """Remove everything of a dataset but the lock that is held.
 
@@ -119,7 +135,7 @@ def remove_dataset(home: Home) -> None:
         for path in (*first, home.path, *others, last):
             if path.is_dir() and not path.is_symlink():
                 if path != home.folder:
-                    shutil.rmtree(path)
+                    _remove_folder(path)
             elif not is_lock(path.name):
                 path.unlink(missing_ok=True)
     except OSError as error:

@@ -135,6 +135,7 @@ def test_kernels(setting, native_kernels, tmp_path):
     assert digest(KERNELS, tmp_path, setting) == native_kernels
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("script", [GENERATOR, NEAR_FIELD], ids=["hotspots", "near field"])
 def test_generator(script, tmp_path):
     native = digest(script, None, NATIVE)

@@ -496,6 +496,7 @@ print(refused)
 """
 
 
+@pytest.mark.exhaustive
 def test_no_flipped_byte_goes_unseen(tiny_recipe, tmp_path):
     # in a process of its own: HDF5 might crash
     (tmp_path / "recipe.json").write_text(tiny_recipe.model_dump_json())
