@@ -44,11 +44,6 @@ class DataConfig(Frozen):
         gt=0,
         le=2**53,
     )
-    init: str | None = field(
-        "run, or checkpoint, whose weights the training begins with; heads by names of classes",
-        "1",
-        None,
-    )
     digest: str | None = field("digest of the dataset, or of the recipe", "1", None)
     version: str | None = field("version of the dataset", "1", None)
 
@@ -288,6 +283,11 @@ class EngineConfig(Frozen):
     """How the training is run."""
 
     seed: int = field("seed of order, transforms, weights and dropout", "1", 0, ge=0, lt=2**32)
+    init: str | None = field(
+        "run, or checkpoint, whose weights the training begins with; heads by names of classes",
+        "1",
+        None,
+    )
     amp: Amp = field("mixed precision, Eq. (7.3)", "1", "off")
     compile: bool = field("compile the model with torch.compile", "1", False)
     deterministic: bool = field("only algorithms that give the same bits each time", "1", False)

@@ -14,7 +14,15 @@ from tersgen.sampling.labels import class_thresholds
 from tersgen.schema.digest import model_digest
 from tersgen.schema.loading import validate
 
-from .config import INPUT_FIELDS, DataConfig, Input, OrderConfig, RunConfig, StructureTargets
+from .config import (
+    INPUT_FIELDS,
+    DataConfig,
+    Input,
+    ModelConfig,
+    OrderConfig,
+    RunConfig,
+    StructureTargets,
+)
 from .data.rows import rows_of_part
 from .targets import STRUCTURE_FIELDS, TENSOR_FIELDS, target_fields
 
@@ -174,6 +182,12 @@ def _depth(height: int, width: int) -> int:
         if height % step == 0 and width % step == 0 and min(height, width) >= 4 * step:
             return depth
     return 1
+
+
+def branches(config: ModelConfig) -> dict[str, dict[str, Any]]:
+    """Return the settings of a model's branches, by the names that ``--model`` gives them."""
+    parts = {"cnn": config.cnn, "vit": config.vit, "unet": config.unet}
+    return {name: part.model_dump() for name, part in parts.items() if part is not None}
 
 
 def make_config(

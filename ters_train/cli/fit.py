@@ -149,38 +149,38 @@ def _begun(
 ) -> Any:
     """Return the configuration of a new run."""
     from tersgen.schema.loading import validate
+    from tersgen.schema.presets import merged
 
     from ..config import DataConfig
-    from ..planning import MODELS, make_config, open_data
+    from ..planning import MODELS, branches, make_config, open_data
 
     if is_recipe and not path.is_file():
         raise ConfigError(f"{path}: expected a recipe file, found none")
     own = wanted.pop("data", {})
-    start = None if init is None else _start(init, model)
-    if start is not None:
-        model, wanted["model"] = start.model, {**start.settings, **wanted.get("model", {})}
+    if init is not None:
+        import torch
+
+        from ..engine.trained import check_fits, load_trained
+
+        start, init = load_trained(init, torch.device("cpu")), init.absolute()
+        settings = branches(start.model.config)
+        if model not in (None, "+".join(settings)):
+            raise click.UsageError(
+                f"--model: expected {'+'.join(settings)}, that of --init, got {model}"
+            )
+        model = "+".join(settings)
+        wanted = merged({"model": settings, "engine": {"init": str(init)}}, wanted)
     kind = kind or own.get("input")
     if model is None:
         model = next((name for name, fed in MODELS.items() if kind in fed), "cnn")
     given = {"input": kind or MODELS[model][0], "n_samples": n_samples, "split": split}
-    given["init"] = str(init.absolute()) if init is not None else None
     place = path.parent.resolve() / path.name
     chosen = {key: value for key, value in given.items() if value is not None}
     data = validate(DataConfig, {**own, "path": str(place), **chosen}, "run")
     dataset = open_data(data)
-    if start is not None:
-        start.check(dataset)
+    if init is not None:
+        check_fits(start, dataset)
     return make_config(dataset, data, model, wanted)
-
-
-def _start(init: Path, model: str | None) -> Any:
-    """Return what a run that begins with the weights of another takes from it."""
-    from ..engine.initial import Start
-
-    start = Start.of(init)
-    if model not in (None, start.model):
-        raise click.UsageError(f"--model: expected {start.model}, that of --init, got {model}")
-    return start
 
 
 def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:

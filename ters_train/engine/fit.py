@@ -151,8 +151,8 @@ def fit(
         if resume:
             ranks.meet()
             _resume(run, notes)
-        elif config.data.init is not None:
-            run.trainer.begin_with(config.data.init, dataset.classes)
+        elif config.engine.init is not None:
+            run.trainer.begin_with(config.engine.init, dataset.classes)
         _check_classes(run, notes)
         if ranks.is_first:
             _check_speed(config, ranks, notes)

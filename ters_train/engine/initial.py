@@ -1,7 +1,6 @@
 """Weights to begin with: those of another run, for fine-tuning on other data, as measured ones."""
 
 from pathlib import Path
-from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -10,61 +9,12 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 
 from ..models.build import Model
-from .checkpoint import Checkpoint, State, choose
+from .checkpoint import State, choose
 
 _HEAD = ("classes.linear.weight", "classes.linear.bias")
 
 
-class Start(NamedTuple):
-    """What a run takes from the one whose weights it begins with."""
-
-    model: str
-    """``cnn``, ``vit``, ``cnn+vit`` or ``unet``."""
-    settings: dict[str, Any]
-    """Settings of the model that do not follow from the dataset."""
-    state: State
-    folder: Path
-
-    @classmethod
-    def of(cls, path: Path) -> Self:
-        """Return that of a run or checkpoint.
-
-        Raises
-        ------
-        DatasetError
-            If there is no whole checkpoint.
-        """
-        found = choose(path)
-        model = found.state.config.model
-        branches = {"cnn": model.cnn, "vit": model.vit, "unet": model.unet}
-        settings = {name: part.model_dump() for name, part in branches.items() if part is not None}
-        return cls("+".join(settings), settings, found.state, found.folder)
-
-    def check(self, dataset: Dataset) -> None:
-        """Refuse a dataset whose axis or range are not those of the run.
-
-        Raises
-        ------
-        ConfigError
-            If they differ.
-        """
-        axis, state = dataset.shift_cm1, self.state
-        ends = (float(axis[0]), float(axis[-1]))
-        points = state.config.model.spectrum
-        same_axis = state.axis_cm1 in (None, ends) and points in (None, len(axis))
-        low = -1.0 if dataset.basis.scale == "symmetric" else 0.0
-        if same_axis and state.low == low:
-            return
-        first, last = state.axis_cm1 or ends
-        raise ConfigError(
-            f"{dataset.path}: expected the axis and range of {self.folder} ({first:g} to {last:g} "
-            f"cm^-1, {points} points, from {state.low:g}), got {ends[0]:g} to {ends[1]:g} cm^-1, "
-            f"{len(axis)} points, from {low:g}; measured spectra come onto it by tersgen ingest "
-            f"--like {state.config.data.path}"
-        )
-
-
-def begin_with(model: Model, path: str, classes: tuple[str, ...]) -> Checkpoint:
+def begin_with(model: Model, path: str, classes: tuple[str, ...]) -> None:
     """Give a model the weights of another run, whose classes may be others, in another order.
 
     Rows of the head go to the classes of the same names; those of new classes stay as drawn.
@@ -92,7 +42,6 @@ def begin_with(model: Model, path: str, classes: tuple[str, ...]) -> Checkpoint:
                 f"{got}; begin with a run of the same model"
             )
     model.load_state_dict({name: weights[name] for name in own})
-    return found
 
 
 def _rows_by_name(

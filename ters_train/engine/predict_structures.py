@@ -3,7 +3,7 @@
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -158,7 +158,7 @@ def write_structures(path: Path, found: Structures, elements: tuple[str, ...]) -
     OutputError
         If it cannot be written.
     """
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, Any] = {
         "masks": found.masks,
         "symbols": np.array(elements),
         "atom_rows": found.rows,
@@ -168,5 +168,5 @@ def write_structures(path: Path, found: Structures, elements: tuple[str, ...]) -
     if found.bonds is not None:
         arrays["bonds"] = found.bonds
     content = io.BytesIO()
-    np.savez_compressed(content, **arrays)  # type: ignore[arg-type]
+    np.savez_compressed(content, **arrays)
     replace_file(path, content.getvalue())

@@ -88,7 +88,8 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     if wanted is not None and wanted != (float(axis[0]), float(axis[-1])):
         raise ConfigError(
             f"{dataset.path}: expected Raman shifts from {wanted[0]:g} to {wanted[1]:g} cm^-1, "
-            f"got {axis[0]:g} to {axis[-1]:g}"
+            f"got {axis[0]:g} to {axis[-1]:g}; measured spectra come onto it by tersgen ingest "
+            f"--like {state.config.data.path}"
         )
     if input_range(dataset) != state.low:
         raise ConfigError(

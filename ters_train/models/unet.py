@@ -91,7 +91,8 @@ class StructureModel(nn.Module):
         n_outputs = self.n_elements + config.structure.bonds
         self.outputs = nn.Conv2d(config.unet.width, n_outputs, 1)
         nn.init.xavier_uniform_(self.outputs.weight)
-        nn.init.constant_(self.outputs.bias, RARE_LOGIT)  # type: ignore[arg-type]
+        if self.outputs.bias is not None:  # it is there, but torch's types do not know
+            nn.init.constant_(self.outputs.bias, RARE_LOGIT)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what the model makes of a batch.

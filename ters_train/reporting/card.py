@@ -36,6 +36,19 @@ def heading(report: Report) -> str:
     )
 
 
+def trained_on(report: Report) -> dict[str, Any]:
+    """Return what a model was trained on: names and values."""
+    data = report.config.get("data", {})
+    return {
+        "digest": report.digest,
+        "version": report.version or "none",
+        "path": data.get("path", "not recorded"),
+        "split": f"{data.get('split', '?')}, trained on {data.get('train_part', '?')}, "
+        f"best checkpoint chosen on {data.get('val_part', '?')}",
+        **report.recipe,
+    }
+
+
 def card_markdown(report: Report) -> str:
     """Return the model card of a run, Markdown."""
     scores, classes = report.scores, report.classes
@@ -48,21 +61,20 @@ def card_markdown(report: Report) -> str:
     weakest = sorted(zip(scores["f1"], scores["support"], classes, strict=True))[:_WORST]
     named = ", ".join(text(name) for name in classes[:_LISTED])
     more = f", and {len(classes) - _LISTED} more" if len(classes) > _LISTED else ""
-    trained_on = {
-        "digest": report.digest,
-        "version": report.version or "none",
-        "path": data.get("path", "not recorded"),
-        "split": f"{data.get('split', '?')}, trained on {data.get('train_part', '?')}, "
-        f"best checkpoint chosen on {data.get('val_part', '?')}",
-        **report.recipe,
-    }
+    samples = report.recipe.get("samples", "synthetic")
+    limit = (
+        "- Trained and scored on synthetic data only. The scores say nothing about measured "
+        "data until it has been scored on measured data.\n"
+        if samples == "synthetic"
+        else "- Scored on measured data of its own instruments; of others the scores say nothing.\n"
+    )
     parts = [
         heading(report),
         f"# {text(report.name)}",
         f"A classifier of TERS data: it takes {kind} and names one of {len(classes)} classes.",
-        f"## Trained on\n\n{listed(trained_on)}",
+        f"## Trained on\n\n{listed(trained_on(report))}",
         f"## Scores\n\nOn {text(report.part)}, {sum(scores['support'])} samples of the same "
-        f"synthetic dataset:\n\n- macro-F1: {scores['macro_f1']:.4f}\n"
+        f"{text(samples)} dataset:\n\n- macro-F1: {scores['macro_f1']:.4f}\n"
         f"- accuracy: {scores['accuracy']:.4f}",
         "Weakest classes (F1, samples):\n\n"
         + "\n".join(f"- {text(name)}: {f1:.4f}, {count}" for f1, count, name in weakest),
@@ -71,13 +83,11 @@ def card_markdown(report: Report) -> str:
         "## Intended use\n\n"
         "Research on the analysis of tip-enhanced Raman data: comparing models, testing "
         "pipelines, a first guess at a measured spectrum that a person then checks.",
-        "## Limits\n\n"
-        "- Trained and scored on synthetic data only. The scores say nothing about measured "
-        "data until it has been scored on measured data.\n"
+        f"## Limits\n\n{limit}"
         "- It always names one of its classes, for a substance that it has never seen too; "
         "its probabilities are not calibrated.\n"
-        "- It knows the axis, the widths, the noise and the backgrounds that the recipe drew "
-        "from; outside of these it guesses.\n"
+        "- It knows the axis, the widths, the noise and the backgrounds of what it was trained "
+        "on; outside of these it guesses.\n"
         "- Not for medical, safety or forensic decisions.",
     ]
     if report.facts:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from . import Report
-from .card import heading, listed, text
+from .card import heading, listed, text, trained_on
 from .page import config_text, document, facts, picture, table
 
 
@@ -62,22 +62,14 @@ def structure_page(report: Report, curves: bytes) -> str:
 
 def structure_card(report: Report) -> str:
     """Return the model card of a run that predicts structures, Markdown."""
-    scores, data = report.scores, report.config.get("data", {})
+    scores = report.scores
     bonds = "" if scores["bond_dice"] is None else ", and a map of bonds"
-    trained_on = {
-        "digest": report.digest,
-        "version": report.version or "none",
-        "path": data.get("path", "not recorded"),
-        "split": f"{data.get('split', '?')}, trained on {data.get('train_part', '?')}, "
-        f"best checkpoint chosen on {data.get('val_part', '?')}",
-        **report.recipe,
-    }
     parts = [
         heading(report),
         f"# {text(report.name)}",
         "A model of TERS data: it takes maps of a molecule under a tip and draws, pixel by pixel, "
         f"masks of the atoms of {', '.join(map(text, scores['elements']))}{bonds}.",
-        f"## Trained on\n\n{listed(trained_on)}",
+        f"## Trained on\n\n{listed(trained_on(report))}",
         f"## Scores\n\nOn {text(report.part)} of the same synthetic dataset; an atom counts as "
         f"found within 0.5 Angstrom:\n\n{listed(_overview(report))}",
         "## Limits\n\n"

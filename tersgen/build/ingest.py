@@ -168,7 +168,7 @@ class MeasuredRuns:
             if "spectra" in out:
                 self._put_spectrum(out, k, rows.spectrum(row), file)
             if "maps" in out:
-                self._put_map(out, k, rows.spectra.maps[row])  # type: ignore[union-attr, index]
+                self._put_map(out, k, rows.map(row))
         return out
 
     def _put_spectrum(self, out: dict[str, Values], k: int, spectrum: Spectrum, file: int) -> None:
@@ -189,9 +189,8 @@ class MeasuredRuns:
         out["raw/count"][k] = count
         out["source/extrapolated"][k] = extrapolated(spectrum, self._axis)
 
-    def _put_map(self, out: dict[str, Values], k: int, values: NDArray[np.generic]) -> None:
+    def _put_map(self, out: dict[str, Values], k: int, image: NDArray[np.float64]) -> None:
         """Put a map in place, min-max scaled over all channels."""
-        image = np.asarray(values, np.float64)
         least, largest = float(image.min()), float(image.max())
         scaled = (image - least) / (largest - least)
         low = -1.0 if self._measured.scale == "symmetric" else 0.0

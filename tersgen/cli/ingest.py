@@ -110,8 +110,9 @@ def command(
     target = _target(like, grid, precision, allow_extrapolation, laser_nm, seed)
     table = LabelTable(labels) if labels is not None else None
     rule = LabelRule(table, label, _pattern(label_from))
-    files = find_files(path for path in paths if path != labels)
-    files = [path for path in files if labels is None or path.absolute() != labels.absolute()]
+    files = [
+        path for path in find_files(paths) if labels is None or path.absolute() != labels.absolute()
+    ]
     collection = collect(files, rule, _axis(axis), laser_nm, skip_bad)
     for text in collection.refused[:_MOST_TOLD]:
         say(f"passed over: {text}", err=True)

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from ..errors import LibraryError
 from ..schema.library import Matrix3, Mode, Provenance, Species
-from ..units import THZ_CM1
+from ..units import EV_CM1, THZ_CM1
 from .harmonic import to_matrix3
 from .sourcefile import SourceFile, one_line_errors, quote
 
@@ -27,7 +27,7 @@ dielectric tensors leave about 0.002 in alpha-quartz; more means a wrong or a re
 PEAK_TOLERANCE_CM1 = 0.05
 """A band belongs to the peak of a table nearer than this: tables print at least two decimals."""
 
-MEV_CM1 = 8.065543937349212
+MEV_CM1 = EV_CM1 / 1000
 """One meV over hc, in cm^-1 (exact)."""
 
 _UNITS = {"thz": THZ_CM1, "inv_cm": 1.0, "cm^-1": 1.0, "mev": MEV_CM1}

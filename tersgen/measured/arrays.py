@@ -25,7 +25,7 @@ class RowArrays(NamedTuple):
     spectra: NDArray[Any] | None
     """Intensities, shape (n, L)."""
     shift_cm1: NDArray[np.float64] | None
-    """Raman shifts, strictly rising or falling, shape (L,)."""
+    """Raman shifts, strictly rising, shape (L,)."""
     maps: NDArray[Any] | None
     """Shape (n, C, H, W)."""
     label: tuple[str, ...] | None
@@ -103,7 +103,7 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
     spectra, maps = arrays.get("spectra"), arrays.get("maps")
     if spectra is None and maps is None:
         raise MeasurementError("expected spectra, maps, or both, got neither")
-    rows = len(spectra if spectra is not None else maps)  # type: ignore[arg-type]
+    rows = len(next(signal for signal in (spectra, maps) if signal is not None))
     shift: NDArray[Any] | None = None
     if spectra is not None:
         _check_signals("spectra", spectra, (2,), rows)
@@ -120,6 +120,8 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
         steps = np.diff(shift)
         if not (np.isfinite(shift).all() and ((steps > 0).all() or (steps < 0).all())):
             raise MeasurementError("shift_cm1: expected an axis that rises or falls, got another")
+        if steps[0] < 0:
+            shift, spectra = shift[::-1], spectra[:, ::-1]
     if maps is not None:
         maps = maps[:, None] if maps.ndim == 3 else maps
         _check_signals("maps", maps, (4,), rows)

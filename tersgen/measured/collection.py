@@ -38,10 +38,15 @@ class Rows(NamedTuple):
         arrays = self.spectra
         if arrays.spectra is None or arrays.shift_cm1 is None:
             raise MeasurementError("expected spectra, got maps only")
-        axis, values = arrays.shift_cm1, np.asarray(arrays.spectra[row], np.float64)
-        if axis[0] > axis[-1]:
-            axis, values = axis[::-1], values[::-1]
-        return Spectrum(f"row {row}", axis, values)
+        values = np.asarray(arrays.spectra[row], np.float64)
+        return Spectrum(f"row {row}", arrays.shift_cm1, values)
+
+    def map(self, row: int) -> NDArray[np.float64]:
+        """Return the map of a row, shape (C, H, W)."""
+        maps = self.spectra.maps if isinstance(self.spectra, RowArrays) else None
+        if maps is None:
+            raise MeasurementError("expected maps, got spectra only")
+        return np.asarray(maps[row], np.float64)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -66,7 +71,7 @@ class Rows(NamedTuple):
         if not isinstance(self.spectra, RowArrays):
             return [one.shift_cm1 for one in self.spectra]
         axis = self.spectra.shift_cm1
-        return [] if axis is None else [axis if axis[0] < axis[-1] else axis[::-1]]
+        return [] if axis is None else [axis]
 
 
 class Collection(NamedTuple):

@@ -95,12 +95,18 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         raise MeasurementError(f"{path}: expected UTF-8 text, got other bytes") from None
     except OSError as error:
         raise MeasurementError(f"{path}: cannot be read: {error.strerror}") from None
-    lines = [line for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    heading = lines[0] if lines else ""
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines(), 1)
+        if line.strip() and not line.startswith("#")
+    ]
+    heading = lines[0][1] if lines else ""
     separator = max(",;\t", key=heading.count)
     try:
-        reader = csv.reader(lines, delimiter=separator, strict=True)
-        rows = [(reader.line_num, cells) for cells in reader]
+        rows = [
+            (number, next(csv.reader([line], delimiter=separator, strict=True)))
+            for number, line in lines
+        ]
     except csv.Error as error:
         raise MeasurementError(f"{path}: expected a table, got one that fails: {error}") from None
     if len(rows) < 2:

@@ -20,7 +20,7 @@ from ..kernels.instrument import (
 from ..kernels.lineshape import add_resolved_sticks, extent
 from ..kernels.normal import fill_normals, normal_pair
 from ..kernels.philox import between, philox, uniform
-from ..kernels.poisson import poisson_inverted
+from ..kernels.poisson import LARGEST_INVERTED, poisson_inverted
 from ..schema.instrument import Instrument
 from .outputs import Outputs
 from .spectrum import LineScratch, draw_modes, line_scratch, ranged
@@ -201,7 +201,7 @@ def _count(
     for k in range(line.shape[0]):
         mean = exposure * np.float64(line[k]) + dark
         word = np.uint32(0)
-        if mean <= 32.0:
+        if mean <= LARGEST_INVERTED:
             word, _, _, _ = philox(k, index, 1, seed, streams.SHOT_NOISE)
         held = count_electrons(mean, word, work.normals[k]) + np.float64(curve[k])
         counts = convert(

@@ -82,6 +82,7 @@ def test_labels_from_a_table(folder):
         ("file,what\na,b\n", "columns file and label"),
         ("file,label\na,b\na,c\n", "line 3: expected each file once"),
         ("file,label\n,b\n", "line 2: expected a file"),
+        ("# mine\n\nfile,label\na,b\na,c\n", "line 5: expected each file once"),
         ('file,label\n"a,b\n', "expected a table"),
     ],
 )

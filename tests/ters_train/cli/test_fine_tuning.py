@@ -1,12 +1,14 @@
 """Weights of another run, by the names of classes."""
 
+import json
+
 import pytest
 import torch
 
 import tersgen
-from ters_train.config import CnnConfig, ModelConfig
+from ters_train.config import ModelConfig
 from ters_train.engine.checkpoint import choose
-from ters_train.engine.initial import Start, begin_with, labels_by_name
+from ters_train.engine.initial import begin_with, labels_by_name
 from ters_train.models.build import build_model
 from tersgen.errors import ConfigError
 
@@ -40,9 +42,6 @@ def test_another_model_is_refused(finished):
     model = model_like(found.state, 3, widths=(4, 16))
     with pytest.raises(ConfigError, match="begin with a run of the same model"):
         begin_with(model, str(finished), found.state.classes)
-    start = Start.of(finished)
-    assert start.model == "cnn"
-    assert CnnConfig.model_validate(start.settings["cnn"]) == found.state.config.model.cnn
 
 
 def test_labels_by_name(finished, few, other):
@@ -89,6 +88,16 @@ def test_fine_tuning_on_measured_spectra_is_one_command(runs, finished, few, tmp
     after = runs.good("evaluate", out, *scored)
     accuracies = [one.stdout.split("accuracy ")[1].split(",")[0] for one in (first, after)]
     assert accuracies[0] == accuracies[1], "without learning it is as before"
+    config = json.loads((out / "config.json").read_text())
+    assert config["engine"]["init"] == str(finished)
+    set_one = ("--set", "model.cnn.dropout=0.4", "--dry-run")
+    shown = json.loads(runs.good("fit", "--data", real, "--init", finished, *set_one).stdout)
+    assert shown["model"]["cnn"] == {**config["model"]["cnn"], "dropout": 0.4}
+    short = tmp_path / "short.zarr"
+    command = ["ingest", str(folder), "--grid", "500:3000:64", "--out", str(short)]
+    assert CliRunner().invoke(main, command).exit_code == 0
+    line = runs.bad("fit", "--data", short, "--init", finished, "--out", tmp_path / "x")
+    assert "tersgen ingest --like" in line
     wrong = ("--data", few, "--init", finished, "--model", "vit", "--out", tmp_path / "x")
     line = runs.bad("fit", *wrong, code=2)
     assert "expected cnn, that of --init" in line
