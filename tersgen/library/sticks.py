@@ -13,6 +13,7 @@ from ..units import EV_CM1, THZ_CM1
 from .sourcefile import SourceFile, one_line_errors, quote
 
 _MAX_HEADING = 200
+_FEWEST_POINTS = 64
 _POSITION_UNITS = {
     **dict.fromkeys(("cm-1", "cm^-1", "1/cm", "cm^{-1}"), 1.0),
     "thz": THZ_CM1,
@@ -61,8 +62,25 @@ def read_sticks(source: SourceFile, name: str) -> Species:
             unit = _unit(_fields(rows[0])[0])
             rows = rows[1:]
         values = np.array([_stick(row) for row in rows], np.float64).reshape(-1, 3)
+        _refuse_spectrum(values[:, 0])
         values[:, [0, 2]] *= unit
         return sticks_species(source, name, values, "sticks")
+
+
+def _refuse_spectrum(positions: NDArray[np.float64]) -> None:
+    """Refuse so many evenly spaced positions that they are the axis of a spectrum.
+
+    Raises
+    ------
+    LibraryError
+        If they are.
+    """
+    steps = np.diff(positions)
+    if len(steps) >= _FEWEST_POINTS and np.ptp(steps) <= 0.1 * abs(float(steps.mean())):
+        raise LibraryError(
+            f"expected sticks, got {len(positions)} evenly spaced points, which are a spectrum; "
+            "make a dataset of it: tersgen ingest"
+        )
 
 
 def sticks_species(

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
 from tersgen.kernels.tensor import activity, depolarization_plane
+from tersgen.library.importing import read_species
 from tersgen.library.sourcefile import make_source
 from tersgen.library.sticks import is_sticks, read_sticks
 
@@ -95,3 +96,10 @@ def test_a_heading_that_names_other_columns_is_refused(heading, wrong):
     row = "520,1,3" if heading.count(",") == 2 else "520,1"
     with pytest.raises(LibraryError, match=f"expected the columns position.*{wrong}"):
         read(f"{heading}\n{row}\n")
+
+
+def test_a_spectrum_is_no_table_of_sticks(tmp_path):
+    path = tmp_path / "spectrum.txt"
+    path.write_text("".join(f"{100 + 3.8 * k:.3f} {k % 7}\n" for k in range(100)))
+    with pytest.raises(LibraryError, match="100 evenly spaced points, which are a spectrum"):
+        read_species(path)
