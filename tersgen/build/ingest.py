@@ -16,10 +16,10 @@ from ..measured.labels import ordered_classes, positions
 from ..measured.resample import extrapolated, resample
 from ..measured.spectrum import Spectrum
 from ..schema.fields import field_table
+from ..schema.grid import Grid
 from ..schema.loading import validate
 from ..schema.manifest import Format
 from ..schema.measured import Measured
-from ..schema.recipe import Grid
 from ..schema.split import SplitRule
 from .finish import Origin
 from .plan import Plan, make_plan

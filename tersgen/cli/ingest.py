@@ -138,8 +138,8 @@ def _target(
     """Return what measured rows are brought to."""
     from ..build.ingest import Target
     from ..dataset.opening import open as open_dataset
+    from ..schema.grid import Grid
     from ..schema.loading import validate
-    from ..schema.recipe import Grid
 
     target = Target(None, (), precision, "unit", allow_extrapolation, laser_nm, seed)
     if like is not None:

@@ -11,8 +11,9 @@ from ..kernels.elementary import cos_sin_turn
 from ..kernels.transforms import blur_radius, blur_weights
 from ..library.nearfield import principal_axes, rotation_quaternion
 from ..library.selection import select_modes
+from ..schema.hotspots import Map
 from ..schema.library import Library, Mode, Species
-from ..schema.recipe import Map, Recipe
+from ..schema.recipe import Recipe
 from ..units import wavelength_nm_to_cm1
 
 F32 = NDArray[np.float32]

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from .base import DIGEST, Frozen, Name, field
 from .digest import canonical_digest
-from .recipe import Grid
+from .grid import Grid
 from .split import PartName
 
 Printable = Annotated[str, Field(max_length=400, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]

@@ -6,8 +6,6 @@ Shard sizes, codecs, threads and executors are not in it. A recipe whose library
 
 from typing import Annotated, Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import (
     AfterValidator,
     SerializerFunctionWrapHandler,
@@ -15,10 +13,13 @@ from pydantic import (
     model_validator,
 )
 
-from .base import Frozen, Name, field
+from .base import Frozen, field
+from .classes import Classes, RandomClasses
 from .digest import model_digest
+from .grid import Grid
+from .hotspots import Map
 from .instrument import Instrument
-from .intervals import LARGEST, Interval, NonNegativeInterval
+from .intervals import LARGEST, NonNegativeInterval
 from .library import Library, Species, Vector3
 from .nearfield import LARGEST_CHANNELS, NearField
 from .structure import Structure
@@ -34,31 +35,6 @@ def _direction(vector: Vector3) -> Vector3:
 
 
 UnitVector = Annotated[Vector3, AfterValidator(_direction)]
-
-
-class Grid(Frozen):
-    """The axis of Raman shifts, Eq. (1.1)."""
-
-    start_cm1: float = field("first Raman shift", "cm^-1", 100.0, ge=0)
-    stop_cm1: float = field("last Raman shift", "cm^-1", 4000.0, gt=0, le=LARGEST)
-    n_points: int = field("number of points", "1", 1024, ge=2, le=1_048_576)
-
-    @model_validator(mode="after")
-    def _rising(self) -> Self:
-        if self.start_cm1 >= self.stop_cm1:
-            raise ValueError(
-                f"expected start_cm1 < stop_cm1, got {self.start_cm1:g} and {self.stop_cm1:g}"
-            )
-        return self
-
-    @property
-    def step_cm1(self) -> float:
-        """Distance of two points in cm^-1."""
-        return (self.stop_cm1 - self.start_cm1) / (self.n_points - 1)
-
-    def points(self) -> NDArray[np.float64]:
-        """Return the Raman shifts g_k in cm^-1, Eq. (1.1), shape (n_points,)."""
-        return self.start_cm1 + np.arange(self.n_points, dtype=np.float64) * self.step_cm1
 
 
 class Lineshape(Frozen):
@@ -113,62 +89,6 @@ class Geometry(Frozen):
         return self
 
 
-class Map(Frozen):
-    """Spatial maps from hotspots, Eqs. (2.1) and (2.5).
-
-    Each species owns a constellation of hotspots, drawn from its name and the seed; a sample moves,
-    turns and jitters it.
-    """
-
-    height: int = field("rows H", "pixel", 64, ge=1, le=4096)
-    width: int = field("columns W", "pixel", 64, ge=1, le=4096)
-    channels: int = field("channels C, each with its own hotspot amplitudes", "1", 1, ge=1, le=1024)
-    n_hotspots: int = field("hotspots of a constellation", "1", 5, ge=1, le=64)
-    radius: float = field(
-        "radius of a constellation, as a share of the shorter side", "1", 0.35, gt=0, le=1
-    )
-    sigma_px: NonNegativeInterval = field("width sigma_j of a hotspot", "pixel", (1.5, 4.0))
-    field_factor: NonNegativeInterval = field(
-        "local over incident field at a hotspot; amplitudes A_j are EF over the largest EF",
-        "1",
-        (6.0, 10.0),
-    )
-    move_px: float = field(
-        "standard deviation of a constellation's move, each direction",
-        "pixel",
-        3.0,
-        ge=0,
-        le=LARGEST,
-    )
-    jitter_px: float = field(
-        "standard deviation of each hotspot's own move, each direction",
-        "pixel",
-        0.5,
-        ge=0,
-        le=LARGEST,
-    )
-    turn: bool = field("turn the constellation by a random angle", "1", True)
-    amplitude: NonNegativeInterval = field(
-        "factor on each hotspot's amplitude, drawn per sample", "1", (0.5, 0.8)
-    )
-    background: NonNegativeInterval = field("offset b, drawn per sample", "1", (0.0, 0.1))
-    blur_px: float = field("sigma_b of a Gaussian blur, Eq. (2.4); 0 is none", "pixel", 0.0, ge=0)
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if self.sigma_px[0] <= 0:
-            raise ValueError(f"sigma_px: expected values above 0, got {list(self.sigma_px)}")
-        if self.field_factor[1] <= 0:
-            raise ValueError(
-                f"field_factor: expected a field above 0, got {list(self.field_factor)}"
-            )
-        if self.amplitude[1] > 1:
-            raise ValueError(f"amplitude: expected values of at most 1, got {list(self.amplitude)}")
-        if self.blur_px > max(self.height, self.width):
-            raise ValueError(f"blur_px: expected at most the map's size, got {self.blur_px:g}")
-        return self
-
-
 class Noise(Frozen):
     """Additive Gaussian noise, Eqs. (2.1) and (10.3); the level is drawn per sample."""
 
@@ -200,51 +120,6 @@ class Perturbations(Frozen):
     def _widths_above_zero(self) -> Self:
         if self.width[0] <= 0:
             raise ValueError(f"width: expected factors above 0, got {list(self.width)}")
-        return self
-
-
-class Classes(Frozen):
-    """How often each species is drawn."""
-
-    balance: Literal["balanced", "weighted", "zipf"] = field(
-        "balanced: once in every K rows, in random order; weighted: by weights; "
-        "zipf: by 1/rank^exponent in library order",
-        "1",
-        "balanced",
-    )
-    weights: dict[Name, Annotated[float, field("weight", "1", ge=0)]] = field(
-        "relative weight by species name; species left out weigh 1", "1", {}
-    )
-    exponent: float = field("exponent of the Zipf law", "1", 1.0, ge=0, le=10)
-
-    @model_validator(mode="after")
-    def _weights_belong_to_weighted(self) -> Self:
-        if self.weights and self.balance != "weighted":
-            raise ValueError(f'expected balance = "weighted" beside weights, got "{self.balance}"')
-        return self
-
-
-class RandomClasses(Frozen):
-    """Prior of the random species made by a ``random:K`` library source."""
-
-    n_modes: tuple[int, int] = field("fewest and most modes of a species", "1", (12, 32))
-    frequency_cm1: Interval = field("range of frequencies, uniform", "cm^-1", (200.0, 3800.0))
-    activity_decades: float = field(
-        "spread of activities, uniform in the logarithm", "decade", 1.5, ge=0, le=6
-    )
-    point_groups: tuple[Literal["D2h", "C2h", "C2v", "D3", "D6h", "Oh"], ...] = field(
-        "point groups to choose from", "1", ("D2h", "C2h", "C2v", "D3", "D6h", "Oh"), min_length=1
-    )
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        low, high = self.n_modes
-        if not 1 <= low <= high <= 1024:
-            raise ValueError(f"n_modes: expected 1 <= fewest <= most <= 1024, got {[low, high]}")
-        if self.frequency_cm1[0] <= 0:
-            raise ValueError(
-                f"frequency_cm1: expected values above 0, got {list(self.frequency_cm1)}"
-            )
         return self
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
-from ..schema.recipe import Grid
+from ..schema.grid import Grid
 from .hdf5_objects import (
     H5PY_ERRORS,
     create_file,

@@ -13,7 +13,7 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import ConfigError, MeasurementError, NotSyntheticError
 from tersgen.measured.collection import collect, find_files
 from tersgen.measured.labels import LabelRule, LabelTable
-from tersgen.schema.recipe import Grid
+from tersgen.schema.grid import Grid
 from tersgen.schema.split import SplitRule
 
 AXIS = np.arange(200.0, 1201.0, 2.5)

@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 from tersgen.library.random_classes import FORMS, random_species
 from tersgen.library.selection import mode_activity
 from tersgen.library.sources import build_library
-from tersgen.schema.recipe import RandomClasses, Recipe
+from tersgen.schema.classes import RandomClasses
+from tersgen.schema.recipe import Recipe
 
 LARGEST_ACTIVITY = 30.0
 
