@@ -208,6 +208,15 @@ class ModelConfig(Frozen):
         "modes M whose Raman tensors it predicts, (M, 3, 3); none if it predicts none", "1", None
     )
 
+    present_fraction: float | None = field(
+        "of mixtures, whose fractions are predicted: from which on a species counts as present; "
+        "none if samples are of one species",
+        "1",
+        None,
+        gt=0,
+        le=1,
+    )
+
     @model_validator(mode="after")
     def _complete(self) -> Self:
         if self.unet is not None or self.structure is not None:
@@ -236,8 +245,9 @@ class ModelConfig(Frozen):
     def _check_unet(self) -> None:
         if self.unet is None or self.structure is None or self.map is None:
             raise ValueError("expected unet, structure and map together, got some of them")
-        others = {"spectrum": self.spectrum, "cnn": self.cnn, "vit": self.vit}
+        others: dict[str, object] = {"spectrum": self.spectrum, "cnn": self.cnn, "vit": self.vit}
         others["tensor_modes"] = self.tensor_modes
+        others["present_fraction"] = self.present_fraction
         for name, value in others.items():
             if value is not None:
                 raise ValueError(f"{name}: expected none beside unet, which is a model of its own")

@@ -13,6 +13,7 @@ from torch.nn import functional
 from tersgen.errors import ConfigError
 
 from .config import LossConfig
+from .targets import MIXTURE_LABEL, composition
 
 
 class Loss(nn.Module):
@@ -60,7 +61,8 @@ class Loss(nn.Module):
         outputs
             Of the model: ``"logits"``, shape (B, K), maybe ``"tensors"``, shape (B, M, 3, 3).
         batch
-            ``"label"``, shape (B,), in 0..K-1; with predicted tensors ``"sticks/count"``, shape
+            ``"label"``, shape (B,), in 0..K-1; of mixtures ``"mixture/label"`` and
+            ``"mixture/fraction"``, shape (B, S); with predicted tensors ``"sticks/count"``, shape
             (B,), and if they are trained on ``"tensors"``, shape (B, M, 3, 3).
 
         Returns
@@ -76,9 +78,11 @@ class Loss(nn.Module):
         """
         config = self.config
         logits, predicted = outputs["logits"].float(), outputs.get("tensors")
+        mixed = MIXTURE_LABEL in batch
+        targets = composition(batch, logits.shape[1]) if mixed else batch["label"]
         terms = {
             "cross_entropy": cross_entropy(
-                logits, batch["label"], self.class_weights, config.label_smoothing
+                logits, targets, self.class_weights, config.label_smoothing
             )
         }
         if predicted is None:
@@ -124,19 +128,22 @@ def cross_entropy(
 ) -> Tensor:
     """Return - sum_c w_c y_c log p_c of each sample, Eq. (6.1), with smoothed y, Eq. (6.2).
 
+    Of a mixture y_c are the fractions, so that p_c becomes an estimate of them.
+
     Parameters
     ----------
     logits
         Shape (B, K).
     labels
-        Shape (B,), integers in 0..K-1.
+        Shape (B,), integers in 0..K-1; or y itself, shape (B, K).
     weights
         w_c, shape (K,); None for 1.
     smoothing
         epsilon of y = (1 - epsilon) onehot + epsilon/K.
     """
+    targets = labels if labels.is_floating_point() else labels.long()
     return functional.cross_entropy(
-        logits.float(), labels.long(), weights, reduction="none", label_smoothing=smoothing
+        logits.float(), targets, weights, reduction="none", label_smoothing=smoothing
     )
 
 

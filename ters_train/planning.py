@@ -224,6 +224,10 @@ def make_config(
     digest, version = identity(dataset)
     table: dict[str, Any] = {name: dict(value) for name, value in settings.items()}
     shapes: dict[str, Any] = {"n_classes": len(dataset.classes)}
+    mixture = dataset.recipe.mixture if dataset.kind == "synthetic" else None
+    if mixture is not None:
+        # half of the smallest fraction: an error either way is as large
+        shapes["present_fraction"] = 0.5 * mixture.smallest
     if "cnn" in model:
         shapes |= {"spectrum": dataset["spectra"].shape[1], "cnn": {}}
     if model == "unet":
@@ -245,6 +249,11 @@ def make_config(
         shapes |= {"map": (channels, height, width), "vit": {"patch": _patch(height, width)}}
     if table.get("loss", {}).get("tensor_loss"):
         check_fields(dataset, TENSOR_FIELDS, "tensor_loss")
+        if mixture is not None:
+            raise ConfigError(
+                "loss.tensor_loss: expected 0 for mixtures, whose spectra are of several species, "
+                f"got {table['loss']['tensor_loss']:g}"
+            )
         shapes["tensor_modes"] = dataset["tensors"].shape[1]
     own = table.pop("model", {})
     for name in ("n_classes", "spectrum", "map", "tensor_modes", "structure"):

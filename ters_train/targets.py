@@ -1,9 +1,15 @@
-"""Names of the fields that models are trained on and scored by."""
+"""The fields that models are trained on and scored by."""
+
+import torch
+from torch import Tensor
 
 from .config import ModelConfig
 
 TENSOR_FIELDS = ("tensors", "sticks/count")
 """What a model that predicts Raman tensors is trained on."""
+MIXTURE_LABEL, MIXTURE_FRACTION = "mixture/label", "mixture/fraction"
+MIXTURE_FIELDS = (MIXTURE_LABEL, MIXTURE_FRACTION)
+"""What a model of mixtures is trained on."""
 MASKS, BONDS = "structure/masks", "structure/bonds"
 POSITIONS, ELEMENTS, COUNT = "structure/positions", "structure/elements", "structure/count"
 STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
@@ -14,12 +20,27 @@ def target_fields(config: ModelConfig) -> tuple[str, ...]:
     """Return the fields of a dataset that a model is trained on and scored by."""
     if config.structure is not None:
         return ("label", *STRUCTURE_FIELDS, *((BONDS,) if config.structure.bonds else ()))
-    return ("label", *(TENSOR_FIELDS if config.tensor_modes is not None else ()))
+    mixture = MIXTURE_FIELDS if config.present_fraction is not None else ()
+    return ("label", *mixture, *(TENSOR_FIELDS if config.tensor_modes is not None else ()))
+
+
+def composition(batch: dict[str, Tensor], n_classes: int) -> Tensor:
+    """Return the fraction of each class in each sample, shape (B, K), float32; 0 where it is not.
+
+    Of samples that are no mixtures, that of their class is 1.
+    """
+    labels = batch["label"].long()
+    fractions = torch.zeros(len(labels), n_classes, device=labels.device)
+    if MIXTURE_LABEL not in batch:
+        return fractions.scatter_(1, labels[:, None], 1.0)
+    # behind the last species label and fraction are 0, which adds nothing
+    return fractions.scatter_add_(1, batch[MIXTURE_LABEL].long(), batch[MIXTURE_FRACTION].float())
 
 
 def describe_outputs(config: ModelConfig) -> str:
     """Return in a few words what a model predicts."""
     if config.structure is None:
-        return f"{config.n_classes} classes"
+        mixed = "fractions of " if config.present_fraction is not None else ""
+        return f"{mixed}{config.n_classes} classes"
     bonds = " and bonds" if config.structure.bonds else ""
     return f"masks of {', '.join(config.structure.elements)}{bonds}"

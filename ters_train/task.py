@@ -53,6 +53,10 @@ def make_count(config: ModelConfig) -> Count:
         from .structure_counting import StructureCount
 
         return StructureCount(config.structure)
+    if config.present_fraction is not None:
+        from .mixture_counting import MixtureCount
+
+        return MixtureCount(config.n_classes, config.present_fraction)
     from .counting import Classification
 
     return Classification(config.n_classes)

@@ -57,6 +57,7 @@ def command(
     from ..planning import fields_of, identity, open_data
     from ..reporting.logs import read_log
     from ..structures import StructureScores
+    from ..targets import MIXTURE_FIELDS
     from ..task import make_task_loss
 
     with joined(device) as ranks:
@@ -77,7 +78,9 @@ def command(
         stream = every_row(
             dataset,
             rows_of_part(dataset, place, part),
-            fields_of(config),
+            tuple(
+                name for name in fields_of(config) if name not in MIXTURE_FIELDS or name in dataset
+            ),
             order,
             StreamConfig(threads=threads, on_damage=on_damage or "stop"),
             ranks,

@@ -12,6 +12,7 @@ from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
 from ..data.transforms import Transforms
 from ..models.build import Model
+from ..targets import MIXTURE_LABEL
 from ..task import AnyLoss, AnyScores, make_count
 from .device import moved
 from .optimiser import Precision
@@ -59,7 +60,9 @@ def evaluate(
             if not len(batch["label"]):
                 continue  # the last batch may be too short for all processes to have a share
             if labels is not None:
-                batch["label"] = labels.to(ranks.device)[batch["label"].long()]
+                named = labels.to(ranks.device)
+                for name in {"label", MIXTURE_LABEL} & set(batch):
+                    batch[name] = named[batch[name].long()]
             with precision.autocast():
                 outputs = model(transforms.prepared(batch))
             metric.count(outputs, batch, loss(outputs, batch)["loss"])

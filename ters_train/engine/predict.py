@@ -20,16 +20,18 @@ class Prediction(NamedTuple):
 
     spectrum: Spectrum
     species: tuple[tuple[str, float], ...]
-    """Names and probabilities, the most probable first."""
+    """Names and probabilities, the most probable first; of a model of mixtures fractions."""
+    is_mixture: bool
     extrapolated: float
     """Share of the model's axis that was not measured: there, its edges are repeated."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
+        kind = "fraction" if self.is_mixture else "probability"
         return {
             **self.spectrum.summary(),
             "extrapolated": self.extrapolated,
-            "species": [{"name": name, "probability": share} for name, share in self.species],
+            "species": [{"name": name, kind: share} for name, share in self.species],
         }
 
 
@@ -37,6 +39,8 @@ def predict(
     trained: Trained, files: Sequence[Path], top: int = 3, allow_extrapolation: bool = False
 ) -> list[Prediction]:
     """Return the most probable species of each spectrum; files are all read before the first.
+
+    Of a model of mixtures, those whose fraction makes them count as present, or the first.
 
     Parameters
     ----------
@@ -74,13 +78,18 @@ def predict(
     shares = outputs["logits"].float().softmax(dim=1).cpu()
     best = shares.topk(min(top, shares.shape[1]), dim=1)
     classes = trained.state.classes
+    least = trained.model.config.present_fraction
     return [
         Prediction(
             spectrum,
             tuple(
                 (classes[label], float(share))
-                for label, share in zip(labels.tolist(), values.tolist(), strict=True)
+                for k, (label, share) in enumerate(
+                    zip(labels.tolist(), values.tolist(), strict=True)
+                )
+                if k == 0 or least is None or share >= least
             ),
+            least is not None,
             extrapolated(spectrum, axis),
         )
         for spectrum, labels, values in zip(spectra, best.indices, best.values, strict=True)

@@ -52,6 +52,11 @@ class Report:
         """Whether classes were told apart; else structures were predicted."""
         return "confusion" in self.scores
 
+    @property
+    def is_of_mixtures(self) -> bool:
+        """Whether samples were mixtures, whose composition was predicted."""
+        return "composition_error" in self.scores
+
     def confusions(self, limit: int) -> list[tuple[str, str, int, int]]:
         """Return the most frequent confusions: true class, predicted class, count, support."""
         found = [

@@ -8,6 +8,7 @@ from typing import Any
 from tersgen.schema.loading import printable
 
 from . import Report
+from .page import mixture_facts
 
 _WORST = 5
 _LISTED = 200
@@ -68,13 +69,18 @@ def card_markdown(report: Report) -> str:
         if samples == "synthetic"
         else "- Scored on measured data of its own instruments; of others the scores say nothing.\n"
     )
+    does, mixed, always = f"names one of {len(classes)} classes", "", "It always names one"
+    if report.is_of_mixtures:
+        does = f"estimates the fractions of {len(classes)} species"
+        mixed = f"{listed(mixture_facts(scores))}\n"
+        always = "It gives all of the signal to some"
     parts = [
         heading(report),
         f"# {text(report.name)}",
-        f"A classifier of TERS data: it takes {kind} and names one of {len(classes)} classes.",
+        f"A model of TERS data: it takes {kind} and {does}.",
         f"## Trained on\n\n{listed(trained_on(report))}",
         f"## Scores\n\nOn {text(report.part)}, {sum(scores['support'])} samples of the same "
-        f"{text(samples)} dataset:\n\n- macro-F1: {scores['macro_f1']:.4f}\n"
+        f"{text(samples)} dataset:\n\n{mixed}- macro-F1: {scores['macro_f1']:.4f}\n"
         f"- accuracy: {scores['accuracy']:.4f}",
         "Weakest classes (F1, samples):\n\n"
         + "\n".join(f"- {text(name)}: {f1:.4f}, {count}" for f1, count, name in weakest),
@@ -84,7 +90,7 @@ def card_markdown(report: Report) -> str:
         "Research on the analysis of tip-enhanced Raman data: comparing models, testing "
         "pipelines, a first guess at a measured spectrum that a person then checks.",
         f"## Limits\n\n{limit}"
-        "- It always names one of its classes, for a substance that it has never seen too; "
+        f"- {always} of its classes, for a substance that it has never seen too; "
         "its probabilities are not calibrated.\n"
         "- It knows the axis, the widths, the noise and the backgrounds of what it was trained "
         "on; outside of these it guesses.\n"

@@ -91,13 +91,8 @@ def page_html(report: Report, curves: bytes, confusion: bytes) -> str:
     """
     scores = report.scores
     worst = report.confusions(_WORST)
-    per_class = zip(
-        report.classes,
-        *(map(float, scores[name]) for name in ("precision", "recall", "f1")),
-        map(int, scores["support"]),
-        strict=True,
-    )
     overview = {
+        **(mixture_facts(scores) if report.is_of_mixtures else {}),
         "macro-F1": f"{scores['macro_f1']:.4f}",
         "accuracy": f"{scores['accuracy']:.4f}",
         "scored on": f"{report.part}, {sum(scores['support'])} samples of "
@@ -113,11 +108,31 @@ def page_html(report: Report, curves: bytes, confusion: bytes) -> str:
         "Most frequent confusions": table(("true class", "predicted class", "samples", "of"), worst)
         if worst
         else "<p>None: every sample was classified as what it is.</p>",
-        "Classes": table(("class", "precision", "recall", "F1", "samples"), per_class),
+        **({"Species": _class_table(report, "present_")} if report.is_of_mixtures else {}),
+        "Classes": _class_table(report),
         "Data": facts(report.recipe) if report.recipe else "<p>Not described.</p>",
         "Configuration": config_text(report.config),
     }
     return document(report.name, sections)
+
+
+def mixture_facts(scores: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is told first of the scores of mixtures."""
+    return {
+        "macro-F1 of presence": f"{scores['present_macro_f1']:.4f}",
+        "all species right": f"{scores['exact']:.4f}",
+        "error of the composition": f"{scores['composition_error']:.4f}",
+        "the rest": "of the species with the largest fraction",
+    }
+
+
+def _class_table(report: Report, prefix: str = "") -> str:
+    """Return the table of the scores of each class, or of its presence in mixtures."""
+    names = ("precision", "recall", "f1")
+    columns = (map(float, report.scores[prefix + name]) for name in names)
+    support = map(int, report.scores[f"{prefix}support"])
+    rows = zip(report.classes, *columns, support, strict=True)
+    return table(("class", "precision", "recall", "F1", "samples"), rows)
 
 
 def document(name: str, sections: Mapping[str, str]) -> str:

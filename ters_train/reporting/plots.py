@@ -14,10 +14,24 @@ if TYPE_CHECKING:
 
 _PANELS = (
     ("loss", (("train", "loss"), ("val", "loss"))),
-    ("score on val", (("val", "macro_f1"), ("val", "accuracy"), ("val", "dice"), ("val", "iou"))),
+    (
+        "score on val",
+        (
+            ("val", "macro_f1"),
+            ("val", "accuracy"),
+            ("val", "present_macro_f1"),
+            ("val", "dice"),
+            ("val", "iou"),
+        ),
+    ),
     ("learning rate", (("train", "lr"),)),
 )
-_LABELS = {"macro_f1": "macro-F1", "dice": "mean Dice", "iou": "mean IoU"}
+_LABELS = {
+    "macro_f1": "macro-F1",
+    "present_macro_f1": "macro-F1 of presence",
+    "dice": "mean Dice",
+    "iou": "mean IoU",
+}
 _MOST_POINTS = 1000
 _MOST_NUMBERED = 40
 _MOST_LARGE = 24

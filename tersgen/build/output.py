@@ -32,8 +32,8 @@ def existing_parent(path: Path) -> Path:
 _OURS = {
     *("zarr.json", RECIPE, MANIFEST, JOURNAL, LOCK, SPLITS, TAGS, VERSIONS, SHIFT_COORDINATE),
     *(EVENTS, RANGES),
-    *("raw", "source"),
-    *("spectra", "maps", "cube", "sticks", "tensors", "label", "params", "structure", "shards"),
+    *("raw", "source", "spectra", "maps", "cube", "sticks", "tensors", "label", "mixture"),
+    *("params", "structure", "shards"),
 }
 
 

@@ -50,17 +50,15 @@ def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> 
     if "spectra" in sample:
         axes.plot(dataset.shift_cm1, sample["spectra"], linewidth=0.9, label="spectrum")
     if "sticks/position" in sample:
-        count = int(sample["sticks/count"])
-        height = sample["sticks/intensity"][:count]
-        largest = float(np.max(height, initial=0.0)) or 1.0
-        axes.vlines(
-            sample["sticks/position"][:count],
-            0,
-            height / largest,
-            color="C1",
-            linewidth=0.8,
-            label="sticks",
-        )
+        heights = np.atleast_2d(sample["sticks/intensity"])
+        largest = float(np.max(heights, initial=0.0)) or 1.0
+        names = [f"sticks of {name}" for name in sample.get("composition", ())] or ["sticks"]
+        places, counts = np.atleast_2d(sample["sticks/position"]), sample["sticks/count"]
+        for k, (name, count) in enumerate(zip(names, np.atleast_1d(counts), strict=False)):
+            axes.vlines(
+                places[k, :count], 0, heights[k, :count] / largest, color=f"C{k + 1}",
+                linewidth=0.8, label=name,
+            )  # fmt: skip
     axes.legend(frameon=False, fontsize="small")
     axes.set_xlabel("Raman shift / cm$^{-1}$")
     axes.set_ylabel("intensity / arb. units")
@@ -109,7 +107,9 @@ def draw_sample(dataset: "Dataset", index: int, output: Path) -> None:
         axes.imshow(image, origin="upper", cmap="inferno", vmin=0.0, vmax=1.0)
         axes.set_title(title, fontsize="small")
         axes.set_xlabel("column / pixel")
-    figure.suptitle(f"{sample['species']} (sample {index})", fontsize="medium")
+    parts = sample.get("composition", {})
+    named = ", ".join(f"{name} {fraction:.0%}" for name, fraction in parts.items())
+    figure.suptitle(f"{named or sample['species']} (sample {index})", fontsize="medium")
     save(figure, output)
 
 

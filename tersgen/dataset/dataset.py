@@ -255,6 +255,8 @@ class Dataset(Mapping[str, Field]):
     def sample(self, index: int) -> dict[str, Any]:
         """Return every field of one row by name, and the name of its species as ``species``.
 
+        Of a mixture ``composition`` has the fraction of each of its species, by name.
+
         Raises
         ------
         RowIndexError
@@ -268,7 +270,16 @@ class Dataset(Mapping[str, Field]):
         values = {name: field[index] for name, field in self._fields.items()}
         row = index if index >= 0 else index + self.n_samples
         check_labels(np.atleast_1d(values["label"]), len(self.classes), row, f"{self.path}: ")
-        return {"species": self.classes[values["label"]], **values}
+        known: dict[str, Any] = {"species": self.classes[values["label"]]}
+        if "mixture/count" in values:
+            members = slice(int(values["mixture/count"]))
+            labels, fractions = values["mixture/label"][members], values["mixture/fraction"]
+            check_labels(labels, len(self.classes), row, f"{self.path}: ")
+            known["composition"] = {
+                self.classes[label]: float(fraction)
+                for label, fraction in zip(labels, fractions[members], strict=True)
+            }
+        return {**known, **values}
 
     def to_xarray(self) -> "xarray.Dataset":
         """Return a lazy :class:`xarray.Dataset` with units, whose reads are checked as here.
@@ -286,7 +297,7 @@ class Dataset(Mapping[str, Field]):
                 "units": field.spec.unit,
                 "long_name": field.spec.description,
             }
-            if name == "label":
+            if field.spec.is_label:
                 attributes["classes"] = list(self.classes)
             dims = (SAMPLE, *field.spec.dims)
             variables[name.replace("/", "_")] = xarray.Variable(dims, lazy, attributes)

@@ -19,6 +19,7 @@ from .labels import (
     fill_weighted,
     pick_species,
 )
+from .mixture import MixtureSettings, fill_components
 from .nearfield import fill_near_rows
 from .neartables import near_settings, near_table
 from .outputs import Outputs
@@ -64,6 +65,7 @@ def _fill_rows(
 def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outputs:
     """Return arrays for ``n_rows`` rows; parameters are drawn whether stored or not."""
     rows = {spec.name: n_rows for spec in table}
+    label, n_species = np.empty(n_rows, np.int32), recipe.n_components
     half = recipe.fields.precision == "float16"
     n_modes = recipe.fields.n_modes or 0
     height, width = recipe.map.height, recipe.map.width
@@ -86,18 +88,21 @@ def _allocate(recipe: Recipe, table: tuple[FieldSpec, ...], n_rows: int) -> Outp
         return np.empty(n_rows, np.int32)
 
     return Outputs(
-        label=integers(),
+        label=label,
+        component=label[:, None] if n_species == 1 else np.empty((n_rows, n_species), np.int32),
+        fraction=np.ones((n_rows, n_species), np.float32),
+        n_components=np.ones(n_rows, np.int32),
         half_spectra=np.empty((spectra if half else 0, recipe.grid.n_points), np.uint16),
         spectra=floats(0 if half else spectra, recipe.grid.n_points),
         half_maps=np.empty((maps if half else 0, *image), np.uint16),
         maps=floats(0 if half else maps, *image),
         half_cube=np.empty((cube if half else 0, *volume), np.uint16),
         cube=floats(0 if half else cube, *volume),
-        position=floats(sticks, n_modes),
-        stick_intensity=floats(sticks, n_modes),
-        n_modes=np.empty(sticks, np.int32),
-        tensors=floats(rows.get("tensors", 0), n_modes, 3, 3),
-        quaternion=floats(n_rows, 4),
+        position=floats(sticks, n_species, n_modes),
+        stick_intensity=floats(sticks, n_species, n_modes),
+        n_modes=np.empty((sticks, n_species), np.int32),
+        tensors=floats(rows.get("tensors", 0), n_species, n_modes, 3, 3),
+        quaternion=floats(n_rows, n_species, 4),
         shift=floats(n_rows),
         width=floats(n_rows),
         roll=integers(),
@@ -136,6 +141,9 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "sticks/count": out.n_modes,
         "tensors": out.tensors,
         "label": out.label,
+        "mixture/label": out.component,
+        "mixture/fraction": out.fraction,
+        "mixture/count": out.n_components,
         "params/orientation": out.quaternion,
         "params/shift": out.shift,
         "params/width": out.width,
@@ -160,7 +168,9 @@ def _named(out: Outputs, table: tuple[FieldSpec, ...], half: bool) -> Arrays:
         "structure/elements": out.atom_number,
         "structure/count": out.n_atoms,
     }
-    return {spec.name: {**signals, **others}[spec.name] for spec in table}
+    arrays = {**signals, **others}
+    # of a sample of one species, without the dimension of its species
+    return {spec.name: arrays[spec.name].reshape(len(out.label), *spec.shape) for spec in table}
 
 
 class Buffer:
@@ -218,7 +228,10 @@ class Generator:
         self._thresholds = class_thresholds(recipe, recipe.library)
         self._n_classes = len(recipe.class_names)
         self._members = class_members(recipe.library)
-        self._n_max = int(np.diff(self._modes.first).max())
+        self._mixture = None
+        if recipe.mixture is not None:
+            self._mixture = MixtureSettings.of(recipe.mixture, self._thresholds, self._n_classes)
+        self._n_max = int(np.diff(self._modes.first).max()) * recipe.n_components
 
     def labels(self, start: int, stop: int) -> NDArray[np.int32]:
         """Return the classes of rows ``start`` to ``stop``, int32, shape (stop - start,)."""
@@ -232,11 +245,19 @@ class Generator:
         else:
             fill_weighted(labels, start, self._thresholds, self.recipe.seed)
 
-    def _fill_species(self, start: int, species: NDArray[np.int32]) -> None:
+    def _fill_species(self, start: int, n_rows: int, out: Outputs) -> None:
         """Fill the species of rows, by which kernels go; classes take their place at the end."""
-        self._fill_labels(start, species)
-        if self._has_unknown:
-            pick_species(species, start, self._members, self.recipe.seed)
+        labels = out.label[:n_rows]
+        self._fill_labels(start, labels)
+        if self._mixture is not None:
+            out.component[:n_rows, 0] = labels
+            fill_components(
+                out.component[:n_rows], out.fraction[:n_rows], out.n_components[:n_rows], start,
+                self._mixture, self._members, self.recipe.seed,
+            )  # fmt: skip
+            labels[:] = out.component[:n_rows, 0]
+        elif self._has_unknown:
+            pick_species(labels, start, self._members, self.recipe.seed)
 
     @property
     def _has_unknown(self) -> bool:
@@ -249,7 +270,7 @@ class Generator:
         buffer of its own.
         """
         n_rows = buffer.n_rows if n_rows is None else n_rows
-        self._fill_species(start, buffer.outputs.label[:n_rows])
+        self._fill_species(start, n_rows, buffer.outputs)
         self._fill_rows(0, n_rows, start, buffer)
 
     def _fill_rows(self, first: int, last: int, start: int, buffer: Buffer) -> None:
@@ -267,8 +288,16 @@ class Generator:
                 first, last, start, self._modes, self._structure, self._settings, out
             )
         if self._has_unknown:
-            rows = slice(first, last)
-            buffer.outputs.label[rows] = self._members.label[buffer.outputs.label[rows]]
+            self._name_classes(first, last, buffer.outputs)
+
+    def _name_classes(self, first: int, last: int, out: Outputs) -> None:
+        """Put classes where species stand."""
+        labels, components = out.label[first:last], out.component[first:last]
+        labels[:] = self._members.label[labels]
+        if components.shape[1] == 1:
+            return  # the same memory
+        used = np.arange(components.shape[1]) < out.n_components[first:last, None]
+        components[:] = np.where(used, self._members.label[components], 0)
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows ``start`` to ``stop`` as new arrays, by field name.
@@ -281,7 +310,7 @@ class Generator:
         if threads == 1 or n_rows <= self._tile:
             self.fill(start, buffer)
             return dict(buffer.arrays)
-        self._fill_species(start, buffer.outputs.label)
+        self._fill_species(start, n_rows, buffer.outputs)
 
         def fill_tile(first: int) -> None:
             self._fill_rows(first, min(n_rows, first + self._tile), start, buffer)

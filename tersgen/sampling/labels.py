@@ -74,16 +74,22 @@ def class_members(library: Library) -> Members:
 
 
 @kernel
+def species_of(label: int, index: int, component: int, members: Members, seed: int) -> int:
+    """Return one of the species of a class, each as likely as any other."""
+    first = members.first[label]
+    count = members.first[label + 1] - first
+    chosen = 0
+    if count > 1:
+        word, _, _, _ = philox(component, index, 2, seed, CLASS)
+        chosen = int(np.int64(word) % count)
+    return int(members.species[first + chosen])
+
+
+@kernel
 def pick_species(labels: NDArray[np.int32], start: int, members: Members, seed: int) -> None:
-    """Replace the class of each row by one of its species, each as likely as any other."""
+    """Replace the class of each row by one of its species."""
     for k in range(labels.shape[0]):
-        first = members.first[labels[k]]
-        count = members.first[labels[k] + 1] - first
-        chosen = 0
-        if count > 1:
-            word, _, _, _ = philox(0, start + k, 2, seed, CLASS)
-            chosen = int(np.int64(word) % count)
-        labels[k] = members.species[first + chosen]
+        labels[k] = species_of(labels[k], start + k, 0, members, seed)
 
 
 def class_thresholds(recipe: Recipe, library: Library) -> NDArray[np.uint64] | None:

@@ -235,7 +235,7 @@ def draw_near(
     """Write map and cube of one sample, whose spectrum's parameters are drawn already."""
     seed = settings.seed
     label = out.label[row]
-    draw_orientation(index, bright.frame[label], settings, work.quaternion)
+    draw_orientation(index, 0, bright.frame[label], settings, work.quaternion)
     quaternion_to_matrix(work.quaternion, work.matrix)
     _draw_near_modes(row, index, modes, settings, work, out)
     left, top = _turn_molecule(label, work.matrix, modes, near, work)

@@ -40,15 +40,17 @@ def _draw_adsorbed(index: int, frame: F64, settings: Settings, quaternion: F64) 
 
 
 @kernel
-def draw_orientation(index: int, frame: F64, settings: Settings, quaternion: F64) -> None:
-    """Write the unit quaternion (w, x, y, z) of sample ``index``; identity if averaged.
+def draw_orientation(
+    index: int, component: int, frame: F64, settings: Settings, quaternion: F64
+) -> None:
+    """Write the unit quaternion (w, x, y, z) of one species of a sample; identity if averaged.
 
     ``frame`` is the quaternion that lays the species flat, shape (4,).
     """
     if settings.orientation == FLAT or settings.orientation == TILTED:
         _draw_adsorbed(index, frame, settings, quaternion)
     elif settings.orientation == RANDOM:
-        w0, w1, w2, w3 = philox(0, index, 0, settings.seed, streams.ORIENTATION)
+        w0, w1, w2, w3 = philox(0, index, component, settings.seed, streams.ORIENTATION)
         a, b = normal_pair(w0, w1)
         c, d = normal_pair(w2, w3)
         quaternion[0], quaternion[1], quaternion[2], quaternion[3] = a, b, c, d

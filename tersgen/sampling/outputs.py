@@ -11,10 +11,15 @@ Array = NDArray[np.generic]
 class Outputs(NamedTuple):
     """Arrays of n rows; float16 arrays are passed as their ``uint16`` view.
 
-    Arrays of fields that are switched off have no rows.
+    Arrays of fields that are switched off have no rows. Modes are those of up to S species, 1
+    unless samples are mixtures.
     """
 
     label: NDArray[np.int32]
+    component: NDArray[np.int32]
+    """Species of each row, shape (n, S); memory shared with ``label`` if S is 1."""
+    fraction: NDArray[np.float32]
+    n_components: NDArray[np.int32]
     half_spectra: NDArray[np.uint16]
     spectra: NDArray[np.float32]
     half_maps: NDArray[np.uint16]

@@ -68,32 +68,53 @@ def draw_modes(
 ) -> int:
     """Draw orientation, shifts, widths and intensities of one sample; return its mode count.
 
-    Fills ``work.position`` (cm^-1), ``work.intensity`` (Angstrom^4/amu times the Stokes factor) and
-    ``work.fwhm`` (cm^-1), and the row's sticks, tensors and parameters.
+    Fills ``work.position`` (cm^-1), ``work.intensity`` (Angstrom^4/amu times the Stokes factor, and
+    of a mixture times the fraction) and ``work.fwhm`` (cm^-1), species after species, and the row's
+    sticks, tensors and parameters.
     """
-    label = out.label[row]
-    draw_orientation(index, modes.frame[label], settings, work.quaternion)
-    quaternion_to_matrix(work.quaternion, work.matrix)
     w0, w1, _, _ = philox(0, index, 0, settings.seed, streams.SHIFT)
     normal, _ = normal_pair(w0, w1)
     shift = settings.shift_cm1 * np.float64(normal)
     w0, _, _, _ = philox(0, index, 0, settings.seed, streams.WIDTH)
     width = between(settings.width[0], settings.width[1], w0)
-    for k in range(4):
-        out.quaternion[row, k] = work.quaternion[k]
     out.shift[row] = shift
     out.width[row] = width
+    at = 0
+    for c in range(out.n_components[row]):
+        at = _draw_component(row, index, c, at, shift, width, modes, settings, work, out)
+    for c in range(out.n_components[row], out.component.shape[1]):
+        out.quaternion[row, c] = _ZERO
+        if settings.tensors:
+            out.tensors[row, c] = _ZERO
+        if settings.sticks:
+            out.n_modes[row, c] = 0
+            out.position[row, c] = _ZERO
+            out.stick_intensity[row, c] = _ZERO
+    return at
 
-    first = modes.first[label]
-    count = modes.first[label + 1] - first
+
+@kernel
+def _draw_component(
+    row: int, index: int, c: int, at: int, shift: float, width: float, modes: Modes,
+    settings: Settings, work: LineScratch, out: Outputs,
+) -> int:  # fmt: skip
+    """Draw the modes of species ``c`` of a sample into ``work`` from place ``at`` on."""
+    species = out.component[row, c]
+    draw_orientation(index, c, modes.frame[species], settings, work.quaternion)
+    quaternion_to_matrix(work.quaternion, work.matrix)
+    for k in range(4):
+        out.quaternion[row, c, k] = work.quaternion[k]
+    first = modes.first[species]
+    count = modes.first[species + 1] - first
     # whole vectors of draws, as many as this species needs: others do not matter
     normals = work.mode_normals[: (count + 63) // 64 * 64]
-    fill_normals(normals, index, 0, settings.seed, streams.MODE_SHIFT)
+    fill_normals(normals, index, c, settings.seed, streams.MODE_SHIFT)
     for m in range(count):
         own = settings.mode_shift_cm1 * np.float64(normals[m])
-        work.position[m] = modes.frequency[first + m] + shift + own
-        work.fwhm[m] = modes.fwhm[first + m] * width
-    fill_normals(normals, index, 0, settings.seed, streams.INTENSITY)
+        work.position[at + m] = modes.frequency[first + m] + shift + own
+        work.fwhm[at + m] = modes.fwhm[first + m] * width
+    fill_normals(normals, index, c, settings.seed, streams.INTENSITY)
+    total = 0.0
     for m in range(count):
         tensor = modes.tensor[first + m]
         if settings.orientation == AVERAGED:
@@ -104,19 +125,26 @@ def draw_modes(
             strength = scattered_intensity(work.tensor, settings.incident, settings.scattered)
             lab = work.tensor
         jitter = exp(np.float32(settings.intensity * np.float64(normals[m])))
-        work.intensity[m] = strength * modes.factor[first + m] * np.float64(jitter)
+        work.intensity[at + m] = strength * modes.factor[first + m] * np.float64(jitter)
+        total += work.intensity[at + m]
         if settings.tensors:
             for i in range(3):
                 for j in range(3):
-                    out.tensors[row, m, i, j] = lab[i, j]
+                    out.tensors[row, c, m, i, j] = lab[i, j]
     if settings.tensors:
-        out.tensors[row, count:] = _ZERO
+        out.tensors[row, c, count:] = _ZERO
+    if settings.mixed:
+        scale = float(out.fraction[row, c])
+        if settings.of_signal:
+            scale = scale / total if total > 0.0 else 0.0
+        for m in range(at, at + count):
+            work.intensity[m] *= scale
     if settings.sticks:
-        out.n_modes[row] = count
-        for m in range(out.position.shape[1]):
-            out.position[row, m] = work.position[m] if m < count else 0.0
-            out.stick_intensity[row, m] = work.intensity[m] if m < count else 0.0
-    return count
+        out.n_modes[row, c] = count
+        for m in range(out.position.shape[2]):
+            out.position[row, c, m] = work.position[at + m] if m < count else 0.0
+            out.stick_intensity[row, c, m] = work.intensity[at + m] if m < count else 0.0
+    return at + count
 
 
 @inlined

@@ -164,7 +164,7 @@ def fill_structure_rows(
     apex = np.empty(2, np.float64)
     for row in range(first, last):
         index, label = start + row, out.label[row]
-        draw_orientation(index, bright.frame[label], settings, quaternion)
+        draw_orientation(index, 0, bright.frame[label], settings, quaternion)
         quaternion_to_matrix(quaternion, matrix)
         w0, w1, _, _ = philox(0, index, 0, settings.seed, streams.APEX)
         a, b = normal_pair(w0, w1)

@@ -97,6 +97,9 @@ class Settings(NamedTuple):
     maps: bool
     sticks: bool
     tensors: bool
+    mixed: bool
+    of_signal: bool
+    """Whether fractions of a mixture are those of the signal."""
 
 
 def stokes_factors(modes: list[Mode], recipe: Recipe) -> F64:
@@ -213,4 +216,6 @@ def settings(recipe: Recipe) -> Settings:
         maps=recipe.fields.maps and near is None,
         sticks=recipe.fields.sticks,
         tensors=recipe.fields.tensors,
+        mixed=recipe.mixture is not None,
+        of_signal=recipe.mixture is not None and recipe.mixture.of == "signal",
     )

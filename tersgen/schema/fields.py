@@ -72,6 +72,11 @@ class FieldSpec(Frozen):
         """Whether rows are long measured-like signals rather than targets or parameters."""
         return self.name in ("spectra", "maps", "cube")
 
+    @property
+    def is_label(self) -> bool:
+        """Whether the values are numbers of classes."""
+        return self.name in ("label", "mixture/label")
+
 
 def _spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldSpec:
     """Return the description of an array from its dimensions by name."""
@@ -110,19 +115,40 @@ def _signals(recipe: Recipe) -> list[FieldSpec]:
 
 def _targets(recipe: Recipe, n_modes: int) -> list[FieldSpec]:
     table = []
+    each = _components(recipe)
+    mixture = recipe.mixture
     if recipe.fields.sticks:
         text = "Raman shift of each mode, shifted as drawn; 0 beyond count"
-        table.append(_spec("sticks/position", "float32", "cm^-1", text, mode=n_modes))
+        table.append(_spec("sticks/position", "float32", "cm^-1", text, **each, mode=n_modes))
         text = "intensity of each mode, Stokes factor over that at 1000 cm^-1; 0 beyond count"
-        table.append(_spec("sticks/intensity", "float32", "Angstrom^4 amu^-1", text, mode=n_modes))
-        table.append(_spec("sticks/count", "int32", "1", "number of modes"))
+        unit = "Angstrom^4 amu^-1"
+        if mixture is not None:
+            share = "signal" if mixture.of == "signal" else "molecules"
+            unit = "1" if mixture.of == "signal" else unit
+            text = text.replace(";", f", times the fraction of the {share};")
+        table.append(_spec("sticks/intensity", "float32", unit, text, **each, mode=n_modes))
+        table.append(_spec("sticks/count", "int32", "1", "number of modes", **each))
     if recipe.fields.tensors:
         frame = "molecular" if recipe.geometry.orientation == "averaged" else "laboratory"
         text = f"Raman tensor of each mode in the {frame} frame; 0 beyond count"
-        sizes = {"mode": n_modes, "cartesian_1": 3, "cartesian_2": 3}
+        sizes = {**each, "mode": n_modes, "cartesian_1": 3, "cartesian_2": 3}
         table.append(_spec("tensors", "float32", "Angstrom^2 amu^-1/2", text, **sizes))
-    table.append(_spec("label", "int32", "1", "class: position of the species in the library"))
+    text = "class: position of the species in the library"
+    if mixture is None:
+        return [*table, _spec("label", "int32", "1", text)]
+    text += ", of that with the largest fraction"
+    table.append(_spec("label", "int32", "1", text))
+    text = "class of each species, by falling fraction; 0 beyond count"
+    table.append(_spec("mixture/label", "int32", "1", text, **each))
+    text = f"its fraction of the {mixture.of}; 0 beyond count"
+    table.append(_spec("mixture/fraction", "float32", "1", text, **each))
+    table.append(_spec("mixture/count", "int32", "1", "number of species"))
     return table
+
+
+def _components(recipe: Recipe) -> dict[str, int]:
+    """Return the dimension of a sample's species, if it has several."""
+    return {} if recipe.mixture is None else {"component": recipe.n_components}
 
 
 def _structure(recipe: Recipe) -> list[FieldSpec]:
@@ -159,7 +185,8 @@ def _params(recipe: Recipe) -> list[FieldSpec]:
     ]
     if recipe.geometry.orientation == "random":
         text = "rotation (w, x, y, z), molecule to laboratory"
-        table.append(_spec("params/orientation", "float32", "1", text, quaternion=4))
+        sizes = {**_components(recipe), "quaternion": 4}
+        table.append(_spec("params/orientation", "float32", "1", text, **sizes))
     if recipe.fields.spectra and recipe.instrument is not None:
         text = "what the instrument did; " + ", ".join(INSTRUMENT_PARAMETERS)
         sizes = {"instrument_parameter": len(INSTRUMENT_PARAMETERS)}

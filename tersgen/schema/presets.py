@@ -59,6 +59,7 @@ PRESETS: dict[str, Table] = {
             },
         },
     },
+    "mixture": {"mixture": {}, "fields": {"maps": False}},
     "structure": {
         "library": [f"builtin:{name}" for name in _PLANAR],
         "grid": {"start_cm1": 50.0},
@@ -78,7 +79,8 @@ PRESETS: dict[str, Table] = {
     },
 }
 """``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
-eight bands, and where their atoms and bonds are. ``ideal``: no noise. ``realistic``: spectra and
+eight bands, and where their atoms and bonds are. ``mixture``: spectra of up to
+three species. ``ideal``: no noise. ``realistic``: spectra and
 maps as instruments record them, over ranges that spectrometers have and replicate measurements
 show."""
 

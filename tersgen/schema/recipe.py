@@ -21,6 +21,7 @@ from .hotspots import Map
 from .instrument import Instrument
 from .intervals import LARGEST, NonNegativeInterval
 from .library import Library, Species, Vector3
+from .mixture import Mixture
 from .nearfield import LARGEST_CHANNELS, NearField
 from .structure import Structure
 
@@ -181,6 +182,9 @@ class Recipe(Frozen):
     structure: Structure | None = field(
         "masks, bonds and positions of the atoms, beside near-field maps", "1", None
     )
+    mixture: Mixture | None = field(
+        "samples of several species with their fractions, instead of one", "1", None
+    )
     noise: Noise = field("noise levels", "1", Noise())
     instrument: Instrument | None = field(
         "spectrometer, detector and scan; where it counts electrons it takes the place of "
@@ -228,6 +232,11 @@ class Recipe(Frozen):
         return self.instrument is not None and self.instrument.electrons[1] > 0
 
     @property
+    def n_components(self) -> int:
+        """Most species of a sample: 1, but of mixtures."""
+        return 1 if self.mixture is None else self.mixture.sizes[1]
+
+    @property
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale
@@ -243,6 +252,8 @@ class Recipe(Frozen):
                 "fields.cube: expected a section nearfield beside it, got none; cubes are made of "
                 "near-field maps only"
             )
+        if self.mixture is not None:
+            self._check_mixture()
         if self.instrument is not None:
             self._check_instrument()
         if self.structure is not None:
@@ -268,6 +279,15 @@ class Recipe(Frozen):
         if not any(wanted) and not self.fields.cube:
             raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")
         return self
+
+    def _check_mixture(self) -> None:
+        """Refuse maps: they are of one species."""
+        if self.fields.maps:
+            raise ValueError(
+                "fields.maps: expected false beside mixture, got true; maps are of one species"
+            )
+        if self.nearfield is not None:
+            raise ValueError("nearfield: expected no such section beside mixture, got one")
 
     def _check_instrument(self) -> None:
         """Refuse what an instrument is not made for."""
@@ -328,7 +348,7 @@ class Recipe(Frozen):
     def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
         """Leave out what earlier recipes did not have, so that their digests stay."""
         table: dict[str, Any] = usual(self)
-        for name in ("nearfield", "structure", "instrument"):
+        for name in ("nearfield", "structure", "instrument", "mixture"):
             if getattr(self, name) is None:
                 table.pop(name, None)
         return table

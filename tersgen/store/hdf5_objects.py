@@ -146,5 +146,5 @@ def describe(dataset: h5py.Dataset, spec: FieldSpec, classes: Sequence[str]) -> 
     """Set the attributes of an array: unit, meaning and, for labels, the names of the classes."""
     set_text(dataset, "units", spec.unit)
     set_text(dataset, "long_name", spec.description)
-    if spec.name == "label":
+    if spec.is_label:
         set_text(dataset, "classes", classes)

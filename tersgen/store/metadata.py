@@ -47,7 +47,7 @@ def chunk_codecs(spec: FieldSpec) -> list[Json]:
 def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: list[str]) -> Json:
     """Return the ``zarr.json`` of one array."""
     attributes: Json = {"units": spec.unit, "long_name": spec.description}
-    if spec.name == "label":
+    if spec.is_label:
         attributes["classes"] = classes
     return {
         "zarr_format": 3,

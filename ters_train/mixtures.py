@@ -1,0 +1,113 @@
+"""How well mixtures are taken apart: which species are in them, and how much of each."""
+
+from collections.abc import Sequence
+
+from tersgen.errors import ConfigError
+from tersgen.schema.base import field
+
+from .metrics import EPS, Scores
+
+
+class MixtureScores(Scores):
+    """Scores of mixtures; those of classes are of the species with the largest fraction."""
+
+    present_macro_f1: float = field("mean over the K classes of F1 of their presence", "1")
+    exact: float = field("share of samples all of whose species are found, and no other", "1")
+    composition_error: float = field(
+        "mean of half the sum of |predicted - true fraction|: the share given to the wrong species",
+        "1",
+    )
+    present_precision: tuple[float, ...] = field("precision of the presence of each class", "1")
+    present_recall: tuple[float, ...] = field("recall of the presence of each class", "1")
+    present_f1: tuple[float, ...] = field("F1 of the presence of each class", "1")
+    present_support: tuple[int, ...] = field("samples that each class is in", "row")
+
+    @property
+    def chosen_by(self) -> float:
+        """What the best epoch has most of."""
+        return self.present_macro_f1
+
+    @property
+    def logged(self) -> dict[str, float | None]:
+        """What of it goes into the log of a run."""
+        own = {name: getattr(self, name) for name in ("present_macro_f1", "composition_error")}
+        return {**super().logged, **own}
+
+    @property
+    def best(self) -> str:
+        """What is said of the best epoch."""
+        return f"macro-F1 of presence {self.present_macro_f1:.4f}"
+
+    @property
+    def headline(self) -> str:
+        """The scores in a line."""
+        return (
+            f"macro-F1 of presence {self.present_macro_f1:.4f}, all species right in "
+            f"{self.exact:.1%}, composition wrong by {self.composition_error:.1%}"
+        )
+
+    def describe_confusions(self, classes: Sequence[str], limit: int = 10) -> tuple[str, ...]:
+        """Return a line for each of the species that are found worst.
+
+        Raises
+        ------
+        ConfigError
+            If there are not K names.
+        """
+        if len(classes) != len(self.present_f1):
+            raise ConfigError(
+                f"classes: expected {len(self.present_f1)} names, as many as were scored, "
+                f"got {len(classes)}"
+            )
+        worst = sorted(range(len(classes)), key=lambda c: self.present_f1[c])
+        return tuple(
+            f"{classes[c]}: F1 {self.present_f1[c]:.4f}, precision "
+            f"{self.present_precision[c]:.4f}, recall {self.present_recall[c]:.4f}, in "
+            f"{self.present_support[c]} samples"
+            for c in worst[:limit]
+            if self.present_f1[c] < 1
+        )
+
+
+def score_mixtures(
+    largest: Scores,
+    hits: Sequence[int],
+    found: Sequence[int],
+    present: Sequence[int],
+    exact: int,
+    error: float,
+) -> MixtureScores:
+    """Return the scores of mixtures.
+
+    Parameters
+    ----------
+    largest
+        Scores of the species with the largest fraction.
+    hits, found, present
+        Of each class, samples where it is present and found, found, and present; K counts.
+    exact
+        Samples without an error.
+    error
+        Sum over samples of half the sum of |predicted - true fraction|.
+
+    Examples
+    --------
+    >>> from ters_train.metrics import score
+    >>> scores = score_mixtures(score([[2, 0], [0, 1]]), [2, 1], [2, 2], [3, 1], 1, 0.3)
+    >>> round(scores.exact, 3), [round(f1, 3) for f1 in scores.present_f1]
+    (0.333, [0.8, 0.667])
+    """
+    precision = [hit / (n + EPS) for hit, n in zip(hits, found, strict=True)]
+    recall = [hit / (n + EPS) for hit, n in zip(hits, present, strict=True)]
+    f1 = [2 * p * r / (p + r + EPS) for p, r in zip(precision, recall, strict=True)]
+    rows = max(1, largest.n_samples)
+    return MixtureScores(
+        **largest.model_dump(),
+        present_macro_f1=sum(f1) / len(f1),
+        exact=exact / rows,
+        composition_error=error / rows,
+        present_precision=tuple(precision),
+        present_recall=tuple(recall),
+        present_f1=tuple(f1),
+        present_support=tuple(present),
+    )

@@ -1,0 +1,78 @@
+"""Mixtures: samples of several species, each with its fraction."""
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import model_validator
+
+from .base import Frozen, field
+
+LARGEST_MIXTURE = 16
+"""Most species of a sample."""
+
+
+class Mixture(Frozen):
+    """Spectra of several species that add up, each by its fraction.
+
+    The species of a sample are drawn without replacement, by the weights of the classes; the first
+    has the largest fraction, and its class is the label.
+    """
+
+    n_species: tuple[int, int] = field(
+        "fewest and most species of a sample, each number as likely", "1", (1, 3)
+    )
+    least: float = field(
+        "smallest fraction of a species in a sample; beyond it fractions are uniform among all "
+        "that add up to 1",
+        "1",
+        0.05,
+        gt=0,
+        le=1,
+    )
+    fractions: tuple[Annotated[float, field("fraction", "1", gt=0, le=1)], ...] = field(
+        "fractions of every sample, in falling order, instead of drawn ones", "1", ()
+    )
+    of: Literal["signal", "molecules"] = field(
+        "signal: fractions of the intensity of all modes; molecules: of the molecules, of which "
+        "those with larger activities give more signal",
+        "1",
+        "signal",
+    )
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Fewest and most species of a sample."""
+        stated = len(self.fractions)
+        return (stated, stated) if stated else self.n_species
+
+    @property
+    def smallest(self) -> float:
+        """Smallest fraction that a species of a sample has."""
+        return min(self.fractions, default=self.least)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        low, high = self.sizes
+        if not 1 <= low <= high <= LARGEST_MIXTURE:
+            raise ValueError(
+                f"n_species: expected 1 <= fewest <= most <= {LARGEST_MIXTURE}, got {[low, high]}"
+            )
+        if self.fractions:
+            self._check_stated()
+        elif self.least * high > 1:
+            raise ValueError(
+                f"least: expected at most 1/{high} for {high} species, got {self.least:g}"
+            )
+        return self
+
+    def _check_stated(self) -> None:
+        stated = list(self.fractions)
+        if "n_species" in self.model_fields_set and self.n_species != self.sizes:
+            raise ValueError(
+                f"n_species: expected none beside {len(stated)} fractions, got "
+                f"{list(self.n_species)}; leave it out"
+            )
+        if stated != sorted(stated, reverse=True):
+            raise ValueError(f"fractions: expected falling ones, got {stated}")
+        if abs(math.fsum(stated) - 1) > 1e-6:
+            raise ValueError(f"fractions: expected a sum of 1, got {math.fsum(stated):g}")
