@@ -14,6 +14,8 @@ from tersgen import Recipe
 
 # in the background of a shell Ctrl-C is ignored, and the commands that tests start would inherit it
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# threads of torch and PySCF that wait for each other on busy processors cost more than they give
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("untimed", deadline=None)  # machines are busy; speed is no matter here
 settings.load_profile("untimed")
 

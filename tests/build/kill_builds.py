@@ -235,7 +235,10 @@ class Faults:
         numbers = self.finishing(calls) if late else range(1, len(calls) + 1)
         if kind == "torn":
             numbers = [at for at in numbers if calls[at - 1].name == "write"]
-        for at in spread(numbers, most):
+        chosen = set(spread(numbers, most))
+        if kind == "kill" and not late:  # evenly spread, a rare kind of call would be passed over
+            chosen |= set({calls[at - 1].name: at for at in numbers}.values())
+        for at in sorted(chosen):
             self.fresh(start)
             problems = []
             word = self.struck(step, kind, at)

@@ -75,15 +75,14 @@ def test_water_at_hf_sto_3g(water):
 
 @pytest.mark.usefixtures("pyscf")
 def test_polarizability_derivatives_equal_those_of_displaced_molecules():
-    from pyscf import dft, gto
+    from pyscf import gto, scf
 
     atoms = "O 0 0 0.1; H 0.1 0.76 -0.47; H 0 -0.8 -0.4"
     molecule = gto.M(atom=atoms, basis="sto-3g", verbose=0)
 
     def solve(at):
-        mean = dft.RKS(molecule.set_geom_(at, unit="Bohr", inplace=False), xc="lda,vwn")
-        mean.density_fit().verbose = 0
-        mean = mean.density_fit()
+        # no functional: its grid would take most of the time, and blur the sum below
+        mean = scf.RHF(molecule.set_geom_(at, unit="Bohr", inplace=False)).density_fit()
         mean.conv_tol, mean.conv_tol_grad = 1e-13, 1e-8
         mean.kernel()
         return mean
@@ -108,8 +107,8 @@ def test_polarizability_derivatives_equal_those_of_displaced_molecules():
     computed = quantum.polarizability_derivatives(solve(at), 2e-3)
     assert computed.shape == (3, 3, 3, 3)
     np.testing.assert_allclose(computed, computed.swapaxes(-1, -2), atol=1e-12)
-    # A molecule that moves as a whole keeps its polarizability, within the grid's fineness.
-    np.testing.assert_allclose(computed.sum(axis=0), 0.0, atol=2e-3)
+    # A molecule that moves as a whole keeps its polarizability.
+    np.testing.assert_allclose(computed.sum(axis=0), 0.0, atol=1e-5)
     for atom, axis in ((0, 2), (1, 0), (1, 1), (2, 2)):
         ends = []
         for sign in (1, -1):
@@ -117,7 +116,7 @@ def test_polarizability_derivatives_equal_those_of_displaced_molecules():
             moved[atom, axis] += sign * 5e-3
             ends.append(polarizability(moved))
         expected = (ends[0] - ends[1]) / 1e-2
-        np.testing.assert_allclose(computed[atom, axis], expected, rtol=0, atol=2e-3)
+        np.testing.assert_allclose(computed[atom, axis], expected, rtol=0, atol=1e-3)
 
 
 @pytest.mark.usefixtures("pyscf")
@@ -154,7 +153,7 @@ def test_imaginary_modes_are_left_out_and_counted():
 
 @pytest.mark.usefixtures("pyscf")
 def test_the_response_on_a_coarser_grid_leaves_frequencies_as_they_are():
-    level = TINY.model_copy(update={"functional": "b3lyp"})
+    level = TINY.model_copy(update={"functional": "b3lyp", "grid": 2})
     analytic = level.model_copy(update={"analytic_hessian": True})
     one, other = (compute_species(WATER, "water", which) for which in (level, analytic))
     assert "analytic Hessian, its response on grid level 1" in other.provenance.method

@@ -479,7 +479,7 @@ data = made.shard(0, 36)
 rows = made.generator.block(0, 36)
 random = np.random.default_rng(5)
 refused = 0
-for flip in range(1500):
+for flip in range(600):
     flipped = bytearray(data)
     # half of the flips anywhere, the others near the ends, where most metadata lies
     position = random.integers(len(data)) if flip % 2 else -random.integers(8192)
@@ -505,4 +505,4 @@ def test_no_flipped_byte_goes_unseen(tiny_recipe, tmp_path):
         cwd=tmp_path, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 500
+    assert int(done.stdout) > 200
