@@ -252,9 +252,14 @@ def _go(
     tell_repaired(done.n_repaired, config.data.path)
     best = done.position.best
     if done.scores is not None and best is not None:
+        work = (
+            f"{done.n_steps} steps in {done.seconds:.0f} s, "
+            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data"
+            if done.n_steps
+            else "all steps were taken before"
+        )
         click.echo(
-            f"{folder}: {done.position.step} steps in {done.seconds:.0f} s, "
-            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data; best on "
-            f"{config.data.val_part}: {done.scores.best}, after epoch {best.epoch + 1}"
+            f"{folder}: {work}; best on {config.data.val_part}: {done.scores.best}, after epoch "
+            f"{best.epoch + 1}"
         )
         click.echo(f"report: {folder / 'report.html'}")

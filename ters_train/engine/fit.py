@@ -64,6 +64,8 @@ class Fitted(NamedTuple):
     seconds: float
     waited: float
     """Seconds spent waiting for data."""
+    n_steps: int
+    """Steps taken now, without those before it was resumed."""
     n_repaired: int
     """Damaged blocks made again in memory."""
 
@@ -159,6 +161,7 @@ def fit(
             write_config(folder, config)
             log = stack.enter_context(RunLog(folder, run.position.step if resume else None))
             watch.begin(run.describe(), run.n_steps, run.position, notes)
+        first = run.position.step
         stopped = _epochs(run, watch, log, clock)
         if ranks.is_first:
             prune(folder, run.position, config.engine.keep)
@@ -171,6 +174,7 @@ def fit(
         not stopped,
         time.perf_counter() - start,
         clock.total_waited,
+        run.position.step - first,
         run.stream.n_repaired,
     )
 

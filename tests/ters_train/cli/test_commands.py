@@ -214,5 +214,6 @@ def test_patience(runs, few, tmp_path) -> None:
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in log if entry["part"] == "val"] == [0, 1, 2]
     content = (out / "log.jsonl").read_bytes()
-    runs.good("fit", "--resume", out)
+    again = runs.good("fit", "--resume", out).stdout
+    assert f"{out}: all steps were taken before; best on val: macro-F1" in again
     assert (out / "log.jsonl").read_bytes() == content
