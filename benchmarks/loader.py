@@ -61,6 +61,7 @@ OURS = {
     "tersgen": ("dataset.zarr", "float16"),
     "tersgen, widened": ("dataset.zarr --widen", "float16, handed over as float32"),
     "tersgen, float32": ("float32.zarr", "float32"),
+    "tersgen, not compressed": ("plain.zarr", "float16"),
     "tersgen, hdf5": ("dataset.h5", "float16"),
 }
 
@@ -115,6 +116,7 @@ class Bench:
         self.source.mkdir()
         recipe = resolve(load_recipe(CANONICAL))
         run(make_plan(recipe, self.n), self.source / "dataset.zarr")
+        run(make_plan(recipe, self.n, compression="none"), self.source / "plain.zarr")
         run(make_plan(recipe, self.n, "hdf5"), self.source / "dataset.h5")
         fields = recipe.fields.model_copy(update={"precision": "float32"})
         wide = recipe.model_copy(update={"fields": fields})
@@ -345,6 +347,7 @@ class Bench:
             for name in OURS
         ]
         wanted += [
+            *((part, "tersgen, not compressed", "tersgen") for part in ("warm", "cold")),
             ("warm", "tersgen, hdf5", "tersgen"),
             ("cold", "tersgen, hdf5", "tersgen"),
             ("ours", "recipe", "generation in memory"),

@@ -31,13 +31,15 @@ from .seal import is_there
 
 _MOST_SHOWN = 12
 _TRIES, _PAUSE_S = 10, 0.1
-_PLANNED = {"format", "n_samples", "chunk_rows", "shard_rows", "generator", "seed"}
+_PLANNED = (
+    *("format", "n_samples", "chunk_rows", "shard_rows", "compression", "generator", "seed"),
+)
 
 
 def differences(home: Home, lock: Lock, plan: Plan) -> list[str]:
     """Return what a plan would build differently from what was begun, field by field."""
     wanted = plan.lock()
-    tables = [one.model_dump(mode="json", include=_PLANNED) for one in (lock, wanted)]
+    tables = [{name: getattr(one, name) for name in _PLANNED} for one in (lock, wanted)]
     found = compare_tables(*tables)
     if lock.recipe_digest != wanted.recipe_digest:
         recipe = load_basis(home, lock.recipe_digest)

@@ -7,14 +7,14 @@ from ..dataset.parts import load_parts, store_split
 from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError
 from ..schema.fields import field_table
-from ..schema.manifest import Format
+from ..schema.manifest import Compression, Format
 from ..schema.split import Split
 from ..store.files import Check
 from ..store.home import make_store, new_home
 from ..store.layout import choose_layout
 from ..store.reader import Reader
 from .finish import Origin
-from .plan import Plan
+from .plan import Plan, check_compression
 from .rows import StoredRuns
 from .run import Built, run
 from .tally import Report
@@ -26,6 +26,7 @@ def convert(
     format: Format,
     chunk_rows: int | None = None,
     shard_rows: int | None = None,
+    compression: Compression | None = None,
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -52,12 +53,16 @@ def convert(
     target = new_home(out, format)
     if target.folder.absolute() == home.folder.absolute():
         raise ConfigError(f"{out}: expected another place than that of the original")
+    packed = check_compression(format, compression)
+    if compression is None and format == "zarr":
+        packed = layout.compression
     try:
         wanted = choose_layout(
             field_table(recipe),
             manifest.n_samples,
             chunk_rows or layout.chunk_rows,
             shard_rows or layout.shard_rows,
+            packed,
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None

@@ -91,6 +91,7 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
             f"n: expected more than the {manifest.n_samples} samples that are there, got {total}"
         )
     plan = make_plan(recipe, total, manifest.format, layout.chunk_rows, layout.shard_rows)
+    plan = plan._replace(layout=layout)
     return Extension(home, plan, manifest.n_samples)
 
 

@@ -79,6 +79,7 @@ def make_manifest(
         n_samples=plan.n_samples,
         chunk_rows=plan.layout.chunk_rows,
         shard_rows=plan.layout.shard_rows,
+        compression=plan.layout.compression,
         leaf_rows=leaf_rows(plan.table),
         arrays={name: root.hex() for name, root in roots.items()},
         fields=plan.table,

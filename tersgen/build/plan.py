@@ -12,7 +12,7 @@ from ..sampling.cpus import available_cpus
 from ..schema.base import Frozen, field
 from ..schema.digest import model_digest
 from ..schema.fields import Basis, FieldSpec, field_table
-from ..schema.manifest import LARGEST_N, Format, Lock
+from ..schema.manifest import LARGEST_N, Compression, Format, Lock
 from ..schema.measured import Measured
 from ..schema.recipe import Recipe
 from ..store.home import Home, make_store
@@ -87,6 +87,7 @@ class Plan(NamedTuple):
             n_samples=self.n_samples,
             chunk_rows=self.layout.chunk_rows,
             shard_rows=self.layout.shard_rows,
+            compression=self.layout.compression,
             environment=environment(),
         )
 
@@ -119,24 +120,43 @@ class Estimate(Frozen):
     seconds: float = field("estimated time", "s")
 
 
+def check_compression(format: Format, compression: Compression | None) -> Compression:
+    """Return how a back end is to compress.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot.
+    """
+    if format == "hdf5" and compression == "lz4":
+        raise ConfigError(
+            "compression: expected none for HDF5, which any program can then read, got lz4; leave "
+            "it out"
+        )
+    # of HDF5 there is no choice to record
+    return "lz4" if compression is None or format == "hdf5" else compression
+
+
 def make_plan(
     recipe: Basis,
     n_samples: int,
     format: Format = "zarr",
     chunk_rows: int | None = None,
     shard_rows: int | None = None,
+    compression: Compression | None = None,
 ) -> Plan:
     """Return the plan of a build of ``n_samples`` rows of a resolved recipe, or of measured rows.
 
     Raises
     ------
     ConfigError
-        If the numbers of rows are not possible.
+        If the numbers of rows are not possible, or HDF5 is to be compressed.
     """
     if not 1 <= n_samples <= LARGEST_N:
         raise ConfigError(f"n: expected a whole number from 1 to 2^53, got {n_samples:.6g}")
     try:
-        layout = choose_layout(field_table(recipe), n_samples, chunk_rows, shard_rows)
+        table, packed = field_table(recipe), check_compression(format, compression)
+        layout = choose_layout(table, n_samples, chunk_rows, shard_rows, packed)
     except ValueError as error:
         raise ConfigError(str(error)) from None
     return Plan(recipe, n_samples, layout, format)

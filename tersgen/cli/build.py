@@ -46,6 +46,7 @@ def command(
     overwrite: bool,
     chunk_rows: int | None,
     shard_rows: int | None,
+    compression: Any,
     threads: int | None,
     take_over: bool,
     as_json: bool,
@@ -98,7 +99,7 @@ def command(
         check_output(home, overwrite)
     recipe = recipe if recipe.is_resolved else resolve(recipe)
     try:
-        plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows)
+        plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows, compression)
         shards = range(*check_range(plan, *shard_range)) if shard_range else range(plan.n_shards)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error

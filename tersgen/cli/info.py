@@ -44,6 +44,7 @@ def command(path: Path, of_build: bool, as_json: bool) -> None:
         say_json(content)
         return
     if manifest:
+        plain = ", not compressed" if manifest.compression == "none" else ""
         kind, noun = ("measured ", "classes") if dataset.kind == "measured" else ("", "species")
         say(
             f"{path}: {dataset.n_samples} {kind}samples of {len(dataset.classes)} {noun}, "
@@ -53,7 +54,7 @@ def command(path: Path, of_build: bool, as_json: bool) -> None:
         say(
             f"digest {manifest.digest}",
             f"version {manifest.version[:12]}: {manifest.change}",
-            f"shards of {manifest.shard_rows} rows, chunks of {manifest.chunk_rows}",
+            f"shards of {manifest.shard_rows} rows, chunks of {manifest.chunk_rows}{plain}",
         )
     else:
         say(f"{path}: a recipe of {len(dataset.classes)} species; rows made when read")

@@ -97,7 +97,11 @@ def threads_option(function: F) -> F:
 
 
 def layout_options(function: F) -> F:
-    """Add ``--chunk-rows`` and ``--shard-rows``."""
+    """Add ``--chunk-rows``, ``--shard-rows`` and ``--compression``."""
+    function = click.option(
+        "--compression", type=click.Choice(["lz4", "none"]),
+        help="Of Zarr: lz4 is smaller, none is read quicker.  [default: lz4]",
+    )(function)  # fmt: skip
     for name in ("shard", "chunk"):
         function = click.option(
             f"--{name}-rows", type=COUNT, help=f"Rows of a {name}.  [default: from a row's bytes]"

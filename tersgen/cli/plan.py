@@ -37,6 +37,7 @@ def command(
     out: Path | None,
     chunk_rows: int | None,
     shard_rows: int | None,
+    compression: Any,
     as_json: bool,
     **recipe_parts: Any,
 ) -> None:
@@ -60,7 +61,7 @@ def command(
     recipe = recipe_from_options(**recipe_parts)
     recipe = recipe if recipe.is_resolved else resolve(recipe)
     try:
-        plan = make_plan(recipe, n_samples, back_end, chunk_rows, shard_rows)
+        plan = make_plan(recipe, n_samples, back_end, chunk_rows, shard_rows, compression)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     threads = threads or available_cpus()

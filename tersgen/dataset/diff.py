@@ -10,7 +10,7 @@ from .dataset import Dataset, Field
 from .opening import open as open_dataset
 
 _BLOCK = 1024
-_PLANNED = ("n_samples", "format", "chunk_rows", "shard_rows", "digest")
+_LAYOUT = ("format", "chunk_rows", "shard_rows", "compression")
 
 
 class Statistics(Frozen):
@@ -142,8 +142,9 @@ def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Co
     one, other = open_dataset(first), open_dataset(second)
     tables = []
     for data in (one, other):
-        known = data.manifest.model_dump(mode="json") if data.manifest else {}
-        tables.append({"n_samples": data.n_samples, **{k: known[k] for k in _PLANNED if known}})
+        names = (*_LAYOUT, "digest") if data.manifest else ()
+        known = {name: getattr(data.manifest, name) for name in names}
+        tables.append({"n_samples": data.n_samples, **known})
     rows = compare_tables(*tables)
     recipe = [
         item
@@ -155,8 +156,7 @@ def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Co
         library = compare_libraries(one.library, other.library)
     fields = _fields(one, other, most_rows)
     splits = _splits(one, other)
-    layout = ("format", "chunk_rows", "shard_rows")
-    decisive = [item for item in rows if item.field not in layout]
+    decisive = [item for item in rows if item.field not in _LAYOUT]
     return Comparison(
         first=str(first),
         second=str(second),

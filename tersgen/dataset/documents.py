@@ -256,6 +256,8 @@ def checked_layout(path: Path, description: Lock | Manifest, recipe: Basis) -> L
         if set(description.arrays) != {spec.name for spec in table}:
             raise DatasetError(f"{path}: the digests are not those of the table of arrays")
     try:
-        return check_layout(table, description.chunk_rows, description.shard_rows)
+        return check_layout(
+            table, description.chunk_rows, description.shard_rows, description.compression
+        )
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from None

@@ -137,6 +137,7 @@ def _check_lock(
         "format": manifest.format,
         "chunk_rows": manifest.chunk_rows,
         "shard_rows": manifest.shard_rows,
+        "compression": manifest.compression,
         "seed": recipe.seed,
         "generator": manifest.generator,
     }

@@ -97,7 +97,7 @@ def command_to_finish(home: Home, lock: Lock) -> str:
     return (
         f"tersgen build --config {home.folder / RECIPE} --n {lock.n_samples} "
         f"--format {lock.format} --chunk-rows {lock.chunk_rows} --shard-rows {lock.shard_rows} "
-        f"--out {home.path}"
+        f"{'--compression none ' if lock.compression == 'none' else ''}--out {home.path}"
     )
 
 

@@ -1,10 +1,16 @@
 """What a dataset says of itself: its lock file, a record for each sealed shard, its versions."""
 
 import json
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from blake3 import blake3
-from pydantic import BaseModel, Field, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from .base import DIGEST, TAG_NAME, Frozen, Name, field
 from .digest import canonical_json
@@ -32,6 +38,8 @@ LARGEST_N = 2**53
 """Most rows of a dataset: indices are exact in every language's numbers."""
 
 Format = Literal["zarr", "hdf5"]
+Compression = Literal["lz4", "none"]
+"""Of signals and targets in Zarr; parameters never are, and HDF5 is not."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
 Text = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
 """Printable ASCII: safe in a terminal."""
@@ -48,6 +56,20 @@ def _digest_without(model: BaseModel, name: str) -> str:
     text = canonical_json(model.model_dump(mode="json", exclude={name}))
     digest: str = blake3(text.encode()).hexdigest()
     return digest
+
+
+class _Stored(Frozen):
+    """How rows are stored, beside what stands in both lock and manifest."""
+
+    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what earlier datasets did not have, so that their checks hold."""
+        table: dict[str, Any] = usual(self)
+        if self.compression == "lz4":
+            table.pop("compression", None)
+        return table
 
 
 class FileFacts(Frozen):
@@ -102,7 +124,7 @@ class Environment(Frozen):
     packages: dict[Text, Text] = field("versions of the packages that make and store values", "1")
 
 
-class Lock(Frozen):
+class Lock(_Stored):
     """The lock file: all that is needed to make the dataset again. Written before any shard."""
 
     format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)
@@ -134,7 +156,7 @@ class Lock(Frozen):
         return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"
 
 
-class Manifest(Frozen):
+class Manifest(_Stored):
     """One version of a dataset, immutable; a dataset without any is incomplete."""
 
     format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ..errors import DamagedDataError
 from ..kernels.bits import TILE_BYTES
 from ..schema.fields import FieldSpec
+from ..schema.manifest import Compression
 from .interface import BitShuffled, Bytes, Chunk, Values
 from .metadata import blosc_settings
 
@@ -67,10 +68,10 @@ def fill_up(values: Values, n_rows: int, spec: FieldSpec) -> Values:
     return full
 
 
-def encode_chunk(values: Values, spec: FieldSpec) -> Chunk:
+def encode_chunk(values: Values, spec: FieldSpec, compression: Compression = "lz4") -> Chunk:
     """Return the encoded chunk of ``values``; safe to call from many threads at once."""
     raw = little_endian(values)
-    settings = blosc_settings(spec)
+    settings = blosc_settings(spec, compression)
     if settings is None:
         payload = raw.tobytes()
     else:
@@ -86,7 +87,9 @@ def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
     return n_rows * spec.row_bytes + _BLOSC_HEADER + _CHECKSUM
 
 
-def decode_chunk(data: Bytes, n_rows: int, spec: FieldSpec) -> Values:
+def decode_chunk(
+    data: Bytes, n_rows: int, spec: FieldSpec, compression: Compression = "lz4"
+) -> Values:
     """Return the ``n_rows`` rows of a stored chunk; safe to call from many threads at once.
 
     Raises
@@ -95,7 +98,7 @@ def decode_chunk(data: Bytes, n_rows: int, spec: FieldSpec) -> Values:
         If the checksum fails, or the chunk says that it holds anything but these rows.
     """
     payload = checked(data)
-    settings = blosc_settings(spec)
+    settings = blosc_settings(spec, compression)
     wanted = n_rows * spec.row_bytes
     if settings is None:
         _check_size(payload, wanted)
@@ -108,8 +111,9 @@ def decode_chunk(data: Bytes, n_rows: int, spec: FieldSpec) -> Values:
 
 
 def decode_rows(
-    data: NDArray[np.uint8], n_rows: int, spec: FieldSpec, row_bytes: int, room: NDArray[np.uint8]
-) -> NDArray[np.uint8] | BitShuffled:
+    data: NDArray[np.uint8], n_rows: int, spec: FieldSpec, row_bytes: int,
+    room: NDArray[np.uint8], compression: Compression = "lz4",
+) -> NDArray[np.uint8] | BitShuffled:  # fmt: skip
     """Return the rows of a stored chunk as bytes, in ``data`` or in ``room``: memory for them.
 
     Writes into ``data``. Raises as ``decode_chunk`` does.
@@ -118,7 +122,7 @@ def decode_rows(
     if google_crc32c.value(payload) != int.from_bytes(data[-_CHECKSUM:], "little"):
         raise DamagedDataError("the checksum (CRC32C) does not match")
     wanted = n_rows * row_bytes
-    settings = blosc_settings(spec)
+    settings = blosc_settings(spec, compression)
     if settings is None:
         _check_size(payload, wanted)
         return payload.reshape(n_rows, row_bytes)

@@ -2,6 +2,7 @@
 
 from ..schema.base import Frozen, field
 from ..schema.fields import FieldSpec
+from ..schema.manifest import Compression
 
 _LARGEST_CHUNK = 2 << 20
 _LARGEST_POSSIBLE_CHUNK = 1 << 30
@@ -18,10 +19,11 @@ def _power_of_two_below(limit: int) -> int:
 
 
 class Layout(Frozen):
-    """Rows of a chunk and of a shard; they change no value and no digest."""
+    """Rows of a chunk and of a shard, and compression; they change no value and no digest."""
 
     chunk_rows: int = field("rows of an inner chunk: what one read decodes", "row", gt=0)
     shard_rows: int = field("rows of a shard: one file for each array", "row", gt=0)
+    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
 
     def n_shards(self, n_samples: int) -> int:
         """Return how many shards hold ``n_samples`` rows."""
@@ -39,6 +41,7 @@ def choose_layout(
     n_samples: int,
     chunk_rows: int | None = None,
     shard_rows: int | None = None,
+    compression: Compression = "lz4",
 ) -> Layout:
     """Return the layout for an array table, from the bytes of a row.
 
@@ -57,10 +60,15 @@ def choose_layout(
         room = _MANY_SHARD_BYTES if n_samples >= _MANY_SAMPLES else _SHARD_BYTES
         wanted = min(_MOST_SHARD_ROWS, _power_of_two_below(room // row))
         shard_rows = max(wanted, leaf, chunk)
-    return check_layout(table, chunk, shard_rows)
+    return check_layout(table, chunk, shard_rows, compression)
 
 
-def check_layout(table: tuple[FieldSpec, ...], chunk_rows: int, shard_rows: int) -> Layout:
+def check_layout(
+    table: tuple[FieldSpec, ...],
+    chunk_rows: int,
+    shard_rows: int,
+    compression: Compression = "lz4",
+) -> Layout:
     """Return a layout, if it is possible for an array table.
 
     Raises
@@ -86,4 +94,4 @@ def check_layout(table: tuple[FieldSpec, ...], chunk_rows: int, shard_rows: int)
                 f"{name} rows: expected at most {_power_of_two_below(limit // row)}, which is "
                 f"{limit >> 20} MiB, got {rows}"
             )
-    return Layout(chunk_rows=chunk_rows, shard_rows=shard_rows)
+    return Layout(chunk_rows=chunk_rows, shard_rows=shard_rows, compression=compression)

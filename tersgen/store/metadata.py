@@ -8,6 +8,7 @@ metadata, as zarr-python and xarray read it.
 from typing import Any
 
 from ..schema.fields import SAMPLE, Basis, FieldSpec
+from ..schema.manifest import Compression
 from .layout import Layout
 
 Json = dict[str, Any]
@@ -20,8 +21,10 @@ _KEYS: Json = {"name": "default", "configuration": {"separator": "."}}
 _SIZES = {"float16": 2, "float32": 4, "float64": 8, "int32": 4}
 
 
-def blosc_settings(spec: FieldSpec) -> Json | None:
+def blosc_settings(spec: FieldSpec, compression: Compression) -> Json | None:
     """Return how blosc compresses an array: signals bit-shuffled, targets shuffled, others not."""
+    if compression == "none":
+        return None
     if spec.is_dense:
         shuffle = "bitshuffle"
     elif spec.dims and not spec.name.startswith("params/"):
@@ -37,9 +40,9 @@ def blosc_settings(spec: FieldSpec) -> Json | None:
     }
 
 
-def chunk_codecs(spec: FieldSpec) -> list[Json]:
+def chunk_codecs(spec: FieldSpec, compression: Compression) -> list[Json]:
     """Return the codecs of an inner chunk."""
-    settings = blosc_settings(spec)
+    settings = blosc_settings(spec, compression)
     blosc = [] if settings is None else [{"name": "blosc", "configuration": settings}]
     return [_BYTES, *blosc, _CRC]
 
@@ -65,7 +68,7 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
                 "name": "sharding_indexed",
                 "configuration": {
                     "chunk_shape": [layout.chunk_rows, *spec.shape],
-                    "codecs": chunk_codecs(spec),
+                    "codecs": chunk_codecs(spec, layout.compression),
                     "index_codecs": [_BYTES, _CRC],
                     "index_location": "end",
                 },

@@ -48,7 +48,7 @@ class ZarrStore:
 
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
-        return encode_chunk(values, spec)
+        return encode_chunk(values, spec, self._layout.compression)
 
     def decode_chunk(self, data: Bytes, check: int, spec: FieldSpec) -> Values:
         """Return the rows of a stored chunk, ``chunk_rows`` of them.
@@ -58,7 +58,7 @@ class ZarrStore:
         DamagedDataError
             If the checksum fails, or it says that it holds anything but these rows.
         """
-        return decode_chunk(data, self._layout.chunk_rows, spec)
+        return decode_chunk(data, self._layout.chunk_rows, spec, self._layout.compression)
 
     def decode_rows(
         self,
@@ -69,7 +69,8 @@ class ZarrStore:
         room: NDArray[np.uint8],
     ) -> NDArray[np.uint8] | BitShuffled:
         """Return the rows of a stored chunk as bytes; see ``encode.decode_rows``."""
-        return decode_rows(data, self._layout.chunk_rows, spec, row_bytes, room)
+        layout = self._layout
+        return decode_rows(data, layout.chunk_rows, spec, row_bytes, room, layout.compression)
 
     def array_path(self, shard: int, spec: FieldSpec) -> str:
         """Return which file holds a shard of an array."""

@@ -25,7 +25,12 @@ def stored(tiny_recipe, tmp_path_factory):
     folder = tmp_path_factory.mktemp("blocks")
     run(make_plan(tiny_recipe, N, chunk_rows=CHUNK, shard_rows=SHARD), folder / "a.zarr")
     convert(folder / "a.zarr", folder / "a.h5", "hdf5")
-    return {"zarr": folder / "a.zarr", "hdf5": folder / "a.h5"}
+    convert(folder / "a.zarr", folder / "plain.zarr", "zarr", compression="none")
+    return {
+        "zarr": folder / "a.zarr",
+        "hdf5": folder / "a.h5",
+        "plain zarr": folder / "plain.zarr",
+    }
 
 
 def copied(dataset, names, source=None):
@@ -39,7 +44,7 @@ def copied(dataset, names, source=None):
     return {name: rows[places] for name, rows in out.items()}
 
 
-@pytest.mark.parametrize("back_end", ["zarr", "hdf5"])
+@pytest.mark.parametrize("back_end", ["zarr", "hdf5", "plain zarr"])
 @pytest.mark.parametrize("most", [0, 6 * N, 1 << 27])
 def test_rows_do_not_depend_on_which_fields_are_kept(stored, back_end, most, monkeypatch):
     monkeypatch.setattr(blocks, "_MOST_KEPT", most)

@@ -94,6 +94,7 @@ class DaskExecutor:
             n_samples=plan.n_samples,
             chunk_rows=plan.layout.chunk_rows,
             shard_rows=plan.layout.shard_rows,
+            compression=plan.layout.compression,
             lock_number=job.lock.number,
             lock_token=job.lock.token,
             threads=self._threads,

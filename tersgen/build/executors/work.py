@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, TypeVar
 from ...dataset.documents import load_recipe_of
 from ...errors import DatasetError, LostLockError, OutputError
 from ...sampling.cpus import available_cpus
-from ...schema.manifest import RECIPE, Format, ShardRecord
+from ...schema.manifest import RECIPE, Compression, Format, ShardRecord
 from ...store.home import new_home
 from ...store.layout import Layout
 from ...store.lock import LockView
@@ -48,6 +48,7 @@ class Order(NamedTuple):
     n_samples: int
     chunk_rows: int
     shard_rows: int
+    compression: Compression
     lock_number: int
     lock_token: str
     """Those of the lock that the builder holds."""
@@ -90,7 +91,11 @@ class _Shop:
     def __init__(self, order: Order, most_threads: int) -> None:
         home = new_home(Path(order.path), order.format)
         recipe = load_recipe_of(home, order.recipe_digest)
-        layout = Layout(chunk_rows=order.chunk_rows, shard_rows=order.shard_rows)
+        layout = Layout(
+            chunk_rows=order.chunk_rows,
+            shard_rows=order.shard_rows,
+            compression=order.compression,
+        )
         self.plan = Plan(recipe, order.n_samples, layout, order.format)
         store = self.plan.store(home)
         self.threads = order.threads or min(available_cpus(), most_threads)

@@ -10,12 +10,17 @@ from tersgen.schema.split import SplitRule
 
 @pytest.fixture(scope="package")
 def stored(tiny_recipe, tmp_path_factory):
-    """Paths of a dataset of 3000 rows with a split, in both back ends."""
+    """Paths of a dataset of 3000 rows with a split, in both back ends, and not compressed."""
     folder = tmp_path_factory.mktemp("stored")
     run(make_plan(tiny_recipe, 3000, chunk_rows=64, shard_rows=512), folder / "a.zarr")
     make_split(folder / "a.zarr", "default", SplitRule())
     convert(folder / "a.zarr", folder / "a.h5", "hdf5")
-    return {"zarr": folder / "a.zarr", "hdf5": folder / "a.h5"}
+    convert(folder / "a.zarr", folder / "plain.zarr", "zarr", compression="none")
+    return {
+        "zarr": folder / "a.zarr",
+        "hdf5": folder / "a.h5",
+        "plain zarr": folder / "plain.zarr",
+    }
 
 
 @pytest.fixture(scope="package")

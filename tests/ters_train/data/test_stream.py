@@ -47,7 +47,7 @@ def joined(ranks):
     ]
 
 
-@pytest.mark.parametrize("back_end", ["zarr", "hdf5"])
+@pytest.mark.parametrize("back_end", ["zarr", "hdf5", "plain zarr"])
 def test_a_batch_is_what_the_plain_reader_reads(stored, back_end):
     dataset = tersgen.open(stored[back_end])
     names = tuple(dataset)
