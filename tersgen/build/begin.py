@@ -32,7 +32,8 @@ from .seal import is_there
 _MOST_SHOWN = 12
 _TRIES, _PAUSE_S = 10, 0.1
 _PLANNED = (
-    *("format", "n_samples", "chunk_rows", "shard_rows", "compression", "generator", "seed"),
+    *("format", "generator", "seed"),
+    *("n_samples", "chunk_rows", "shard_rows", "compression"),
 )
 
 
