@@ -71,6 +71,21 @@ def blur_weights(sigma: float, weights: F32) -> None:
         weights[n] /= total
 
 
+@inlined
+def _add_tap(line: F32, weight: np.float32, source: F32) -> None:
+    """Add a weighted line."""
+    for y in range(line.shape[0]):
+        line[y] += weight * source[y]
+
+
+@inlined
+def _add_taps(line: F32, weights: F32, s0: F32, s1: F32, s2: F32, s3: F32) -> None:
+    """Add four weighted lines, one after the other, in one pass."""
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+    for y in range(line.shape[0]):
+        line[y] = (((line[y] + w0 * s0[y]) + w1 * s1[y]) + w2 * s2[y]) + w3 * s3[y]
+
+
 @kernel
 def blur(image: F32, weights: F32, scratch: F32) -> None:
     """Blur a map in place, rows then columns: Eq. (2.4). Edge pixels are repeated outwards.
@@ -78,20 +93,37 @@ def blur(image: F32, weights: F32, scratch: F32) -> None:
     ``scratch`` has the shape of ``image``; ``weights`` has shape (2 r + 1,) and sums to 1.
     """
     height, width = image.shape
-    radius = weights.shape[0] // 2
+    n_taps = weights.shape[0]
+    radius = n_taps // 2
+    whole = n_taps - n_taps % 4
+    last = height - 1
     for x in range(height):
-        for y in range(width):
-            scratch[x, y] = np.float32(0.0)
-        for n in range(weights.shape[0]):
-            source = min(max(x + n - radius, 0), height - 1)
-            for y in range(width):
-                scratch[x, y] += weights[n] * image[source, y]
+        line = scratch[x]
+        line[:] = np.float32(0.0)
+        for n in range(0, whole, 4):
+            top = x + n - radius
+            _add_taps(
+                line, weights[n : n + 4],
+                image[min(max(top, 0), last)], image[min(max(top + 1, 0), last)],
+                image[min(max(top + 2, 0), last)], image[min(max(top + 3, 0), last)],
+            )  # fmt: skip
+        for n in range(whole, n_taps):
+            _add_tap(line, weights[n], image[min(max(x + n - radius, 0), last)])
+    padded = np.empty(width + 2 * radius, np.float32)
     for x in range(height):
-        for y in range(width):
-            total = np.float32(0.0)
-            for n in range(weights.shape[0]):
-                total += weights[n] * scratch[x, min(max(y + n - radius, 0), width - 1)]
-            image[x, y] = total
+        padded[:radius] = scratch[x, 0]
+        padded[radius : radius + width] = scratch[x]
+        padded[radius + width :] = scratch[x, width - 1]
+        line = image[x]
+        line[:] = np.float32(0.0)
+        for n in range(0, whole, 4):
+            _add_taps(
+                line, weights[n : n + 4],
+                padded[n : n + width], padded[n + 1 : n + 1 + width],
+                padded[n + 2 : n + 2 + width], padded[n + 3 : n + 3 + width],
+            )  # fmt: skip
+        for n in range(whole, n_taps):
+            _add_tap(line, weights[n], padded[n : n + width])
 
 
 @inlined

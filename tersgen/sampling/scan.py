@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ..kernels import streams
 from ..kernels._jit import kernel
 from ..kernels.half import to_half
-from ..kernels.instrument import count_electrons, log_between
+from ..kernels.instrument import log_between
 from ..kernels.normal import fill_normals, normal_pair
 from ..kernels.philox import between, philox, uniform
-from ..kernels.poisson import LARGEST_INVERTED, poisson_inverted
+from ..kernels.poisson import draw_counts, poisson_inverted
 from ..kernels.scan import dim, move_lines
 from ..kernels.transforms import add_noise_clipped, blur, blur_radius, blur_weights
 from ..schema.instrument import Scan
@@ -23,7 +23,7 @@ from .tables import Settings
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_ZERO = np.float32(0.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 class ScanSettings(NamedTuple):
@@ -137,15 +137,13 @@ def fill_scanned_rows(
             _blink(index, n_blinks, scan, seed, image)
             flat = image.reshape(n_pixels)
             if scan.counted:
-                fill_normals(work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
+                exposure = np.float32(electrons)
                 for k in range(n_pixels):
-                    mean = electrons * np.float64(max(flat[k], _ZERO))
-                    word = np.uint32(0)
-                    if mean <= LARGEST_INVERTED:
-                        block = 4096 + channel
-                        word, _, _, _ = philox(k, index, block, seed, streams.MAP_SHOT_NOISE)
-                    number = count_electrons(mean, word, work.normals[k])
-                    flat[k] = np.float32(number / electrons)
+                    flat[k] = exposure * max(flat[k], _ZERO)
+                draw_counts(flat, work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
+                share = _ONE / exposure
+                for k in range(n_pixels):
+                    flat[k] *= share
             if level > _ZERO:
                 fill_normals(work.normals, index, channel, seed, streams.MAP_NOISE)
             else:
