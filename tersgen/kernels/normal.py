@@ -31,7 +31,7 @@ def normal_pair(word_a: np.uint32, word_b: np.uint32) -> tuple[np.float32, np.fl
 
 @kernel
 def fill_words(words: U32, first: int, index: int, block: int, seed: int, stream: int) -> None:
-    """Fill ``words``, of a length that is a multiple of four, by draws ``first``, ``first`` + 1, ...
+    """Fill ``words`` by draws ``first``, ``first`` + 1, ...; their number is a multiple of four.
 
     Word w of the d-th of them lands at w * len(words) / 4 + d, so that the loop vectorises.
     """

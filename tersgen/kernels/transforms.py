@@ -71,59 +71,47 @@ def blur_weights(sigma: float, weights: F32) -> None:
         weights[n] /= total
 
 
-@inlined
-def _add_tap(line: F32, weight: np.float32, source: F32) -> None:
-    """Add a weighted line."""
-    for y in range(line.shape[0]):
-        line[y] += weight * source[y]
-
-
-@inlined
-def _add_taps(line: F32, weights: F32, s0: F32, s1: F32, s2: F32, s3: F32) -> None:
-    """Add four weighted lines, one after the other, in one pass."""
-    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
-    for y in range(line.shape[0]):
-        line[y] = (((line[y] + w0 * s0[y]) + w1 * s1[y]) + w2 * s2[y]) + w3 * s3[y]
+@kernel
+def _sum_taps(source: F32, weights: F32, step: int, out: F32) -> None:
+    """Write sum_n weights[n] source[k + n step], in the order of n: four of them in one pass."""
+    n_taps, length = weights.shape[0], out.shape[0]
+    whole = n_taps - n_taps % 4
+    out[:] = np.float32(0.0)
+    for n in range(0, whole, 4):
+        w0, w1, w2, w3 = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
+        s0, s1 = source[n * step :], source[(n + 1) * step :]
+        s2, s3 = source[(n + 2) * step :], source[(n + 3) * step :]
+        for k in range(length):
+            out[k] = (((out[k] + w0 * s0[k]) + w1 * s1[k]) + w2 * s2[k]) + w3 * s3[k]
+    for n in range(whole, n_taps):
+        weight, line = weights[n], source[n * step :]
+        for k in range(length):
+            out[k] += weight * line[k]
 
 
 @kernel
 def blur(image: F32, weights: F32, scratch: F32) -> None:
     """Blur a map in place, rows then columns: Eq. (2.4). Edge pixels are repeated outwards.
 
-    ``scratch`` has the shape of ``image``; ``weights`` has shape (2 r + 1,) and sums to 1.
+    ``scratch`` has the shape of ``image``; ``weights`` has shape (2 r + 1,) and sums to 1. With the
+    edges padded, a shift along either axis is one shift of the whole image in memory.
     """
     height, width = image.shape
-    n_taps = weights.shape[0]
-    radius = n_taps // 2
-    whole = n_taps - n_taps % 4
-    last = height - 1
+    radius = weights.shape[0] // 2
+    tall = np.empty((height + 2 * radius, width), np.float32)
+    for x in range(height + 2 * radius):
+        tall[x] = image[min(max(x - radius, 0), height - 1)]
+    _sum_taps(tall.reshape(tall.size), weights, width, scratch.reshape(scratch.size))
+    wide = np.zeros(height * (width + 2 * radius) + 2 * radius, np.float32)
+    lines = wide[: height * (width + 2 * radius)].reshape(height, width + 2 * radius)
     for x in range(height):
-        line = scratch[x]
-        line[:] = np.float32(0.0)
-        for n in range(0, whole, 4):
-            top = x + n - radius
-            _add_taps(
-                line, weights[n : n + 4],
-                image[min(max(top, 0), last)], image[min(max(top + 1, 0), last)],
-                image[min(max(top + 2, 0), last)], image[min(max(top + 3, 0), last)],
-            )  # fmt: skip
-        for n in range(whole, n_taps):
-            _add_tap(line, weights[n], image[min(max(x + n - radius, 0), last)])
-    padded = np.empty(width + 2 * radius, np.float32)
+        lines[x, :radius] = scratch[x, 0]
+        lines[x, radius : radius + width] = scratch[x]
+        lines[x, radius + width :] = scratch[x, width - 1]
+    sums = np.empty((height, width + 2 * radius), np.float32)
+    _sum_taps(wide, weights, 1, sums.reshape(sums.size))
     for x in range(height):
-        padded[:radius] = scratch[x, 0]
-        padded[radius : radius + width] = scratch[x]
-        padded[radius + width :] = scratch[x, width - 1]
-        line = image[x]
-        line[:] = np.float32(0.0)
-        for n in range(0, whole, 4):
-            _add_taps(
-                line, weights[n : n + 4],
-                padded[n : n + width], padded[n + 1 : n + 1 + width],
-                padded[n + 2 : n + 2 + width], padded[n + 3 : n + 3 + width],
-            )  # fmt: skip
-        for n in range(whole, n_taps):
-            _add_tap(line, weights[n], padded[n : n + width])
+        image[x] = sums[x, :width]
 
 
 @inlined

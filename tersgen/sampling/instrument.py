@@ -205,7 +205,7 @@ def _count(
     for k in range(line.shape[0]):
         held = line[k] + curve[k]
         counts = convert(held, factor, offset, sigma * noise[k], full_well, largest)
-        saturated += np.int64((held >= full_well) | (counts >= highest_count))
+        saturated += int((held >= full_well) | (counts >= highest_count))
         line[k] = counts
     params[11] = saturated
 
@@ -245,10 +245,7 @@ def fill_recorded_rows(
     first: int, last: int, start: int, n_max: int, modes: Modes, settings: Settings,
     inst: SpectrumSettings, out: Outputs,
 ) -> None:  # fmt: skip
-    """Fill the spectra of rows ``first`` to ``last``; row 0 is sample ``start``. No GIL.
-
-    Modes are drawn again, as they were for the other fields.
-    """
+    """Fill modes and spectra of rows ``first`` to ``last``; row 0 is sample ``start``. No GIL."""
     n_points = max(out.half_spectra.shape[1], out.spectra.shape[1])
     work = line_scratch(n_points, n_max)
     curve = np.empty(n_points, np.float32)
