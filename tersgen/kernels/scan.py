@@ -36,8 +36,10 @@ def move_lines(image: F32, rows: F64, columns: F64, out: F32) -> None:
         first, last = max(0, -whole), min(width, width - whole)
         count = max(0, last - first)
         line = out[x]
-        line[:first] = mixed[0]
-        line[last:] = mixed[width - 1]
+        for y in range(first):
+            line[y] = mixed[0]
+        for y in range(last, width):
+            line[y] = mixed[width - 1]
         inner = line[first : first + count]
         one, other = mixed[first + whole :], mixed[first + whole + 1 :]
         for y in range(count):

@@ -89,6 +89,13 @@ def _sum_taps(source: F32, weights: F32, step: int, out: F32) -> None:
             out[k] += weight * line[k]
 
 
+@inlined
+def _copy(source: F32, out: F32) -> None:
+    """Copy a line; an assignment of slices looks for overlaps first and is slower."""
+    for k in range(out.shape[0]):
+        out[k] = source[k]
+
+
 @kernel
 def blur(image: F32, weights: F32, scratch: F32) -> None:
     """Blur a map in place, rows then columns: Eq. (2.4). Edge pixels are repeated outwards.
@@ -98,20 +105,25 @@ def blur(image: F32, weights: F32, scratch: F32) -> None:
     """
     height, width = image.shape
     radius = weights.shape[0] // 2
-    tall = np.empty((height + 2 * radius, width), np.float32)
-    for x in range(height + 2 * radius):
-        tall[x] = image[min(max(x - radius, 0), height - 1)]
-    _sum_taps(tall.reshape(tall.size), weights, width, scratch.reshape(scratch.size))
-    wide = np.zeros(height * (width + 2 * radius) + 2 * radius, np.float32)
-    lines = wide[: height * (width + 2 * radius)].reshape(height, width + 2 * radius)
+    long = width + 2 * radius
+    padded = np.empty((height + 2 * radius) * long, np.float32)
+    tall = padded[: (height + 2 * radius) * width]
+    _copy(image.reshape(image.size), tall[radius * width : (radius + height) * width])
+    for x in range(radius):
+        _copy(image[0], tall[x * width : (x + 1) * width])
+        _copy(image[height - 1], tall[(radius + height + x) * width :][:width])
+    _sum_taps(tall, weights, width, scratch.reshape(scratch.size))
     for x in range(height):
-        lines[x, :radius] = scratch[x, 0]
-        lines[x, radius : radius + width] = scratch[x]
-        lines[x, radius + width :] = scratch[x, width - 1]
-    sums = np.empty((height, width + 2 * radius), np.float32)
-    _sum_taps(wide, weights, 1, sums.reshape(sums.size))
+        line, source = padded[x * long : (x + 1) * long], scratch[x]
+        first, last = source[0], source[width - 1]
+        for y in range(radius):
+            line[y] = first
+            line[radius + width + y] = last
+        _copy(source, line[radius : radius + width])
+    sums = np.empty((height, long), np.float32)
+    _sum_taps(padded, weights, 1, sums.reshape(sums.size)[: height * long - 2 * radius])
     for x in range(height):
-        image[x] = sums[x, :width]
+        _copy(sums[x], image[x])
 
 
 @inlined
