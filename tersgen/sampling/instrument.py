@@ -16,10 +16,11 @@ from ..kernels.instrument import (
     fill_curve,
     log_between,
 )
-from ..kernels.lineshape import add_resolved_sticks, extent
+from ..kernels.lineshape import extent
 from ..kernels.normal import fill_normals, normal_pair
 from ..kernels.philox import between, philox, uniform
 from ..kernels.poisson import draw_counts, poisson_inverted
+from ..kernels.voigt import add_resolved_sticks
 from ..schema.instrument import Instrument
 from .outputs import Outputs
 from .spectrum import LineScratch, draw_modes, line_scratch, ranged
@@ -128,7 +129,7 @@ def _draw_optics(
     line[:] = _ZERO
     add_resolved_sticks(
         line, settings.start_cm1, settings.step_cm1, work.position[:count],
-        work.intensity[:count], work.fwhm[:count], settings.profile, resolution,
+        work.intensity[:count], work.fwhm[:count], settings.profile, resolution, curve,
     )  # fmt: skip
     _, peak = extent(line)
     scale = _ONE / peak if peak > _ZERO else _ZERO

@@ -1,51 +1,10 @@
-"""Voigt profiles, smooth curves, cosmic rays and counts."""
+"""Smooth curves, cosmic rays, counts and scans."""
 
 import numpy as np
 import pytest
-from scipy.special import voigt_profile
 
 from tersgen.kernels.instrument import add_ray, convert, fill_curve
-from tersgen.kernels.lineshape import (
-    GAUSSIAN,
-    LORENTZIAN,
-    add_gaussian,
-    add_resolved_sticks,
-    voigt_shape,
-)
 from tersgen.kernels.scan import dim, move_lines
-from tersgen.units import FWHM_PER_SIGMA
-
-X = np.linspace(0.0, 1000.0, 4001)
-
-
-def resolved(profile, fwhm, resolution, place=500.0):
-    line = np.zeros(len(X), np.float32)
-    add_resolved_sticks(
-        line, 0.0, 0.25, np.array([place]), np.array([3.0]), np.array([fwhm]), profile, resolution
-    )
-    return line
-
-
-@pytest.mark.parametrize("fwhm", [1.0, 4.0, 10.0, 30.0])
-@pytest.mark.parametrize("resolution", [1.0, 3.0, 10.0, 25.0])
-def test_voigt_profiles_against_scipy(fwhm, resolution):
-    wanted = 3.0 * voigt_profile(X - 500.0, resolution / FWHM_PER_SIGMA, 0.5 * fwhm)
-    got = resolved(LORENTZIAN, fwhm, resolution)
-    assert np.abs(got - wanted).max() < 0.013 * wanted.max()
-    assert got.sum() == pytest.approx(wanted.sum(), rel=2e-3), "area"
-    width, share = voigt_shape(fwhm, resolution)
-    above = X[wanted > 0.5 * wanted.max()]
-    assert width == pytest.approx(above[-1] - above[0], abs=0.5 + 0.01 * width)
-    assert 0.0 < share < 1.0
-
-
-def test_the_limits_of_a_voigt_profile():
-    assert voigt_shape(0.0, 7.0) == (7.0, 0.0)
-    width, share = voigt_shape(7.0, 0.0)
-    assert (width, share) == pytest.approx((7.0, 1.0), rel=1e-5)
-    wide = np.zeros(len(X), np.float32)
-    add_gaussian(wide, 0.0, 0.25, 500.0, 5.0, 3.0)
-    assert np.array_equal(resolved(GAUSSIAN, 3.0, 4.0), wide)
 
 
 @pytest.mark.parametrize("n_points", [1, 2, 63, 130, 512, 1000, 1024, 1025, 5000])

@@ -13,13 +13,14 @@ import numpy as np
 from tersgen.kernels.elementary import arctan, exp, log
 from tersgen.kernels.half import to_half
 from tersgen.kernels.instrument import convert, fill_curve
-from tersgen.kernels.lineshape import add_gaussian, add_lorentzian, voigt_shape
+from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
 from tersgen.kernels.poisson import draw_counts, poisson_inverted
 from tersgen.kernels.scan import move_lines
 from tersgen.kernels.structure import GAUSSIAN, paint_line
 from tersgen.kernels.transforms import blur, blur_weights
+from tersgen.kernels.voigt import add_voigt
 
 normals = np.empty(64, np.float32)
 fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
@@ -40,7 +41,7 @@ product = np.empty(4 * TILE, np.float32)
 multiply_tile(normals[:48].reshape(4, 12), features, product)
 curve = np.empty(200, np.float32)
 fill_curve(curve, np.array([[1.5, 0.4, 0.3], [-0.7, 0.1, 0.2]]))
-shapes = np.array([voigt_shape(float(x), 9.0) for x in np.abs(points)], np.float64)
+add_voigt(band, 100.0, 7.0, 377.7, 12.0, 9.0, 2.0, np.empty_like(band))
 words = np.arange(64, dtype=np.uint32) * np.uint32(67108859)
 few = np.array([poisson_inverted(0.5 * k, w) for k, w in enumerate(words)], np.float64)
 many = np.resize(np.array([0.0, 0.4, 5.0, 8.0, 9.5, 300.0, 1e5], np.float32), 300)
@@ -55,7 +56,7 @@ blur(image, weights, np.empty_like(image))
 mask = np.zeros((9, 11), np.uint16)
 paint_line(mask, 0.3, -0.7, 1.9, 0.4, 0.6, GAUSSIAN, np.array([0.5, 0.4]))
 digest = hashlib.sha256()
-parts = (normals, band, exps, logs, halves, angles, features, product, shapes, few, many, mask,
+parts = (normals, band, exps, logs, halves, angles, features, product, few, many, mask,
          curve, counts, moved, image)
 for array in parts:
     digest.update(array.tobytes())
