@@ -11,6 +11,7 @@ from .elementary import exp
 
 F32 = NDArray[np.float32]
 _REACH_SIGMA = 4.0
+_ZERO = np.float32(0.0)
 
 
 @kernel
@@ -73,20 +74,27 @@ def blur_weights(sigma: float, weights: F32) -> None:
 
 @kernel
 def _sum_taps(source: F32, weights: F32, step: int, out: F32) -> None:
-    """Write sum_n weights[n] source[k + n step], in the order of n: four of them in one pass."""
+    """Write sum_n weights[n] source[k + n step] of an odd number of weights, in the order of n.
+
+    One or three of them in the first pass, four in each further one.
+    """
     n_taps, length = weights.shape[0], out.shape[0]
-    whole = n_taps - n_taps % 4
-    out[:] = np.float32(0.0)
-    for n in range(0, whole, 4):
+    w0 = weights[0]
+    done = n_taps % 4
+    if done == 1:
+        for k in range(length):
+            out[k] = _ZERO + w0 * source[k]
+    else:
+        w1, w2 = weights[1], weights[2]
+        s1, s2 = source[step:], source[2 * step :]
+        for k in range(length):
+            out[k] = ((_ZERO + w0 * source[k]) + w1 * s1[k]) + w2 * s2[k]
+    for n in range(done, n_taps, 4):
         w0, w1, w2, w3 = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
         s0, s1 = source[n * step :], source[(n + 1) * step :]
         s2, s3 = source[(n + 2) * step :], source[(n + 3) * step :]
         for k in range(length):
             out[k] = (((out[k] + w0 * s0[k]) + w1 * s1[k]) + w2 * s2[k]) + w3 * s3[k]
-    for n in range(whole, n_taps):
-        weight, line = weights[n], source[n * step :]
-        for k in range(length):
-            out[k] += weight * line[k]
 
 
 @inlined

@@ -9,7 +9,7 @@ from ..kernels import streams
 from ..kernels._jit import kernel
 from ..kernels.half import to_half
 from ..kernels.instrument import log_between
-from ..kernels.normal import fill_normals, normal_pair
+from ..kernels.normal import fill_normals
 from ..kernels.philox import between, philox, uniform
 from ..kernels.poisson import draw_counts, poisson_inverted
 from ..kernels.scan import dim, move_lines
@@ -58,6 +58,7 @@ class ScanScratch(NamedTuple):
 
     image: F32
     normals: F32
+    steps: F32
     rows: F64
     columns: F64
 
@@ -68,6 +69,7 @@ def scan_scratch(height: int, width: int) -> ScanScratch:
     return ScanScratch(
         np.empty((height, width), np.float32),
         np.empty((height * width + 3) // 4 * 4, np.float32),
+        np.empty((2 * height + 3) // 4 * 4, np.float32),
         np.zeros(height, np.float64),
         np.zeros(height, np.float64),
     )
@@ -78,11 +80,10 @@ def _draw_drift(index: int, seed: int, drift: float, work: ScanScratch) -> None:
     """Fill the drift of each line: a random walk that ends ``drift`` away, each direction."""
     height = work.rows.shape[0]
     step = drift / np.sqrt(np.float64(max(1, height - 1)))
+    fill_normals(work.steps, index, 0, seed, streams.DRIFT)
     for x in range(1, height):
-        w0, w1, _, _ = philox(x, index, 0, seed, streams.DRIFT)
-        a, b = normal_pair(w0, w1)
-        work.rows[x] = work.rows[x - 1] + step * np.float64(a)
-        work.columns[x] = work.columns[x - 1] + step * np.float64(b)
+        work.rows[x] = work.rows[x - 1] + step * np.float64(work.steps[x])
+        work.columns[x] = work.columns[x - 1] + step * np.float64(work.steps[height + x])
 
 
 @kernel
