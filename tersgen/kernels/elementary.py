@@ -33,7 +33,7 @@ _ROUNDER_BITS = np.int32(0x4B400000)
 _ONE_BITS = np.int32(0x3F800000)
 _EIGHTH_TURN = _F(1.5707963267948966 * 2.0**-32)
 _TWO = np.uint32(2)
-_QUADRANT = np.uint32(30)
+_ODD = np.uint32(0x40000000)
 _TOP_BIT = np.uint32(0x80000000)
 _ONE_U = np.uint32(1)
 _TAN_3_PI_8 = 2.41421356237309504880
@@ -97,13 +97,15 @@ def cos_sin_turn(word: np.uint32) -> tuple[np.float32, np.float32]:
     z = x * x
     s = ((_S0 * z + _S1) * z + _S2) * z * x + x
     c = ((_C0 * z + _C1) * z + _C2) * z * z - _HALF * z + _ONE
-    quadrant = np.uint32(word >> _QUADRANT)
-    odd = (quadrant & _ONE_U) != 0
+    odd = (word & _ODD) != 0
     cosine = s if odd else c
     sine = c if odd else s
-    cosine = -cosine if ((quadrant + _ONE_U) & _TWO) != 0 else cosine
-    sine = -sine if (quadrant & _TWO) != 0 else sine
-    return cosine, sine
+    # signs on the bits: the cosine's of quadrants 1 and 2, the sine's of 2 and 3
+    cosine_sign = np.uint32(np.uint32(word ^ np.uint32(word << _ONE_U)) & _TOP_BIT)
+    sine_sign = np.uint32(word & _TOP_BIT)
+    cosine_bits = np.uint32(np.float32(cosine).view(np.uint32) ^ cosine_sign)
+    sine_bits = np.uint32(np.float32(sine).view(np.uint32) ^ sine_sign)
+    return np.uint32(cosine_bits).view(np.float32), np.uint32(sine_bits).view(np.float32)
 
 
 @inlined

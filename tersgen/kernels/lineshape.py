@@ -116,57 +116,6 @@ def add_sticks(
             add_lorentzian(spectrum, start, step, positions[m], fwhms[m], area * mixing)
 
 
-@kernel
-def voigt_shape(lorentzian: float, gaussian: float) -> tuple[float, float]:
-    """Return FWHM and Lorentzian share of the pseudo-Voigt nearest to a Voigt profile.
-
-    Within 1.3 % of the peak of the convolution of a Lorentzian and a Gaussian of these FWHM, and as
-    they area-normalised. P. Thompson, D. E. Cox and J. B. Hastings, J. Appl. Cryst. 20, 79 (1987).
-    """
-    if lorentzian <= 0.0:
-        return gaussian, 0.0
-    f, g = lorentzian, gaussian
-    power = g * g * g * g * g + 2.69269 * g * g * g * g * f + 2.42843 * g * g * g * f * f
-    power += 4.47163 * g * g * f * f * f + 0.07842 * g * f * f * f * f + f * f * f * f * f
-    # the fifth root by Newton's rule, from J. J. Olivero and R. L. Longbothum's approximation
-    width = 0.5346 * f + np.sqrt(0.2166 * f * f + g * g)
-    for _ in range(4):
-        fourth = width * width * width * width
-        width = 0.8 * width + 0.2 * power / fourth
-    ratio = f / width
-    return width, ratio * (1.36603 + ratio * (-0.47719 + ratio * 0.11116))
-
-
-@kernel
-def add_resolved_sticks(
-    spectrum: NDArray[np.float32],
-    start: float,
-    step: float,
-    positions: NDArray[np.float64],
-    areas: NDArray[np.float64],
-    fwhms: NDArray[np.float64],
-    profile: int,
-    resolution: float,
-) -> None:
-    """Broaden sticks as ``add_sticks``, seen with a Gaussian resolution of that FWHM.
-
-    Of a LORENTZIAN profile a Voigt profile is made (``voigt_shape``), of a GAUSSIAN one a wider
-    Gaussian.
-    """
-    for m in range(positions.shape[0]):
-        area = areas[m]
-        if area <= 0.0:
-            continue
-        if profile == LORENTZIAN:
-            width, share = voigt_shape(fwhms[m], resolution)
-            if share < 1.0:
-                add_gaussian(spectrum, start, step, positions[m], width, area * (1.0 - share))
-            add_lorentzian(spectrum, start, step, positions[m], width, area * share)
-        else:
-            width = np.sqrt(fwhms[m] * fwhms[m] + resolution * resolution)
-            add_gaussian(spectrum, start, step, positions[m], width, area)
-
-
 @inlined
 def _rank(value: np.float32) -> np.int32:
     """Return an integer that orders as the float does; integer reductions vectorise."""

@@ -18,19 +18,32 @@ def move_lines(image: F32, rows: F64, columns: F64, out: F32) -> None:
     ``rows`` and ``columns`` have shape (H,), pixel.
     """
     height, width = image.shape
+    mixed = np.empty(width + 1, np.float32)
     for x in range(height):
         place = min(max(x + rows[x], 0.0), height - 1.0)
         top = min(int(place), max(0, height - 2))
         down = np.float32(place - top)
-        below = min(top + 1, height - 1)
+        up = _ONE - down
+        upper, lower = image[top], image[min(top + 1, height - 1)]
         for y in range(width):
-            across = min(max(y + columns[x], 0.0), width - 1.0)
-            left = min(int(across), max(0, width - 2))
-            right = np.float32(across - left)
-            beside = min(left + 1, width - 1)
-            upper = image[top, left] * (_ONE - right) + image[top, beside] * right
-            lower = image[below, left] * (_ONE - right) + image[below, beside] * right
-            out[x, y] = upper * (_ONE - down) + lower * down
+            mixed[y] = upper[y] * up + lower[y] * down
+        mixed[width] = mixed[width - 1]
+        move = min(max(columns[x], -1.0 * width), 1.0 * width)
+        whole = int(np.floor(move))
+        right = np.float32(move - whole)
+        left = _ONE - right
+        # before the first and behind the last of these both neighbours are one and the same pixel
+        first, last = max(0, -whole), min(width, width - whole)
+        count = max(0, last - first)
+        line = out[x]
+        for y in range(first):
+            line[y] = mixed[0]
+        for y in range(last, width):
+            line[y] = mixed[width - 1]
+        inner = line[first : first + count]
+        one, other = mixed[first + whole :], mixed[first + whole + 1 :]
+        for y in range(count):
+            inner[y] = one[y] * left + other[y] * right
 
 
 @kernel

@@ -11,6 +11,7 @@ from .elementary import exp
 
 F32 = NDArray[np.float32]
 _REACH_SIGMA = 4.0
+_ZERO = np.float32(0.0)
 
 
 @kernel
@@ -72,26 +73,65 @@ def blur_weights(sigma: float, weights: F32) -> None:
 
 
 @kernel
+def _sum_taps(source: F32, weights: F32, step: int, out: F32) -> None:
+    """Write sum_n weights[n] source[k + n step] of an odd number of weights, in the order of n.
+
+    One or three of them in the first pass, four in each further one.
+    """
+    n_taps, length = weights.shape[0], out.shape[0]
+    w0 = weights[0]
+    done = n_taps % 4
+    if done == 1:
+        for k in range(length):
+            out[k] = _ZERO + w0 * source[k]
+    else:
+        w1, w2 = weights[1], weights[2]
+        s1, s2 = source[step:], source[2 * step :]
+        for k in range(length):
+            out[k] = ((_ZERO + w0 * source[k]) + w1 * s1[k]) + w2 * s2[k]
+    for n in range(done, n_taps, 4):
+        w0, w1, w2, w3 = weights[n], weights[n + 1], weights[n + 2], weights[n + 3]
+        s0, s1 = source[n * step :], source[(n + 1) * step :]
+        s2, s3 = source[(n + 2) * step :], source[(n + 3) * step :]
+        for k in range(length):
+            out[k] = (((out[k] + w0 * s0[k]) + w1 * s1[k]) + w2 * s2[k]) + w3 * s3[k]
+
+
+@inlined
+def _copy(source: F32, out: F32) -> None:
+    """Copy a line; an assignment of slices looks for overlaps first and is slower."""
+    for k in range(out.shape[0]):
+        out[k] = source[k]
+
+
+@kernel
 def blur(image: F32, weights: F32, scratch: F32) -> None:
     """Blur a map in place, rows then columns: Eq. (2.4). Edge pixels are repeated outwards.
 
-    ``scratch`` has the shape of ``image``; ``weights`` has shape (2 r + 1,) and sums to 1.
+    ``scratch`` has the shape of ``image``; ``weights`` has shape (2 r + 1,) and sums to 1. With the
+    edges padded, a shift along either axis is one shift of the whole image in memory.
     """
     height, width = image.shape
     radius = weights.shape[0] // 2
+    long = width + 2 * radius
+    padded = np.empty((height + 2 * radius) * long, np.float32)
+    tall = padded[: (height + 2 * radius) * width]
+    _copy(image.reshape(image.size), tall[radius * width : (radius + height) * width])
+    for x in range(radius):
+        _copy(image[0], tall[x * width : (x + 1) * width])
+        _copy(image[height - 1], tall[(radius + height + x) * width :][:width])
+    _sum_taps(tall, weights, width, scratch.reshape(scratch.size))
     for x in range(height):
-        for y in range(width):
-            scratch[x, y] = np.float32(0.0)
-        for n in range(weights.shape[0]):
-            source = min(max(x + n - radius, 0), height - 1)
-            for y in range(width):
-                scratch[x, y] += weights[n] * image[source, y]
+        line, source = padded[x * long : (x + 1) * long], scratch[x]
+        first, last = source[0], source[width - 1]
+        for y in range(radius):
+            line[y] = first
+            line[radius + width + y] = last
+        _copy(source, line[radius : radius + width])
+    sums = np.empty((height, long), np.float32)
+    _sum_taps(padded, weights, 1, sums.reshape(sums.size)[: height * long - 2 * radius])
     for x in range(height):
-        for y in range(width):
-            total = np.float32(0.0)
-            for n in range(weights.shape[0]):
-                total += weights[n] * scratch[x, min(max(y + n - radius, 0), width - 1)]
-            image[x, y] = total
+        _copy(sums[x], image[x])
 
 
 @inlined

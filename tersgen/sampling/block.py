@@ -11,7 +11,7 @@ from ..schema.fields import INSTRUMENT_PARAMETERS, SCAN_PARAMETERS, FieldSpec, f
 from ..schema.library import Library
 from ..schema.recipe import Recipe
 from .cpus import available_cpus
-from .image import draw_map, image_scratch
+from .image import draw_map, fill_maps, image_scratch
 from .labels import (
     class_members,
     class_thresholds,
@@ -277,12 +277,17 @@ class Generator:
         recorder = self._recorder
         settings = self._settings if recorder is None else recorder.before
         out = buffer.clean or buffer.outputs
-        _fill_rows(first, last, start, self._n_max, self._modes, self._hotspots, settings, out)
+        if recorder is None or not recorder.fill_spectra(
+            first, last, start, self._n_max, self._modes, buffer.outputs
+        ):
+            _fill_rows(first, last, start, self._n_max, self._modes, self._hotspots, settings, out)
+        elif settings.maps:
+            fill_maps(first, last, start, self._hotspots, settings, out)
         if self._near is not None:
             modes, near = self._near
             fill_near_rows(first, last, start, self._modes, modes, settings, near, out)
         if recorder is not None:
-            recorder.fill(first, last, start, self._n_max, self._modes, out, buffer.outputs)
+            recorder.fill_maps(first, last, start, out, buffer.outputs)
         if self._structure is not None:
             fill_structure_rows(
                 first, last, start, self._modes, self._structure, self._settings, out

@@ -158,3 +158,15 @@ def draw_map(
             for k in range(height * width):
                 value = add_noise_clipped(flat[k], level * work.normals[k])
                 full[k] = ranged(value, settings.symmetric)
+
+
+@kernel
+def fill_maps(
+    first: int, last: int, start: int, hotspots: Hotspots, settings: Settings, out: Outputs
+) -> None:
+    """Fill the maps of rows ``first`` to ``last``; row 0 is sample ``start``. Releases the GIL."""
+    height = max(out.half_maps.shape[2], out.maps.shape[2])
+    width = max(out.half_maps.shape[3], out.maps.shape[3])
+    work = image_scratch(height, width, out.hotspots.shape[1])
+    for row in range(first, last):
+        draw_map(row, start + row, hotspots, settings, work, out)

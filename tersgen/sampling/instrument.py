@@ -11,16 +11,16 @@ from ..kernels._jit import kernel
 from ..kernels.half import to_half
 from ..kernels.instrument import (
     RAY_POINTS,
-    add_bump,
     add_ray,
     convert,
-    count_electrons,
+    fill_curve,
     log_between,
 )
-from ..kernels.lineshape import add_resolved_sticks, extent
+from ..kernels.lineshape import extent
 from ..kernels.normal import fill_normals, normal_pair
 from ..kernels.philox import between, philox, uniform
-from ..kernels.poisson import LARGEST_INVERTED, poisson_inverted
+from ..kernels.poisson import draw_counts, poisson_inverted
+from ..kernels.voigt import add_resolved_sticks
 from ..schema.instrument import Instrument
 from .outputs import Outputs
 from .spectrum import LineScratch, draw_modes, line_scratch, ranged
@@ -49,6 +49,7 @@ class SpectrumSettings(NamedTuple):
     electrons: F64
     dark: F64
     full_well: float
+    """Infinite for none."""
     gain: F64
     bias: F64
     read_noise: F64
@@ -85,7 +86,7 @@ def spectrum_settings(spec: Instrument) -> SpectrumSettings:
         counted=spec.electrons[1] > 0,
         electrons=logarithms(spec.electrons),
         dark=pair(spec.dark),
-        full_well=spec.full_well,
+        full_well=spec.full_well or np.inf,
         gain=pair(spec.gain),
         bias=pair(spec.bias),
         read_noise=pair(spec.read_noise),
@@ -98,15 +99,13 @@ def spectrum_settings(spec: Instrument) -> SpectrumSettings:
 @kernel
 def _draw_curve(curve: F32, index: int, seed: int, stream: int, signed: bool) -> None:
     """Fill a smooth curve of broad bumps over the axis, its largest size 1."""
-    curve[:] = _ZERO
+    bumps = np.empty((_BUMPS, 3), np.float64)
     for b in range(_BUMPS):
         w0, w1, w2, _ = philox(1 + b, index, 0, seed, stream)
-        weight = between(-1.0 if signed else 0.1, 1.0, w2)
-        add_bump(curve, between(-0.4, 1.4, w0), between(0.15, 0.8, w1), weight)
-    low, high = extent(curve)
-    scale = _ONE / max(max(high, -low), _EPS)
-    for k in range(curve.shape[0]):
-        curve[k] *= scale
+        bumps[b, 0] = between(-1.0 if signed else 0.1, 1.0, w2)
+        bumps[b, 1] = between(-0.4, 1.4, w0)
+        bumps[b, 2] = between(0.15, 0.8, w1)
+    fill_curve(curve, bumps)
 
 
 @kernel
@@ -130,7 +129,7 @@ def _draw_optics(
     line[:] = _ZERO
     add_resolved_sticks(
         line, settings.start_cm1, settings.step_cm1, work.position[:count],
-        work.intensity[:count], work.fwhm[:count], settings.profile, resolution,
+        work.intensity[:count], work.fwhm[:count], settings.profile, resolution, curve,
     )  # fmt: skip
     _, peak = extent(line)
     scale = _ONE / peak if peak > _ZERO else _ZERO
@@ -194,22 +193,21 @@ def _count(
     params[5], params[6], params[7], params[8], params[9] = highest, dark, gain, bias, read
     params[10] = n_rays
     _, peak = extent(line)
-    exposure = highest / np.float64(peak) if peak > _ZERO else 0.0
-    fill_normals(work.normals, index, 0, seed, streams.SHOT_NOISE)
+    exposure = np.float32(highest / np.float64(peak)) if peak > _ZERO else _ZERO
+    level = np.float32(dark)
+    for k in range(line.shape[0]):
+        line[k] = exposure * line[k] + level
+    draw_counts(line, work.normals, index, 0, seed, streams.SHOT_NOISE)
     fill_normals(noise, index, 0, seed, streams.READ_NOISE)
+    factor, offset, sigma = np.float32(gain), np.float32(bias), np.float32(read)
+    full_well, largest = np.float32(inst.full_well), np.float32(inst.largest)
+    highest_count = largest if largest > _ZERO else np.float32(np.inf)
     saturated = 0
     for k in range(line.shape[0]):
-        mean = exposure * np.float64(line[k]) + dark
-        word = np.uint32(0)
-        if mean <= LARGEST_INVERTED:
-            word, _, _, _ = philox(k, index, 1, seed, streams.SHOT_NOISE)
-        held = count_electrons(mean, word, work.normals[k]) + np.float64(curve[k])
-        counts = convert(
-            held, gain, bias, read * np.float64(noise[k]), inst.full_well, inst.largest
-        )
-        full = inst.full_well > 0.0 and held >= inst.full_well
-        saturated += int(full or (inst.largest > 0.0 and counts >= inst.largest))
-        line[k] = np.float32(counts)
+        held = line[k] + curve[k]
+        counts = convert(held, factor, offset, sigma * noise[k], full_well, largest)
+        saturated += int((held >= full_well) | (counts >= highest_count))
+        line[k] = counts
     params[11] = saturated
 
 
@@ -248,10 +246,7 @@ def fill_recorded_rows(
     first: int, last: int, start: int, n_max: int, modes: Modes, settings: Settings,
     inst: SpectrumSettings, out: Outputs,
 ) -> None:  # fmt: skip
-    """Fill the spectra of rows ``first`` to ``last``; row 0 is sample ``start``. No GIL.
-
-    Modes are drawn again, as they were for the other fields.
-    """
+    """Fill modes and spectra of rows ``first`` to ``last``; row 0 is sample ``start``. No GIL."""
     n_points = max(out.half_spectra.shape[1], out.spectra.shape[1])
     work = line_scratch(n_points, n_max)
     curve = np.empty(n_points, np.float32)

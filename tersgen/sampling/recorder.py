@@ -14,8 +14,8 @@ from .tables import Modes, Settings
 class Recorder(NamedTuple):
     """An instrument, ready to record rows.
 
-    The kernels of plain recipes make maps without noise, and no spectra; those of the instrument
-    are compiled only for recipes that have one.
+    The kernels of plain recipes make maps without noise, and modes if no spectra are recorded;
+    those of the instrument are compiled only for recipes that have one.
     """
 
     before: Settings
@@ -32,17 +32,21 @@ class Recorder(NamedTuple):
             return None
         return cls(
             before=settings._replace(spectra=False, symmetric=False, map_noise=np.zeros(2)),
-            after=settings._replace(sticks=False, tensors=False),
+            after=settings,
             spectrum=spectrum_settings(spec) if recipe.fields.spectra else None,
             scan=scan_settings(spec.scan, recipe.noise.map) if recipe.fields.maps else None,
         )
 
-    def fill(
-        self, first: int, last: int, start: int, n_max: int, modes: Modes, clean: Outputs,
-        out: Outputs,
-    ) -> None:  # fmt: skip
-        """Record rows ``first`` to ``last``; row 0 is sample ``start``. Without the GIL."""
-        if self.spectrum is not None:
-            fill_recorded_rows(first, last, start, n_max, modes, self.after, self.spectrum, out)
+    def fill_spectra(
+        self, first: int, last: int, start: int, n_max: int, modes: Modes, out: Outputs
+    ) -> bool:
+        """Fill modes and spectra of rows ``first`` to ``last``, without the GIL; say if it did."""
+        if self.spectrum is None:
+            return False
+        fill_recorded_rows(first, last, start, n_max, modes, self.after, self.spectrum, out)
+        return True
+
+    def fill_maps(self, first: int, last: int, start: int, clean: Outputs, out: Outputs) -> None:
+        """Scan the clean maps of rows ``first`` to ``last``; row 0 is sample ``start``."""
         if self.scan is not None:
             fill_scanned_rows(first, last, start, clean.maps, self.after, self.scan, out)

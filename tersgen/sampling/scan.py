@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 from ..kernels import streams
 from ..kernels._jit import kernel
 from ..kernels.half import to_half
-from ..kernels.instrument import count_electrons, log_between
-from ..kernels.normal import fill_normals, normal_pair
+from ..kernels.instrument import log_between
+from ..kernels.normal import fill_normals
 from ..kernels.philox import between, philox, uniform
-from ..kernels.poisson import LARGEST_INVERTED, poisson_inverted
+from ..kernels.poisson import draw_counts, poisson_inverted
 from ..kernels.scan import dim, move_lines
 from ..kernels.transforms import add_noise_clipped, blur, blur_radius, blur_weights
 from ..schema.instrument import Scan
@@ -23,7 +23,7 @@ from .tables import Settings
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-_ZERO = np.float32(0.0)
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 
 
 class ScanSettings(NamedTuple):
@@ -57,8 +57,8 @@ class ScanScratch(NamedTuple):
     """Working memory for one map at a time."""
 
     image: F32
-    other: F32
     normals: F32
+    steps: F32
     rows: F64
     columns: F64
 
@@ -68,8 +68,8 @@ def scan_scratch(height: int, width: int) -> ScanScratch:
     """Return working memory for maps of H x W pixels."""
     return ScanScratch(
         np.empty((height, width), np.float32),
-        np.empty((height, width), np.float32),
         np.empty((height * width + 3) // 4 * 4, np.float32),
+        np.empty((2 * height + 3) // 4 * 4, np.float32),
         np.zeros(height, np.float64),
         np.zeros(height, np.float64),
     )
@@ -80,11 +80,10 @@ def _draw_drift(index: int, seed: int, drift: float, work: ScanScratch) -> None:
     """Fill the drift of each line: a random walk that ends ``drift`` away, each direction."""
     height = work.rows.shape[0]
     step = drift / np.sqrt(np.float64(max(1, height - 1)))
+    fill_normals(work.steps, index, 0, seed, streams.DRIFT)
     for x in range(1, height):
-        w0, w1, _, _ = philox(x, index, 0, seed, streams.DRIFT)
-        a, b = normal_pair(w0, w1)
-        work.rows[x] = work.rows[x - 1] + step * np.float64(a)
-        work.columns[x] = work.columns[x - 1] + step * np.float64(b)
+        work.rows[x] = work.rows[x - 1] + step * np.float64(work.steps[x])
+        work.columns[x] = work.columns[x - 1] + step * np.float64(work.steps[height + x])
 
 
 @kernel
@@ -97,14 +96,24 @@ def _blink(index: int, n_blinks: int, scan: ScanSettings, seed: int, image: F32)
 
 
 @kernel
+def _dead_pixel(d: int, index: int, n_pixels: int, seed: int) -> int:
+    word, _, _, _ = philox(1 + d, index, 0, seed, streams.DEAD_PIXELS)
+    return int(np.float64(uniform(word)) * n_pixels)
+
+
+@kernel
 def fill_scanned_rows(
     first: int, last: int, start: int, clean: F32, settings: Settings, scan: ScanSettings,
     out: Outputs,
 ) -> None:  # fmt: skip
-    """Fill the maps of rows ``first`` to ``last`` from clean ones, shape (n, C, H, W). No GIL."""
+    """Fill the maps of rows ``first`` to ``last`` from clean ones, shape (n, C, H, W). No GIL.
+
+    The clean ones are used up.
+    """
     n_channels, height, width = clean.shape[1:]
     work = scan_scratch(height, width)
     seed, n_pixels = settings.seed, height * width
+    dead = ranged(_ZERO, settings.symmetric)
     for row in range(first, last):
         index = start + row
         params = out.scan[row]
@@ -127,39 +136,37 @@ def fill_scanned_rows(
         params[2], params[3], params[4] = sigma, n_blinks, n_dead
         params[5] = electrons if scan.counted else 0.0
         for channel in range(n_channels):
-            image, other = work.image, work.other
-            image[:] = clean[row, channel]
+            image, other = clean[row, channel], work.image
             if sigma > 0.0:
                 blur(image, weights, other)
             if scan.drift > 0.0:
                 move_lines(image, work.rows, work.columns, other)
-                image, other = other, image
+                image = other
             _blink(index, n_blinks, scan, seed, image)
             flat = image.reshape(n_pixels)
+            share = _ONE
             if scan.counted:
-                fill_normals(work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
+                exposure = np.float32(electrons)
+                share = _ONE / exposure
                 for k in range(n_pixels):
-                    mean = electrons * np.float64(max(flat[k], _ZERO))
-                    word = np.uint32(0)
-                    if mean <= LARGEST_INVERTED:
-                        block = 4096 + channel
-                        word, _, _, _ = philox(k, index, block, seed, streams.MAP_SHOT_NOISE)
-                    number = count_electrons(mean, word, work.normals[k])
-                    flat[k] = np.float32(number / electrons)
+                    flat[k] = exposure * max(flat[k], _ZERO)
+                draw_counts(flat, work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
             if level > _ZERO:
                 fill_normals(work.normals, index, channel, seed, streams.MAP_NOISE)
             else:
                 work.normals[:] = _ZERO
-            for k in range(n_pixels):
-                flat[k] = add_noise_clipped(flat[k], level * work.normals[k])
-            for d in range(n_dead):
-                w0, _, _, _ = philox(1 + d, index, 0, seed, streams.DEAD_PIXELS)
-                flat[int(np.float64(uniform(w0)) * n_pixels)] = _ZERO
+            normals = work.normals
             if out.half_maps.shape[0] > 0:
                 half = out.half_maps[row, channel].reshape(n_pixels)
                 for k in range(n_pixels):
-                    half[k] = to_half(ranged(flat[k], settings.symmetric))
+                    value = add_noise_clipped(share * flat[k], level * normals[k])
+                    half[k] = to_half(ranged(value, settings.symmetric))
+                for d in range(n_dead):
+                    half[_dead_pixel(d, index, n_pixels, seed)] = to_half(dead)
             else:
                 full = out.maps[row, channel].reshape(n_pixels)
                 for k in range(n_pixels):
-                    full[k] = ranged(flat[k], settings.symmetric)
+                    value = add_noise_clipped(share * flat[k], level * normals[k])
+                    full[k] = ranged(value, settings.symmetric)
+                for d in range(n_dead):
+                    full[_dead_pixel(d, index, n_pixels, seed)] = dead

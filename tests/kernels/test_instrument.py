@@ -1,58 +1,21 @@
-"""Voigt profiles, smooth curves, cosmic rays and counts."""
+"""Smooth curves, cosmic rays, counts and scans."""
 
 import numpy as np
 import pytest
-from scipy.special import voigt_profile
 
-from tersgen.kernels.instrument import add_bump, add_ray, convert
-from tersgen.kernels.lineshape import (
-    GAUSSIAN,
-    LORENTZIAN,
-    add_gaussian,
-    add_resolved_sticks,
-    voigt_shape,
-)
+from tersgen.kernels.instrument import add_ray, convert, fill_curve
 from tersgen.kernels.scan import dim, move_lines
-from tersgen.units import FWHM_PER_SIGMA
-
-X = np.linspace(0.0, 1000.0, 4001)
 
 
-def resolved(profile, fwhm, resolution, place=500.0):
-    line = np.zeros(len(X), np.float32)
-    add_resolved_sticks(
-        line, 0.0, 0.25, np.array([place]), np.array([3.0]), np.array([fwhm]), profile, resolution
-    )
-    return line
-
-
-@pytest.mark.parametrize("fwhm", [1.0, 4.0, 10.0, 30.0])
-@pytest.mark.parametrize("resolution", [1.0, 3.0, 10.0, 25.0])
-def test_voigt_profiles_against_scipy(fwhm, resolution):
-    wanted = 3.0 * voigt_profile(X - 500.0, resolution / FWHM_PER_SIGMA, 0.5 * fwhm)
-    got = resolved(LORENTZIAN, fwhm, resolution)
-    assert np.abs(got - wanted).max() < 0.013 * wanted.max()
-    assert got.sum() == pytest.approx(wanted.sum(), rel=2e-3), "area"
-    width, share = voigt_shape(fwhm, resolution)
-    above = X[wanted > 0.5 * wanted.max()]
-    assert width == pytest.approx(above[-1] - above[0], abs=0.5 + 0.01 * width)
-    assert 0.0 < share < 1.0
-
-
-def test_the_limits_of_a_voigt_profile():
-    assert voigt_shape(0.0, 7.0) == (7.0, 0.0)
-    width, share = voigt_shape(7.0, 0.0)
-    assert (width, share) == pytest.approx((7.0, 1.0), rel=1e-5)
-    wide = np.zeros(len(X), np.float32)
-    add_gaussian(wide, 0.0, 0.25, 500.0, 5.0, 3.0)
-    assert np.array_equal(resolved(GAUSSIAN, 3.0, 4.0), wide)
-
-
-def test_a_bump():
-    curve = np.ones(101, np.float32)
-    add_bump(curve, 0.3, 0.2, 2.0)
-    x = np.arange(101) / 100
-    assert curve == pytest.approx(1 + 2 * np.exp(-((x - 0.3) ** 2) / 0.08), rel=1e-6)
+@pytest.mark.parametrize("n_points", [1, 2, 63, 130, 512, 1000, 1024, 1025, 5000])
+def test_a_smooth_curve(n_points):
+    bumps = np.array([[2.0, 0.3, 0.2], [-0.7, -0.2, 0.15], [0.9, 1.1, 0.8], [-0.4, 0.6, 0.15]])
+    curve = np.ones(n_points, np.float32)
+    fill_curve(curve, bumps)
+    x = np.arange(n_points) / max(1, n_points - 1)
+    wanted = sum(w * np.exp(-((x - c) ** 2) / (2 * s * s)) for w, c, s in bumps)
+    assert curve == pytest.approx(wanted / np.abs(wanted).max(), abs=2e-5)
+    assert np.abs(curve).max() == pytest.approx(1.0, rel=1e-6)
 
 
 @pytest.mark.parametrize(("rising", "places"), [(True, [8, 9]), (False, [8, 7, 6])])
@@ -64,11 +27,15 @@ def test_a_ray_over_several_points(rising, places):
 
 
 def test_conversion():
-    assert convert(100.0, 0.5, 1000.0, 4.0, 0.0, 0.0) == 1052.0
-    assert convert(100.4, 0.5, 1000.0, 0.0, 0.0, 65535.0) == 1050.0, "whole counts"
-    assert convert(1e6, 0.5, 1000.0, 0.0, 2000.0, 65535.0) == 2000.0, "full well"
-    assert convert(1e6, 0.5, 1000.0, 0.0, 0.0, 65535.0) == 65535.0
-    assert convert(-5000.0, 1.0, 0.0, 0.0, 0.0, 65535.0) == 0.0
+    def counts(*values):
+        return convert(*(np.float32(value) for value in values))
+
+    assert counts(100.0, 0.5, 1000.0, 4.0, np.inf, 0.0) == 1052.0
+    assert counts(100.4, 0.5, 1000.0, 0.0, np.inf, 65535.0) == 1050.0, "whole counts"
+    assert counts(1e6, 0.5, 1000.0, 0.0, 2000.0, 65535.0) == 2000.0, "full well"
+    assert counts(1e6, 0.5, 1000.0, 0.0, np.inf, 65535.0) == 65535.0
+    assert counts(-5000.0, 1.0, 0.0, 0.0, np.inf, 65535.0) == 0.0
+    assert counts(-5000.0, 1.0, 0.0, 0.0, np.inf, 0.0) == -5000.0
 
 
 def test_lines_are_moved_as_an_interpolation_would():

@@ -6,26 +6,19 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tersgen.kernels._jit import kernel
-from tersgen.kernels.instrument import count_electrons
-from tersgen.kernels.normal import normal_pair
-from tersgen.kernels.philox import philox
-from tersgen.kernels.poisson import LARGEST_INVERTED, poisson_inverted
+from tersgen.kernels.normal import fill_words
+from tersgen.kernels.poisson import LARGEST_INVERTED, draw_counts, poisson_inverted
 
 N = 40_000
 
 
-@kernel
 def draw(mean, n):
-    out = np.empty(n, np.float64)
-    for k in range(n):
-        w0, w1, w2, _ = philox(0, k, 0, 7, 33)
-        normal, _ = normal_pair(w1, w2)
-        out[k] = count_electrons(mean, w0, normal)
-    return out
+    counts = np.full(n, mean, np.float32)
+    draw_counts(counts, np.empty((n + 3) // 4 * 4, np.float32), 3, 0, 7, 33)
+    return counts.astype(np.float64)
 
 
-@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 7.3, 31.9, 32.1, 60.0, 400.0, 1e5])
+@pytest.mark.parametrize("mean", [0.0, 0.05, 1.0, 7.3, 7.99, 8.0, 11.0, 31.9, 60.0, 400.0, 1e5])
 def test_the_distribution(mean):
     counts = draw(mean, N)
     assert (counts == np.floor(counts)).all()
@@ -62,3 +55,18 @@ def test_the_largest_words_give_no_wild_counts():
         for word in (2**32 - 1, 2**32 - 100):
             count = poisson_inverted(mean, np.uint32(word))
             assert count < mean + 9 * np.sqrt(mean) + 12
+
+
+@pytest.mark.parametrize("n", [1, 6, 255, 256, 257, 700])
+def test_small_means_among_large_ones_are_inverted_one_by_one(n):
+    means = np.random.default_rng(n).choice([0.0, 0.2, 3.0, 7.9, 8.0, 500.0], n)
+    counts, normals = means.astype(np.float32), np.empty((n + 3) // 4 * 4, np.float32)
+    draw_counts(counts, normals, 2**33 + 1, 5, 6, 7)
+    words = np.empty(256, np.uint32)
+    for k in np.flatnonzero(means < 8.0):
+        fill_words(words, k // 256 * 64, 2**33 + 1, 11, 6, 7)
+        mean = np.float64(np.float32(means[k]))
+        assert counts[k] == poisson_inverted(mean, words[k % 256])
+    alone = np.full(n, 500.0, np.float32)
+    draw_counts(alone, normals, 2**33 + 1, 5, 6, 7)
+    assert np.array_equal(alone[means == 500.0], counts[means == 500.0])

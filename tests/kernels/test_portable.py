@@ -12,12 +12,15 @@ import hashlib
 import numpy as np
 from tersgen.kernels.elementary import arctan, exp, log
 from tersgen.kernels.half import to_half
-from tersgen.kernels.instrument import add_bump
-from tersgen.kernels.lineshape import add_gaussian, add_lorentzian, voigt_shape
+from tersgen.kernels.instrument import convert, fill_curve
+from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
-from tersgen.kernels.poisson import poisson_inverted, poisson_normal
+from tersgen.kernels.poisson import draw_counts, poisson_inverted
+from tersgen.kernels.scan import move_lines
 from tersgen.kernels.structure import GAUSSIAN, paint_line
+from tersgen.kernels.transforms import blur, blur_weights
+from tersgen.kernels.voigt import add_voigt
 
 normals = np.empty(64, np.float32)
 fill_normals(normals, 2**40 + 3, 1, 2**32 - 1, 8)
@@ -36,15 +39,25 @@ width = np.array([5.0, 4.0, 6.0])
 fill_features(features, atoms, tips[:TILE], tips[TILE:], 4.5, width, RADIAL)
 product = np.empty(4 * TILE, np.float32)
 multiply_tile(normals[:48].reshape(4, 12), features, product)
-add_bump(band, 0.4, 0.3, 1.5)
-shapes = np.array([voigt_shape(float(x), 9.0) for x in np.abs(points)], np.float64)
+curve = np.empty(200, np.float32)
+fill_curve(curve, np.array([[1.5, 0.4, 0.3], [-0.7, 0.1, 0.2]]))
+add_voigt(band, 100.0, 7.0, 377.7, 12.0, 9.0, 2.0, np.empty_like(band))
 words = np.arange(64, dtype=np.uint32) * np.uint32(67108859)
 few = np.array([poisson_inverted(0.5 * k, w) for k, w in enumerate(words)], np.float64)
-many = np.array([poisson_normal(1e3, float(z)) for z in normals], np.float64)
+many = np.resize(np.array([0.0, 0.4, 5.0, 8.0, 9.5, 300.0, 1e5], np.float32), 300)
+draw_counts(many, np.empty(300, np.float32), 5, 0, 3, 33)
+counts = np.array([convert(n, *np.float32([0.3, 9.0, 2.0, 1e4, 4095.0])) for n in many], np.float32)
+image = np.resize(normals, (9, 10))
+moved = np.empty_like(image)
+move_lines(image, 3.0 * angles[:9], -2.0 * angles[9:18], moved)
+weights = np.empty(7, np.float32)
+blur_weights(0.7, weights)
+blur(image, weights, np.empty_like(image))
 mask = np.zeros((9, 11), np.uint16)
 paint_line(mask, 0.3, -0.7, 1.9, 0.4, 0.6, GAUSSIAN, np.array([0.5, 0.4]))
 digest = hashlib.sha256()
-parts = (normals, band, exps, logs, halves, angles, features, product, shapes, few, many, mask)
+parts = (normals, band, exps, logs, halves, angles, features, product, few, many, mask,
+         curve, counts, moved, image)
 for array in parts:
     digest.update(array.tobytes())
 print(digest.hexdigest())
