@@ -181,11 +181,15 @@ class Buffer:
         self.table = field_table(recipe)
         self.outputs = _allocate(recipe, self.table, n_rows)
         self.clean: Outputs | None = None
-        """Where maps go before they are scanned, in float32."""
-        if recipe.instrument is not None and recipe.fields.maps:
-            shape = max(self.outputs.half_maps.shape, self.outputs.maps.shape)
-            self.clean = self.outputs._replace(
-                half_maps=self.outputs.half_maps[:0], maps=np.empty(shape, np.float32)
+        """Where maps and cubes go before they are scanned, in float32."""
+        if recipe.instrument is not None and recipe.has_image:
+            out = self.outputs
+            maps, cube = max(out.half_maps.shape, out.maps.shape), out.half_cube.shape
+            self.clean = out._replace(
+                half_maps=out.half_maps[:0],
+                maps=np.empty(maps, np.float32),
+                half_cube=out.half_cube[:0],
+                cube=np.empty(max(cube, out.cube.shape), np.float32),
             )
         self.arrays: Mapping[str, NDArray[np.generic]] = _named(
             self.outputs, self.table, recipe.fields.precision == "float16"
@@ -287,7 +291,7 @@ class Generator:
             modes, near = self._near
             fill_near_rows(first, last, start, self._modes, modes, settings, near, out)
         if recorder is not None:
-            recorder.fill_maps(first, last, start, out, buffer.outputs)
+            recorder.fill_images(first, last, start, out, buffer.outputs)
         if self._structure is not None:
             fill_structure_rows(
                 first, last, start, self._modes, self._structure, self._settings, out

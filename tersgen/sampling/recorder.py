@@ -7,7 +7,7 @@ import numpy as np
 from ..schema.recipe import Recipe
 from .instrument import SpectrumSettings, fill_recorded_rows, spectrum_settings
 from .outputs import Outputs
-from .scan import ScanSettings, fill_scanned_rows, scan_settings
+from .scan import ScanSettings, fill_scanned_cubes, fill_scanned_rows, scan_settings
 from .tables import Modes, Settings
 
 
@@ -19,7 +19,7 @@ class Recorder(NamedTuple):
     """
 
     before: Settings
-    """With which maps are made that are then scanned."""
+    """With which maps and cubes are made that are then scanned."""
     after: Settings
     spectrum: SpectrumSettings | None
     scan: ScanSettings | None
@@ -34,7 +34,7 @@ class Recorder(NamedTuple):
             before=settings._replace(spectra=False, symmetric=False, map_noise=np.zeros(2)),
             after=settings,
             spectrum=spectrum_settings(spec) if recipe.fields.spectra else None,
-            scan=scan_settings(spec.scan, recipe.noise.map) if recipe.fields.maps else None,
+            scan=scan_settings(spec.scan, recipe.noise.map) if recipe.has_image else None,
         )
 
     def fill_spectra(
@@ -46,7 +46,11 @@ class Recorder(NamedTuple):
         fill_recorded_rows(first, last, start, n_max, modes, self.after, self.spectrum, out)
         return True
 
-    def fill_maps(self, first: int, last: int, start: int, clean: Outputs, out: Outputs) -> None:
-        """Scan the clean maps of rows ``first`` to ``last``; row 0 is sample ``start``."""
-        if self.scan is not None:
+    def fill_images(self, first: int, last: int, start: int, clean: Outputs, out: Outputs) -> None:
+        """Scan the clean maps and cubes of rows ``first`` to ``last``; row 0 is ``start``."""
+        if self.scan is None:
+            return
+        if len(clean.maps):
             fill_scanned_rows(first, last, start, clean.maps, self.after, self.scan, out)
+        if len(clean.cube):
+            fill_scanned_cubes(first, last, start, clean.cube, self.after, self.scan, out)

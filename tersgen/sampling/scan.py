@@ -37,6 +37,8 @@ class ScanSettings(NamedTuple):
     counted: bool
     electrons: F64
     noise: F64
+    shot_stream: int
+    noise_stream: int
 
 
 def scan_settings(spec: Scan, noise: tuple[float, float]) -> ScanSettings:
@@ -50,6 +52,8 @@ def scan_settings(spec: Scan, noise: tuple[float, float]) -> ScanSettings:
         counted=spec.electrons[1] > 0,
         electrons=logarithms(spec.electrons),
         noise=np.array(noise, np.float64),
+        shot_stream=streams.MAP_SHOT_NOISE,
+        noise_stream=streams.MAP_NOISE,
     )
 
 
@@ -150,9 +154,9 @@ def fill_scanned_rows(
                 share = _ONE / exposure
                 for k in range(n_pixels):
                     flat[k] = exposure * max(flat[k], _ZERO)
-                draw_counts(flat, work.normals, index, channel, seed, streams.MAP_SHOT_NOISE)
+                draw_counts(flat, work.normals, index, channel, seed, scan.shot_stream)
             if level > _ZERO:
-                fill_normals(work.normals, index, channel, seed, streams.MAP_NOISE)
+                fill_normals(work.normals, index, channel, seed, scan.noise_stream)
             else:
                 work.normals[:] = _ZERO
             normals = work.normals
@@ -170,3 +174,25 @@ def fill_scanned_rows(
                     full[k] = ranged(value, settings.symmetric)
                 for d in range(n_dead):
                     full[_dead_pixel(d, index, n_pixels, seed)] = dead
+
+
+def fill_scanned_cubes(
+    first: int, last: int, start: int, clean: F32, settings: Settings, scan: ScanSettings,
+    out: Outputs,
+) -> None:  # fmt: skip
+    """Fill the cubes of rows ``first`` to ``last`` from clean ones, shape (n, H, W, channels).
+
+    Each channel is scanned as one of a map is: with the same drift, blur, blinks and dead pixels,
+    but shot noise and noise of its own.
+    """
+    planes = np.ascontiguousarray(np.moveaxis(clean[first:last], 3, 1))
+    scanned = out._replace(
+        half_maps=np.empty((0, *planes.shape[1:]), np.uint16),
+        maps=np.empty_like(planes),
+        scan=out.scan[first:last],
+        map_noise=out.map_noise[first:last],
+    )
+    own = scan._replace(shot_stream=streams.CUBE_SHOT_NOISE, noise_stream=streams.CUBE_NOISE)
+    fill_scanned_rows(0, last - first, start + first, planes, settings, own, scanned)
+    target = out.half_cube.view(np.float16) if len(out.half_cube) else out.cube
+    target[first:last] = np.moveaxis(scanned.maps, 1, 3)

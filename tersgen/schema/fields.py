@@ -196,7 +196,7 @@ def _params(recipe: Recipe) -> list[FieldSpec]:
         table.append(_spec("params/spectrum_noise", "float32", "1", text))
         if recipe.perturbations.roll_bins:
             table.append(_spec("params/roll", "int32", "point", "circular roll"))
-    if recipe.fields.maps and recipe.instrument is not None:
+    if recipe.has_image and recipe.instrument is not None:
         text = "what happened in the scan; " + ", ".join(SCAN_PARAMETERS)
         sizes = {"scan_parameter": len(SCAN_PARAMETERS)}
         table.append(_spec("params/scan", "float32", "1", text, **sizes))

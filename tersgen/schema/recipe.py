@@ -237,6 +237,11 @@ class Recipe(Frozen):
         return 1 if self.mixture is None else self.mixture.sizes[1]
 
     @property
+    def has_image(self) -> bool:
+        """Whether there are maps or cubes."""
+        return self.fields.maps or self.fields.cube
+
+    @property
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale
@@ -300,11 +305,6 @@ class Recipe(Frozen):
             raise ValueError(
                 "perturbations.roll_bins: expected 0 beside instrument, got "
                 f"{self.perturbations.roll_bins}; instrument.axis_shift_cm1 shifts the axis"
-            )
-        if self.fields.cube:
-            raise ValueError(
-                "fields.cube: expected false beside instrument, got true: it records spectra and "
-                "maps only"
             )
 
     def _check_nearfield(self, near: NearField) -> None:

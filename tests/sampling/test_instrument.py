@@ -258,10 +258,6 @@ def test_blur_by_the_tip():
         ({"instrument": {"scan": {"blur_px": [0.0, 99.0]}}}, "blur_px: expected at most 64"),
         ({"instrument": {}, "lineshape": {"profile": "pseudo_voigt"}}, "Voigt profiles"),
         ({"instrument": {}, "perturbations": {"roll_bins": 3}}, "expected 0 beside instrument"),
-        (
-            {"instrument": {}, "nearfield": {}, "fields": {"cube": True}},
-            "expected false beside instr",
-        ),
     ],
 )
 def test_what_is_not_possible_is_said(table, message):
@@ -278,3 +274,43 @@ def test_presets(name):
     recipe = validate(Recipe, PRESETS[name], name)
     assert (recipe.instrument is not None) == (name == "realistic")
     assert (recipe.noise.spectrum == (0.0, 0.0)) == (name == "ideal")
+
+
+def near(scan=None, **sections):
+    table = {
+        "library": ["builtin:benzene", "builtin:water"],
+        "map": {"height": 12, "width": 10},
+        "nearfield": {"channel_cm1": 150.0},
+        "noise": {"map": [0.0, 0.0]},
+        "fields": {"spectra": False, "cube": True, "precision": "float32"},
+    }
+    table = merged(merged(table, sections), {} if scan is None else {"instrument": {"scan": scan}})
+    return tersgen.resolve(validate(Recipe, table, "test"))
+
+
+def test_cubes_have_shot_noise_of_their_own():
+    clean = tersgen.generate(near(), 0, 60)
+    counted = tersgen.generate(near({"electrons": [2e4, 2e4]}), 0, 60)
+    for name in ("cube", "maps"):
+        expected, values = (one[name].astype(np.float64) for one in (clean, counted))
+        some = (expected > 0.02) & (expected < 0.9)  # 1 is where values are clipped
+        error = (values - expected)[some] / np.sqrt(expected[some] / 2e4)
+        assert error.mean() == pytest.approx(0, abs=5 / np.sqrt(some.sum()))
+        assert error.var() == pytest.approx(1, rel=0.05), name
+
+
+def test_cubes_are_scanned_as_maps_are():
+    recipe = near({"dead": 3.0, "drift_px": 2.0, "blur_px": [0.5, 1.0], "blinks": 2.0})
+    arrays = tersgen.generate(recipe, 0, 40)
+    black = (arrays["cube"] == 0).all(axis=3)
+    assert np.array_equal(black, (arrays["maps"] == 0).all(axis=1))
+    assert np.all(black.sum(axis=(1, 2)) <= column(arrays, "dead", SCAN_PARAMETERS, "params/scan"))
+    alone = near({"dead": 3.0, "drift_px": 2.0, "blur_px": [0.5, 1.0], "blinks": 2.0},
+                 fields={"maps": False})  # fmt: skip
+    assert np.array_equal(tersgen.generate(alone, 0, 40)["cube"], arrays["cube"])
+    half = recipe.model_copy(
+        update={"fields": recipe.fields.model_copy(update={"precision": "float16"})}
+    )
+    for row in (0, 17):
+        one = tersgen.generate(half, row, row + 1)["cube"][0]
+        assert np.array_equal(one, arrays["cube"][row].astype(np.float16))
