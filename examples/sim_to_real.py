@@ -19,7 +19,9 @@ STICKS = sorted((Path(__file__).parent / "sticks").glob("poly*.csv"))
 def call(*arguments: object) -> None:
     """Run a command of tersgen or ters_train, shown first."""
     print("$", *arguments, flush=True)
-    subprocess.run([sys.executable, "-m", *map(str, arguments)], check=True)
+    done = subprocess.run([sys.executable, "-m", *map(str, arguments)], check=False)
+    if done.returncode:
+        sys.exit(done.returncode)  # it has said why
 
 
 def main() -> None:

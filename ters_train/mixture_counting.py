@@ -16,7 +16,7 @@ class MixtureCount(Classification):
     n_classes
         Classes K.
     present
-        The fraction from which on a species is found.
+        The fraction from which on a species counts as present.
     """
 
     def __init__(self, n_classes: int, present: float) -> None:
@@ -35,7 +35,7 @@ class MixtureCount(Classification):
         super().count(outputs, batch, loss)
         fractions = outputs["logits"].float().softmax(dim=1)
         truth = composition(batch, self.n_classes)
-        found, present = fractions >= self.present, truth > 0
+        found, present = fractions >= self.present, truth >= self.present
         self.species += torch.stack([found & present, found, present]).sum(dim=1)
         self.exact += (found == present).all(dim=1).sum()
         self.error += 0.5 * (fractions - truth).abs().double().sum()

@@ -25,7 +25,7 @@ class MixtureScores(Scores):
     @property
     def chosen_by(self) -> float:
         """What the best epoch has most of."""
-        return self.present_macro_f1
+        return 1 - self.composition_error  # it moves with every step, as no threshold does
 
     @property
     def logged(self) -> dict[str, float | None]:
@@ -36,13 +36,17 @@ class MixtureScores(Scores):
     @property
     def best(self) -> str:
         """What is said of the best epoch."""
-        return f"macro-F1 of presence {self.present_macro_f1:.4f}"
+        return f"composition wrong by {self.composition_error:.1%}"
 
     @property
     def headline(self) -> str:
         """The scores in a line."""
+        known = [f1 for f1, n in zip(self.present_f1, self.present_support, strict=True) if n]
+        absent = len(self.present_f1) - len(known)
+        some = f" ({sum(known) / max(1, len(known)):.4f} over the {len(known)} that occur)"
         return (
-            f"macro-F1 of presence {self.present_macro_f1:.4f}, all species right in "
+            f"macro-F1 of presence {self.present_macro_f1:.4f}{some if absent else ''}, all "
+            f"species right in "
             f"{self.exact:.1%}, composition wrong by {self.composition_error:.1%}"
         )
 
@@ -64,8 +68,9 @@ class MixtureScores(Scores):
             f"{classes[c]}: F1 {self.present_f1[c]:.4f}, precision "
             f"{self.present_precision[c]:.4f}, recall {self.present_recall[c]:.4f}, in "
             f"{self.present_support[c]} samples"
-            for c in worst[:limit]
-            if self.present_f1[c] < 1
+            for c in [c for c in worst if self.present_f1[c] < 1 and self.present_support[c]][
+                :limit
+            ]
         )
 
 

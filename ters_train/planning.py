@@ -36,6 +36,8 @@ MODELS: dict[str, tuple[Input, ...]] = {
 
 _PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
 _UNET_DEPTHS = (4, 3, 2, 1)
+_LEAST_PRESENT = 0.02
+"""Smallest fraction from which on a species of a mixture counts as present."""
 _UNET_BATCH = 32
 """Rows of a batch of images as large as those of a U-Net are; they take memory at each level."""
 
@@ -145,9 +147,14 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
     missing = [name for name in names if name not in dataset]
     if missing:
         group = missing[0].partition("/")[0]
+        advice = f"build it with fields.{group} = true"
+        if group == "structure":
+            advice = "build it with --preset structure, or sections nearfield and structure"
+        elif group == "maps" and "mixture/label" in dataset:
+            advice = "mixtures have no maps: train on spectra"
         raise ConfigError(
             f"{dataset.path}: expected the field {missing[0]} for {why}, got "
-            f"{', '.join(dataset)}; build it with fields.{group} = true"
+            f"{', '.join(dataset)}; {advice}"
         )
 
 
@@ -227,7 +234,7 @@ def make_config(
     mixture = dataset.recipe.mixture if dataset.kind == "synthetic" else None
     if mixture is not None:
         # half of the smallest fraction: an error either way is as large
-        shapes["present_fraction"] = 0.5 * mixture.smallest
+        shapes["present_fraction"] = max(_LEAST_PRESENT, 0.5 * mixture.smallest)
     if "cnn" in model:
         shapes |= {"spectrum": dataset["spectra"].shape[1], "cnn": {}}
     if model == "unet":

@@ -23,7 +23,11 @@ from .options import (
 @click.option("--split", "part", default="test", show_default=True, help="Part that is scored.")
 @click.option("--split-name", default="default", show_default=True, help="Split of the dataset.")
 @click.option("--batch-size", type=COUNT, help="Rows of a batch.  [default: that of the run]")
-@click.option("--out", type=FILE, help="Folder for results.  [default: RUN/evaluation-PART]")
+@click.option(
+    "--out", type=FILE,
+    help="Folder for results.  [default: RUN/evaluation-PART; of other data than trained on with "
+    "their name and digest behind it]",
+)  # fmt: skip
 @threads_option
 @damage_option
 @device_option
@@ -57,7 +61,7 @@ def command(
     from ..planning import fields_of, identity, open_data
     from ..reporting.logs import read_log
     from ..structures import StructureScores
-    from ..targets import MIXTURE_FIELDS
+    from ..targets import MIXTURE_FIELDS, MIXTURE_LABEL
     from ..task import make_task_loss
 
     with joined(device) as ranks:
@@ -94,7 +98,8 @@ def command(
     tell_repaired(stream.n_repaired, data)
     digest, _ = identity(dataset)
     home = run if not (run / "state.json").exists() else run.parent.parent
-    folder = out or home / f"evaluation-{part}"
+    other = "" if digest == config.data.digest else f"-{data.name.partition('.')[0]}-{digest[:8]}"
+    folder = out or home / f"evaluation-{part}{other}"
     facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
     classes = trained.state.classes
     report = make_report(home.name, config, dataset, scores, part, read_log(home), facts, classes)
@@ -114,6 +119,12 @@ def command(
         return
     if digest != config.data.digest:
         click.echo("Note: this is not the dataset that the model was trained on", err=True)
+    if MIXTURE_LABEL in dataset and config.model.present_fraction is None:
+        click.echo(
+            "Note: these are mixtures, the model is for pure samples: scored is the species with "
+            "the largest fraction",
+            err=True,
+        )
     click.echo(f"{scores.n_samples} samples of {part}: {scores.headline}")
     lines = (
         scores.details()

@@ -59,7 +59,9 @@ def command(
         return
     for one in found:
         names = ", ".join(f"{name} {share:.1%}" for name, share in one.species)
-        click.echo(f"{one.spectrum.name}: {names}")
+        rest = 1 - sum(share for _, share in one.species)
+        whole = f" (fractions; others {rest:.1%})" if one.is_mixture else ""
+        click.echo(f"{one.spectrum.name}: {names}{whole}")
         if one.extrapolated >= _WORTH_SAYING:
             click.echo(
                 f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated"

@@ -90,8 +90,9 @@ def _common_grid(collection: Collection) -> Grid:
     low, high = max(float(axis[0]) for axis in axes), min(float(axis[-1]) for axis in axes)
     if low >= high or low < 0:
         raise MeasurementError(
-            f"expected spectra that overlap above 0 cm^-1, got a common range of {low:g} to "
-            f"{high:g} cm^-1; give the axis: --grid START:STOP:POINTS, and --allow-extrapolation"
+            f"expected spectra that overlap above 0 cm^-1, got one that begins at {low:g} and one "
+            f"that ends at {high:g} cm^-1; give the axis: --grid START:STOP:POINTS, and "
+            "--allow-extrapolation"
         )
     return Grid(start_cm1=low, stop_cm1=high, n_points=_POINTS)
 

@@ -156,8 +156,9 @@ def recipe_options(function: F) -> F:
                 "--config", type=FILE, help="Recipe file: TOML, YAML or JSON. [default: none]"
             ),
             click.option(
-                "--preset", type=click.Choice(sorted(PRESETS)),
-                help="Settings by name; a recipe file and other options stand above them.",
+                "--preset", "presets", multiple=True, type=click.Choice(sorted(PRESETS)),
+                help="Settings by name; may be repeated, and of two the later stands above. A "
+                "recipe file and other options stand above them.",
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",

@@ -38,9 +38,9 @@ def recipe_from_options(
     seed: int | None,
     precision: str | None,
     settings: tuple[str, ...],
-    preset: str | None = None,
+    presets: tuple[str, ...] = (),
 ) -> Recipe:
-    """Return the recipe that a preset, a file and options describe; the later win.
+    """Return the recipe that presets, a file and options describe; the later win.
 
     Raises
     ------
@@ -53,7 +53,8 @@ def recipe_from_options(
     origin = str(config) if config else "recipe"
     validate(Recipe, table, origin)
     # a copy: options are set in place
-    table = merged(copy.deepcopy(PRESETS[preset]), table) if preset else table
+    for preset in reversed(presets):
+        table = merged(copy.deepcopy(PRESETS[preset]), table)
     if library:
         table["library"] = list(library)
     if seed is not None:

@@ -23,7 +23,9 @@ def write_spectrum(dataset: Dataset, index: int, output: Path) -> None:
     """
     separator = SEPARATORS[output.suffix.lower()]
     spectrum = dataset["spectra"][index]
-    species = dataset.sample(index)["species"]
+    sample = dataset.sample(index)
+    parts = sample.get("composition", {}).items()
+    species = ", ".join(f"{name} {share:.0%}" for name, share in parts) or sample["species"]
     lines = [
         f"# {species}: row {index} of {dataset.path.name}, synthetic, made by tersgen",
         f"# Raman shift (cm^-1){separator}intensity (arb. units)",

@@ -1,6 +1,6 @@
 """Splits of a stored dataset: made, and grown with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ConfigError, OutputError
 from ..schema.manifest import Manifest
-from ..schema.split import FieldRange, Split, SplitName, SplitRule
+from ..schema.split import Split, SplitName, SplitRule
 from ..store.files import Check
 from ..store.home import Home
 from ..store.lock import BuilderLock
@@ -22,15 +22,31 @@ from .stratify import SplitAssigner, split_digest
 from .versions import find_version, locate, now, publish, split_reference
 
 _BLOCK = 1 << 18
+_IN_MIXTURE = "mixture/label"
 _NAME: TypeAdapter[str] = TypeAdapter(SplitName)
 
 
-def _in_ranges(dataset: Dataset, ranges: Sequence[FieldRange], rows: slice) -> NDArray[np.bool_]:
+def _held_rows(dataset: Dataset, rule: SplitRule, rows: slice) -> NDArray[np.bool_]:
+    """Return which rows are held out, but for those of a species that is held out."""
     held = np.zeros(rows.stop - rows.start, bool)
-    for name, low, high in ranges:
+    for name, low, high in rule.held_ranges:
         values = dataset[name][rows].astype(np.float64)
         held |= (values >= low) & (values < high)
+    if rule.held_species and _IN_MIXTURE in dataset:
+        # wherever it is one of several species, too
+        labels, counts = dataset[_IN_MIXTURE][rows], dataset["mixture/count"][rows]
+        taken = [dataset.classes.index(name) for name in rule.held_species]
+        inside = np.arange(labels.shape[1]) < counts[:, None]
+        held |= (np.isin(labels, taken) & inside).any(axis=1)
     return held
+
+
+def _check_mixture(dataset: Dataset, rule: SplitRule) -> None:
+    if rule.by == "group" and _IN_MIXTURE in dataset:
+        raise ConfigError(
+            "by: expected rows for mixtures, whose samples have species of several groups, got "
+            "group; hold species out with --hold-out"
+        )
 
 
 def _check_ranges(dataset: Dataset, rule: SplitRule) -> None:
@@ -63,11 +79,12 @@ def assign_parts(
     if rule.by in ("sample", "given"):
         return assign_measured(dataset, name, rule)
     _check_ranges(dataset, rule)
+    _check_mixture(dataset, rule)
     start = previous.n_samples if previous else 0
     n_classes = len(dataset.classes)
     counts = np.zeros(n_classes, np.int64)
     for rows in _blocks(start, dataset.n_samples):
-        free = ~_in_ranges(dataset, rule.held_ranges, rows)
+        free = ~_held_rows(dataset, rule, rows)
         labels = dataset["label"][rows]
         check_labels(labels, n_classes, rows.start, f"{dataset.path}: ")
         counts += np.bincount(labels[free], minlength=n_classes)
@@ -76,7 +93,7 @@ def assign_parts(
     if old is not None:
         parts[:start] = old
     for rows in _blocks(start, dataset.n_samples):
-        held = _in_ranges(dataset, rule.held_ranges, rows) if rule.held_ranges else None
+        held = _held_rows(dataset, rule, rows)
         parts[rows] = assigner.assign(dataset["label"][rows], held)
     return assigner.finish(name, split_digest(parts)), parts
 

@@ -135,6 +135,11 @@ class Instrument(Frozen):
             raise ValueError(f"missing: expected shares up to 0.45, got {list(self.missing)}")
         if self.gain[0] <= 0:
             raise ValueError(f"gain: expected values above 0, got {list(self.gain)}")
+        if self.bits and self.bias[1] >= 2**self.bits - 1:
+            raise ValueError(
+                f"bias: expected less than {2**self.bits - 1}, the largest count of {self.bits} "
+                f"bits, got {list(self.bias)}"
+            )
         counted = ("dark", "bias", "read_noise", "cosmic_rays", "bits", "full_well")
         wanted = [name for name in counted if getattr(self, name) not in (0, 0.0, (0.0, 0.0))]
         if not self.electrons[1] and wanted:

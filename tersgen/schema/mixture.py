@@ -9,6 +9,7 @@ from .base import Frozen, field
 
 LARGEST_MIXTURE = 16
 """Most species of a sample."""
+_USUAL = (1, 3)
 
 
 class Mixture(Frozen):
@@ -18,8 +19,11 @@ class Mixture(Frozen):
     has the largest fraction, and its class is the label.
     """
 
-    n_species: tuple[int, int] = field(
-        "fewest and most species of a sample, each number as likely", "1", (1, 3)
+    n_species: tuple[int, int] | None = field(
+        "fewest and most species of a sample, each number as likely; by default 1 to 3, or as many "
+        "as there are stated fractions",
+        "1",
+        None,
     )
     least: float = field(
         "smallest fraction of a species in a sample; beyond it fractions are uniform among all "
@@ -43,7 +47,7 @@ class Mixture(Frozen):
     def sizes(self) -> tuple[int, int]:
         """Fewest and most species of a sample."""
         stated = len(self.fractions)
-        return (stated, stated) if stated else self.n_species
+        return (stated, stated) if stated else self.n_species or _USUAL
 
     @property
     def smallest(self) -> float:
@@ -67,7 +71,7 @@ class Mixture(Frozen):
 
     def _check_stated(self) -> None:
         stated = list(self.fractions)
-        if "n_species" in self.model_fields_set and self.n_species != self.sizes:
+        if self.n_species not in (None, self.sizes):
             raise ValueError(
                 f"n_species: expected none beside {len(stated)} fractions, got "
                 f"{list(self.n_species)}; leave it out"

@@ -256,6 +256,11 @@ def test_presets(good, bad, tmp_path):
     assert shown["nearfield"]["apex_angstrom"] == 0.25
     assert shown["nearfield"]["orientation"] == "tilted"
     assert shown["seed"] == 4
+    both = ["--preset", "realistic", "--preset", "mixture", "--set", "mixture.least=0.1"]
+    shown = json.loads(good("config", "show", *both, "--json", cwd=tmp_path))
+    assert shown["mixture"]["least"] == 0.1
+    assert shown["instrument"]["bits"] == 16
+    assert shown["fields"]["maps"] is False
     line = bad(
         *("build", "--preset", "nearfield", "--library", "random:2", "--out", "x.zarr"),
         cwd=tmp_path,

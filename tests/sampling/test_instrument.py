@@ -252,6 +252,10 @@ def test_blur_by_the_tip():
             "fluorescence: expected an interval above 0",
         ),
         ({"instrument": {"bits": 16}}, "electrons: expected an interval above 0 beside bits"),
+        (
+            {"instrument": {"electrons": [1.0, 2.0], "bits": 8, "bias": [300.0, 300.0]}},
+            "bias: expected less than 255",
+        ),
         ({"instrument": {"missing": [0.5, 0.0]}}, "missing: expected shares up to 0.45"),
         ({"instrument": {"electrons": [1.0, 1e12]}}, "electrons"),
         ({"instrument": {"gain": [0.0, 1.0]}}, "gain: expected values above 0"),

@@ -129,6 +129,14 @@ def test_stated_fractions():
     assert np.all(arrays["mixture/fraction"] == np.float32([0.5, 0.3, 0.2]))
 
 
+@pytest.mark.parametrize("section", [{}, {"fractions": [0.7, 0.3]}, {"n_species": [2, 4]}])
+def test_a_recipe_with_a_mixture_can_be_written_and_read(section):
+    recipe = recipe_of(mixture=section)
+    again = Recipe.model_validate_json(recipe.model_dump_json())
+    assert again == recipe
+    assert again.n_components == {0: 3, 1: 2, 2: 4}[len(section) + ("n_species" in section)]
+
+
 def test_each_species_has_its_own_orientation_and_the_first_is_that_of_a_pure_sample():
     arrays = made(40, mixture={"n_species": [2, 2]})
     pure = tersgen.generate(recipe_of().model_copy(update={"mixture": None}), 0, 40)

@@ -1,13 +1,17 @@
 """Commands on mixtures, from a dataset to fractions of a measured spectrum."""
 
 import json
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tersgen
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
+from tersgen.errors import ConfigError
 from tersgen.schema.mixture import Mixture
 from tersgen.schema.split import SplitRule
 
@@ -70,6 +74,46 @@ def test_a_measured_spectrum_gets_its_fractions(trained, runs, data, tmp_path):
     assert fractions.keys() == sample["composition"].keys()
     for name, fraction in sample["composition"].items():
         assert fractions[name] == pytest.approx(fraction, abs=0.2)
+
+
+def test_a_species_held_out_is_in_no_sample_that_is_trained_on(runs, data, tmp_path):
+    dataset = tersgen.open(data)
+    name = dataset.classes[1]
+    path = Path(shutil.copytree(data, tmp_path / "m.zarr"))
+    make_split(path, "unseen", SplitRule(hold_out=(name,)))
+    grown = tersgen.open(path)
+    inside = np.array(
+        [
+            1 in labels[:count]
+            for labels, count in zip(
+                grown["mixture/label"][:], grown["mixture/count"][:], strict=True
+            )
+        ]
+    )
+    assert 0.3 < inside.mean() < 0.7
+    assert not inside[grown.rows_in("train", "unseen")].any()
+    assert not inside[grown.rows_in("val", "unseen")].any()
+    assert set(np.flatnonzero(inside)) <= set(grown.rows_in("test", "unseen"))
+    with pytest.raises(ConfigError, match="by: expected rows for mixtures"):
+        make_split(path, "groups", SplitRule(by="group"))
+
+
+def test_results_of_other_data_do_not_replace_those_of_ones_own(
+    trained, runs, data, tiny_recipe, tmp_path
+):
+    runs.good("evaluate", trained, "--data", data)
+    own = (trained / "evaluation-test" / "scores.json").read_bytes()
+    pure = built(tmp_path / "pure.zarr", tiny_recipe, 300)
+    said = runs.good("evaluate", trained, "--data", pure).stdout
+    (other,) = trained.glob("evaluation-test-pure-*")
+    assert str(other) in said
+    assert (trained / "evaluation-test" / "scores.json").read_bytes() == own
+
+
+def test_a_model_of_pure_samples_says_what_it_scores(finished, runs, tiny_recipe, tmp_path):
+    mixed = built(tmp_path / "mixed.zarr", tiny_recipe, 300, n_species=(2, 2))
+    done = runs.good("evaluate", finished, "--data", mixed)
+    assert "scored is the species with the largest fraction" in done.stderr
 
 
 def test_tensors_of_mixtures_are_refused(runs, data, tmp_path):
