@@ -103,6 +103,23 @@ for name in sorted(arrays):
 print(digest.hexdigest())
 """
 
+RECORDED = """
+import hashlib
+import tersgen
+from tersgen.schema.loading import validate
+from tersgen.schema.presets import PRESETS, merged
+
+table = {"seed": 3, "library": ["builtin:benzene", "builtin:water"], "grid": {"n_points": 300}}
+table["map"] = {"height": 30, "width": 17, "channels": 2}
+table["instrument"] = {"scan": {"electrons": [20.0, 2000.0]}}
+recipe = tersgen.resolve(validate(tersgen.Recipe, merged(PRESETS["realistic"], table), "test"))
+arrays = tersgen.generate(recipe, 5, 25)
+digest = hashlib.sha256()
+for name in sorted(arrays):
+    digest.update(name.encode() + arrays[name].tobytes())
+print(digest.hexdigest())
+"""
+
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 NATIVE = {}
 GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -149,7 +166,9 @@ def test_kernels(setting, native_kernels, tmp_path):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("script", [GENERATOR, NEAR_FIELD], ids=["hotspots", "near field"])
+@pytest.mark.parametrize(
+    "script", [GENERATOR, NEAR_FIELD, RECORDED], ids=["hotspots", "near field", "recorded"]
+)
 def test_generator(script, tmp_path):
     native = digest(script, None, NATIVE)
     assert len(native) == 64
