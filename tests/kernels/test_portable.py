@@ -110,6 +110,7 @@ from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
 
 table = {"seed": 3, "library": ["builtin:benzene", "builtin:water"], "grid": {"n_points": 300}}
+table["lineshape"] = {"fwhm_cm1": 40.0}
 table["map"] = {"height": 30, "width": 17, "channels": 2}
 table["instrument"] = {"scan": {"electrons": [20.0, 2000.0]}}
 recipe = tersgen.resolve(validate(tersgen.Recipe, merged(PRESETS["realistic"], table), "test"))
