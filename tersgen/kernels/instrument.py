@@ -24,11 +24,15 @@ def log_between(low: float, span: float, u: np.float32) -> float:
 
 
 @kernel
-def _weigh(stride: int) -> F32:
+def curve_weights(n_points: int) -> F32:
     """Return the weights of four nodes, shape (4, stride), for points from the second to the third.
 
-    They are those of the cubic through the four (Lagrange).
+    They are those of the cubic through the four (Lagrange). Nodes are 16 points apart, or less, so
+    that there are 64.
     """
+    stride = _LONGEST_STRIDE
+    while stride > 1 and n_points < _LEAST_NODES * stride:
+        stride //= 2
     weights = np.empty((4, stride), np.float32)
     for j in range(stride):
         t = j / stride
@@ -40,17 +44,15 @@ def _weigh(stride: int) -> F32:
 
 
 @kernel
-def fill_curve(curve: F32, bumps: F64) -> None:
+def fill_curve(curve: F32, bumps: F64, weights: F32) -> None:
     """Fill a smooth curve: the sum of bumps, scaled so that its largest size is 1.
 
     ``bumps``, shape (B, 3), has weight w, centre c and sigma s of each, w exp(-(x - c)^2/(2 s^2)),
-    with x = k/(L - 1) in [0, 1]. It is worked out at every 16th point, at least 64 of them, and
-    interpolated: within 2e-5 of the largest bump if sigmas are 0.15 or more.
+    with x = k/(L - 1) in [0, 1]. They are worked out at nodes and interpolated by
+    ``curve_weights(L)``: within 2e-5 of the largest if sigmas are 0.15 or more.
     """
     n_points = curve.shape[0]
-    stride = _LONGEST_STRIDE
-    while stride > 1 and n_points < _LEAST_NODES * stride:
-        stride //= 2
+    stride = weights.shape[1]
     n_nodes = (n_points - 1) // stride + 4
     nodes = np.zeros(n_nodes, np.float32)
     scale = np.float32(stride / max(1, n_points - 1))
@@ -60,7 +62,6 @@ def fill_curve(curve: F32, bumps: F64) -> None:
         for k in range(n_nodes):
             x = np.float32(np.int32(k - 1)) * scale - middle
             nodes[k] += height * exp(slope * (x * x))
-    weights = _weigh(stride)
     w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
     for i in range(n_nodes - 3):
         n0, n1, n2, n3 = nodes[i], nodes[i + 1], nodes[i + 2], nodes[i + 3]

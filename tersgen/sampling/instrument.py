@@ -13,6 +13,7 @@ from ..kernels.instrument import (
     RAY_POINTS,
     add_ray,
     convert,
+    curve_weights,
     fill_curve,
     log_between,
 )
@@ -97,7 +98,7 @@ def spectrum_settings(spec: Instrument) -> SpectrumSettings:
 
 
 @kernel
-def _draw_curve(curve: F32, index: int, seed: int, stream: int, signed: bool) -> None:
+def _draw_curve(curve: F32, weights: F32, index: int, seed: int, stream: int, signed: bool) -> None:
     """Fill a smooth curve of broad bumps over the axis, its largest size 1."""
     bumps = np.empty((_BUMPS, 3), np.float64)
     for b in range(_BUMPS):
@@ -105,13 +106,13 @@ def _draw_curve(curve: F32, index: int, seed: int, stream: int, signed: bool) ->
         bumps[b, 0] = between(-1.0 if signed else 0.1, 1.0, w2)
         bumps[b, 1] = between(-0.4, 1.4, w0)
         bumps[b, 2] = between(0.15, 0.8, w1)
-    fill_curve(curve, bumps)
+    fill_curve(curve, bumps, weights)
 
 
 @kernel
 def _draw_optics(
     row: int, index: int, count: int, settings: Settings, inst: SpectrumSettings,
-    work: LineScratch, curve: F32, out: Outputs,
+    work: LineScratch, curve: F32, weights: F32, out: Outputs,
 ) -> None:  # fmt: skip
     """Fill ``work.line``: bands, of a peak of 1, fluorescence, all times the response."""
     seed, line = settings.seed, work.line
@@ -140,7 +141,7 @@ def _draw_optics(
     height = 0.0
     if np.float64(uniform(w0)) < inst.fluoresces:
         height = log_between(inst.fluorescence[0], inst.fluorescence[1], uniform(w1))
-        _draw_curve(curve, index, seed, streams.FLUORESCENCE, False)
+        _draw_curve(curve, weights, index, seed, streams.FLUORESCENCE, False)
         strength = np.float32(height)
         for k in range(n_points):
             line[k] += strength * curve[k]
@@ -148,7 +149,7 @@ def _draw_optics(
     w0, _, _, _ = philox(0, index, 0, seed, streams.RESPONSE)
     deviation = inst.response * np.float64(uniform(w0))
     if inst.response > 0.0:
-        _draw_curve(curve, index, seed, streams.RESPONSE, True)
+        _draw_curve(curve, weights, index, seed, streams.RESPONSE, True)
         size = np.float32(deviation)
         for k in range(n_points):
             line[k] *= _ONE + size * curve[k]
@@ -251,10 +252,11 @@ def fill_recorded_rows(
     work = line_scratch(n_points, n_max)
     curve = np.empty(n_points, np.float32)
     noise = np.empty_like(work.normals)
+    weights = curve_weights(n_points)
     for row in range(first, last):
         index = start + row
         count = draw_modes(row, index, modes, settings, work, out)
-        _draw_optics(row, index, count, settings, inst, work, curve, out)
+        _draw_optics(row, index, count, settings, inst, work, curve, weights, out)
         line = work.line
         if inst.counted:
             _count(row, index, settings, inst, work, curve, noise, out)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tersgen.kernels.instrument import add_ray, convert, fill_curve
+from tersgen.kernels.instrument import add_ray, convert, curve_weights, fill_curve
 from tersgen.kernels.scan import dim, move_lines
 
 
@@ -11,7 +11,7 @@ from tersgen.kernels.scan import dim, move_lines
 def test_a_smooth_curve(n_points):
     bumps = np.array([[2.0, 0.3, 0.2], [-0.7, -0.2, 0.15], [0.9, 1.1, 0.8], [-0.4, 0.6, 0.15]])
     curve = np.ones(n_points, np.float32)
-    fill_curve(curve, bumps)
+    fill_curve(curve, bumps, curve_weights(n_points))
     x = np.arange(n_points) / max(1, n_points - 1)
     wanted = sum(w * np.exp(-((x - c) ** 2) / (2 * s * s)) for w, c, s in bumps)
     assert curve == pytest.approx(wanted / np.abs(wanted).max(), abs=2e-5)

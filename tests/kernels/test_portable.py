@@ -12,7 +12,7 @@ import hashlib
 import numpy as np
 from tersgen.kernels.elementary import arctan, exp, log
 from tersgen.kernels.half import to_half
-from tersgen.kernels.instrument import convert, fill_curve
+from tersgen.kernels.instrument import convert, curve_weights, fill_curve
 from tersgen.kernels.lineshape import add_gaussian, add_lorentzian
 from tersgen.kernels.nearfield import RADIAL, TILE, fill_features, multiply_tile
 from tersgen.kernels.normal import fill_normals
@@ -40,11 +40,11 @@ fill_features(features, atoms, tips[:TILE], tips[TILE:], 4.5, width, RADIAL)
 product = np.empty(4 * TILE, np.float32)
 multiply_tile(normals[:48].reshape(4, 12), features, product)
 curve = np.empty(200, np.float32)
-fill_curve(curve, np.array([[1.5, 0.4, 0.3], [-0.7, 0.1, 0.2]]))
+fill_curve(curve, np.array([[1.5, 0.4, 0.3], [-0.7, 0.1, 0.2]]), curve_weights(200))
 add_voigt(band, 100.0, 7.0, 377.7, 12.0, 9.0, 2.0, np.empty_like(band))
 words = np.arange(64, dtype=np.uint32) * np.uint32(67108859)
 few = np.array([poisson_inverted(0.5 * k, w) for k, w in enumerate(words)], np.float64)
-many = np.resize(np.array([0.0, 0.4, 5.0, 8.0, 9.5, 300.0, 1e5], np.float32), 300)
+many = np.resize(np.array([0.0, 0.4, 5.0, 6.0, 9.5, 300.0, 1e5], np.float32), 300)
 draw_counts(many, np.empty(300, np.float32), 5, 0, 3, 33)
 counts = np.array([convert(n, *np.float32([0.3, 9.0, 2.0, 1e4, 4095.0])) for n in many], np.float32)
 image = np.resize(normals, (9, 10))
@@ -103,6 +103,24 @@ for name in sorted(arrays):
 print(digest.hexdigest())
 """
 
+RECORDED = """
+import hashlib
+import tersgen
+from tersgen.schema.loading import validate
+from tersgen.schema.presets import PRESETS, merged
+
+table = {"seed": 3, "library": ["builtin:benzene", "builtin:water"], "grid": {"n_points": 300}}
+table["lineshape"] = {"fwhm_cm1": 40.0}
+table["map"] = {"height": 30, "width": 17, "channels": 2}
+table["instrument"] = {"scan": {"electrons": [20.0, 2000.0]}}
+recipe = tersgen.resolve(validate(tersgen.Recipe, merged(PRESETS["realistic"], table), "test"))
+arrays = tersgen.generate(recipe, 5, 25)
+digest = hashlib.sha256()
+for name in sorted(arrays):
+    digest.update(name.encode() + arrays[name].tobytes())
+print(digest.hexdigest())
+"""
+
 X86 = platform.machine().lower() in ("x86_64", "amd64")
 NATIVE = {}
 GENERIC = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
@@ -149,7 +167,9 @@ def test_kernels(setting, native_kernels, tmp_path):
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("script", [GENERATOR, NEAR_FIELD], ids=["hotspots", "near field"])
+@pytest.mark.parametrize(
+    "script", [GENERATOR, NEAR_FIELD, RECORDED], ids=["hotspots", "near field", "recorded"]
+)
 def test_generator(script, tmp_path):
     native = digest(script, None, NATIVE)
     assert len(native) == 64
