@@ -108,7 +108,8 @@ def command(
         if any(one is not None for one in given) or {*changed} - {"threads", "on_damage"}:
             raise click.UsageError(
                 "--resume: a run goes on as it was begun; expected no other option than "
-                "--threads, --on-damage, --device and --quiet"
+                "--threads, --on-damage, --device and --quiet; to train on from its weights, begin "
+                f"another run with --init {resume}"
             )
         _go(resume, _resumed(resume, wanted), device, quiet, dry_run, take_over, resume=True)
         return

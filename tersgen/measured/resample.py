@@ -50,7 +50,7 @@ def resample(
     x, step = spectrum.shift_cm1, float(grid[-1] - grid[0]) / (len(grid) - 1)
     ranges = (
         f"{spectrum.name}: expected a spectrum over {grid[0]:g} to {grid[-1]:g} cm^-1, the axis "
-        f"of the model, got {x[0]:g} to {x[-1]:g} cm^-1"
+        f"wanted, got {x[0]:g} to {x[-1]:g} cm^-1"
     )
     if x[-1] < grid[0] or x[0] > grid[-1]:
         raise MeasurementError(f"{ranges}, which is none of it")

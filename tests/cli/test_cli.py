@@ -234,6 +234,7 @@ def test_help_imports_nothing_heavy():
     assert done.stdout.strip() == "[]"
 
 
+@pytest.mark.exhaustive
 def test_presets(good, bad, tmp_path):
     small = ["--set", "map.height=8", "--set", "map.width=8", "--set", "nearfield.channel_cm1=500"]
     for name in ("cube.zarr", "cube.h5"):
@@ -268,6 +269,7 @@ def test_presets(good, bad, tmp_path):
     assert "expected atom positions and atom tensors for near-field maps, got none" in line
 
 
+@pytest.mark.exhaustive
 def test_structure_targets_in_both_formats(good, bad, tmp_path):
     small = ["--set", "map.height=24", "--set", "map.width=24", "--set"]
     small += ["structure.radius_angstrom=0.6", "--set", "structure.bond_width_angstrom=0.8"]

@@ -10,6 +10,8 @@ from tersgen.schema.fields import INSTRUMENT_PARAMETERS, SCAN_PARAMETERS
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
 
+pytestmark = pytest.mark.exhaustive
+
 CALM = {
     "seed": 5,
     "library": ["builtin:benzene", "builtin:water"],

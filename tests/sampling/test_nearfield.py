@@ -14,6 +14,8 @@ from tersgen.library.nearfield import near_field_intensities
 from tersgen.sampling.neartables import modes_on_grid, near_table
 from tersgen.schema.library import Library
 
+pytestmark = pytest.mark.exhaustive
+
 N_ROWS = 6
 LAST = 2**53
 FEW = settings(max_examples=10, deadline=None)

@@ -11,6 +11,8 @@ from tersgen.errors import ConfigError, LibraryError
 from tersgen.library.geometry import SYMBOLS
 from tersgen.schema.library import Library
 
+pytestmark = pytest.mark.exhaustive
+
 N_ROWS = 6
 LAST = 2**53
 FEW = settings(max_examples=10, deadline=None)
