@@ -109,6 +109,22 @@ class Scores(Frozen):
         )
 
 
+def precision_recall_f1(
+    hits: Sequence[int], taken: Sequence[int], support: Sequence[int]
+) -> tuple[tuple[float, ...], tuple[float, ...], tuple[float, ...]]:
+    """Return precision, recall and F1 of each class, Eq. (9.1).
+
+    Parameters
+    ----------
+    hits, taken, support
+        Samples that are of the class and taken for it, taken for it, and of it; K counts.
+    """
+    precision = tuple(hit / (n + EPS) for hit, n in zip(hits, taken, strict=True))
+    recall = tuple(hit / (n + EPS) for hit, n in zip(hits, support, strict=True))
+    f1 = tuple(2 * p * r / (p + r + EPS) for p, r in zip(precision, recall, strict=True))
+    return precision, recall, f1
+
+
 def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scores:
     """Return the scores of a confusion matrix: Eqs. (9.1)-(9.3).
 
@@ -125,9 +141,7 @@ def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scor
     support = [sum(row) for row in confusion]
     taken = [sum(column) for column in zip(*confusion, strict=True)]
     hits = [confusion[c][c] for c in range(len(support))]
-    precision = [hit / (n + EPS) for hit, n in zip(hits, taken, strict=True)]
-    recall = [hit / (n + EPS) for hit, n in zip(hits, support, strict=True)]
-    f1 = [2 * p * r / (p + r + EPS) for p, r in zip(precision, recall, strict=True)]
+    precision, recall, f1 = precision_recall_f1(hits, taken, support)
     total = sum(support)
     return Scores(
         accuracy=sum(hits) / max(total, 1),
@@ -135,9 +149,9 @@ def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scor
         loss=loss,
         n_samples=total,
         n_absent=support.count(0),
-        precision=tuple(precision),
-        recall=tuple(recall),
-        f1=tuple(f1),
+        precision=precision,
+        recall=recall,
+        f1=f1,
         support=tuple(support),
         confusion=tuple(map(tuple, confusion)),
     )

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from tersgen.errors import ConfigError
 from tersgen.schema.base import field
 
-from .metrics import EPS, Scores
+from .metrics import Scores, precision_recall_f1
 
 
 class MixtureScores(Scores):
@@ -63,14 +63,13 @@ class MixtureScores(Scores):
                 f"classes: expected {len(self.present_f1)} names, as many as were scored, "
                 f"got {len(classes)}"
             )
-        worst = sorted(range(len(classes)), key=lambda c: self.present_f1[c])
+        wrong = [c for c, n in enumerate(self.present_support) if n and self.present_f1[c] < 1]
+        worst = sorted(wrong, key=lambda c: self.present_f1[c])[:limit]
         return tuple(
             f"{classes[c]}: F1 {self.present_f1[c]:.4f}, precision "
             f"{self.present_precision[c]:.4f}, recall {self.present_recall[c]:.4f}, in "
             f"{self.present_support[c]} samples"
-            for c in [c for c in worst if self.present_f1[c] < 1 and self.present_support[c]][
-                :limit
-            ]
+            for c in worst
         )
 
 
@@ -102,17 +101,15 @@ def score_mixtures(
     >>> round(scores.exact, 3), [round(f1, 3) for f1 in scores.present_f1]
     (0.333, [0.8, 0.667])
     """
-    precision = [hit / (n + EPS) for hit, n in zip(hits, found, strict=True)]
-    recall = [hit / (n + EPS) for hit, n in zip(hits, present, strict=True)]
-    f1 = [2 * p * r / (p + r + EPS) for p, r in zip(precision, recall, strict=True)]
+    precision, recall, f1 = precision_recall_f1(hits, found, present)
     rows = max(1, largest.n_samples)
     return MixtureScores(
         **largest.model_dump(),
         present_macro_f1=sum(f1) / len(f1),
         exact=exact / rows,
         composition_error=error / rows,
-        present_precision=tuple(precision),
-        present_recall=tuple(recall),
-        present_f1=tuple(f1),
+        present_precision=precision,
+        present_recall=recall,
+        present_f1=f1,
         present_support=tuple(present),
     )

@@ -9,6 +9,7 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 
 from ..models.build import Model
+from ..targets import MIXTURE_LABEL
 from .checkpoint import State, choose
 
 _HEAD = ("classes.linear.weight", "classes.linear.bias")
@@ -70,7 +71,9 @@ def labels_by_name(state: State, dataset: Dataset) -> Tensor | None:
     known = {name: k for k, name in enumerate(state.classes)}
     other = known.get("unknown", -1)
     labels = [known.get(name, other) for name in dataset.classes]
-    counts = dataset.manifest.class_counts if dataset.manifest else (1,) * len(labels)
+    # of mixtures only the largest species is counted, and any may be one of the others
+    manifest = dataset.manifest if MIXTURE_LABEL not in dataset else None
+    counts = manifest.class_counts if manifest else (1,) * len(labels)
     foreign = [
         name
         for name, label, count in zip(dataset.classes, labels, counts, strict=True)

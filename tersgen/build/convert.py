@@ -53,9 +53,8 @@ def convert(
     target = new_home(out, format)
     if target.folder.absolute() == home.folder.absolute():
         raise ConfigError(f"{out}: expected another place than that of the original")
-    packed = check_compression(format, compression)
-    if compression is None and format == "zarr":
-        packed = layout.compression
+    same = layout.compression if format == "zarr" else None
+    packed = check_compression(format, compression or same)
     try:
         wanted = choose_layout(
             field_table(recipe),

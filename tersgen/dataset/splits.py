@@ -35,7 +35,7 @@ def _held_rows(dataset: Dataset, rule: SplitRule, rows: slice) -> NDArray[np.boo
     if rule.held_species and _IN_MIXTURE in dataset:
         # wherever it is one of several species, too
         labels, counts = dataset[_IN_MIXTURE][rows], dataset["mixture/count"][rows]
-        taken = [dataset.classes.index(name) for name in rule.held_species]
+        taken = [k for k, name in enumerate(dataset.classes) if name in rule.held_species]
         inside = np.arange(labels.shape[1]) < counts[:, None]
         held |= (np.isin(labels, taken) & inside).any(axis=1)
     return held

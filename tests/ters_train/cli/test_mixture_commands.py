@@ -94,6 +94,8 @@ def test_a_species_held_out_is_in_no_sample_that_is_trained_on(runs, data, tmp_p
     assert not inside[grown.rows_in("train", "unseen")].any()
     assert not inside[grown.rows_in("val", "unseen")].any()
     assert set(np.flatnonzero(inside)) <= set(grown.rows_in("test", "unseen"))
+    with pytest.raises(ConfigError, match="hold_out"):
+        make_split(path, "typo", SplitRule(hold_out=("no-such-species",)))
     with pytest.raises(ConfigError, match="by: expected rows for mixtures"):
         make_split(path, "groups", SplitRule(by="group"))
 
