@@ -12,8 +12,9 @@ from torch.nn import functional
 
 from tersgen.errors import ConfigError
 
+from .compositions import composition
 from .config import LossConfig
-from .targets import MIXTURE_LABEL, composition
+from .targets import MIXTURE_LABEL
 
 
 class Loss(nn.Module):

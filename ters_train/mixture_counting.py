@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from .compositions import composition
 from .counting import Classification
 from .mixtures import MixtureScores, score_mixtures
-from .targets import composition
 
 
 class MixtureCount(Classification):

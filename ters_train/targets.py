@@ -1,7 +1,4 @@
-"""The fields that models are trained on and scored by."""
-
-import torch
-from torch import Tensor
+"""Names of the fields that models are trained on and scored by; without torch, for planning."""
 
 from .config import ModelConfig
 
@@ -22,19 +19,6 @@ def target_fields(config: ModelConfig) -> tuple[str, ...]:
         return ("label", *STRUCTURE_FIELDS, *((BONDS,) if config.structure.bonds else ()))
     mixture = MIXTURE_FIELDS if config.present_fraction is not None else ()
     return ("label", *mixture, *(TENSOR_FIELDS if config.tensor_modes is not None else ()))
-
-
-def composition(batch: dict[str, Tensor], n_classes: int) -> Tensor:
-    """Return the fraction of each class in each sample, shape (B, K), float32; 0 where it is not.
-
-    Of samples that are no mixtures, that of their class is 1.
-    """
-    labels = batch["label"].long()
-    fractions = torch.zeros(len(labels), n_classes, device=labels.device)
-    if MIXTURE_LABEL not in batch:
-        return fractions.scatter_(1, labels[:, None], 1.0)
-    # behind the last species label and fraction are 0, which adds nothing
-    return fractions.scatter_add_(1, batch[MIXTURE_LABEL].long(), batch[MIXTURE_FRACTION].float())
 
 
 def describe_outputs(config: ModelConfig) -> str:

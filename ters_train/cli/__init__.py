@@ -21,6 +21,9 @@ _COMMANDS = {
     "predict": "Name the species of measured spectra, or draw the structures in maps.",
 }
 
+_NEEDED = ("torch", "safetensors", "torchmetrics", "tensorboard")
+"""What comes with the extra ``train``."""
+
 
 class _LazyGroup(click.Group):
     """A group whose commands are imported when called: ``--help`` stays quick."""
@@ -44,6 +47,13 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except TersError as error:
             raise click.ClickException(printable(" ".join(str(error).split()))) from error
+        except ModuleNotFoundError as error:
+            if error.name not in _NEEDED:
+                raise
+            raise click.ClickException(
+                f"expected the package {error.name} for training, got no such package; run: pip "
+                "install 'tersgen[train]' (from a checkout: pip install '.[train]')"
+            ) from error
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

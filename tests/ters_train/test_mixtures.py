@@ -7,10 +7,10 @@ import pytest
 import torch
 from sklearn.metrics import precision_recall_fscore_support
 
+from ters_train.compositions import composition
 from ters_train.config import LossConfig
 from ters_train.losses import make_loss
 from ters_train.mixture_counting import MixtureCount
-from ters_train.targets import composition
 from tersgen.errors import ConfigError
 
 K, PRESENT = 4, 0.1

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 
 import pytest
@@ -266,3 +267,15 @@ def test_a_run_that_another_process_trains_is_left_alone(runs, copied) -> None:
         line = runs.bad("fit", "--resume", copied)
     assert f"process {os.getpid()} on" in line
     assert "is writing it" in line
+
+
+def test_without_torch_it_says_what_to_install(few, tmp_path):
+    code = (
+        "import sys; sys.modules['torch'] = None; from ters_train.cli import main; "
+        f"main(['fit', '--data', {str(few)!r}, '--out', {str(tmp_path / 'run')!r}])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "expected the package torch for training" in done.stderr
+    assert "pip install '.[train]'" in done.stderr
