@@ -19,6 +19,7 @@ from typing import NamedTuple
 import numpy as np
 from machine import Json, describe, spread, write_json
 from numpy_generator import CANONICAL
+from peers.common import APART
 
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
@@ -226,7 +227,8 @@ class Bench:
                     if "seconds" in result:  # a try with more rows counts before one with fewer
                         n = result["samples"]
                         mark = (-n, result["seconds"] / n, setting)
-                        best[name] = min(best.get(name, mark), mark)
+                        case = f"{name}, {APART}" if setting.endswith(APART) else name
+                        best[case] = min(best.get(case, mark), mark)
         return {name: setting for name, (_, _, setting) in best.items()}
 
     def try_settings(self) -> None:
@@ -234,10 +236,12 @@ class Bench:
         expected = self.ours("dataset.zarr --check")["sums"]
         expected.pop("row")
         for peer in self.able():
-            for number, setting in enumerate(json.loads(self.peer(peer, "settings"))):
-                folder = str(self.data / peer.name)
+            folder = str(self.data / peer.name)
+            checked = set()  # of packed rows and of fields apart, the first setting
+            for setting in json.loads(self.peer(peer, "settings")):
                 try:
-                    if number == 0:
+                    if (layout := setting.endswith(APART)) not in checked:
+                        checked.add(layout)
                         line = self.peer(peer, "read", folder, "--setting", setting, "--check")
                         _compare(json.loads(line)["sums"], expected)
                     line = self.peer(peer, "read", folder, "--setting", setting)
@@ -264,12 +268,12 @@ class Bench:
             results[name] = self.ours(" ".join([arguments, *extra]))
             self.show(name, results[name])
         for peer in self.able():
-            if peer.name not in best:
-                continue
-            folder, setting = str(self.data / peer.name), best[peer.name]
-            line = self.peer(peer, "read", folder, "--setting", setting, *extra)
-            results[peer.name] = json.loads(line)
-            self.show(f"{peer.name} ({setting})", results[peer.name])
+            for name in (peer.name, f"{peer.name}, {APART}"):
+                if name in best:
+                    folder, setting = str(self.data / peer.name), best[name]
+                    line = self.peer(peer, "read", folder, "--setting", setting, *extra)
+                    results[name] = json.loads(line)
+                    self.show(f"{name} ({setting})", results[name])
         self.add("cold" if cold else "warm", results)
         labels = results["tersgen"]["labels"]
         for name, result in results.items():
@@ -341,9 +345,10 @@ class Bench:
     def ratios(self) -> Json:
         """Return all ratios that were measured."""
         wanted = [
-            (part, name, peer.name)
+            (part, name, other)
             for part in ("warm", "cold")
             for peer in self.peers
+            for other in (peer.name, f"{peer.name}, {APART}")
             for name in OURS
         ]
         wanted += [
@@ -371,7 +376,8 @@ class Bench:
     def report(self) -> Json:
         """Print all rates and ratios, and return them."""
         dtypes = {name: dtype for name, (_, dtype) in OURS.items()}
-        dtypes |= {peer.name: peer.dtype for peer in self.peers}
+        for peer in self.peers:
+            dtypes |= dict.fromkeys((peer.name, f"{peer.name}, {APART}"), peer.dtype)
         rates, ratios, best = self.rates(), self.ratios(), self.best_settings()
         print(f"\n{'samples per second':<52} {'median':>9} {'min':>9} {'max':>9}")
         for name, value in rates.items():
@@ -393,6 +399,7 @@ class Bench:
                 peer.name: {
                     "dtype": peer.dtype,
                     "setting": best.get(peer.name),
+                    f"setting, {APART}": best.get(f"{peer.name}, {APART}"),
                     "versions": self.versions(peer),
                     "bytes": _bytes_of(self.data / peer.name),
                 }

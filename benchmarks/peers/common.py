@@ -15,6 +15,9 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+APART = "fields apart"
+"""Ends the name of a setting that stores each field under its name, as most users do."""
+
 Batch = dict[str, Any]
 Epoch = Callable[[], Iterable[Batch]]
 
@@ -56,6 +59,14 @@ def split(flat: Any, fields: dict[str, Field]) -> Batch:
     n = len(flat)
     return {
         name: flat[:, field.start : field.stop].reshape(n, *field.shape)
+        for name, field in fields.items()
+    }
+
+
+def row_apart(row: np.ndarray, fields: dict[str, Field]) -> dict[str, np.ndarray]:
+    """Return the fields of a row of the matrix, each an array of its own."""
+    return {
+        name: np.array(row[field.start : field.stop].reshape(field.shape))
         for name, field in fields.items()
     }
 

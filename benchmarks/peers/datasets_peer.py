@@ -1,12 +1,22 @@
-"""Hugging Face datasets: one Arrow column of flat rows, mapped into memory."""
+"""Hugging Face datasets: an Arrow column of flat rows, or one of each field, in mapped files."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pyarrow
 import torch
-from common import Batch, Epoch, flat_batches, load_fields, load_matrix, main, save_fields, split
+from common import (
+    APART,
+    Batch,
+    Epoch,
+    Field,
+    flat_batches,
+    load_fields,
+    load_matrix,
+    main,
+    save_fields,
+    split,
+)
 from datasets import Dataset
 from torch.utils.data import BatchSampler, DataLoader, RandomSampler
 
@@ -19,24 +29,41 @@ SETTINGS = (
     "iterable, 0 workers, buffer 1000, numpy",
     "iterable, 2 workers, buffer 1000, numpy",
     "iterable, 2 workers, buffer 4096, torch",
+    f"map, 0 workers, torch, {APART}",
+    f"map, 2 workers, torch, {APART}",
+    f"shuffled indices, in process, torch, {APART}",
 )
 _RECORD_ROWS = 256
 
 
 def write(folder: Path, source: Path) -> None:
-    """Write one Arrow file of record batches of 256 rows, as ``Dataset.save_to_disk`` does."""
-    save_fields(folder, load_fields(source))
+    """Write all rows as one column of lists of one length, and again as a column a field."""
+    fields = load_fields(source)
+    save_fields(folder, fields)
     matrix = load_matrix(source)
-    kind = pyarrow.list_(pyarrow.float32(), matrix.shape[1])
-    schema = pyarrow.schema([("row", kind)])
+    whole = Field(0, matrix.shape[1], (matrix.shape[1],))
+    _write_columns(folder / "data.arrow", matrix, {"row": whole})
+    _write_columns(folder / "apart.arrow", matrix, fields)
+
+
+def _write_columns(path: Path, matrix: np.ndarray, columns: dict[str, Field]) -> None:
+    """Write an Arrow file of record batches of 256 rows, as ``Dataset.save_to_disk`` does."""
+    widths = {name: field.stop - field.start for name, field in columns.items()}
+    kinds = {name: pyarrow.list_(pyarrow.float32(), width) for name, width in widths.items()}
+    schema = pyarrow.schema(list(kinds.items()))
     with (
-        pyarrow.OSFile(str(folder / "data.arrow"), "wb") as file,
+        pyarrow.OSFile(str(path), "wb") as file,
         pyarrow.ipc.new_stream(file, schema) as writer,
     ):
         for low in range(0, len(matrix), _RECORD_ROWS):
-            flat = pyarrow.array(matrix[low : low + _RECORD_ROWS].reshape(-1))
-            column = pyarrow.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
-            writer.write_batch(pyarrow.record_batch([column], schema=schema))
+            rows = matrix[low : low + _RECORD_ROWS]
+            lists = [
+                pyarrow.FixedSizeListArray.from_arrays(
+                    pyarrow.array(rows[:, field.start : field.stop].reshape(-1)), widths[name]
+                )
+                for name, field in columns.items()
+            ]
+            writer.write_batch(pyarrow.record_batch(lists, schema=schema))
 
 
 def _first(rows: list[Batch] | Batch) -> torch.Tensor:
@@ -45,19 +72,27 @@ def _first(rows: list[Batch] | Batch) -> torch.Tensor:
     return torch.from_numpy(np.stack([np.asarray(row["row"]) for row in rows]))
 
 
+def _shaped(batch: Batch, fields: dict[str, Field]) -> Batch:
+    """Return a batch of fields in their shapes, of columns of lists."""
+    return {name: batch[name].reshape(-1, *field.shape) for name, field in fields.items()}
+
+
 def read(folder: Path, batch: int, setting: str) -> Epoch:
     """Read with a DataLoader over batches of indices, over a stream, or without one."""
     fields = load_fields(folder)
-    way, *rest = setting.split(", ")
-    dataset = Dataset.from_file(str(folder / "data.arrow")).with_format(rest[-1])
+    way, *rest = setting.removesuffix(f", {APART}").split(", ")
+    apart = setting.endswith(APART)
+    dataset = Dataset.from_file(str(folder / ("apart.arrow" if apart else "data.arrow")))
+    dataset = dataset.with_format(rest[-1])
+
+    def as_fields(rows: Batch) -> Batch:
+        if apart:
+            return _shaped(rows, fields)
+        return split(torch.from_numpy(rows["row"]), fields)
+
     if way == "shuffled indices":
         turns = iter(range(1 << 30))
-
-        def in_process() -> Iterator[Batch]:
-            for rows in dataset.shuffle(seed=next(turns)).iter(batch):
-                yield split(torch.from_numpy(rows["row"]), fields)
-
-        return in_process
+        return lambda: map(as_fields, dataset.shuffle(seed=next(turns)).iter(batch))
     workers = int(rest[0][0])
     if way == "map":
         sampler = BatchSampler(RandomSampler(dataset), batch, drop_last=False)
@@ -66,9 +101,11 @@ def read(folder: Path, batch: int, setting: str) -> Epoch:
             batch_size=None,
             sampler=sampler,
             num_workers=workers,
-            collate_fn=_first,
+            collate_fn=None if apart else _first,
             persistent_workers=workers > 0,
         )
+        if apart:
+            return lambda: map(as_fields, loader)
     else:
         stream = dataset.to_iterable_dataset(num_shards=16)
         stream = stream.shuffle(seed=0, buffer_size=int(rest[1].split()[1]))

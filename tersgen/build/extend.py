@@ -18,6 +18,7 @@ from ..store.journal import find_record, read_journal
 from ..store.lock import BuilderLock
 from ..store.reader import Reader
 from .begin import write_lock
+from .executors.interface import Executor
 from .executors.threads import Threads
 from .finish import Origin
 from .plan import Plan, make_plan
@@ -101,8 +102,11 @@ def extend(
     threads: int | None = None,
     report: Report | None = None,
     take_over: bool = False,
+    executor: Executor | None = None,
 ) -> Built:
     """Grow a dataset, or go on growing it; its splits grow with it, and no old row moves.
+
+    ``executor`` makes the shards; by default as many threads of this process as asked for.
 
     Raises
     ------
@@ -112,6 +116,8 @@ def extend(
         If another builder is writing it.
     DamagedDataError
         If the generator makes other rows than those that are there.
+    ClusterError
+        If those who make the shards elsewhere cannot go on; what is sealed stays.
     """
     start = time.perf_counter()
     tally = Tally(plan.n_samples, report, plan.n_shards)
@@ -130,6 +136,6 @@ def extend(
             return grow_splits(home, manifest, grown, check)
 
         origin = Origin(change, parent=manifest, splits=splits)
-        executor = Threads(threads or available_cpus())
-        grown = complete(plan, home, lock, origin, executor, tally)
+        executor = executor or Threads(threads or available_cpus())
+        grown = complete(plan, home, lock, origin, executor, tally, take_over)
     return Built(grown, time.perf_counter() - start, tally.progress.n_kept)

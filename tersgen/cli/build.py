@@ -1,7 +1,5 @@
 """``tersgen build``."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +12,7 @@ from .options import (
     FORMATS,
     human_bytes,
     human_time,
+    job_options,
     json_option,
     layout_options,
     recipe_options,
@@ -36,6 +35,7 @@ from .saying import say, say_json
 @layout_options
 @threads_option
 @worker_options
+@job_options
 @take_over_option
 @json_option
 def command(
@@ -70,7 +70,6 @@ def command(
       tersgen build --n 1e9 --out /shared/data.zarr --shard-range 0:500
     """
     from ..build.begin import rows_kept
-    from ..build.executors.options import ClusterOptions
     from ..build.output import check_output
     from ..build.plan import check_space, estimate, make_plan
     from ..build.range_job import check_range, seal_range
@@ -79,14 +78,9 @@ def command(
     from ..store.home import guess_format, new_home
     from .progress import Reporter
     from .recipes import recipe_from_options
+    from .workers import open_workers, take_workers
 
-    workers = ClusterOptions(
-        threads=threads, **{name: others.pop(name) for name in _WORKER_OPTIONS}
-    )
-    try:
-        workers.check()
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    workers = take_workers(threads, others)
     if shard_range and (workers.is_asked or overwrite):
         raise click.UsageError(
             "--shard-range: expected none of --workers, --scheduler, --cluster and --overwrite"
@@ -124,7 +118,7 @@ def command(
         if shard_range:
             sealed = seal_range(plan, out, *shard_range, threads, reporter.update, take_over)
         else:
-            with _executor(workers, plan, kept < wanted, as_json) as executor:
+            with open_workers(workers, plan, kept < wanted, as_json) as executor:
                 built = run(
                     plan, out, overwrite, threads, reporter.update,
                     take_over=take_over, executor=executor,
@@ -133,28 +127,6 @@ def command(
         _print_sealed(sealed, out, as_json)
     else:
         print_built(built, out, as_json)
-
-
-_WORKER_OPTIONS = (
-    *("workers", "scheduler", "system", "cores", "memory", "walltime", "queue", "account"),
-    "wait_s",
-)
-
-
-@contextmanager
-def _executor(workers: Any, plan: Any, needed: bool, quiet: bool) -> Iterator[Any]:
-    """Yield who makes the shards; None for threads of this process."""
-    if not (workers.is_asked and needed):
-        yield None
-        return
-    from ..build.executors.clusters import open_executor
-
-    if workers.scheduler and not quiet:
-        say(f"looking for the scheduler at {workers.scheduler} (at most 30 s)", err=True)
-    with open_executor(workers, plan) as (executor, watching):
-        if watching and not quiet:
-            say(watching, err=True)
-        yield executor
 
 
 def _print_sealed(sealed: Any, out: Path, as_json: bool) -> None:

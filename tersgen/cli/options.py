@@ -134,18 +134,24 @@ def worker_options(function: F) -> F:
             click.option("--walltime", help="Longest time of a job, e.g. 4:00:00."),
             click.option("--partition", "--queue", "queue", help="Partition or queue of the jobs."),
             click.option("--account", help="Account or project of the jobs."),
-            click.option("--script-only", is_flag=True,
-                         help="Print the script of a job; start nothing."),
             click.option("--wait-workers", "wait_s", type=Seconds(), default=600.0,
                          show_default=True,
                          help="Seconds to wait for workers, or for a sign of life of them."),
-            click.option("--shard-range", type=ShardRange(), metavar="A:B",
-                         help="Seal only these shards, as one of many jobs; then: tersgen "
-                         "finalize."),
         )
     ):  # fmt: skip
         function = option(function)
     return function
+
+
+def job_options(function: F) -> F:
+    """Add ``--script-only`` and ``--shard-range``."""
+    function = click.option(
+        "--script-only", is_flag=True, help="Print the script of a job; start nothing."
+    )(function)
+    return click.option(
+        "--shard-range", type=ShardRange(), metavar="A:B",
+        help="Seal only these shards, as one of many jobs; then: tersgen finalize.",
+    )(function)  # fmt: skip
 
 
 def recipe_options(function: F) -> F:

@@ -34,6 +34,18 @@ def test_workers_of_this_machine(tersgen_cli, tmp_path, digest):
     assert "complete already, nothing to do" in again.stdout
 
 
+def test_workers_extend_what_one_process_began(tersgen_cli, tmp_path, digest):
+    out = tmp_path / "a.zarr"
+    tersgen_cli.good("build", *SMALL, "--out", out, "--n", 700)
+    done = tersgen_cli.run("extend", out, "--to", 1300, "--workers", 1)
+    assert done.returncode == 0, done.stderr
+    assert "(512 kept, 788 made)" in done.stdout
+    assert f"digest {digest}" in done.stdout
+    assert "dashboard" in done.stderr
+    line = tersgen_cli.bad("extend", out, "--n", 1, "--cores", 2, code=2)
+    assert "--cores: expected --cluster too" in line
+
+
 def test_a_job_array(quick_cli, tmp_path, digest):
     out = tmp_path / "a.zarr"
     said = quick_cli.good("build", *SMALL, "--out", out, "--shard-range", ":2")

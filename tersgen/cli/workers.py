@@ -1,0 +1,49 @@
+"""The workers that options ask for, and who they are for a command that builds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import click
+
+from ..build.executors.interface import Executor
+from ..build.executors.options import ClusterOptions
+from ..build.plan import Plan
+from ..errors import ConfigError
+from .saying import say
+
+_NAMES = {*ClusterOptions._fields} - {"threads"}
+
+
+def take_workers(threads: int | None, options: dict[str, Any]) -> ClusterOptions:
+    """Take the options of ``worker_options`` out of a command's, and return what they ask for.
+
+    Raises
+    ------
+    click.UsageError
+        If they do not go together.
+    """
+    asked = ClusterOptions(threads=threads, **{name: options.pop(name) for name in _NAMES})
+    try:
+        asked.check()
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+    return asked
+
+
+@contextmanager
+def open_workers(
+    asked: ClusterOptions, plan: Plan, needed: bool, quiet: bool
+) -> Iterator[Executor | None]:
+    """Yield who makes the shards; None for threads of this process."""
+    if not (asked.is_asked and needed):
+        yield None
+        return
+    from ..build.executors.clusters import open_executor
+
+    if asked.scheduler and not quiet:
+        say(f"looking for the scheduler at {asked.scheduler} (at most 30 s)", err=True)
+    with open_executor(asked, plan) as (executor, watching):
+        if watching and not quiet:
+            say(watching, err=True)
+        yield executor
