@@ -52,7 +52,7 @@ def command(
 
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
-    from ..engine.evaluate import evaluate, every_row
+    from ..engine.evaluate import evaluate, every_row, told
     from ..engine.initial import labels_by_name
     from ..engine.optimiser import Precision
     from ..engine.ranks import joined
@@ -63,6 +63,8 @@ def command(
     from ..structures import StructureScores
     from ..targets import MIXTURE_FIELDS, MIXTURE_LABEL
     from ..task import make_task_loss
+    from .stopping import Stop
+    from .watching import Watcher
 
     with joined(device) as ranks:
         trained = load_trained(run, ranks.device)
@@ -92,7 +94,11 @@ def command(
         plain = config.loss.model_copy(update={"class_weights": False})
         loss = make_task_loss(plain, config.model).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
-        scores = evaluate(trained.model, stream, trained.transforms, loss, precision, ranks, labels)
+        watcher = Watcher(Stop(), as_json or not ranks.is_first)
+        batches = told(stream, lambda batch: watcher.score(batch, len(stream)))
+        scores = evaluate(
+            trained.model, batches, trained.transforms, loss, precision, ranks, labels
+        )
     if not ranks.is_first:
         return
     tell_repaired(stream.n_repaired, data)

@@ -1,6 +1,7 @@
 """How a run is shown while it trains: a bar on a terminal, lines elsewhere.
 
-Elsewhere there is a line at the start, one for each epoch and one about every 30 s.
+Elsewhere there is a line at the start, one for each epoch and one about every 30 s, of steps or of
+what is scored.
 """
 
 import sys
@@ -88,6 +89,18 @@ class Watcher:
             self._last = now
             left = (now - self._start) / (step - self._first) * (self._n_steps - step)
             click.echo(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
+
+    def score(self, batch: int, n_batches: int) -> None:
+        """Show how far the scoring of a part is."""
+        now = time.perf_counter()
+        if self._quiet or now - self._last < self._every_s:
+            return
+        self._last = now
+        text = f"scoring: batch {batch} of {n_batches}"
+        if self._bar is not None:
+            self._bar.set_postfix_str(text)
+        else:
+            click.echo(text, err=True)
 
     def epoch(self, epoch: int, scores: AnyScores) -> None:
         """Show the scores of an epoch."""

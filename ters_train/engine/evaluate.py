@@ -1,6 +1,6 @@
 """Scores of a model on rows of a dataset, each of which counts exactly once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import torch
 
@@ -38,9 +38,16 @@ def every_row(
     return Stream(dataset, fields, whole, ranks.partition, stream, pin)
 
 
+def told(batches: Iterable[Batch], tell: Callable[[int], None]) -> Iterator[Batch]:
+    """Yield batches, and tell after each how many are done."""
+    for number, batch in enumerate(batches, 1):
+        yield batch
+        tell(number)
+
+
 def evaluate(
     model: Model,
-    batches: Stream | Iterator[Batch],
+    batches: Iterable[Batch],
     transforms: Transforms,
     loss: AnyLoss,
     precision: Precision,

@@ -6,6 +6,7 @@ what it would have done.
 """
 
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -23,7 +24,6 @@ from ..reporting import Report
 from ..reporting.logs import RunLog
 from ..task import AnyScores
 from .checkpoint import CONFIG, Position, newest, prune, write_config
-from .evaluate import evaluate
 from .optimiser import slowdown
 from .ranks import Ranks
 from .results import make_report, write_results
@@ -43,6 +43,9 @@ class Watch(Protocol):
 
     def epoch(self, epoch: int, scores: AnyScores) -> None:
         """Learn of an epoch that was scored."""
+
+    def score(self, batch: int, n_batches: int) -> None:
+        """Learn of a batch that was scored, of so many."""
 
     @property
     def is_due(self) -> bool:
@@ -165,7 +168,7 @@ def fit(
         stopped = _epochs(run, watch, log, clock)
         if ranks.is_first:
             prune(folder, run.position, config.engine.keep)
-        scores = _best_scores(run) if not stopped else None
+        scores = _best_scores(run, watch) if not stopped else None
         if scores is not None and ranks.is_first and log is not None:
             write_results(folder, _report(run, log, scores))
     return Fitted(
@@ -207,7 +210,7 @@ def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
         run.save()
         return True
     run.trainer.settle()
-    scores = run.score()
+    scores = run.score(_teller(run, watch))
     run.done_steps(epoch + 1, 0)
     run.choose(scores, epoch)
     if log is not None:
@@ -260,17 +263,21 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     return False
 
 
-def _best_scores(run: Run) -> AnyScores | None:
+def _teller(run: Run, watch: Watch) -> Callable[[int], None]:
+    """Return what tells of the batches that are scored, on the first process."""
+    if not run.ranks.is_first:
+        return lambda _: None
+    return lambda batch: watch.score(batch, len(run.val_stream))
+
+
+def _best_scores(run: Run, watch: Watch) -> AnyScores | None:
     """Return the scores of the best weights on the part that chooses."""
     found, _ = newest(run.folder, "best")
     if found is None:
         return None
     model = build_model(run.config.model).to(run.ranks.device)
     model.load_state_dict(found.tensors["model"])
-    trainer = run.trainer
-    return evaluate(
-        model, run.val_stream, trainer.transforms, trainer.loss, trainer.precision, run.ranks
-    )
+    return run.score_of(model, _teller(run, watch))
 
 
 def _report(run: Run, log: RunLog, scores: AnyScores) -> Report:

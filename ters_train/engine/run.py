@@ -1,7 +1,7 @@
 """A run on one process: what it reads, trains and saves, and where it stands."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -13,13 +13,13 @@ from ..config import RunConfig
 from ..data.order import Order
 from ..data.rows import rows_of_part
 from ..data.stream import Batch, Stream
-from ..models.build import build_model
+from ..models.build import Model, build_model
 from ..planning import class_counts, fields_of, training_weights
 from ..targets import describe_outputs
 from ..task import AnyScores
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
-from .evaluate import evaluate, every_row
+from .evaluate import evaluate, every_row, told
 from .ranks import Ranks
 from .trainer import Trainer, input_range
 
@@ -145,8 +145,8 @@ class Run:
             f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
         )
 
-    def score(self) -> AnyScores:
-        """Return the scores on the part that chooses."""
+    def score(self, tell: Callable[[int], None]) -> AnyScores:
+        """Return the scores on the part that chooses; ``tell`` learns how many batches are done."""
         trainer = self.trainer
         model = trainer.model
         # rows in the same order each time, so that sums over them are the same to the bit
@@ -156,8 +156,13 @@ class Run:
             self.ranks.share(list(trainer.average.weights.values()))
             model = build_model(self.config.model).to(self.ranks.device)
             model.load_state_dict(trainer.average.weights)
+        return self.score_of(model, tell)
+
+    def score_of(self, model: Model, tell: Callable[[int], None]) -> AnyScores:
+        """Return the scores of another model of this run on the part that chooses."""
+        trainer, batches = self.trainer, told(self.val_stream, tell)
         return evaluate(
-            model, self.val_stream, trainer.transforms, trainer.loss, trainer.precision, self.ranks
+            model, batches, trainer.transforms, trainer.loss, trainer.precision, self.ranks
         )
 
     def choose(self, scores: AnyScores, epoch: int) -> None:

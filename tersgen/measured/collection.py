@@ -17,6 +17,7 @@ from .reading import read_spectra
 from .spectrum import Spectrum
 
 _LONGEST = 400
+_FEWEST_POINTS = 8
 
 
 class Rows(NamedTuple):
@@ -202,8 +203,14 @@ def _read(path: Path, rule: LabelRule, axis: Axis | None, laser_nm: float | None
         return Rows(arrays, tuple(Known(*one) for one in rows))
     spectra = read_spectra(path, laser_nm)
     for one in spectra:
+        name = f"{one.name}: " if len(spectra) > 1 else ""
         if float(np.ptp(one.intensity)) == 0.0:
-            raise MeasurementError(f"{one.name}: expected a spectrum with bands, got a constant")
+            raise MeasurementError(f"{name}expected a spectrum with bands, got a constant")
+        if len(one.shift_cm1) < _FEWEST_POINTS:
+            raise MeasurementError(
+                f"{name}expected a spectrum, of {_FEWEST_POINTS} points or more, got "
+                f"{len(one.shift_cm1)}; a table of peaks is a species: tersgen library import"
+            )
     return Rows(spectra, (rule.of(path),) * len(spectra))
 
 

@@ -14,6 +14,7 @@ _LARGEST_TABLE = 1 << 26
 _FILE = ("file", "filename", "name", "path", "spectrum")
 _LABEL = ("label", "class", "species", "substance", "material", "mineral")
 _OTHERS = ("group", "part")
+_SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
 class Known(NamedTuple):
@@ -101,7 +102,7 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         if line.strip() and not line.startswith("#")
     ]
     heading = lines[0][1] if lines else ""
-    separator = max(",;\t", key=heading.count)
+    separator = max(_SEPARATORS, key=heading.count)
     try:
         rows = [
             (number, next(csv.reader([line], delimiter=separator, strict=True)))
@@ -111,6 +112,13 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         raise MeasurementError(f"{path}: expected a table, got one that fails: {error}") from None
     if len(rows) < 2:
         raise MeasurementError(f"{path}: expected a heading and rows, got {len(rows)} lines")
+    for number, cells in rows:
+        other = next((one for one in _SEPARATORS if one in cells[0] and len(cells) == 1), None)
+        if other:
+            raise MeasurementError(
+                f"{path}: line {number}: expected {_SEPARATORS[separator]}, as in the heading, got "
+                f"{_SEPARATORS[other]}: {printable(cells[0])[:80]!r}"
+            )
     return rows
 
 

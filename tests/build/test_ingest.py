@@ -184,7 +184,7 @@ def test_files_that_do_not_go_together(tmp_path, extra):
 
 
 def test_names_that_are_not_allowed(tmp_path):
-    (tmp_path / "a.txt").write_text("100 5\n200 6\n")
+    (tmp_path / "a.txt").write_text("".join(f"{100 * k} {k}\n" for k in range(1, 9)))
     collection = collect([tmp_path / "a.txt"], LabelRule(label="\x1b[31m"))
     with pytest.raises(ConfigError, match="classes") as caught:
         plan_ingest(collection, Target(), "zarr")

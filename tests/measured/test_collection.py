@@ -9,7 +9,7 @@ from tersgen.measured.collection import collect, find_files
 from tersgen.measured.labels import Known, LabelRule, LabelTable, ordered_classes
 
 RNG = np.random.default_rng(5)
-TEXT = "100 5\n110 9\n120 4\n"
+TEXT = "".join(f"{100 * k} {k % 3}\n" for k in range(1, 9))
 
 
 @pytest.fixture
@@ -84,6 +84,7 @@ def test_labels_from_a_table(folder):
         ("file,label\n,b\n", "line 2: expected a file"),
         ("# mine\n\nfile,label\na,b\na,c\n", "line 5: expected each file once"),
         ('file,label\n"a,b\n', "expected a table"),
+        ("file,label\na.txt,x\nb.txt;y\n", r"line 3: expected commas, as in .* got semicolons: "),
     ],
 )
 def test_tables_that_are_none(folder, text, message):
@@ -102,6 +103,9 @@ def test_a_bad_file_ends_it_or_is_passed_over(folder):
     assert "c.txt" in collection.refused[0]
     with pytest.raises(MeasurementError, match="got none"):
         collect([folder / "quartz" / "c.txt"], LabelRule(), skip_bad=True)
+    (folder / "quartz" / "c.txt").write_text("100 5\n200 6\n300 5\n")
+    with pytest.raises(MeasurementError, match="expected a spectrum, of 8 points or more, got 3"):
+        collect(files, LabelRule())
     (folder / "quartz" / "c.txt").write_text("1 5\n2 5\n")
     with pytest.raises(MeasurementError, match="a constant"):
         collect(files, LabelRule())

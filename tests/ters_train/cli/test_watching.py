@@ -37,8 +37,12 @@ def test_steps_are_told_after_some_time(capsys) -> None:
         watcher.step(15, 0.25, 1000.0, 0.02)
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("step 15 of 20: loss 0.25, 1000 samples/s, 2% waiting for data, ")
+    for watcher in (seldom, often):
+        watcher.score(3, 40)
+    assert capsys.readouterr().err == "scoring: batch 3 of 40\n"
     quiet = Watcher(Stop(), quiet=True, every_s=0.0)
     quiet.begin("about", 20, Position(), ["a note"])
+    quiet.score(3, 40)
     assert not quiet.is_due
     assert capsys.readouterr().err == "Note: a note\n"
 
