@@ -23,6 +23,11 @@ OPTIONS = [
     *("--set", "fields.tensors=false", "--set", "fields.params=false"),
 ]
 SMALL_SHARDS = ("--shard-rows", 256)
+ELSEWHERE = (
+    *("unshare", "--pid", "--kill-child", "--mount-proc", "--uts"),
+    *("sh", "-c", 'hostname node17 && exec "$@"', "sh"),
+)
+"""Begins a command on a machine with a name and process numbers of its own: Linux namespaces."""
 
 
 def build(out: Path, *more, n=N_SAMPLES, shards=SMALL_SHARDS) -> list[str]:
@@ -41,9 +46,9 @@ def n_lines(out: Path) -> int:
 class Command:
     """A command that runs."""
 
-    def __init__(self, *arguments, **environment) -> None:
+    def __init__(self, *arguments, prefix=(), **environment) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tersgen", *map(str, arguments)],
+            [*prefix, sys.executable, "-m", "tersgen", *map(str, arguments)],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -73,8 +78,8 @@ def start():
     """Return a function that starts a command; what still runs afterwards is killed."""
     running = []
 
-    def begin(*arguments, **environment) -> Command:
-        running.append(Command(*arguments, **environment))
+    def begin(*arguments, **options) -> Command:
+        running.append(Command(*arguments, **options))
         return running[-1]
 
     yield begin
@@ -91,9 +96,9 @@ def digest(tmp_path_factory) -> str:
     return json.loads(command.end(0)[0])["digest"]
 
 
-def go_on(start, out: Path, digest: str, n_kept: int | None = None) -> None:
+def go_on(start, out: Path, digest: str, n_kept: int | None = None, *more) -> None:
     """Run the same command again; it must say what it kept, and complete the dataset."""
-    said, _ = start(*build(out)).end(0)
+    said, _ = start(*build(out, *more)).end(0)
     kept = int(re.search(rf"(\d+) of {N_SAMPLES} samples are there already and kept", said)[1])
     assert kept > 0
     assert n_kept in (None, kept)
@@ -245,6 +250,32 @@ def test_a_builder_that_was_replaced_stops_and_changes_nothing(start, tmp_path, 
     assert {path: path.read_bytes() for path in out.parent.rglob("*") if path.is_file()} == before
     assert verify(out).sound
     assert f"digest {tersgen.open(out).digest}" in said
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or os.geteuid() != 0, reason="namespaces take Linux and root"
+)
+@pytest.mark.parametrize("fate", ["dies", "sleeps"])
+def test_a_builder_on_another_machine_is_taken_over_when_a_person_says_so(
+    start, tmp_path, digest, fate
+):
+    out = tmp_path / "a.zarr"
+    other = start(*build(out), prefix=ELSEWHERE)
+    other.until(lambda: n_lines(out))
+    children = Path("/proc", f"{other.process.pid}/task/{other.process.pid}/children")
+    (builder,) = children.read_text().split()
+    os.kill(int(builder), signal.SIGKILL if fate == "dies" else signal.SIGSTOP)
+    if fate == "dies":
+        other.process.wait()
+    for _ in range(2):  # asking again does not make it dead
+        _, line = start(*build(out)).end(1)
+        assert re.search(r"process 1 on node17 is writing it; .* --take-over", line)
+    go_on(start, out, digest, 256 * n_lines(out), "--take-over")
+    if fate == "sleeps":
+        os.kill(int(builder), signal.SIGCONT)
+        _, line = other.end(1)
+        assert "has taken over while this builder was out of touch" in line
+        assert verify(out).sound
 
 
 def test_a_signal_that_was_ignored_from_the_start_still_is(tmp_path):
