@@ -7,57 +7,19 @@ case runs once, one after the other, each in a process of its own; ratios are ta
 
 import argparse
 import json
-import os
-import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
+from loader_stock import ALL_PEERS, Stock, find_python312
 from machine import Json, describe, spread, write_json
-from numpy_generator import CANONICAL
 from peers.common import APART
 
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
-from tersgen.dataset.opening import open as open_dataset
-from tersgen.library.sources import resolve
-from tersgen.schema.loading import load_recipe
-
-HERE = Path(__file__).resolve().parent
-PEERS = HERE / "peers"
-CONSTRAINTS = HERE.parent / "constraints.txt"
 STEPS = ("prepare", "measure", "report")
 PARTS = ("settings", "warm", "cold", "ours", "slow", "memory")
-_ROWS = 4096
-_SECONDS = 1800
-_TORCH = "torch"
 
 
-class Peer(NamedTuple):
-    """Another loader."""
-
-    name: str
-    script: str
-    packages: tuple[str, ...] = ()
-    """What its environment needs; without any it runs in that of the benchmark."""
-    dtype: str = "float32"
-    newer_python: bool = False
-
-
-ALL_PEERS = (
-    Peer("litdata", "litdata_peer.py", (_TORCH, "litdata")),
-    Peer("webdataset", "webdataset_peer.py", (_TORCH, "webdataset")),
-    Peer("datasets", "datasets_peer.py", (_TORCH, "datasets")),
-    Peer("mosaicml", "mosaicml_peer.py", (_TORCH, "mosaicml-streaming")),
-    Peer("grain", "grain_peer.py", (_TORCH, "grain")),
-    Peer("annbatch", "annbatch_peer.py", ("annbatch", "zarrs"), newer_python=True),
-    Peer("memmap", "memmap.py"),
-    Peer("zarr-python", "zarr_python.py", dtype="float16"),
-)
 OURS = {
     "tersgen": ("dataset.zarr", "float16"),
     "tersgen, widened": ("dataset.zarr --widen", "float16, handed over as float32"),
@@ -67,134 +29,12 @@ OURS = {
 }
 
 
-def find_python312(asked: str | None) -> str | None:
-    """Return a Python 3.12: the one asked for, one on the path, or one of pyenv."""
-    home = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    found = [asked, *map(str, sorted(home.glob("versions/3.12*/bin/python"))), "python3.12"]
-    for python in found:
-        if python and shutil.which(python):
-            probe = subprocess.run([python, "-c", "import sys; assert sys.version_info[1] == 12"])
-            if not probe.returncode:
-                return python
-    return None
-
-
 class Bench:
-    """The folders of data and environments, and what was measured so far."""
+    """What was measured so far, and what is measured now."""
 
-    def __init__(self, data: Path, envs: Path, n: int, peers: Sequence[Peer]) -> None:
-        self.data, self.envs = (data / f"{n}").resolve(), envs.resolve()
-        self.n, self.peers = n, peers
-        self.source = self.data / "source"
-        self.results = self.data / "rounds.jsonl"
-        self.failures_file = self.data / "failures.json"
-        self.failures: dict[str, str] = {}
-        if self.failures_file.exists():
-            self.failures = json.loads(self.failures_file.read_text())
-
-    # preparing
-
-    def prepare(self, python312: str | None) -> None:
-        """Make environments and files that are not there yet."""
-        self.data.mkdir(parents=True, exist_ok=True)
-        self.build()
-        for peer in self.peers:
-            self.failures.pop(peer.name, None)
-            try:
-                self.make_environment(peer, python312)
-                self.write(peer)
-            except (subprocess.CalledProcessError, OSError, RuntimeError) as error:
-                said = getattr(error, "stderr", None) or str(error)
-                self.failures[peer.name] = "\n".join(said.strip().splitlines()[-3:])
-                print(f"{peer.name}: FAILED: {self.failures[peer.name]}", flush=True)
-            self.failures_file.write_text(json.dumps(self.failures))
-
-    def build(self) -> None:
-        """Build our datasets, and the matrix that the peers are given."""
-        if (self.source / "fields.json").exists():
-            return
-        shutil.rmtree(self.source, ignore_errors=True)
-        self.source.mkdir()
-        recipe = resolve(load_recipe(CANONICAL))
-        run(make_plan(recipe, self.n), self.source / "dataset.zarr")
-        run(make_plan(recipe, self.n, compression="none"), self.source / "plain.zarr")
-        run(make_plan(recipe, self.n, "hdf5"), self.source / "dataset.h5")
-        fields = recipe.fields.model_copy(update={"precision": "float32"})
-        wide = recipe.model_copy(update={"fields": fields})
-        run(make_plan(wide, self.n), self.source / "float32.zarr")
-        shutil.copy(CANONICAL, self.source / "recipe.toml")
-        dataset = open_dataset(self.source / "dataset.zarr")
-        columns, width = {}, 0
-        for name in dataset:
-            shape = dataset[name].spec.shape
-            size = int(np.prod(shape, dtype=np.int64))
-            columns[name] = (width, width + size, shape)
-            width += size
-        rows = np.lib.format.open_memmap(
-            self.source / "rows.npy", "w+", np.float32, (self.n, width)
-        )
-        for low in range(0, self.n, _ROWS):
-            high = min(self.n, low + _ROWS)
-            for name, (start, stop, _) in columns.items():
-                rows[low:high, start:stop] = dataset[name][low:high].reshape(high - low, -1)
-        rows.flush()
-        (self.source / "fields.json").write_text(json.dumps(columns))
-
-    def python(self, peer: Peer) -> str:
-        """Return the interpreter of a peer."""
-        if not peer.packages:
-            return sys.executable
-        return str(self.envs / peer.name / "bin" / "python")
-
-    def make_environment(self, peer: Peer, python312: str | None) -> None:
-        """Make a virtual environment, unless it is there."""
-        folder = self.envs / peer.name
-        done = folder / "ready"
-        if not peer.packages or (done.exists() and done.read_text() == " ".join(peer.packages)):
-            return
-        python: str | None = sys.executable
-        if peer.newer_python and sys.version_info < (3, 12):
-            python = python312
-        if python is None:
-            raise RuntimeError("it needs Python 3.12, and none was found: give --python312")
-        print(f"{peer.name}: making its environment", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        _run([python, "-m", "venv", str(folder)])
-        install = [self.python(peer), "-m", "pip", "install", "--quiet", *peer.packages]
-        if _TORCH in peer.packages:
-            install += ["-c", str(CONSTRAINTS)]
-        _run(install)
-        done.write_text(" ".join(peer.packages))
-
-    def versions(self, peer: Peer) -> dict[str, str]:
-        """Return what is installed of what a peer asks for."""
-        code = "import json, sys; from importlib.metadata import version as v; "
-        code += "print(json.dumps({n: v(n) for n in sys.argv[1:]} | {'python': sys.version[:6]}))"
-        return json.loads(_run([self.python(peer), "-c", code, *peer.packages]))
-
-    def write(self, peer: Peer) -> None:
-        """Let a peer write all rows, unless it has."""
-        folder = self.data / peer.name
-        done = folder / "written"
-        if done.exists():
-            return
-        print(f"{peer.name}: writing", flush=True)
-        shutil.rmtree(folder, ignore_errors=True)
-        start = time.perf_counter()
-        self.peer(peer, "write", str(folder), str(self.source))
-        done.write_text(f"{time.perf_counter() - start:.1f} s\n")
-
-    # measuring
-
-    def peer(self, peer: Peer, *arguments: str) -> str:
-        """Run a command of a peer and return the last line it prints."""
-        return _run([self.python(peer), str(PEERS / peer.script), *arguments])
-
-    def ours(self, arguments: str) -> Json:
-        """Run our own stream."""
-        path, *rest = arguments.split()
-        command = [sys.executable, str(PEERS / "tersgen_stream.py"), str(self.source / path)]
-        return json.loads(_run([*command, "--n", str(self.n), *rest]))
+    def __init__(self, stock: Stock) -> None:
+        self.stock, self.n = stock, stock.n
+        self.results = stock.data / "rounds.jsonl"
 
     def add(self, part: str, results: Json) -> None:
         """Remember a round."""
@@ -205,7 +45,7 @@ class Bench:
         """Return all rounds of a part; settings may have been tried with fewer rows."""
         files = [self.results]
         if part == "settings":
-            files = sorted(self.data.parent.glob(f"*/{self.results.name}"))
+            files = sorted(self.stock.data.parent.glob(f"*/{self.results.name}"))
         lines = [
             json.loads(line)
             for file in files
@@ -213,10 +53,6 @@ class Bench:
             for line in file.read_text(encoding="utf-8").splitlines()
         ]
         return [line["results"] for line in lines if line["part"] == part]
-
-    def able(self) -> Iterator[Peer]:
-        """Yield the peers that could be prepared."""
-        return (peer for peer in self.peers if peer.name not in self.failures)
 
     def best_settings(self) -> dict[str, str]:
         """Return the quickest setting of each peer, of all that were tried."""
@@ -233,18 +69,18 @@ class Bench:
 
     def try_settings(self) -> None:
         """Try every setting of each peer once, and check that all read the same samples."""
-        expected = self.ours("dataset.zarr --check")["sums"]
+        expected = self.stock.ours("dataset.zarr --check")["sums"]
         expected.pop("row")
-        for peer in self.able():
-            folder = str(self.data / peer.name)
+        for peer in self.stock.able():
+            folder = str(self.stock.data / peer.name)
             checked = set()  # of packed rows and of fields apart, the first setting
-            for setting in json.loads(self.peer(peer, "settings")):
+            for setting in json.loads(self.stock.run(peer, "settings")):
                 try:
                     if (layout := setting.endswith(APART)) not in checked:
                         checked.add(layout)
-                        line = self.peer(peer, "read", folder, "--setting", setting, "--check")
+                        line = self.stock.run(peer, "read", folder, "--setting", setting, "--check")
                         _compare(json.loads(line)["sums"], expected)
-                    line = self.peer(peer, "read", folder, "--setting", setting)
+                    line = self.stock.run(peer, "read", folder, "--setting", setting)
                     result = json.loads(line)
                     shown = f"{self.rate(result):10.0f} samples/s"
                 except (subprocess.SubprocessError, RuntimeError) as error:
@@ -265,13 +101,13 @@ class Bench:
         extra = ["--cold"] if cold else []
         results: Json = {}
         for name, (arguments, _) in OURS.items():
-            results[name] = self.ours(" ".join([arguments, *extra]))
+            results[name] = self.stock.ours(" ".join([arguments, *extra]))
             self.show(name, results[name])
-        for peer in self.able():
+        for peer in self.stock.able():
             for name in (peer.name, f"{peer.name}, {APART}"):
                 if name in best:
-                    folder, setting = str(self.data / peer.name), best[name]
-                    line = self.peer(peer, "read", folder, "--setting", setting, *extra)
+                    folder, setting = str(self.stock.data / peer.name), best[name]
+                    line = self.stock.run(peer, "read", folder, "--setting", setting, *extra)
                     results[name] = json.loads(line)
                     self.show(f"{name} ({setting})", results[name])
         self.add("cold" if cold else "warm", results)
@@ -292,7 +128,7 @@ class Bench:
         """Run cases of our own stream."""
         results: Json = {}
         for name, arguments in cases.items():
-            results[name] = self.ours(arguments)
+            results[name] = self.stock.ours(arguments)
             if "seconds" in results[name]:
                 self.show(f"{name} ({results[name].get('threads')} threads)", results[name])
             else:
@@ -347,7 +183,7 @@ class Bench:
         wanted = [
             (part, name, other)
             for part in ("warm", "cold")
-            for peer in self.peers
+            for peer in self.stock.peers
             for other in (peer.name, f"{peer.name}, {APART}")
             for name in OURS
         ]
@@ -376,7 +212,7 @@ class Bench:
     def report(self) -> Json:
         """Print all rates and ratios, and return them."""
         dtypes = {name: dtype for name, (_, dtype) in OURS.items()}
-        for peer in self.peers:
+        for peer in self.stock.peers:
             dtypes |= dict.fromkeys((peer.name, f"{peer.name}, {APART}"), peer.dtype)
         rates, ratios, best = self.rates(), self.ratios(), self.best_settings()
         print(f"\n{'samples per second':<52} {'median':>9} {'min':>9} {'max':>9}")
@@ -387,11 +223,11 @@ class Bench:
         print(f"\n{'ratio of rates':<52} {'median':>9} {'min':>9} {'max':>9}")
         for name, value in ratios.items():
             print(f"{name:<52} {value['median']:>9} {value['min']:>9} {value['max']:>9}")
-        for name, said in self.failures.items():
+        for name, said in self.stock.failures.items():
             print(f"\n{name} could not be prepared: {said}")
         for found in self.rounds("memory"):
             print("\nmemory over ten epochs:", found["ten epochs"])
-        able = list(self.able())
+        able = list(self.stock.able())
         return {
             "machine": describe(),
             "n": self.n,
@@ -400,22 +236,18 @@ class Bench:
                     "dtype": peer.dtype,
                     "setting": best.get(peer.name),
                     f"setting, {APART}": best.get(f"{peer.name}, {APART}"),
-                    "versions": self.versions(peer),
-                    "bytes": _bytes_of(self.data / peer.name),
+                    "versions": self.stock.versions(peer),
+                    "bytes": self.stock.bytes_of(peer),
                 }
                 for peer in able
             },
             "dtypes": {name: dtype for name, (_, dtype) in OURS.items()},
-            "failed": self.failures,
+            "failed": self.stock.failures,
             "samples_per_s": rates,
             "ratios": ratios,
             "settings_tried": self.rounds("settings"),
             "memory": self.rounds("memory"),
         }
-
-
-def _bytes_of(folder: Path) -> int:
-    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
 def _compare(found: Json, expected: Json) -> None:
@@ -426,19 +258,6 @@ def _compare(found: Json, expected: Json) -> None:
     for name, value in expected.items():
         if not np.isclose(found.get(name, np.nan), value, rtol=1e-6, atol=1e-3):
             raise RuntimeError(f"{name}: expected a sum of {value}, got {found.get(name)}")
-
-
-def _run(command: Sequence[str]) -> str:
-    """Run a command and return the last line of what it prints."""
-    done = subprocess.run(
-        command,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=_SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
-    return (done.stdout.strip().splitlines() or [""])[-1]
 
 
 def main() -> int:
@@ -461,9 +280,10 @@ def main() -> int:
     if unknown := set(names) - {peer.name for peer in ALL_PEERS}:
         parser.error(f"no such peers: {', '.join(unknown)}")
     peers = [peer for peer in ALL_PEERS if peer.name in names]
-    bench = Bench(options.data, options.envs, options.n, peers)
+    stock = Stock(options.data, options.envs, options.n, peers)
+    bench = Bench(stock)
     if "prepare" in steps:
-        bench.prepare(find_python312(options.python312))
+        stock.prepare(find_python312(options.python312))
     if "measure" in steps:
         for part in options.parts:
             for _ in range(1 if part in ("settings", "memory") else options.rounds):
