@@ -4,6 +4,8 @@ Constants are CODATA 2018, written out rather than taken from a library: a newer
 must not change the bits of a dataset. A test compares them with SciPy.
 """
 
+import re
+
 BOHR_ANGSTROM = 0.529177210903
 """Bohr radius in Angstrom."""
 
@@ -33,3 +35,39 @@ def wavelength_nm_to_cm1(wavelength_nm: float) -> float:
     20000.0
     """
     return 1e7 / wavelength_nm
+
+
+WAVENUMBERS = {
+    "cm-1": 1.0,
+    "m-1": 0.01,
+    "thz": THZ_CM1,
+    "ghz": THZ_CM1 / 1000,
+    "ev": EV_CM1,
+    "mev": EV_CM1 / 1000,
+}
+"""Units of wavenumbers, frequencies and energies in cm^-1, by their names in lower case."""
+
+_BRACKETS = re.compile(r"[(\[](.+)[)\]]")
+
+
+def stated_unit(heading: str) -> str | None:
+    """Return the unit that a heading of a column states, or None; if known, as in WAVENUMBERS.
+
+    It stands in brackets, behind a slash, or is the last word, if that is a unit that is known.
+
+    >>> stated_unit("Raman shift (1/cm)"), stated_unit("frequency/THz"), stated_unit("position")
+    ('cm-1', 'thz', None)
+    """
+    found = _BRACKETS.search(heading)
+    if found:
+        return _plain(found[1])
+    last = re.split(r"[\s_/]", re.sub(r"1\s*/\s*(?=c?m\b)", "1\u2215", heading.strip()))[-1]
+    unit = _plain(last.replace("\u2215", "/"))
+    return unit if unit in WAVENUMBERS else None
+
+
+def _plain(unit: str) -> str:
+    """Return a unit as ``WAVENUMBERS`` writes it: 1/cm, cm^{-1} and rel. cm**-1 are cm-1."""
+    text = unit.lower().replace("\u207b\u00b9", "-1").replace("\u2212", "-").replace("rel.", "")
+    text = re.sub(r"[\s^{}*]", "", text)
+    return re.sub(r"^1/(.+)$", r"\1-1", text)

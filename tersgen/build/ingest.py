@@ -17,6 +17,7 @@ from ..measured.resample import extrapolated, resample
 from ..measured.spectrum import Spectrum
 from ..schema.fields import field_table
 from ..schema.grid import Grid
+from ..schema.intervals import LARGEST
 from ..schema.loading import validate
 from ..schema.manifest import Format
 from ..schema.measured import Measured
@@ -93,6 +94,11 @@ def _common_grid(collection: Collection) -> Grid:
             f"expected spectra that overlap above 0 cm^-1, got one that begins at {low:g} and one "
             f"that ends at {high:g} cm^-1; give the axis: --grid START:STOP:POINTS, and "
             "--allow-extrapolation"
+        )
+    if high > LARGEST:
+        raise MeasurementError(
+            f"expected Raman shifts up to {LARGEST:g} cm^-1, got {low:g} to {high:g}; is the "
+            "axis in another unit? The heading may state it: Raman shift [meV]"
         )
     return Grid(start_cm1=low, stop_cm1=high, n_points=_POINTS)
 

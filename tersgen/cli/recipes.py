@@ -66,4 +66,6 @@ def recipe_from_options(
     try:
         return validate(Recipe, table, "recipe")
     except ConfigError as error:
-        raise click.BadParameter(str(error), param_hint="'--set'") from None
+        given = (("--preset", presets), ("--library", library), ("--set", settings))
+        hint = " / ".join(f"'{name}'" for name, values in given if values)
+        raise click.BadParameter(str(error), param_hint=hint or "'--config'") from None

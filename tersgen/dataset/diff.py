@@ -58,8 +58,8 @@ class Comparison(Frozen):
 def statistics(values: Field, most_rows: int) -> Statistics:
     """Return statistics of up to ``most_rows`` rows, in blocks spread evenly over a field."""
     n_rows = len(values)
-    n_blocks = -(-min(n_rows, most_rows) // _BLOCK)
-    starts = np.linspace(0, max(0, n_rows - _BLOCK), n_blocks).astype(int).tolist()
+    n_there, n_blocks = -(-n_rows // _BLOCK), -(-min(n_rows, most_rows) // _BLOCK)
+    starts = (np.linspace(0, n_there - 1, n_blocks).astype(int) * _BLOCK).tolist()
     total = squares = 0.0
     count = used = 0
     least, largest = np.inf, -np.inf

@@ -128,7 +128,10 @@ def _parsed(text: str, program: str) -> Any:
             data = ccread(io.StringIO(text), loglevel=logging.CRITICAL)
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
-        raise LibraryError(f"cclib cannot read this output of {program}: {reason}") from error
+        raise LibraryError(
+            f"cclib cannot read this output of {program}; is it whole, and of a finished job? "
+            f"({reason})"
+        ) from error
     if data is None:
         raise LibraryError(f"cclib cannot read this output of {program}: it knows no such print")
     return data

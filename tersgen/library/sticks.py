@@ -9,16 +9,12 @@ from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from ..schema.library import Mode, Provenance, Species
-from ..units import EV_CM1, THZ_CM1
+from ..units import WAVENUMBERS, stated_unit
 from .sourcefile import SourceFile, one_line_errors, quote
 
 _MAX_HEADING = 200
 _FEWEST_POINTS = 64
-_POSITION_UNITS = {
-    **dict.fromkeys(("cm-1", "cm^-1", "1/cm", "cm^{-1}"), 1.0),
-    "thz": THZ_CM1,
-    "mev": EV_CM1 / 1000,
-}
+_FOREIGN = re.compile(r"\b([TG]Hz|m?eV)\b")
 _COLUMNS = (
     ("position", ("position", "shift", "frequency", "wavenumber", "nu", "cm")),
     ("intensity", ("intensity", "activity", "height", "area")),
@@ -37,9 +33,9 @@ def is_sticks(text: str) -> bool:
 def read_sticks(source: SourceFile, name: str) -> Species:
     """Read a table of sticks as modes with isotropic tensors.
 
-    Columns, parted by commas, semicolons, tabs or spaces: position in cm^-1 (or, where the heading
-    says so in brackets, THz or meV), intensity in any unit, and optionally the full width at half
-    maximum in the unit of the position. Lines that begin with ``#`` are
+    Columns, parted by commas, semicolons, tabs or spaces: position in cm^-1 (or in the unit that
+    the heading states: ``position [THz]``), intensity in any unit, and optionally the full width
+    at half maximum, in a unit of its own or that of the position. Lines that begin with ``#`` are
     comments; the first other line may be a heading, which must name the columns in this order.
     The tensor is a * I with 45 a^2 = intensity, so that the activity is the intensity.
 
@@ -56,14 +52,16 @@ def read_sticks(source: SourceFile, name: str) -> Species:
         If a row is no stick, an intensity is negative, or no stick is left.
     """
     with one_line_errors(source):
-        rows, unit = _rows(source.text), 1.0
+        rows, units = _rows(source.text), (1.0, 1.0)
         if rows and not any(_number(field) is not None for field in _fields(rows[0])):
             _check_heading(_fields(rows[0]))
-            unit = _unit(_fields(rows[0])[0])
+            units = _units(_fields(rows[0]))
             rows = rows[1:]
+        else:
+            _refuse_commented_unit(source.text)
         values = np.array([_stick(row) for row in rows], np.float64).reshape(-1, 3)
         _refuse_spectrum(values[:, 0])
-        values[:, [0, 2]] *= unit
+        values[:, [0, 2]] *= units
         return sticks_species(source, name, values, "sticks")
 
 
@@ -170,24 +168,33 @@ def _is_data(fields: list[str]) -> bool:
     return len(fields) in (2, 3) and all(_number(field) is not None for field in fields[:2])
 
 
-def _unit(heading: str) -> float:
-    """Return one of a position's unit in cm^-1, by what stands in brackets behind its name.
+def _units(headings: list[str]) -> tuple[float, float]:
+    """Return the units of positions and widths in cm^-1.
 
     Raises
     ------
     LibraryError
-        If that is no unit that is known.
+        If one is stated that is not known.
     """
-    found = re.search(r"[(\[](.+)[)\]]", heading)
-    if found is None:
-        return 1.0
-    text = (
-        found[1].strip().lower().replace("\u207b\u00b9", "-1").replace(" ", "").replace("**", "^")
-    )
-    if text not in _POSITION_UNITS:
-        known = ", ".join(sorted(set(_POSITION_UNITS)))
-        raise LibraryError(f"expected positions in one of {known}, got {quote(found[1])}")
-    return _POSITION_UNITS[text]
+    position = stated_unit(headings[0]) or "cm-1"
+    width = (stated_unit(headings[2]) if len(headings) > 2 else None) or position
+    for what, unit in (("positions", position), ("widths", width)):
+        if unit not in WAVENUMBERS:
+            raise LibraryError(
+                f"expected {what} in one of {', '.join(WAVENUMBERS)}, got {quote(unit)}"
+            )
+    return WAVENUMBERS[position], WAVENUMBERS[width]
+
+
+def _refuse_commented_unit(text: str) -> None:
+    """Refuse a table without a heading, a comment of which names a unit other than cm^-1."""
+    comments = (line.split("#", 1)[1] for line in text.splitlines() if "#" in line)
+    unit = next((found[1] for found in map(_FOREIGN.search, comments) if found), None)
+    if unit is not None:
+        raise LibraryError(
+            f"expected positions in cm^-1, got {unit} in a comment; say it in a heading: "
+            f"position [{unit}],intensity"
+        )
 
 
 def _stick(row: str) -> tuple[float, float, float]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from ..errors import LibraryError
 from ..schema.library import Mode, Provenance, Species
-from ..units import BOHR_ANGSTROM
+from ..units import BOHR_ANGSTROM, WAVENUMBERS, stated_unit
 from .invariants import REMARK, tensor_of_invariants
 from .phonopy import symmetrised
 from .sourcefile import SourceFile, one_line_errors, quote
@@ -18,6 +18,10 @@ from .sourcefile import SourceFile, one_line_errors, quote
 _VASP = re.compile(r"^#\s*mode\s+freq\(cm-1\)\s+alpha\s+beta2\s+activity", re.MULTILINE)
 _COMPONENTS = ("xx", "xy", "xz", "yx", "yy", "yz", "zx", "zy", "zz")
 _SIX = ("xx", "yy", "zz", "xy", "xz", "yz")
+_FREQUENCY = ("freq", "wavenumber", "shift", "position")
+_SYMBOL = ("omega", "nu", "f")
+_WIDTH = ("width", "fwhm")
+_NUMBER = ("mode", "index", "number", "no", "no.")
 _UNITS = {
     "angstrom^2 amu^-1/2": 1.0,
     "a^2 amu^-1/2": 1.0,
@@ -71,13 +75,14 @@ def is_tensor_table(text: str) -> bool:
 def read_tensor_table(source: SourceFile, name: str) -> Species:
     """Read a table of frequencies and Raman tensors, six or nine components each.
 
-    The heading names the columns: a frequency (cm^-1) first, then ``xx [Angstrom^2 amu^-1/2]``,
-    ``yy`` and so on in any order. Without a unit behind xx the table is refused.
+    The heading names the columns, in any order: ``frequency`` (cm^-1, or ``frequency [THz]``),
+    ``xx [Angstrom^2 amu^-1/2]``, ``yy`` and so on, and perhaps ``width`` (FWHM) and ``mode`` (a
+    number that is passed over). Without a unit behind xx the table is refused.
 
     Raises
     ------
     LibraryError
-        If the unit is not known, a row is not such, or a tensor is not symmetric.
+        If a column or unit is not known, a row is not such, or a tensor is not symmetric.
     """
     with one_line_errors(source):
         lines = [line for line in source.text.splitlines() if line.strip()]
@@ -91,11 +96,14 @@ def read_tensor_table(source: SourceFile, name: str) -> Species:
             raise LibraryError(
                 f"expected the columns {', '.join(_SIX)} (or all nine), got {', '.join(columns)}"
             )
-        unit = _unit(heading[names.index("xx")])
+        unit = _tensor_unit(heading, names)
+        at, per_cm1 = _frequency_column(heading, names)
+        width_at = next((k for k, name in enumerate(names) if _begins(name, _WIDTH)), None)
+        per_width = per_cm1 if width_at is None else _wavenumber(heading[width_at], per_cm1)
         modes, left_out = [], 0
         for number, line in enumerate(lines[1:]):
             values = _numbers(_cells(line), line, len(names))
-            if values[0] <= 0:
+            if values[at] <= 0:
                 left_out += 1
                 continue
             tensor = np.zeros((3, 3))
@@ -105,18 +113,74 @@ def read_tensor_table(source: SourceFile, name: str) -> Species:
                     tensor[i, j] = value * unit
                     if len(columns) == len(_SIX):
                         tensor[j, i] = value * unit
-            modes.append(Mode(frequency_cm1=values[0], tensor=symmetrised(tensor, number)))
+            width = None if width_at is None else values[width_at] * per_width
+            if width is not None and width <= 0:
+                raise LibraryError(f"expected a width > 0, got {quote(line.strip())}")
+            modes.append(
+                Mode(
+                    frequency_cm1=values[at] * per_cm1,
+                    tensor=symmetrised(tensor, number),
+                    fwhm_cm1=width,
+                )
+            )
         return _species(source, name, modes, left_out, ["tensors symmetrised"], None)
 
 
-def _unit(heading: str) -> float:
-    found = re.search(r"[(\[](.*)[)\]]", heading)
-    text = " ".join(found[1].lower().replace("\u00c5", "a").split()) if found else ""
-    if text not in _UNITS:
+def _begins(name: str, words: tuple[str, ...]) -> bool:
+    return re.split(r"[\s_/]", name)[0] in words or name in words
+
+
+def _frequency_column(heading: list[str], names: list[str]) -> tuple[int, float]:
+    """Return the column of frequencies, and their unit in cm^-1.
+
+    Raises
+    ------
+    LibraryError
+        If there is not one, or a column that is not known.
+    """
+    known = (*_COMPONENTS, *_WIDTH, *_NUMBER)
+    places = [
+        k
+        for k, name in enumerate(names)
+        if any(word in name for word in _FREQUENCY) or _begins(name, _SYMBOL)
+    ]
+    unknown = [one for k, one in enumerate(names) if k not in places and not _begins(one, known)]
+    if len(places) != 1 or unknown:
         raise LibraryError(
-            f"expected a unit in brackets behind xx, one of {', '.join(_UNITS)}, got {quote(text)}"
+            f"expected the columns frequency, {', '.join(_SIX)} (or all nine), and perhaps width "
+            f"and mode, got {quote(', '.join(heading))}"
         )
-    return _UNITS[text]
+    return places[0], _wavenumber(heading[places[0]], 1.0)
+
+
+def _wavenumber(heading: str, default: float) -> float:
+    """Return the unit that a heading states, in cm^-1."""
+    unit = stated_unit(heading)
+    if unit is None:
+        return default
+    if unit not in WAVENUMBERS:
+        raise LibraryError(
+            f"expected frequencies in one of {', '.join(WAVENUMBERS)}, got {quote(unit)}"
+        )
+    return WAVENUMBERS[unit]
+
+
+def _tensor_unit(heading: list[str], names: list[str]) -> float:
+    """Return the unit of all components, as stated behind xx."""
+    stated = {}
+    for words, name in zip(heading, names, strict=True):
+        found = re.search(r"[(\[](.*)[)\]]", words)
+        if name in _COMPONENTS and (found or name == "xx"):
+            text = found[1].lower().replace("\u00c5", "a").replace("\u00e5", "a") if found else ""
+            stated[name] = " ".join(text.split())
+    if len(set(stated.values())) > 1:
+        raise LibraryError(f"expected one unit of all components, got {quote(str(stated)[:120])}")
+    if stated["xx"] not in _UNITS:
+        raise LibraryError(
+            f"expected a unit in brackets behind xx, one of {', '.join(_UNITS)}, got "
+            f"{quote(stated['xx'])}"
+        )
+    return _UNITS[stated["xx"]]
 
 
 def _bare(word: str) -> str:

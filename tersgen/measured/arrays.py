@@ -107,6 +107,7 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
     shift: NDArray[Any] | None = None
     if spectra is not None:
         _check_signals("spectra", spectra, (2,), rows)
+        _refuse_columns(spectra)
         if isinstance(axis, tuple):
             axis = np.linspace(*axis, spectra.shape[1])
         shift = arrays.get("shift_cm1", axis)
@@ -127,6 +128,19 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
         _check_signals("maps", maps, (4,), rows)
     texts = {name: _texts(name, arrays, rows) for name in ("label", "group", "part")}
     return RowArrays(rows, spectra, shift, maps, **texts)
+
+
+def _refuse_columns(spectra: NDArray[Any]) -> None:
+    """Refuse one spectrum that stands beside, or below, its axis."""
+    for columns in (spectra.T, spectra):
+        if len(columns) == 2 and columns.shape[1] > 2:
+            steps = np.diff(columns[0].astype(np.float64))
+            if (steps > 0).all() or (steps < 0).all():
+                raise MeasurementError(
+                    f"spectra: expected a spectrum in each row, got an array {spectra.shape} that "
+                    "seems to be an axis and one spectrum; save them as the arrays shift_cm1, "
+                    "shape (L,), and spectra, shape (1, L), of a .npz file"
+                )
 
 
 def _check_signals(name: str, values: NDArray[Any], dims: tuple[int, ...], n_rows: int) -> None:

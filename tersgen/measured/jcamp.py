@@ -73,6 +73,11 @@ class _Block(NamedTuple):
     lines: list[str]
 
 
+_OTHER_KINDS = re.compile(
+    r"INFRARED|\bIR\b|MASS|NMR|UV|\bVIS|ULTRAVIOLET|CHROMATO|EPR|ESR|X-?RAY|INTERFERO|MOBILITY"
+)
+
+
 def is_jcamp(text: str) -> bool:
     """Tell whether a text is JCAMP-DX."""
     head = text.lstrip()[:2000]
@@ -95,6 +100,12 @@ def read_jcamp(text: str) -> JcampRecord:
         )
     block = blocks[0]
     labels = block.labels
+    kind = " ".join(labels.get("DATATYPE", "").upper().split())
+    if _OTHER_KINDS.search(kind) and "RAMAN" not in kind:
+        raise MeasurementError(
+            f"expected Raman data, got ##DATA TYPE={printable(kind[:_SHOWN])}; if it is Raman, say "
+            "so there"
+        )
     width = None
     if block.form.startswith("(X++(Y..Y)"):
         x, y = _stepped(block)

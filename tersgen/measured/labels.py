@@ -102,6 +102,16 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         if line.strip() and not line.startswith("#")
     ]
     heading = lines[0][1] if lines else ""
+    if len(lines) < 2:
+        raise MeasurementError(
+            f"{path}: expected a heading, file,label, and rows, got {len(lines)} lines"
+        )
+    counts = {one: heading.count(one) for one in _SEPARATORS}
+    if sum(count > 0 for count in counts.values()) > 1:
+        names = " and ".join(_SEPARATORS[one] for one in counts if counts[one])
+        raise MeasurementError(
+            f"{path}: expected a heading of one separator, got {names}: {printable(heading)[:80]!r}"
+        )
     separator = max(_SEPARATORS, key=heading.count)
     try:
         rows = [
@@ -110,8 +120,6 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         ]
     except csv.Error as error:
         raise MeasurementError(f"{path}: expected a table, got one that fails: {error}") from None
-    if len(rows) < 2:
-        raise MeasurementError(f"{path}: expected a heading and rows, got {len(rows)} lines")
     for number, cells in rows:
         other = next((one for one in _SEPARATORS if one in cells[0] and len(cells) == 1), None)
         if other:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from ..errors import MeasurementError
 from ..schema.loading import printable
+from ..units import WAVENUMBERS, stated_unit
 from .spectrum import Spectrum, ascending, shift_from_nm, turning_point
 
 _COMMENTS = ("#", "%", ";", "//")
@@ -19,6 +20,7 @@ _THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}", re.ASCII)
 _GROUPED = re.compile(r"[+-]?[1-9]\d{0,2}([.,'\u2019 \u00a0\u202f]\d{3})+([.,]\d+)?")
 _WAVELENGTH = re.compile(r"wavelength|\bnm\b|AxisUnit\[1\]=\s*nm", re.IGNORECASE)
 _SHIFT = re.compile(r"shift|wavenumber|cm|\bwave\b", re.IGNORECASE)
+_AXIS = re.compile(r"shift|wavenumber|frequency|energy|\bnu\b", re.IGNORECASE)
 _INTENSITY = re.compile(r"intensity|counts", re.IGNORECASE)
 _LONGEST_QUOTE = 40
 
@@ -32,6 +34,8 @@ class _Row(NamedTuple):
 
 def parse_spectrum(text: str, name: str, laser_nm: float | None = None) -> Spectrum:
     """Return the spectrum in a text of two columns: Raman shift in cm^-1, and intensity.
+
+    Where the heading states another unit of wavenumbers (THz, meV), the axis is converted.
 
     Columns are parted by tabs, semicolons, commas or blanks. Between semicolons, tabs or blanks a
     number may have a decimal comma. Lines that begin with ``#``, ``%``, ``;`` or ``//`` are
@@ -53,7 +57,8 @@ def parse_spectrum(text: str, name: str, laser_nm: float | None = None) -> Spect
     MeasurementError
         If it is no such text, or holds several spectra; without the name of the file.
     """
-    rows, in_nm = _table(text)
+    rows, heading = _table(text)
+    in_nm, unit = _check_heading(heading)
     _refuse_doubtful_commas(rows)
     shift, intensity = _numbers(rows, 0), _numbers(rows, 1)
     if in_nm:
@@ -64,7 +69,8 @@ def parse_spectrum(text: str, name: str, laser_nm: float | None = None) -> Spect
             )
         shift = shift_from_nm(shift, laser_nm)
     _check_axis(rows, shift)
-    return ascending(name, shift, intensity)
+    notes = () if unit == "cm-1" else (f"axis converted from {unit} to cm^-1",)
+    return ascending(name, shift * WAVENUMBERS[unit], intensity, notes)
 
 
 def _quoted(text: str) -> str:
@@ -109,12 +115,11 @@ def _is_decimal(field: str) -> bool:
     )
 
 
-def _table(text: str) -> tuple[list[_Row], str]:
-    """Return the rows of the table in a text, and what says that its axis is in nm, or nothing."""
+def _table(text: str) -> tuple[list[_Row], list[str]]:
+    """Return the rows of the table in a text, and the lines before it."""
     rows: list[_Row] = []
     heading: list[str] = []
     footer: tuple[int, str] | None = None
-    in_nm = ""
     lines = re.split(r"\r\n|\r|\n", text)
     for number, raw in enumerate(lines, 1):
         line = raw.strip()
@@ -135,15 +140,13 @@ def _table(text: str) -> tuple[list[_Row], str]:
                 "tables; keep one spectrum to a file"
             )
         else:
-            if not rows:
-                in_nm = _check_heading(heading)
             rows.append(row)
     if len(rows) < 2:
         raise MeasurementError(
             f"expected at least two rows of two numbers, Raman shift and intensity, got "
             f"{len(rows)} in {len(lines)} lines"
         )
-    return rows, in_nm
+    return rows, heading
 
 
 def _row(number: int, fields: list[str], line: str, *, has_begun: bool) -> _Row | None:
@@ -190,10 +193,13 @@ def _refuse(line: int, got: str, expected: str = "two numbers") -> NoReturn:
     raise MeasurementError(f"line {line}: expected {expected}, got {got}")
 
 
-def _check_heading(heading: list[str]) -> str:
-    """Refuse a heading by which the columns are something else; return what says nm, or nothing."""
+def _check_heading(heading: list[str]) -> tuple[str, str]:
+    """Refuse a heading by which the columns are something else.
+
+    Return what says that the axis is in nm, or nothing, and the unit of its wavenumbers.
+    """
     if not heading:
-        return ""
+        return "", "cm-1"
     first, *others = [*_fields(heading[-1]), ""]
     if _INTENSITY.search(first) and _SHIFT.search(others[0]):
         raise MeasurementError(
@@ -201,7 +207,9 @@ def _check_heading(heading: list[str]) -> str:
             f"{_quoted(others[0])}; swap them"
         )
     in_nm = next((line for line in heading if "AxisUnit" in line and _WAVELENGTH.search(line)), "")
-    return in_nm or (first if _WAVELENGTH.search(first) and not _SHIFT.search(first) else "")
+    in_nm = in_nm or (first if _WAVELENGTH.search(first) and not _SHIFT.search(first) else "")
+    unit = stated_unit(first) if _AXIS.search(first) else None
+    return in_nm, "cm-1" if in_nm or unit not in WAVENUMBERS else unit
 
 
 def _numbers(rows: list[_Row], column: int) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ PRESETS: dict[str, Table] = {
             "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2800.0, 3900.0]],
         },
     },
-    "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}},
+    "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}, "instrument": None},
     "realistic": {
         "lineshape": {"profile": "lorentzian", "fwhm_cm1": 7.0},
         "perturbations": {"mode_shift_cm1": 1.5, "width": [0.6, 1.8], "intensity": 0.4},
@@ -80,7 +80,7 @@ PRESETS: dict[str, Table] = {
 }
 """``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
 eight bands, and where their atoms and bonds are. ``mixture``: spectra of up to
-three species. ``ideal``: no noise. ``realistic``: spectra and
+three species. ``ideal``: no noise, no instrument. ``realistic``: spectra and
 maps as instruments record them, over ranges that spectrometers have and replicate measurements
 show."""
 

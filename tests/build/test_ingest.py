@@ -183,6 +183,13 @@ def test_files_that_do_not_go_together(tmp_path, extra):
         plan_ingest(collection, Target(), "zarr")
 
 
+def test_an_axis_beyond_any_raman_shift(tmp_path):
+    (tmp_path / "a.txt").write_text("".join(f"{30_000 * k} {k % 3}\n" for k in range(1, 20)))
+    collection = collect([tmp_path / "a.txt"], LabelRule())
+    with pytest.raises(MeasurementError, match="is the axis in another unit"):
+        plan_ingest(collection, Target(), "zarr")
+
+
 def test_names_that_are_not_allowed(tmp_path):
     (tmp_path / "a.txt").write_text("".join(f"{100 * k} {k}\n" for k in range(1, 9)))
     collection = collect([tmp_path / "a.txt"], LabelRule(label="\x1b[31m"))

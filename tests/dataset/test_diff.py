@@ -5,7 +5,7 @@ import tersgen
 from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
-from tersgen.dataset.diff import compare
+from tersgen.dataset.diff import compare, statistics
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import find_version, locate
@@ -60,6 +60,17 @@ def test_statistics_are_those_of_the_rows(data, tiny_recipe, changed, tmp_path):
     assert numbers.mean == pytest.approx(values.mean())
     assert numbers.deviation == pytest.approx(values.std())
     assert (numbers.least, numbers.largest) == (values.min(), values.max())
+
+
+@pytest.mark.parametrize("n_rows", [1, 1023, 1024, 1025, 1500, 5000])
+def test_no_row_counts_twice(n_rows):
+    values = np.random.default_rng(n_rows).random((n_rows, 2))
+    found = statistics(values, 1 << 20)
+    assert found.n_rows == n_rows
+    assert found.mean == pytest.approx(values.mean())
+    some = statistics(values, 2048)
+    assert some.n_rows <= min(n_rows, 2048)
+    assert found.least <= some.least < some.largest <= found.largest
 
 
 def test_versions_show_rows_and_moves_of_splits(data):

@@ -170,7 +170,10 @@ def test_jcamp_peaks(tmp_path):
 @pytest.mark.parametrize(
     ("heading", "factor"),
     [("Raman shift (cm-1),Intensity (a.u.),FWHM (cm-1)", 1.0), ("Wavenumber;Height", 1.0),
-     ("frequency [THz];activity;width", 33.35640951981521), ("position (meV),height", 8.065543937)],
+     ("frequency [THz];activity;width", 33.35640951981521), ("position (meV),height", 8.065543937),
+     ("frequency THz,intensity", 33.35640951981521), ("shift_THz,intensity", 33.35640951981521),
+     ("Raman shift / cm^-1,intensity", 1.0), ("frequency [GHz],intensity", 0.03335640951981521),
+     ("wavenumber (m-1),intensity", 0.01)],
 )  # fmt: skip
 def test_units_in_the_heading_of_sticks(tmp_path, heading, factor):
     separator = next((one for one in ",;" if one in heading), " ")
@@ -178,6 +181,51 @@ def test_units_in_the_heading_of_sticks(tmp_path, heading, factor):
     (species,) = read_species(written(tmp_path, f"{heading}\n{rows}\n", "x.csv"))
     assert species.modes[1].frequency_cm1 == pytest.approx(100 * factor)
     assert math.isclose(activity(np.array(species.modes[0].tensor)), 7, rel_tol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("heading", "width"),
+    [("position [THz],intensity,width [cm^-1]", 10), ("position,intensity,fwhm [meV]", 80.65543937),
+     ("position [meV],intensity,width", 80.65543937)],
+)  # fmt: skip
+def test_widths_have_a_unit_of_their_own(tmp_path, heading, width):
+    (species,) = read_species(written(tmp_path, f"{heading}\n15,1,10\n", "x.csv"))
+    assert species.modes[0].fwhm_cm1 == pytest.approx(width)
+
+
+def test_a_unit_in_a_comment_is_not_passed_over(tmp_path):
+    with pytest.raises(LibraryError, match=r"got THz in a comment; .*position \[THz\]"):
+        read_species(written(tmp_path, "# frequency in THz\n15,1\n16,1\n", "x.csv"))
+
+
+def test_columns_of_tensors_go_by_their_names(tmp_path):
+    rest = "xx [Angstrom^2 amu^-1/2],yy,zz,xy,xz,yz"
+    for heading, row, frequency, width in (
+        (f"frequency [THz],{rest}", "15,1,2,3,0,0,0", 15 * 33.35640951981521, None),
+        (f"mode,frequency_thz,{rest}", "1,15,1,2,3,0,0,0", 15 * 33.35640951981521, None),
+        (f"{rest},frequency,width [meV]", "1,2,3,0,0,0,500,1", 500, 8.065543937),
+    ):
+        (species,) = read_species(written(tmp_path, f"{heading}\n{row}\n", "x.csv"))
+        (mode,) = species.modes
+        assert mode.frequency_cm1 == pytest.approx(frequency)
+        assert mode.fwhm_cm1 == (width if width is None else pytest.approx(width))
+        assert np.diag(mode.tensor) == pytest.approx([1, 2, 3])
+    for heading, message in (
+        (rest, "expected the columns frequency"),
+        (f"frequency,energy shift,{rest}", "expected the columns frequency"),
+        (f"frequency,colour,{rest}", "expected the columns frequency"),
+        (f"frequency [furlong],{rest}", "expected frequencies in one of cm-1"),
+        (f"frequency,{rest.replace('yy', 'yy [bohr^2 amu^-1/2]')}", "one unit of all components"),
+    ):
+        row = ",".join(["1"] * len(heading.split(",")))
+        with pytest.raises(LibraryError, match=message):
+            read_species(written(tmp_path, f"{heading}\n{row}\n", "x.csv"))
+
+
+def test_peaks_of_other_spectra_are_refused(tmp_path):
+    for kind in ("INFRARED PEAK TABLE", "MASS SPECTRUM"):
+        with pytest.raises(LibraryError, match=f"expected Raman data, got ##DATA TYPE={kind}"):
+            read_species(written(tmp_path, PEAKS.replace("RAMAN PEAK TABLE", kind)))
 
 
 def test_an_unknown_unit_is_refused(tmp_path):

@@ -77,9 +77,11 @@ def test_labels_from_a_table(folder):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,label\n", "a heading and rows"),
-        ("", "a heading and rows"),
+        ("file,label\n", "a heading, file,label, and rows"),
+        ("", "a heading, file,label, and rows"),
         ("file,what\na,b\n", "columns file and label"),
+        ("file;label,group\na;b,c\n", "heading of one separator, got commas and semicolons"),
+        ("a.txt,benzene\n", "expected a heading, file,label, and rows"),
         ("file,label\na,b\na,c\n", "line 3: expected each file once"),
         ("file,label\n,b\n", "line 2: expected a file"),
         ("# mine\n\nfile,label\na,b\na,c\n", "line 5: expected each file once"),
@@ -161,6 +163,8 @@ GOOD = {"spectra": RNG.random((3, 4)), "shift_cm1": np.arange(4.0)}
         ({"spectra": np.array([["a"]])}, "expected numbers of shape"),
         ({"spectra": RNG.random((3, 2, 2))}, "expected numbers of shape"),
         ({"maps": RNG.random((2, 1, 4, 4))}, "maps: expected 3 rows, got 2"),
+        ({"spectra": np.array([[1.0, 2, 3], [5, 9, 4]])}, "seems to be an axis and one spectrum"),
+        ({"spectra": np.array([[3.0, 5], [2, 9], [1, 4]])}, "seems to be an axis and one spectrum"),
         ({"label": np.array([0, 1])}, "expected 3 texts or numbers"),
         ({"label": np.array([0, 1, 5]), "classes": np.array(["a", "b"])}, "positions in 2 classes"),
         ({"label": np.array([0.5, 1, 2])}, "texts or numbers"),

@@ -344,3 +344,21 @@ def test_the_share_that_was_not_measured(first, last, share):
     shift = np.array([first, last], float)
     spectrum = Spectrum("a", shift, np.ones(2), ())
     assert extrapolated(spectrum, np.linspace(100, 500, 9)) == pytest.approx(share)
+
+
+@pytest.mark.parametrize(
+    ("heading", "factor"),
+    [
+        ("Raman shift (THz),I", 33.35640951981521),
+        ("Raman shift [meV],I", 8.065543937),
+        ("frequency/THz,I", 33.35640951981521),
+        ("# Raman shift (m^-1),I", 0.01),
+        ("Raman Shift (rel. 1/cm),I", 1.0),
+        ("Raman shift (Dark Subtracted #1),I", 1.0),
+        ("sample 5 meV,I", 1.0),
+    ],
+)
+def test_the_unit_that_a_heading_states(written, heading, factor):
+    spectrum = read_spectrum(written(f"{heading}\n20,1\n30,2\n"))
+    assert spectrum.shift_cm1 == pytest.approx([20 * factor, 30 * factor])
+    assert bool(spectrum.notes) == (factor != 1.0)

@@ -177,11 +177,17 @@ def _start_jobs(options: ClusterOptions, plan: Plan) -> Any:
     except (OSError, RuntimeError, ValueError) as error:
         _close(cluster)
         raise ClusterError(
-            f"--cluster {options.system}: the jobs were not taken: {error}"
+            f"--cluster {options.system}: the jobs were not taken: {_said(error)}"
         ) from error
     # jobs that end, by their walltime or with their node, are submitted again
     cluster.adapt(minimum_jobs=options.workers, maximum_jobs=options.workers)
     return cluster
+
+
+def _said(error: Exception) -> str:
+    """Return what a batch system's command said, without the script that it was given."""
+    text = str(error)
+    return " ".join((text.rpartition("stderr:")[2].strip() or text).split())
 
 
 @contextmanager
