@@ -5,8 +5,8 @@ from typing import Any
 Table = dict[str, Any]
 
 _MOLECULES = (
-    *("ammonia", "benzene", "carbon_dioxide", "formaldehyde"),
-    *("methane", "pyridine", "thiophenol", "water"),
+    *("4-aminothiophenol", "4-mercaptopyridine", "4-nitrothiophenol", "adenine", "benzene"),
+    *("cytosine", "naphthalene", "pyrazine", "pyridine", "thiophenol", "thymine"),
 )
 
 _PLANAR = (

@@ -261,10 +261,10 @@ def test_presets(good, bad, tmp_path):
     shown = json.loads(good("config", "show", *both, "--json", cwd=tmp_path))
     assert shown["mixture"]["least"] == 0.1
     assert shown["instrument"]["bits"] == 16
+    assert shown["fields"]["maps"] is False
     both = ["--preset", "realistic", "--preset", "ideal"]
     shown = json.loads(good("config", "show", *both, "--json", cwd=tmp_path))
     assert shown.get("instrument") is None
-    assert shown["fields"]["maps"] is False
     line = bad(
         *("build", "--preset", "nearfield", "--library", "random:2", "--out", "x.zarr"),
         cwd=tmp_path,

@@ -13,7 +13,8 @@ from tersgen.schema.library import Library, Species
 
 REQUIRED = {
     "water", "carbon_dioxide", "carbon_monoxide", "methane", "acetonitrile", "benzene", "pyridine",
-    "thiophenol",
+    "naphthalene", "thiophenol", "4-aminothiophenol", "4-nitrothiophenol", "4-mercaptopyridine",
+    "adenine", "thymine", "cytosine",
 }  # fmt: skip
 
 LARGER = {
@@ -105,7 +106,7 @@ def test_names_are_sorted_and_hold_what_is_promised():
     names = builtin_names()
     assert list(names) == sorted(names)
     assert set(names) >= REQUIRED
-    assert len(names) >= 8
+    assert len(names) >= 20
 
 
 def test_an_unknown_name_is_told_what_there_is():
@@ -229,12 +230,14 @@ def test_published_fundamentals(name):
         ("naphthalene", [513, 763, 1021, 1382, 1464, 1577]),
         ("4-mercaptopyridine", [708, 1005, 1097, 1217]),
         ("4-nitrothiophenol", [1078, 1335, 1571]),
+        ("4-aminothiophenol", [1087, 1595]),
+        ("adenine", [723, 1333]),
     ],
 )
 def test_published_bands_have_a_symmetric_mode(name, bands):
     if name not in builtin_names():
         pytest.skip("not among the built-in molecules")
-    modes = [one for one in load_builtin(name).modes if one.irrep in ("Ag", "A1", "A'")]
+    modes = [one for one in load_builtin(name).modes if one.irrep in ("Ag", "A1", "A'", "A")]
     frequencies = np.array([mode.frequency_cm1 for mode in modes])
     for band in bands:
         # A molecule on a metal or in a crystal is not the free one.
