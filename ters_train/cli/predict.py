@@ -21,6 +21,9 @@ _WORTH_SAYING = 0.01
     "--allow-extrapolation", is_flag=True,
     help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
 )  # fmt: skip
+@click.option("--laser-nm", type=click.FloatRange(50, 1e5),
+              help="Laser, for axes of wavelengths.")  # fmt: skip
+@click.option("--skip-bad", is_flag=True, help="Pass over files that cannot be used, and say so.")
 @click.option(
     "--out", type=FILE,
     help="Folder for the structures of a U-Net, NAME.npz each.  [default: RUN/predicted]",
@@ -33,6 +36,8 @@ def command(
     files: tuple[Path, ...],
     top: int,
     allow_extrapolation: bool,
+    laser_nm: float | None,
+    skip_bad: bool,
     out: Path | None,
     n_rows: int | None,
     device: str | None,
@@ -53,7 +58,12 @@ def command(
         return
     if out is not None or n_rows is not None:
         raise click.UsageError("--out, --n: expected with a U-Net, which draws; got a classifier")
-    found = predict(trained, files, top, allow_extrapolation)
+    refused: list[str] = []
+    found = predict(
+        trained, files, top, allow_extrapolation, laser_nm, refused if skip_bad else None
+    )
+    for line in refused:
+        click.echo(f"passed over: {line}", err=True)
     if as_json:
         click.echo(json.dumps([one.as_dict() for one in found]))
         return

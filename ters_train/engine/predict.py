@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from tersgen.errors import ConfigError
+from tersgen.errors import ConfigError, MeasurementError
 from tersgen.measured.reading import read_spectrum
 from tersgen.measured.resample import extrapolated, resample
 from tersgen.measured.spectrum import Spectrum
@@ -36,7 +36,12 @@ class Prediction(NamedTuple):
 
 
 def predict(
-    trained: Trained, files: Sequence[Path], top: int = 3, allow_extrapolation: bool = False
+    trained: Trained,
+    files: Sequence[Path],
+    top: int = 3,
+    allow_extrapolation: bool = False,
+    laser_nm: float | None = None,
+    refused: list[str] | None = None,
 ) -> list[Prediction]:
     """Return the most probable species of each spectrum; files are all read before the first.
 
@@ -52,11 +57,15 @@ def predict(
         How many species to name.
     allow_extrapolation
         Whether a spectrum may be shorter than the model's axis.
+    laser_nm
+        Wavelength of the laser, nm: for axes of wavelengths.
+    refused
+        Gets a line for each file that cannot be used; without it the first one is an error.
 
     Raises
     ------
     MeasurementError
-        If a file is no spectrum, or does not cover the axis.
+        If a file is no spectrum, or does not cover the axis; or if all are refused.
     ConfigError
         If the model sees maps.
     """
@@ -65,12 +74,23 @@ def predict(
         raise ConfigError(
             f"{trained.folder}: expected a model of spectra, got one of {config.data.input}"
         )
-    spectra = [read_spectrum(path) for path in files]
-    axis = trained.shift_cm1
-    rows = [
-        resample(one, axis, low=trained.state.low, allow_extrapolation=allow_extrapolation)
-        for one in spectra
-    ]
+    axis, low = trained.shift_cm1, trained.state.low
+    spectra, rows = [], []
+    for path in files:
+        try:
+            one = read_spectrum(path, laser_nm)
+            row = resample(one, axis, low=low, allow_extrapolation=allow_extrapolation)
+        except MeasurementError as error:
+            if refused is None:
+                raise
+            refused.append(str(error))
+            continue
+        spectra.append(one)
+        rows.append(row)
+    if not rows:
+        raise MeasurementError(
+            f"expected a file that can be used, got none: {(refused or [''])[0]}"
+        )
     device = next(trained.model.parameters()).device
     batch = {"spectra": torch.from_numpy(np.stack(rows)).to(device)}
     with torch.inference_mode():

@@ -99,6 +99,8 @@ def _array(path: Path, name: str) -> NDArray[np.generic]:
                         f"{path}: expected an array {name}, got {', '.join(loaded) or 'none'}"
                     )
                 values = loaded[name]
+    except ConfigError:
+        raise
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
     except (ValueError, EOFError, KeyError) as error:

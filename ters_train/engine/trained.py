@@ -83,7 +83,10 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
             got = dataset[name].shape[1:] if name in dataset else "none"
-            raise ConfigError(f"{dataset.path}: expected {name} of shape {shape}, got {got}")
+            raise ConfigError(
+                f"{dataset.path}: expected {name} of shape {shape}, got {got}; measured rows come "
+                f"into it by tersgen ingest --like {state.config.data.path}"
+            )
     axis, wanted = dataset.shift_cm1, state.axis_cm1
     if wanted is not None and wanted != (float(axis[0]), float(axis[-1])):
         raise ConfigError(

@@ -28,7 +28,10 @@ def command(
     threads: int | None,
     as_json: bool,
 ) -> None:
-    """Copy the dataset at PATH to OUT: other back end or layout, same rows, same digest."""
+    """Copy the dataset at PATH to OUT: other back end or layout, same rows, same digest.
+
+    Splits come along; tags and older versions stay with the original.
+    """
     from ..build.convert import convert
     from ..dataset.versions import find_version, locate, split_reference
     from ..store.home import guess_format

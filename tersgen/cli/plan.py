@@ -92,7 +92,8 @@ def command(
         )
         return
     say(
-        f"{n_samples} samples: {expected.n_shards} shards of up to {expected.shard_rows} rows, "
+        f"{n_samples} samples: {expected.n_shards} shard{'s' if expected.n_shards > 1 else ''} "
+        f"of up to {expected.shard_rows} rows, "
         f"{expected.n_files} files, about {human_bytes(expected.bytes_stored)}"
         + (f" of {human_bytes(expected.free_bytes)} free" if out else ""),
         f"{workers} worker{'s' if workers > 1 else ''} of {threads} threads, up to "

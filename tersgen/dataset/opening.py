@@ -90,8 +90,8 @@ def generate(
     Returns
     -------
     dict
-        Arrays by field name, each of ``stop - start`` rows; ``tersgen info`` and the dataset's
-        ``fields`` tell dims and units.
+        Arrays by field name, each of ``stop - start`` rows; ``tersgen info`` and
+        ``open(recipe)[name].spec`` tell dims and units.
 
     Raises
     ------

@@ -155,10 +155,12 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
         if known is not None and known.rule == rule:
             return known
         if known is not None and not overwrite:
+            shares = ", ".join(f"{ratio:g}" for ratio in known.rule.ratios)
+            made = f"seed {known.rule.seed}, ratios {shares}"
             raise OutputError(
-                f"{path}: has another split {name!r} (seed {known.rule.seed}, ratios "
-                f"{', '.join(f'{ratio:g}' for ratio in known.rule.ratios)}); pass --overwrite to "
-                "replace it in the newest version, or another --name"
+                f"{path}: has another split {name!r} "
+                f"({'given with the rows' if known.rule.by == 'given' else made}); pass "
+                "--overwrite to replace it in the newest version, or another --name"
             )
         split, parts = assign_parts(open_version(home, manifest), name, rule, None, None)
         others = tuple(one for one in manifest.splits if one.name != name)

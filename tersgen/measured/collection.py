@@ -53,7 +53,7 @@ class Rows(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """What was done to spectra that a user should know."""
         if isinstance(self.spectra, RowArrays):
-            return ()
+            return ("maps min-max scaled over all channels",) if self.map_shape else ()
         return tuple(sorted({note[:_LONGEST] for one in self.spectra for note in one.notes}))
 
     @property

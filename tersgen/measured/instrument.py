@@ -79,11 +79,25 @@ def read_instrument(
     for signal in signals:
         found = _axis(signal, laser_nm)
         if found is not None:
+            _check_count(path, kind, np.asarray(signal["data"]).size)
             return _spectra(np.asarray(signal["data"]), *found, name)
     raise MeasurementError(
         "expected a spectrum over Raman shifts (cm^-1), wavelengths (nm) or energies (eV), got "
         f"{_described(signals)}"
     )
+
+
+def _check_count(path: Path, kind: str, n_points: int) -> None:
+    """Refuse an EMSA file that holds fewer points than it says: RosettaSciIO does not look."""
+    if kind != "msa":
+        return
+    with path.open("rb") as file:
+        said = re.search(rb"^#NPOINTS\s*:\s*([0-9.]+)", file.read(_HEAD), re.MULTILINE)
+    if said and float(said[1]) != n_points:
+        raise MeasurementError(
+            f"expected {float(said[1]):g} points, as #NPOINTS says, got {n_points}; is the file "
+            "whole?"
+        )
 
 
 def _check_blocks(path: Path) -> None:
@@ -143,6 +157,8 @@ def _laser(signal: dict[str, Any]) -> float | None:
 def _spectra(
     data: NDArray[Any], axis: NDArray[np.float64], place: int, name: str
 ) -> tuple[Spectrum, ...]:
+    if not data.size:
+        raise MeasurementError("expected a spectrum, got a file without any intensities")
     if data.ndim <= place or data.shape[place] != len(axis):
         raise MeasurementError(
             f"expected {len(axis)} intensities along the axis, got data of shape {data.shape}"

@@ -78,6 +78,9 @@ _OTHER_KINDS = re.compile(
 )
 
 
+_NOT_SCATTERED = re.compile(r"TRANSMI|ABSORB|REFLECT", re.IGNORECASE)
+
+
 def is_jcamp(text: str) -> bool:
     """Tell whether a text is JCAMP-DX."""
     head = text.lstrip()[:2000]
@@ -119,6 +122,11 @@ def read_jcamp(text: str) -> JcampRecord:
             f"expected a table (X++(Y..Y)) or (XY..XY), got {printable(block.form[:_SHOWN])!r}"
         )
     _check_count(labels, len(x))
+    if _NOT_SCATTERED.search(labels.get("YUNITS", "")):
+        raise MeasurementError(
+            f"expected intensities, got ##YUNITS={printable(labels['YUNITS'])[:_SHOWN]}: no Raman "
+            "spectrum"
+        )
     unit = " ".join(labels.get("XUNITS", "").upper().split())
     return JcampRecord(
         title=printable(labels.get("TITLE", ""))[:200],

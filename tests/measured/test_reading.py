@@ -126,3 +126,5 @@ def test_an_emsa_file_through_rosettasciio(tmp_path):
         read_spectra(written(tmp_path, emsa("keV"), "x.msa"))
     with pytest.raises(MeasurementError, match="say which laser"):
         read_spectra(written(tmp_path, emsa("nm"), "x.msa"))
+    with pytest.raises(MeasurementError, match="expected 9 points, as #NPOINTS says, got 5"):
+        read_spectra(written(tmp_path, emsa().replace(": 5.", ": 9."), "x.msa"))

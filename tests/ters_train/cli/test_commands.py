@@ -124,6 +124,22 @@ def test_predict(runs, finished, few, probabilities, tmp_path) -> None:
     assert lines[0].count("random-") == 3
 
 
+def test_predict_passes_over_bad_files_and_reads_wavelengths(runs, finished, few, tmp_path) -> None:
+    dataset = tersgen.open(few)
+    nm = 1e7 / (1e7 / 532.0 - dataset.shift_cm1)
+    table = np.stack([nm, dataset["spectra"][3].astype(float)], axis=1)
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.txt"
+    np.savetxt(good, table, header="Wavelength [nm]\tcounts", delimiter="\t", fmt="%.12g")
+    bad.write_text("no spectrum\n")
+    options = ("--laser-nm", 532, "--allow-extrapolation")
+    done = runs.good("predict", finished, bad, good, "--skip-bad", *options)
+    assert done.stdout.startswith("good.txt: ")
+    (line,) = done.stderr.splitlines()
+    assert line.startswith(f"passed over: {bad}: expected")
+    assert "bad.txt" in runs.bad("predict", finished, bad, good, *options)
+    assert "expected a file that can be used" in runs.bad("predict", finished, bad, "--skip-bad")
+
+
 def test_export(runs, finished, few, outputs, tmp_path) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
