@@ -245,7 +245,7 @@ def test_prediction(runs, finished, tmp_path) -> None:
     short.write_text("".join(f"{x} {x % 700}\n" for x in range(500, 3000, 10)))
     assert "short.txt" in runs.bad("predict", finished, short)
     runs.good("predict", finished, short, "--allow-extrapolation")
-    assert "no such file" in runs.bad("predict", finished, short, tmp_path / "none.txt")
+    assert "no such file" in runs.bad("predict", finished, tmp_path / "none.txt")
     runs.bad("predict", finished, code=2)
 
 
