@@ -48,7 +48,7 @@ def write(folder: Path, source: Path) -> None:
         with webdataset.TarWriter(str(folder / APART / f"{shard:05d}.tar")) as writer:
             for number, row in enumerate(matrix[low : low + _SHARD_ROWS], low):
                 apart = row_apart(row, fields)
-                files = {f"{name}.npy": value for name, value in apart.items()}
+                files = {_file(name): value for name, value in apart.items()}
                 writer.write({"__key__": f"{number:09d}", **files})
 
 
@@ -61,6 +61,10 @@ class _Unpack:
     def __call__(self, samples: Iterable[dict[str, bytes]]) -> Iterator[np.ndarray]:
         for sample in samples:
             yield from np.frombuffer(sample["bin"], np.float32).reshape(-1, self._width)
+
+
+def _file(field: str) -> str:
+    return f"{field.replace('/', '_')}.npy"
 
 
 def _stack(rows: list[np.ndarray]) -> torch.Tensor:
@@ -76,7 +80,7 @@ def read(folder: Path, batch: int, setting: str) -> Epoch:
     rows = webdataset.WebDataset(urls, shardshuffle=len(urls), empty_check=False)
     size = int(buffer.split()[1])
     if layout == APART:
-        names = [f"{name}.npy" for name in fields]
+        names = [_file(name) for name in fields]
         dataset = rows.shuffle(size, initial=size).decode().to_tuple(*names).batched(batch)
     else:
         width = max(field.stop for field in fields.values())
