@@ -48,6 +48,7 @@ WAVENUMBERS = {
 """Units of wavenumbers, frequencies and energies in cm^-1, by their names in lower case."""
 
 _BRACKETS = re.compile(r"[(\[](.+)[)\]]")
+_LAST_WORD = re.compile(r"(?:^|[\s_/])(1\s*/\s*c?m|[^\s_/]+)$")
 
 
 def stated_unit(heading: str) -> str | None:
@@ -61,8 +62,8 @@ def stated_unit(heading: str) -> str | None:
     found = _BRACKETS.search(heading)
     if found:
         return _plain(found[1])
-    last = re.split(r"[\s_/]", re.sub(r"1\s*/\s*(?=c?m\b)", "1\u2215", heading.strip()))[-1]
-    unit = _plain(last.replace("\u2215", "/"))
+    last = _LAST_WORD.search(heading.strip())
+    unit = _plain(last[1]) if last else ""
     return unit if unit in WAVENUMBERS else None
 
 

@@ -30,6 +30,10 @@ _UNITS = {
     **dict.fromkeys(("RAMAN SHIFT", "WAVENUMBER (CM-1)", "1/CM."), "cm^-1"),
     **dict.fromkeys(("NANOMETERS", "NM", "NANOMETER"), "nm"),
 }
+_OTHER_KINDS = re.compile(
+    r"INFRARED|\bIR\b|MASS|NMR|UV|\bVIS|ULTRAVIOLET|CHROMATO|EPR|ESR|X-?RAY|INTERFERO|MOBILITY"
+)
+_NOT_SCATTERED = re.compile(r"TRANSMI|ABSORB|REFLECT", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +75,6 @@ class _Block(NamedTuple):
     kind: str
     """``XYDATA``, ``XYPOINTS``, ``PEAKTABLE``, or nothing."""
     lines: list[str]
-
-
-_OTHER_KINDS = re.compile(
-    r"INFRARED|\bIR\b|MASS|NMR|UV|\bVIS|ULTRAVIOLET|CHROMATO|EPR|ESR|X-?RAY|INTERFERO|MOBILITY"
-)
-
-
-_NOT_SCATTERED = re.compile(r"TRANSMI|ABSORB|REFLECT", re.IGNORECASE)
 
 
 def is_jcamp(text: str) -> bool:

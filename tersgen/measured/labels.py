@@ -101,18 +101,18 @@ def _rows(path: Path) -> list[tuple[int, list[str]]]:
         for number, line in enumerate(text.splitlines(), 1)
         if line.strip() and not line.startswith("#")
     ]
-    heading = lines[0][1] if lines else ""
     if len(lines) < 2:
         raise MeasurementError(
             f"{path}: expected a heading, file,label, and rows, got {len(lines)} lines"
         )
-    counts = {one: heading.count(one) for one in _SEPARATORS}
-    if sum(count > 0 for count in counts.values()) > 1:
-        names = " and ".join(_SEPARATORS[one] for one in counts if counts[one])
+    heading = lines[0][1]
+    found = [one for one in _SEPARATORS if one in heading]
+    if len(found) > 1:
+        names = " and ".join(_SEPARATORS[one] for one in found)
         raise MeasurementError(
             f"{path}: expected a heading of one separator, got {names}: {printable(heading)[:80]!r}"
         )
-    separator = max(_SEPARATORS, key=heading.count)
+    separator = found[0] if found else ","
     try:
         rows = [
             (number, next(csv.reader([line], delimiter=separator, strict=True)))
