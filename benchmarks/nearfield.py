@@ -17,7 +17,7 @@ from machine import describe, spread, write_json
 import tersgen
 from tersgen.kernels.crosssection import FOURTH_POWER, stokes_factor
 from tersgen.library.importing import read_species
-from tersgen.library.nearfield import centred_positions, principal_axes, rotation_quaternion
+from tersgen.library.nearfield import atom_positions, centred, principal_axes, rotation_quaternion
 from tersgen.sampling.block import Buffer, Generator
 from tersgen.schema.library import Library
 
@@ -38,7 +38,7 @@ def recipe(species, pixels, noise=False, **fields):
             geometry={
                 "detection": "power",
                 "orientation": "fixed",
-                "quaternion": rotation_quaternion(principal_axes(species)),
+                "quaternion": rotation_quaternion(principal_axes(atom_positions(species))),
             },
             map={"height": pixels, "width": pixels, "background": (0.0, 0.0)},
             nearfield={"channel_cm1": CHANNEL, "bands": BANDS},
@@ -53,8 +53,8 @@ class Numpy:
     """The same cube, from NumPy alone."""
 
     def __init__(self, species, pixels):
-        self.species, self.turn = species, principal_axes(species)
-        self.atoms = centred_positions(species) @ self.turn.T
+        self.species, self.turn = species, principal_axes(atom_positions(species))
+        self.atoms = centred(atom_positions(species)) @ self.turn.T
         shares = np.array([mode.atom_tensors for mode in species.modes])
         self.shares = np.einsum("ai,mnij,bj->mnab", self.turn, shares, self.turn)
         axis = ((np.arange(pixels) + 0.5) / pixels - 0.5) * EXTENT

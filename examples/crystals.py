@@ -19,7 +19,7 @@ from tersgen.kernels.tensor import activity
 from tersgen.library.builtin import species_json
 from tersgen.library.harmonic import round_to, to_matrix3
 from tersgen.library.importing import read_species
-from tersgen.schema.library import Mode, Provenance, Species
+from tersgen.schema.species import Mode, Provenance, Species
 
 VERY_STRONG, STRONG, MEDIUM, WEAK = 100.0, 30.0, 10.0, 3.0
 

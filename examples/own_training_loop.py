@@ -17,7 +17,7 @@ from ters_train.data.stream import Stream
 # a recipe file is a dataset too: its rows are generated as they are read, and never stored
 recipe = tersgen.Recipe(seed=3, library=("builtin",), grid={"n_points": 1024})
 path = Path(tempfile.mkdtemp()) / "recipe.json"
-path.write_text(recipe.model_dump_json())
+tersgen.save_recipe(recipe, path)
 dataset = tersgen.open(path)
 
 train = RowSet("train", 0, 16_384, dataset.block_rows)

@@ -31,10 +31,15 @@ def load(path, largest=16 << 20):
     return json.loads(path.read_text("utf-8"))
 
 
-def content_digest(content):
-    """Return the digest of canonical JSON (section 5)."""
+def canonical(content):
+    """Return canonical JSON (section 5)."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return blake3(text.encode()).hexdigest()
+    return text.encode()
+
+
+def content_digest(content):
+    """Return the digest of canonical JSON."""
+    return blake3(canonical(content)).hexdigest()
 
 
 def rows_digest(parts, leaf_rows):
@@ -65,7 +70,7 @@ class Dataset:
         self.folder = path if path.is_dir() else path.with_name(path.name + ".d")
         name = "manifest.json" if version is None else f"versions/{version}.json"
         self.manifest = rest = load(self.folder / name)
-        expect(rest.get("format_version") == 3, f"{name}: another version of the format")
+        expect(rest.get("format_version") == 4, f"{name}: another version of the format")
         rest = {key: value for key, value in rest.items() if key != "version"}
         same = content_digest(rest) == self.manifest["version"]
         expect(same and version in (None, self.manifest["version"]), f"{name}: another version")
@@ -73,9 +78,12 @@ class Dataset:
             rest[key] for key in ("n_samples", "chunk_rows", "shard_rows", "leaf_rows")
         )
         self.fields = {field["name"]: field for field in rest["fields"]}
+        keys = ("name", "dims", "shape", "dtype", "unit")
+        self.forms = {name: [one[key] for key in keys] for name, one in self.fields.items()}
         rows = []
         for name, field in self.fields.items():
-            expect(re.fullmatch("[a-z_]+(/[a-z_]+)?", name), f"{name!r}: no name of an array")
+            legal = re.fullmatch("[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?", name)
+            expect(legal, f"{name!r}: no name of an array")
             field["dtype"] = np.dtype(field["dtype"]).newbyteorder("<")
             rows.append(field["dtype"].itemsize * int(np.prod(field["shape"])))
         powers = [1 << k for k in range(54)]
@@ -86,6 +94,14 @@ class Dataset:
         fits &= self.chunk_rows == 1 or self.chunk_rows * max(rows) <= 1 << 30
         fits &= self.shard_rows == 1 or self.shard_rows * sum(rows) <= 1 << 34
         expect(fits, f"chunks of {self.chunk_rows} rows and shards of {self.shard_rows}")
+        place = {
+            "chunk_rows": self.chunk_rows,
+            "compression": rest.get("compression", "lz4"),
+            "format": rest["format"],
+            "recipe": rest["recipe_digest"],
+            "shard_rows": self.shard_rows,
+        }
+        self.id = bytes.fromhex(content_digest(place))[:16]
 
     def shards(self, name):
         """Yield the rows of this version in each shard of an array."""
@@ -101,22 +117,38 @@ class Dataset:
         expect(ways[0].is_file(), f"{ways[0]}: missing")
         return ways[0]
 
+    def _checks(self, seal, names, shard, n_rows, path):
+        """Return the CRC32C of each chunk from the seal of a file, which must belong there."""
+        entries = np.frombuffer(without_crc(seal, path), "<u4", offset=40)
+        dataset, *place, rows = struct.unpack("<16sIIQQ", seal[:40])
+        same = dataset == self.id
+        arrays = canonical([self.forms[name] for name in names])
+        same &= place == [google_crc32c.value(arrays), len(entries), shard]
+        expect(same and rows >= n_rows, f"{path}: its seal is of another place")
+        return entries.tolist()
+
     def _zarr_shard(self, field, shard, n_rows):
         path = self._file(f"{field['name']}/c.{shard}{'.0' * len(field['shape'])}")
         data = path.read_bytes()
-        body = len(data) - 16 * (self.shard_rows // self.chunk_rows) - 4
-        expect(body >= 0, f"{path}: cut short")
+        n_chunks = self.shard_rows // self.chunk_rows
+        body = len(data) - 16 * n_chunks - 4
+        seal = body - 4 * n_chunks - 44
+        expect(seal >= 0, f"{path}: cut short")
+        checks = self._checks(data[seal:body], [field["name"]], shard, n_rows, path)
         index = np.frombuffer(without_crc(data[body:], path), "<u8").reshape(-1, 2).tolist()
         chunks = []
-        for offset, size in index[: -(-n_rows // self.chunk_rows)]:
-            expect(offset + size <= body, f"{path}: a chunk is missing, or ends past the end")
-            chunks.append(self._decode(data[offset : offset + size], field, path))
+        for (offset, size), crc in zip(
+            index[: -(-n_rows // self.chunk_rows)], checks, strict=False
+        ):
+            expect(offset + size <= seal, f"{path}: a chunk is missing, or ends past the end")
+            payload = data[offset : offset + size - 4]
+            expect(google_crc32c.value(payload) == crc, f"{path}: the CRC32C does not match")
+            chunks.append(self._decode(payload, field, path))
         return np.concatenate(chunks)[:n_rows]
 
-    def _decode(self, chunk, field, path):
+    def _decode(self, payload, field, path):
         shape = (self.chunk_rows, *field["shape"])
         wanted = field["dtype"].itemsize * int(np.prod(shape))
-        payload = without_crc(chunk, path)
         if field["name"] in COMPRESSED:
             expect(len(payload) >= 16, f"{path}: no blosc chunk")
             flags, type_size, decoded, block, stored = struct.unpack("<2x2B3I", payload[:16])
@@ -136,10 +168,10 @@ class Dataset:
             whole = (self.shard_rows, *shape), (self.chunk_rows, *shape), field["dtype"]
             n_there, chunks = self._hdf5_chunks(file, field["name"], n_rows, whole, data)
             n_chunks = -(-n_there // self.chunk_rows)
-            length = (len(self.fields) * n_chunks + 1,)
+            length = (len(self.fields) * n_chunks + 11,)
             whole = length, length, np.dtype("<u4")
             n_there, (checks,) = self._hdf5_chunks(file, "checks", *length, whole, data)
-        checks = np.frombuffer(without_crc(checks[:-4], path), "<u4")
+        checks = self._checks(checks[:-4], self.fields, shard, n_rows, path)
         own = checks[list(self.fields).index(field["name"]) * n_chunks :]
         for chunk, crc in zip(chunks, own, strict=False):
             expect(google_crc32c.value(chunk) == crc, f"{path}: the CRC32C does not match")
@@ -185,14 +217,26 @@ class Dataset:
     def verify(self):
         """Hold every value against the digests; return that of the dataset."""
         manifest = self.manifest
-        recipe = load(self.folder / "recipe.json", 256 << 20)
+        recipe = load(self.folder / "recipe.json")
         expect(content_digest(recipe) == manifest["recipe_digest"], "another recipe")
         arrays = {name: rows_digest(self.shards(name), self.leaf_rows) for name in self.fields}
         bad = [name for name in arrays if arrays[name] != manifest["arrays"][name]]
         expect(not bad, f"{', '.join(bad)}: other values")
-        content = {"arrays": arrays, "n_samples": self.n, "recipe": content_digest(recipe)}
+        content = {
+            "arrays": {
+                name: {
+                    "digest": arrays[name],
+                    "dtype": field["dtype"].name,
+                    "shape": field["shape"],
+                }
+                for name, field in self.fields.items()
+            },
+            "classes": manifest["classes"],
+            "n_samples": self.n,
+            "recipe": content_digest(recipe),
+        }
         expect(content_digest(content) == manifest["digest"], "another digest of the dataset")
-        for split in manifest["splits"]:
+        for split in manifest.get("splits", []):
             self.parts(split)
         return manifest["digest"]
 
@@ -200,14 +244,14 @@ class Dataset:
 def main():
     """Show the first row, and verify all versions, of each dataset."""
     golden = Path(__file__).parents[1] / "tests" / "golden"
-    for path in map(Path, sys.argv[1:] or [golden / "v3.zarr", golden / "v3.h5"]):
+    for path in map(Path, sys.argv[1:] or [golden / "v4.zarr", golden / "v4.h5"]):
         dataset = Dataset(path)
         print(f"{path}: {dataset.n} rows of {', '.join(dataset.manifest['classes'])}")
         for name in dataset.fields:
             first = next(dataset.shards(name))[0]
             print(f"  {name} {first.shape} {first.dtype}: {first.ravel()[:4].tolist()}")
         while dataset is not None:  # the versions before it lie in the same shards
-            version, parent = (dataset.manifest[key] for key in ("version", "parent"))
+            version, parent = (dataset.manifest.get(key) for key in ("version", "parent"))
             print(f"  version {version[:12]}, {dataset.n} rows, sound: {dataset.verify()}")
             dataset = Dataset(path, parent) if parent else None
 

@@ -11,7 +11,10 @@ from tersgen.schema.base import Frozen, field
 
 Input = Literal["spectrum", "map", "both", "cube"]
 Amp = Literal["off", "fp16", "bf16"]
-Positive = Annotated[int, Field(gt=0)]
+Width = Annotated[int, Field(gt=0, le=1 << 16)]
+Size = Annotated[int, Field(gt=0, le=1 << 20)]
+"""As many points as an axis of a recipe may have."""
+Extent = Annotated[float, Field(gt=0)]
 
 INPUT_FIELDS: dict[Input, tuple[str, ...]] = {
     "spectrum": ("spectra",),
@@ -46,6 +49,7 @@ class DataConfig(Frozen):
     )
     digest: str | None = field("digest of the dataset, or of the recipe", "1", None)
     version: str | None = field("version of the dataset", "1", None)
+    follow_links: bool = field("read files that are links, as git-annex keeps them", "1", False)
 
 
 class OrderConfig(Frozen):
@@ -80,10 +84,18 @@ class TransformConfig(Frozen):
     flip_rows: bool = field("flip half of the maps top to bottom, Eq. (2.2)", "1", False)
     flip_columns: bool = field("flip half of the maps left to right, Eq. (2.2)", "1", False)
     quarter_turns: bool = field("turn square maps by 0 to 3 quarter turns, Eq. (2.3)", "1", False)
-    blur_px: float = field("largest sigma of the blur of maps, Eq. (2.4)", "pixel", 0.0, ge=0)
-    roll_bins: int = field("largest circular roll of spectra, Eq. (10.2)", "point", 0, ge=0)
+    blur_px: float = field(
+        "largest sigma of the blur of maps, Eq. (2.4)", "pixel", 0.0, ge=0, le=1024
+    )
+    roll_bins: int = field(
+        "largest circular roll of spectra, Eq. (10.2)", "point", 0, ge=0, le=1 << 20
+    )
     shift_bins: float = field(
-        "largest shift of the axis of spectra; what moves in repeats the edge", "point", 0.0, ge=0
+        "largest shift of the axis of spectra; what moves in repeats the edge",
+        "point",
+        0.0,
+        ge=0,
+        le=1e6,
     )
     stretch: float = field(
         "largest relative stretch of the axis of spectra about its middle", "1", 0.0, ge=0, lt=0.5
@@ -104,7 +116,9 @@ class TransformConfig(Frozen):
 class CnnConfig(Frozen):
     """The 1D convolutional network of Eq. (4.1): stages of convolutions, each with a pooling."""
 
-    widths: tuple[Positive, ...] = field("channels of each stage", "1", (16, 32, 64, 128))
+    widths: tuple[Width, ...] = field(
+        "channels of each stage", "1", (16, 32, 64, 128), max_length=64
+    )
     depth: int = field("convolutions of each stage", "1", 1, gt=0, le=16)
     kernel: int = field("length of the kernels, odd", "point", 7, gt=0, le=255)
     stride: int = field("stride of the first convolution of each stage", "point", 4, gt=0, le=16)
@@ -185,26 +199,27 @@ class UnetConfig(Frozen):
 class StructureTargets(Frozen):
     """What the U-Net is asked for, as the dataset has it."""
 
-    elements: tuple[str, ...] = field("symbols, a channel of the masks each", "1", min_length=1)
+    elements: tuple[str, ...] = field("symbols, a channel of the masks each", "1",
+                                       min_length=1, max_length=256)  # fmt: skip
     shape: Literal["disc", "gaussian"] = field("what an atom looks like in a mask", "1")
     radius_angstrom: float = field("radius of an atom in a mask", "Angstrom", gt=0)
     bonds: bool = field("whether it also draws bonds", "1")
-    frame_angstrom: tuple[float, float] = field("extent of a map: rows, columns", "Angstrom")
+    frame_angstrom: tuple[Extent, Extent] = field("extent of a map: rows, columns", "Angstrom")
 
 
 class ModelConfig(Frozen):
     """A model, whole: from this alone it is built."""
 
-    n_classes: int = field("classes K", "1", gt=0)
-    spectrum: int | None = field("points L of a spectrum; none if it sees none", "point", None)
-    map: tuple[Positive, Positive, Positive] | None = field(
+    n_classes: Size = field("classes K", "1")
+    spectrum: Size | None = field("points L of a spectrum; none if it sees none", "point", None)
+    map: tuple[Size, Size, Size] | None = field(
         "channels, rows, columns (C, H, W) of a map, or of a cube; none if it sees none", "1", None
     )
     cnn: CnnConfig | None = field("the branch for spectra", "1", None)
     vit: VitConfig | None = field("the branch for maps", "1", None)
     unet: UnetConfig | None = field("the network for structure targets, alone", "1", None)
     structure: StructureTargets | None = field("its targets", "1", None)
-    tensor_modes: int | None = field(
+    tensor_modes: Width | None = field(
         "modes M whose Raman tensors it predicts, (M, 3, 3); none if it predicts none", "1", None
     )
 
@@ -278,7 +293,7 @@ class LossConfig(Frozen):
 class OptimConfig(Frozen):
     """AdamW with a cosine schedule, Eqs. (7.1) and (7.2)."""
 
-    epochs: int = field("epochs", "1", 10, gt=0)
+    epochs: int = field("epochs", "1", 10, gt=0, le=2**31)
     lr: float = field("learning rate after the warm-up", "1", 2e-3, gt=0, le=10)
     min_lr: float = field("learning rate at the end", "1", 1e-6, ge=0)
     warmup: float = field("share of all steps in which it rises linearly", "1", 0.05, ge=0, lt=1)
@@ -286,7 +301,8 @@ class OptimConfig(Frozen):
     beta_1: float = field("decay of the first moment", "1", 0.9, ge=0, lt=1)
     beta_2: float = field("decay of the second moment", "1", 0.999, ge=0, lt=1)
     clip: float = field("largest norm of the gradient; 0 leaves it", "1", 1.0, ge=0)
-    accumulate: int = field("batches whose gradients are added up to one step", "1", 1, gt=0)
+    accumulate: int = field("batches whose gradients are added up to one step", "1", 1, gt=0,
+                            le=1 << 20)  # fmt: skip
 
 
 class EngineConfig(Frozen):

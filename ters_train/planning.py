@@ -11,7 +11,6 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.errors import ConfigError, DatasetError
 from tersgen.sampling.labels import class_thresholds
-from tersgen.schema.digest import model_digest
 from tersgen.schema.loading import validate
 
 from .config import (
@@ -55,7 +54,8 @@ def open_data(data: DataConfig) -> Dataset:
         path = f"{path}@{data.version}"
     begun = f"{data.path}: expected the dataset that the run was begun with"
     try:
-        dataset = open_dataset(path, 12 * (data.n_samples // 10 + 1) + 2)
+        n_samples = 12 * (data.n_samples // 10 + 1) + 2
+        dataset = open_dataset(path, n_samples, data.follow_links)
     except (ConfigError, DatasetError) as error:
         if data.version is None:
             raise
@@ -72,7 +72,7 @@ def open_data(data: DataConfig) -> Dataset:
 def identity(dataset: Dataset) -> tuple[str, str | None]:
     """Return the digest of a dataset, or of its recipe if it is generated, and its version."""
     if dataset.manifest is None:
-        return model_digest(dataset.basis), None
+        return dataset.contents.recipe_digest, None
     return dataset.manifest.digest, dataset.manifest.version
 
 
@@ -231,7 +231,7 @@ def make_config(
     digest, version = identity(dataset)
     table: dict[str, Any] = {name: dict(value) for name, value in settings.items()}
     shapes: dict[str, Any] = {"n_classes": len(dataset.classes)}
-    mixture = dataset.recipe.mixture if dataset.kind == "synthetic" else None
+    mixture = dataset.recipe.mixture if "mixture/count" in dataset else None
     if mixture is not None:
         # half of the smallest fraction: an error either way is as large
         shapes["present_fraction"] = max(_LEAST_PRESENT, 0.5 * mixture.smallest)

@@ -11,10 +11,12 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .dataset.dataset import Dataset, Field
     from .dataset.opening import generate, open
+    from .dataset.recipes import save_recipe
     from .library.sources import resolve
-    from .schema.library import Library, Species
+    from .schema.library import Library
     from .schema.loading import load_recipe
     from .schema.recipe import Recipe
+    from .schema.species import Species
 
 __all__ = [
     "Dataset",
@@ -26,6 +28,7 @@ __all__ = [
     "load_recipe",
     "open",
     "resolve",
+    "save_recipe",
 ]
 
 _HOMES = {
@@ -33,11 +36,12 @@ _HOMES = {
     "Field": "dataset.dataset",
     "Library": "schema.library",
     "Recipe": "schema.recipe",
-    "Species": "schema.library",
+    "Species": "schema.species",
     "generate": "dataset.opening",
     "load_recipe": "schema.loading",
     "open": "dataset.opening",
     "resolve": "library.sources",
+    "save_recipe": "dataset.recipes",
 }
 
 

@@ -11,6 +11,9 @@ from hypothesis import settings
 
 import tersgen
 from tersgen import Recipe
+from tersgen.schema.digest import without_defaults
+from tersgen.schema.manifest import Manifest
+from tersgen.store.digest import dataset_digest
 
 # in the background of a shell Ctrl-C is ignored, and the commands that tests start would inherit it
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -48,6 +51,24 @@ def tiny_recipe() -> Recipe:
         random={"n_modes": (3, 6)},
     )
     return tersgen.resolve(recipe)
+
+
+@pytest.fixture(scope="session")
+def resealed() -> Callable[..., dict[str, Any]]:
+    """Return a function that changes the content of a manifest and works its digests out anew."""
+
+    def change(
+        content: dict[str, Any], digest: str | None = None, **changes: Any
+    ) -> dict[str, Any]:
+        content = {**content, **changes}
+        del content["version"]
+        draft = Manifest.sealed(**content)
+        roots = {name: bytes.fromhex(root) for name, root in draft.arrays.items()}
+        if digest is None and {spec.name for spec in draft.fields} <= {*roots}:
+            digest = dataset_digest(draft.contents, draft.n_samples, roots)
+        return without_defaults(Manifest.sealed(**{**content, "digest": digest or draft.digest}))
+
+    return change
 
 
 @pytest.fixture(scope="session")

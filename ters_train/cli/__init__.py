@@ -8,9 +8,11 @@ from typing import Any
 import click
 
 from tersgen.errors import TersError, TersWarning
+from tersgen.files import refused
 from tersgen.schema.loading import printable
 
 from .. import __version__
+from .saying import say
 
 _COMMANDS = {
     "bench-loader": "Measure how fast batches come, and say what bounds it.",
@@ -47,6 +49,11 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except TersError as error:
             raise click.ClickException(printable(" ".join(str(error).split()))) from error
+        except (OSError, MemoryError, RecursionError, RuntimeError) as error:
+            line = refused(error)
+            if line is None:
+                raise
+            raise click.ClickException(printable(" ".join(line.split()))) from error
         except ModuleNotFoundError as error:
             if error.name not in _NEEDED:
                 raise
@@ -65,6 +72,6 @@ def main() -> None:
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: Any, **__: Any) -> None:
     if issubclass(category, TersWarning):
-        click.echo(f"Warning: {message}", err=True)
+        say(f"Warning: {message}", err=True)
     elif sys.warnoptions:
-        click.echo(f"{category.__name__}: {message}", err=True)
+        say(f"{category.__name__}: {message}", err=True)

@@ -1,6 +1,5 @@
 """``ters-train bench-loader``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,11 @@ from .options import (
     damage_option,
     device_option,
     json_option,
+    links_option,
     tell_repaired,
     threads_option,
 )
+from .saying import say, say_json
 
 
 @click.command("bench-loader")
@@ -28,6 +29,7 @@ from .options import (
 @click.option("--mix-blocks", type=COUNT, default=16, show_default=True, help="Blocks mixed.")
 @threads_option
 @damage_option
+@links_option
 @device_option
 @json_option
 def command(
@@ -40,6 +42,7 @@ def command(
     mix_blocks: int,
     threads: int | None,
     on_damage: Any,
+    follow_links: bool | None,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -56,7 +59,7 @@ def command(
     from ..data.stream import Stream
     from ..engine.ranks import choose_device
 
-    dataset = open_dataset(data, n_samples or 100_000)
+    dataset = open_dataset(data, n_samples or 100_000, bool(follow_links))
     chosen = fields or ((*INPUT_FIELDS[kind], "label") if kind else tuple(dataset))
     config = StreamConfig(threads=threads, on_damage=on_damage or "stop")
     place = choose_device(device)
@@ -65,9 +68,9 @@ def command(
     for number in range(epochs):
         measured = measure(stream, place)
         if as_json:
-            click.echo(json.dumps({"epoch": number, **measured.as_dict()}))
+            say_json({"epoch": number, **measured.as_dict()})
         else:
-            click.echo(f"epoch {number}: {measured.describe()}")
+            say(f"epoch {number}: {measured.describe()}")
     tell_repaired(stream.n_repaired, data)
     if not as_json:
-        click.echo(measured.bottleneck())
+        say(measured.bottleneck())

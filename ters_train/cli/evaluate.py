@@ -1,6 +1,5 @@
 """``ters-train evaluate``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,11 @@ from .options import (
     damage_option,
     device_option,
     json_option,
+    links_option,
     tell_repaired,
     threads_option,
 )
+from .saying import say, say_json
 
 
 @click.command("evaluate")
@@ -30,6 +31,7 @@ from .options import (
 )  # fmt: skip
 @threads_option
 @damage_option
+@links_option
 @device_option
 @json_option
 def command(
@@ -41,6 +43,7 @@ def command(
     out: Path | None,
     threads: int | None,
     on_damage: Any,
+    follow_links: bool | None,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -48,6 +51,7 @@ def command(
 
     Writes scores.json and report.html, and of classes confusion.json and confusion.png.
     """
+    from tersgen.dataset.output_file import refuse_inside_dataset
     from tersgen.schema.loading import validate
 
     from ..config import OrderConfig, StreamConfig
@@ -66,11 +70,19 @@ def command(
     from .stopping import Stop
     from .watching import Watcher
 
+    if out is not None:
+        refuse_inside_dataset(out)
     with joined(device) as ranks:
         trained = load_trained(run, ranks.device)
         config = trained.state.config
         place = config.data.model_copy(
-            update={"path": str(data), "split": split_name, "version": None, "digest": None}
+            update={
+                "path": str(data),
+                "split": split_name,
+                "version": None,
+                "digest": None,
+                "follow_links": bool(follow_links),
+            }
         )
         dataset = open_data(place)
         check_fits(trained, dataset)
@@ -121,22 +133,22 @@ def command(
             "classes": trained.state.classes,
             **scores.model_dump(mode="json"),
         }
-        click.echo(json.dumps(text))
+        say_json(text)
         return
     if digest != config.data.digest:
-        click.echo("Note: this is not the dataset that the model was trained on", err=True)
+        say("Note: this is not the dataset that the model was trained on", err=True)
     if MIXTURE_LABEL in dataset and config.model.present_fraction is None:
-        click.echo(
+        say(
             "Note: these are mixtures, the model is for pure samples: scored is the species with "
             "the largest fraction",
             err=True,
         )
-    click.echo(f"{scores.n_samples} samples of {part}: {scores.headline}")
+    say(f"{scores.n_samples} samples of {part}: {scores.headline}")
     lines = (
         scores.details()
         if isinstance(scores, StructureScores)
         else scores.describe_confusions(trained.state.classes, 5)
     )
     for line in lines:
-        click.echo(f"  {line}")
-    click.echo(f"results: {folder}")
+        say(f"  {line}")
+    say(f"results: {folder}")

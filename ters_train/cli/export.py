@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from .options import FILE
+from .saying import say
 
 
 @click.command("export")
@@ -14,10 +15,13 @@ def command(run: Path, path: Path) -> None:
     """Write the best model of a run as ONNX, and compare it with the model itself."""
     import torch
 
+    from tersgen.dataset.output_file import check_output_file
+
     from ..engine.export import export_onnx
     from ..engine.trained import load_trained
     from ..targets import describe_outputs
 
+    check_output_file(path)
     trained = load_trained(run, torch.device("cpu"))
     difference = export_onnx(trained, path)
     inputs = ", ".join(
@@ -29,6 +33,4 @@ def command(run: Path, path: Path) -> None:
         if difference == difference
         else "not compared: onnxruntime is not installed"
     )
-    click.echo(
-        f"{path}: takes {inputs}, gives {describe_outputs(trained.model.config)}; {compared}"
-    )
+    say(f"{path}: takes {inputs}, gives {describe_outputs(trained.model.config)}; {compared}")

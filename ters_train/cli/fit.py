@@ -1,5 +1,6 @@
 """``ters-train fit``."""
 
+import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,7 +9,6 @@ from typing import Any
 import click
 
 from tersgen.errors import ConfigError, OutputError
-from tersgen.schema.manifest import LOCK, MANIFEST
 
 from .options import (
     COUNT,
@@ -16,11 +16,20 @@ from .options import (
     INPUTS,
     damage_option,
     device_option,
+    links_option,
     settings_from,
     tell_repaired,
     threads_option,
 )
+from .saying import say
 from .stopping import stoppable
+
+_CONFIG = "config.json"
+_WRITTEN = (
+    *("checkpoints", "tensorboard", "log.jsonl", "log.csv", "scores.json", "confusion.json"),
+    *("confusion.png", "curves.png", "report.html", "model_card.md"),
+)
+"""What a run writes into its folder."""
 
 
 @click.command("fit")
@@ -54,6 +63,7 @@ from .stopping import stoppable
 )  # fmt: skip
 @threads_option
 @damage_option
+@links_option
 @device_option
 @click.option(
     "--take-over", is_flag=True,
@@ -100,6 +110,7 @@ def command(
         "deterministic": "engine.deterministic",
         "threads": "stream.threads",
         "on_damage": "stream.on_damage",
+        "follow_links": "data.follow_links",
     }
     wanted = settings_from(config, settings, {names[key]: value for key, value in options.items()})
     if resume is not None:
@@ -118,7 +129,7 @@ def command(
     if out is None and not dry_run:
         raise click.UsageError("expected --out, a folder for the run")
     if out is not None:
-        _refuse_dataset(out)
+        _refuse_others(out)
     if recipe is not None and split is not None:
         raise click.UsageError("--split: the rows of a recipe have none; expected it with --data")
     if data is not None and n_samples is not None:
@@ -129,13 +140,23 @@ def command(
     _go(out or Path("run"), run, device, quiet, dry_run, take_over, resume=False)
 
 
-def _refuse_dataset(out: Path) -> None:
-    """Refuse a folder that is a dataset's, or lies inside one."""
-    for place in (out.absolute(), *out.absolute().parents):
-        if any((place / name).exists() for name in (MANIFEST, LOCK)):
-            raise OutputError(
-                f"--out {out}: expected a folder of its own for the run, got a dataset's"
-            )
+def _refuse_others(out: Path) -> None:
+    """Refuse a folder that is a dataset's, or lies inside one, or holds what a run would replace.
+
+    Other files in it stay; nothing of a run has their names.
+    """
+    from tersgen.dataset.ownership import dataset_around, has_marker
+
+    if has_marker(out) or dataset_around(out) is not None:
+        raise OutputError(f"--out {out}: expected a folder of its own for the run, got a dataset's")
+    if (out / _CONFIG).exists():
+        return  # a run, whose own message follows
+    found = next((name for name in _WRITTEN if os.path.lexists(out / name)), None)
+    if found is not None:
+        raise OutputError(
+            f"--out {out}: expected a folder for a new run, found {found!r} in it, which the run "
+            "would replace; move it away or give another --out"
+        )
 
 
 def _begun(
@@ -208,7 +229,7 @@ def _tell_rows(config: Any) -> None:
         f"{rows_of_part(dataset, data, part).counts().sum()} rows of {part}"
         for part in (data.train_part, data.val_part)
     )
-    click.echo(f"{data.path}: trains on {train}; {val} choose the best epoch", err=True)
+    say(f"{data.path}: trains on {train}; {val} choose the best epoch", err=True)
 
 
 def _go(
@@ -221,7 +242,7 @@ def _go(
     resume: bool,
 ) -> None:
     if dry_run:
-        click.echo(config.model_dump_json(indent=1))
+        say(*config.model_dump_json(indent=1).splitlines())
         _tell_rows(config)
         return
     from ..engine.fit import fit, is_run
@@ -244,7 +265,7 @@ def _go(
         return
     if not done.finished:
         name = signal.Signals(stop.signal or signal.SIGTERM).name
-        click.echo(
+        say(
             f"stopped by {name} at step {done.position.step}, which is saved; go on: "
             f"ters-train fit --resume {folder}",
             err=True,
@@ -259,8 +280,8 @@ def _go(
             if done.n_steps
             else "all steps were taken before"
         )
-        click.echo(
+        say(
             f"{folder}: {work}; best on {config.data.val_part}: {done.scores.best}, after epoch "
             f"{best.epoch + 1}"
         )
-        click.echo(f"report: {folder / 'report.html'}")
+        say(f"report: {folder / 'report.html'}")

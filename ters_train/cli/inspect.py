@@ -1,12 +1,12 @@
 """``ters-train inspect``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .options import FILE, INPUTS, json_option
+from .options import FILE, INPUTS, json_option, links_option
+from .saying import say, say_json
 
 
 @click.command("inspect")
@@ -14,15 +14,16 @@ from .options import FILE, INPUTS, json_option
 @click.option(
     "--input", "kind", type=INPUTS, default="spectrum", show_default=True, help="What a model sees."
 )
+@links_option
 @json_option
-def command(data: Path, kind: Any, as_json: bool) -> None:
+def command(data: Path, kind: Any, follow_links: bool | None, as_json: bool) -> None:
     """Show the inputs, the classes and the splits that a model would be trained on."""
     from tersgen.dataset.opening import open as open_dataset
 
     from ..config import INPUT_FIELDS
     from ..planning import check_fields, structure_targets
 
-    dataset = open_dataset(data)
+    dataset = open_dataset(data, follow_links=bool(follow_links))
     check_fields(dataset, INPUT_FIELDS[kind], f"input {kind!r}")
     inputs = {name: dataset[name].shape[1:] for name in INPUT_FIELDS[kind]}
     splits = {
@@ -35,18 +36,18 @@ def command(data: Path, kind: Any, as_json: bool) -> None:
         shown = {"inputs": inputs, "classes": dataset.classes, "splits": splits}
         if targets is not None:
             shown["structure"] = targets.model_dump(mode="json")
-        click.echo(json.dumps(shown))
+        say_json(shown)
         return
     for name, shape in inputs.items():
-        click.echo(f"{name}: {' x '.join(str(size) for size in shape)}")
-    click.echo(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+        say(f"{name}: {' x '.join(str(size) for size in shape)}")
+    say(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
     if targets is not None:
         bonds = ", bonds" if targets.bonds else ""
-        click.echo(
+        say(
             f"structures (--model unet): {targets.shape}s of {targets.radius_angstrom:g} Angstrom "
             f"at {', '.join(targets.elements)}{bonds}"
         )
     for name, parts in splits.items():
-        click.echo(f"split {name}: {', '.join(f'{part} {n}' for part, n in parts.items())}")
+        say(f"split {name}: {', '.join(f'{part} {n}' for part, n in parts.items())}")
     if not splits and dataset.manifest is not None:
-        click.echo(f"no splits yet: tersgen split {data} --ratios train=0.8,val=0.1,test=0.1")
+        say(f"no splits yet: tersgen split {data} --ratios train=0.8,val=0.1,test=0.1")

@@ -10,6 +10,9 @@ import yaml
 
 from tersgen.errors import ConfigError
 from tersgen.schema.loading import parse_document, read_text
+from tersgen.schema.yaml_text import load_yaml
+
+from .saying import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -43,6 +46,14 @@ def json_option(function: F) -> F:
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
+def links_option(function: F) -> F:
+    """Add ``--follow-links``."""
+    return click.option(
+        "--follow-links", is_flag=True, default=None,
+        help="Read files that are links, as git-annex and the cache of Hugging Face keep them.",
+    )(function)  # fmt: skip
+
+
 def threads_option(function: F) -> F:
     """Add ``--threads``."""
     return click.option(
@@ -69,7 +80,7 @@ def damage_option(function: F) -> F:
 def tell_repaired(n_blocks: int, path: Path | str) -> None:
     """Say how many damaged blocks were made again in memory, if any."""
     if n_blocks:
-        click.echo(
+        say(
             f"{n_blocks} damaged blocks were made again in memory; mend the dataset: "
             f"tersgen repair {path}",
             err=True,
@@ -125,8 +136,8 @@ def settings_from(
                 param_hint="'--set'",
             )
         try:
-            value = yaml.safe_load(text)
-        except yaml.YAMLError:
+            value = load_yaml(text)
+        except (yaml.YAMLError, ValueError, RecursionError):
             raise click.BadParameter(
                 f"cannot read the value of {setting!r}", param_hint="'--set'"
             ) from None

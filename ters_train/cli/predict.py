@@ -1,14 +1,14 @@
 """``ters-train predict``."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import click
 
-from tersgen.errors import ConfigError
+from tersgen.errors import ConfigError, OutputError
 
-from .options import COUNT, FILE, device_option, json_option
+from .options import COUNT, FILE, device_option, json_option, links_option
+from .saying import say, say_json
 
 _WORTH_SAYING = 0.01
 
@@ -29,6 +29,7 @@ _WORTH_SAYING = 0.01
     help="Folder for the structures of a U-Net, NAME.npz each.  [default: RUN/predicted]",
 )  # fmt: skip
 @click.option("--n", "n_rows", type=COUNT, help="First rows of a dataset to draw.  [default: all]")
+@links_option
 @device_option
 @json_option
 def command(
@@ -40,6 +41,7 @@ def command(
     skip_bad: bool,
     out: Path | None,
     n_rows: int | None,
+    follow_links: bool | None,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -54,7 +56,7 @@ def command(
 
     trained = load_trained(run, choose_device(device))
     if trained.model.config.structure is not None:
-        _draw(trained, files, out or run / "predicted", n_rows, as_json)
+        _draw(trained, files, out or run / "predicted", n_rows, bool(follow_links), as_json)
         return
     if out is not None or n_rows is not None:
         raise click.UsageError("--out, --n: expected with a U-Net, which draws; got a classifier")
@@ -63,27 +65,32 @@ def command(
         trained, files, top, allow_extrapolation, laser_nm, refused if skip_bad else None
     )
     for line in refused:
-        click.echo(f"passed over: {line}", err=True)
+        say(f"passed over: {line}", err=True)
     if as_json:
-        click.echo(json.dumps([one.as_dict() for one in found]))
+        say_json([one.as_dict() for one in found])
         return
     for one in found:
         names = ", ".join(f"{name} {share:.1%}" for name, share in one.species)
         rest = 1 - sum(share for _, share in one.species)
         whole = f" (fractions; others {rest:.1%})" if one.is_mixture else ""
-        click.echo(f"{one.spectrum.name}: {names}{whole}")
+        say(f"{one.spectrum.name}: {names}{whole}")
         if one.extrapolated >= _WORTH_SAYING:
-            click.echo(
-                f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated"
-            )
+            say(f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated")
         for note in one.spectrum.notes:
-            click.echo(f"  {note}")
+            say(f"  {note}")
 
 
 def _draw(
-    trained: Any, files: tuple[Path, ...], folder: Path, n_rows: int | None, as_json: bool
+    trained: Any,
+    files: tuple[Path, ...],
+    folder: Path,
+    n_rows: int | None,
+    follow_links: bool,
+    as_json: bool,
 ) -> None:
     """Write what a U-Net sees in each file of maps, and say how many atoms."""
+    from tersgen.dataset.output_file import refuse_inside_dataset
+
     from ..engine.predict_structures import predict_structures, read_maps, write_structures
 
     names = [path.name.partition(".")[0] for path in files]
@@ -92,8 +99,12 @@ def _draw(
         raise ConfigError(
             f"expected files of different names, got {twice[0]} twice; predict them one by one"
         )
-    folder.mkdir(parents=True, exist_ok=True)
-    maps = [read_maps(trained, path, n_rows) for path in files]
+    refuse_inside_dataset(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+    maps = [read_maps(trained, path, n_rows, follow_links) for path in files]
     elements = trained.model.config.structure.elements
     told: list[dict[str, Any]] = []
     for name, values in zip(names, maps, strict=True):
@@ -103,8 +114,8 @@ def _draw(
         atoms = {symbol: int((found.elements == k).sum()) for k, symbol in enumerate(elements)}
         told.append({"file": str(path), "maps": len(values), "atoms": atoms})
     if as_json:
-        click.echo(json.dumps(told))
+        say_json(told)
         return
     for one in told:
         counts = ", ".join(f"{n} {symbol}" for symbol, n in one["atoms"].items() if n)
-        click.echo(f"{one['file']}: {one['maps']} maps, atoms: {counts or 'none'}")
+        say(f"{one['file']}: {one['maps']} maps, atoms: {counts or 'none'}")

@@ -8,11 +8,13 @@ import sys
 import time
 from typing import Any
 
-import click
 from tqdm import tqdm
+
+from tersgen.schema.loading import printable
 
 from ..engine.checkpoint import Position
 from ..task import AnyScores
+from .saying import say
 from .stopping import Stop
 
 _BAR_EVERY_S = 0.5
@@ -64,11 +66,11 @@ class Watcher:
     def begin(self, about: str, n_steps: int, position: Position, notes: list[str]) -> None:
         """Start."""
         if not self._quiet:
-            click.echo(about, err=True)
+            say(about, err=True)
         for note in notes:
-            click.echo(f"Note: {note}", err=True)
+            say(f"Note: {note}", err=True)
         if position.step:
-            click.echo(f"going on from step {position.step} of {n_steps}", err=True)
+            say(f"going on from step {position.step} of {n_steps}", err=True)
         self._n_steps, self._first = n_steps, position.step
         self._start = self._last = time.perf_counter()
         if not self._quiet and sys.stderr.isatty():
@@ -88,7 +90,7 @@ class Watcher:
         elif not self._quiet and now - self._last >= self._every_s:
             self._last = now
             left = (now - self._start) / (step - self._first) * (self._n_steps - step)
-            click.echo(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
+            say(f"step {step} of {self._n_steps}: {text}, {human_time(left)} left", err=True)
 
     def score(self, batch: int, n_batches: int) -> None:
         """Show how far the scoring of a part is."""
@@ -100,7 +102,7 @@ class Watcher:
         if self._bar is not None:
             self._bar.set_postfix_str(text)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def epoch(self, epoch: int, scores: AnyScores) -> None:
         """Show the scores of an epoch."""
@@ -109,9 +111,9 @@ class Watcher:
         self._last = time.perf_counter()
         text = f"epoch {epoch + 1}: {scores.headline}"
         if self._bar is not None:
-            self._bar.write(text, file=sys.stderr)
+            self._bar.write(printable(text), file=sys.stderr)
         else:
-            click.echo(text, err=True)
+            say(text, err=True)
 
     def close(self) -> None:
         """Close the bar."""

@@ -14,11 +14,13 @@ dataset come in no order of class, so the classes of a batch are as in a true sh
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from tersgen.errors import ConfigError
@@ -63,10 +65,23 @@ def permutation(n: int, *key: int) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Partition:
-    """Which of the processes that train together this one is."""
+    """Which of the processes that train together this one is.
+
+    ``apart`` says that these are not the processes of torch's default group, but for instance the
+    data-parallel ones among them.
+    """
 
     rank: int = 0
     world_size: int = 1
+    apart: bool = field(default=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Refuse a rank that is none of them."""
+        if not 0 <= self.rank < self.world_size:
+            raise ConfigError(
+                f"partition: expected a rank of at least 0 and below the {self.world_size} "
+                f"processes, got {self.rank}"
+            )
 
     def share(self, n_rows: int) -> range:
         """Return which positions of a batch of ``n_rows`` rows are this rank's."""
@@ -173,6 +188,18 @@ class Order:
         if self.n_batches > n_whole:
             lanes.append(_Lane(n_rows - rest, n_rows, n_whole, 0, rest))
         return lanes
+
+    @cached_property
+    def digest(self) -> str:
+        """What tells this order from others: rows, batches, seed; the same for any partition."""
+        rows = self.rows
+        numbers = [self.batch_size, self.mix_blocks, self.seed, self.shuffle, self.n_batches]
+        numbers += [rows.start, rows.stop, rows.block_rows]
+        content = blake3(" ".join(str(int(one)) for one in numbers).encode())
+        if rows.parts is not None:
+            chosen = rows.parts[rows.start : rows.stop] == rows.number
+            content.update(np.packbits(chosen).tobytes())
+        return content.hexdigest()
 
     @property
     def spread(self) -> int:

@@ -52,12 +52,21 @@ class RowSet:
         return np.flatnonzero(self.parts[low:high] == self.number) + (low - first)
 
     def counts(self) -> NDArray[np.int64]:
-        """Return how many rows it has in each of ``blocks``."""
-        edges = np.clip(
-            np.arange(self.blocks.start, self.blocks.stop + 1) * self.block_rows,
-            self.start,
-            self.stop,
-        )
+        """Return how many rows it has in each of ``blocks``.
+
+        Raises
+        ------
+        ConfigError
+            If they are too many to hold a number for each block.
+        """
+        try:
+            numbers = np.arange(self.blocks.start, self.blocks.stop + 1)
+            edges = np.clip(numbers * self.block_rows, self.start, self.stop)
+        except MemoryError:
+            raise ConfigError(
+                f"{self.name}: expected blocks whose numbers fit in memory, got {self.stop} rows "
+                f"in {len(self.blocks)}; train on fewer, or verify the dataset"
+            ) from None
         if self.parts is None:
             return np.diff(edges)
         if not len(self.blocks):

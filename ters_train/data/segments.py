@@ -48,7 +48,8 @@ class Pool:
 
     def __init__(self, specs: Sequence[RowSpec], n_rows: int, pin: bool = False) -> None:
         self._specs = tuple(specs)
-        self._n_rows = n_rows
+        self.n_rows = n_rows
+        """Of a segment."""
         self._pin = pin
         self.segment_bytes = sum(spec.bytes_of(n_rows) for spec in specs)
         self._free: list[torch.Tensor] = []
@@ -68,10 +69,10 @@ class Pool:
         arrays: Arrays = {}
         offset = 0
         for spec in self._specs:
-            size = self._n_rows * spec.dtype.itemsize * int(np.prod(spec.shape, dtype=np.int64))
+            size = self.n_rows * spec.dtype.itemsize * int(np.prod(spec.shape, dtype=np.int64))
             flat = lease[offset : offset + size].view(spec.dtype)
-            arrays[spec.name] = flat.reshape(self._n_rows, *spec.shape)
-            offset += spec.bytes_of(self._n_rows)
+            arrays[spec.name] = flat.reshape(self.n_rows, *spec.shape)
+            offset += spec.bytes_of(self.n_rows)
         return arrays
 
     def _new(self) -> torch.Tensor:

@@ -6,21 +6,21 @@ that is not copied again.
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
+from pydantic import JsonValue
 from torch.utils.data import IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.dataset.opening import open as open_dataset
 from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
 from tersgen.errors import ConfigError, DamagedDataError
 from tersgen.sampling.cpus import available_cpus
 
 from ..config import StreamConfig
+from .group import checked_partition, group_partition
 from .order import Order, Partition
 from .pump import Piece, Pump, PumpTimes, Task
 from .segments import ROW, Arrays, Pool, RowSpec, views
@@ -44,13 +44,6 @@ def _refuse(batch: Sequence[Batch], **_: Any) -> Batch:
 default_collate_fn_map[_Batch] = _refuse
 
 
-class Source(NamedTuple):
-    """How a stream opens its dataset again in another process."""
-
-    path: str
-    n_samples: int
-
-
 class Stream(IterableDataset[Batch]):
     """Batches of some fields of a dataset, epoch after epoch.
 
@@ -68,7 +61,8 @@ class Stream(IterableDataset[Batch]):
     order
         Which rows, in which order, cut into which batches.
     partition
-        Which of the ranks this is.
+        Which of the ranks this is; by default that of the process group of torch.distributed, as
+        it is when an epoch begins.
     config
         Threads, memory, and what to do at a damaged chunk.
     pin
@@ -77,8 +71,8 @@ class Stream(IterableDataset[Batch]):
     Raises
     ------
     ConfigError
-        If the batch size is not a multiple of the number of ranks, though all batches are to be
-        whole.
+        If the batch size is not a multiple of the number of ranks, or the partition contradicts
+        the process group.
     UnknownFieldError
         If the dataset lacks a field.
     """
@@ -94,7 +88,8 @@ class Stream(IterableDataset[Batch]):
     ) -> None:
         self.fields = tuple(fields)
         self.order = order
-        self.partition = partition or Partition()
+        self._asked = partition
+        self._before: Partition | None = None
         self.config = config or StreamConfig()
         self.epoch = 0
         self.batch = 0
@@ -104,34 +99,44 @@ class Stream(IterableDataset[Batch]):
         self._pool: Pool | None = None
         self._reader: BlockSource | None = None
         self._pin = pin
-        self._dataset: Dataset | None = dataset
-        self._source = Source(dataset.reference, dataset.n_samples)
+        self._dataset = dataset
+        # a stored dataset by its content, a generated one by its recipe
+        self._digest = dataset.digest or dataset.contents.recipe_digest
         self._process = os.getpid()
         self._busy = False
         specs = [dataset[name].spec for name in self.fields]
         self._specs = [RowSpec(s.name, s.shape, np.dtype(s.dtype)) for s in specs]
         self._specs.append(RowSpec(ROW, (), np.dtype(np.int64)))
-        world = self.partition.world_size
-        if order.batch_size % world:
-            raise ConfigError(
-                f"batch size: expected a multiple of the {world} processes, got {order.batch_size}"
-            )
-        self._check_memory()
+        self._check(self.partition)
 
-    def _check_memory(self) -> None:
+    @property
+    def partition(self) -> Partition:
+        """Which of the ranks this is, now: the process group may be younger than the stream.
+
+        Raises
+        ------
+        ConfigError
+            If the one that was asked for contradicts the group.
+        """
+        return checked_partition(self._asked, self._before)
+
+    def _check(self, partition: Partition) -> None:
+        """Refuse batches that the ranks cannot share, or that need more memory than allowed."""
+        world = partition.world_size
+        if self.order.batch_size % world:
+            raise ConfigError(
+                f"batch size: expected a multiple of the {world} processes, got "
+                f"{self.order.batch_size}"
+            )
         row = sum(spec.bytes_of(64) for spec in self._specs) / 64
-        needed = _LEAST_WINDOW * self._segment_batches * self._share * row
+        share = len(partition.share(self.order.batch_size))
+        needed = _LEAST_WINDOW * self._segment_batches * share * row
         if needed > 1e6 * self.config.prefetch_mb:
             raise ConfigError(
                 f"stream.prefetch_mb: expected room for twice {self.order.mix_blocks} "
                 f"blocks, {needed / 1e6:.1f} MB, got {self.config.prefetch_mb}; allow more memory, "
                 "or mix fewer blocks (order.mix_blocks)"
             )
-
-    @property
-    def _share(self) -> int:
-        """Rows of a whole batch that are this rank's."""
-        return len(self.partition.share(self.order.batch_size))
 
     @property
     def _segment_batches(self) -> int:
@@ -152,34 +157,64 @@ class Stream(IterableDataset[Batch]):
         """Return the number of batches of an epoch."""
         return self.order.n_batches
 
-    def state_dict(self) -> dict[str, int]:
-        """Return where the stream stands: epoch, and batches handed out in it."""
-        return {"epoch": self.epoch, "batch": self.batch}
+    @property
+    def belonging(self) -> dict[str, JsonValue]:
+        """What a state belongs to: the dataset by its digest, the fields, the order by its own."""
+        return {
+            "dataset": self._digest,
+            "fields": list(self.fields),
+            "order": self.order.digest,
+        }
 
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
+    def state_dict(self) -> dict[str, JsonValue]:
+        """Return where the stream stands, epoch and batches handed out in it, and in what."""
+        return {"epoch": self.epoch, "batch": self.batch, "of": self.belonging}
+
+    def load_state_dict(self, state: Mapping[str, JsonValue]) -> None:
         """Stand where another stream of the same order stood, with any number of ranks.
+
+        Raises
+        ------
+        ConfigError
+            If the state is of another dataset, other fields or another order, or there is no such
+            place.
+        """
+        of, own = state.get("of"), self.belonging
+        if not isinstance(of, dict):
+            raise ConfigError(
+                "state: expected one of state_dict(), which says what it belongs to, got another"
+            )
+        for name, value in own.items():
+            if of.get(name) != value:
+                raise ConfigError(
+                    f"state: expected the {name} of this stream, {value}, got {of.get(name)!r:.200}"
+                )
+        self.enter(state.get("epoch"), state.get("batch"))
+
+    def enter(self, epoch: Any, batch: Any) -> None:
+        """Stand before a batch of an epoch; any place of an epoch can be entered.
 
         Raises
         ------
         ConfigError
             If there is no such place.
         """
-        epoch, batch = state.get("epoch", -1), state.get("batch", -1)
-        if epoch < 0 or not 0 <= batch <= len(self):
+        whole = isinstance(epoch, int) and isinstance(batch, int)
+        if not (whole and 0 <= epoch < 2**63 and 0 <= batch <= len(self)):
             raise ConfigError(
-                f"state: expected an epoch and one of {len(self)} batches, got {dict(state)}"
+                f"state: expected an epoch and one of {len(self)} batches, got {epoch!r:.40} and "
+                f"{batch!r:.40}"
             )
         self.epoch, self.batch = epoch, batch
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the open dataset behind: another process opens it again."""
-        fresh = dict.fromkeys(("_dataset", "_process", "_pump", "_pool", "_reader"))
-        return {**self.__dict__, **fresh, "_busy": False}
+        """Leave what is open behind; the dataset is pickled by reference.
 
-    def _open(self) -> Dataset:
-        if self._dataset is None:
-            self._dataset = open_dataset(Path(self._source.path), self._source.n_samples)
-        return self._dataset
+        A worker of a DataLoader is in no process group: it works for the rank that started it.
+        """
+        fresh = dict.fromkeys(("_process", "_pump", "_pool", "_reader"))
+        before = group_partition() or self._before
+        return {**self.__dict__, **fresh, "_before": before, "_busy": False}
 
     def __iter__(self) -> Iterator[Batch]:
         """Yield the rest of the epoch, batch by batch.
@@ -189,7 +224,8 @@ class Stream(IterableDataset[Batch]):
         DamagedDataError
             At a chunk that is damaged, unless it is to be made again.
         ConfigError
-            If the stream is iterated twice at once, or in a process that was forked while it was.
+            If the stream is iterated twice at once, or in a process that was forked while it was;
+            or its batches cannot be shared by the ranks that there are by now.
         """
         if self._busy:
             where = "in a process forked from it" if os.getpid() != self._process else "already"
@@ -199,26 +235,30 @@ class Stream(IterableDataset[Batch]):
             )
         worker = get_worker_info()
         step, first = (worker.num_workers, worker.id) if worker else (1, 0)
+        partition = self.partition
+        self._check(partition)
         if self.batch == len(self):
             self.epoch, self.batch = self.epoch + 1, 0
         self._busy, self._process = True, os.getpid()
         try:
-            yield from self._batches(self._open(), first, step)
+            yield from self._batches(partition, first, step)
             self.epoch, self.batch = self.epoch + 1, 0
         finally:
             self._busy = False
 
-    def _batches(self, dataset: Dataset, first: int, step: int) -> Iterator[Batch]:
+    def _batches(self, partition: Partition, first: int, step: int) -> Iterator[Batch]:
         """Yield those batches from ``self.batch`` on whose number is ``first`` modulo ``step``."""
-        order, share = self.order, self._share
+        order, share = self.order, len(partition.share(self.order.batch_size))
         per_segment = self._segment_batches
         start = self.batch
         # kept from epoch to epoch: new memory is slow at its first touch, and files stay open
-        pool = self._pool = self._pool or Pool(self._specs, per_segment * share, self._pin)
+        if self._pool is None or self._pool.n_rows != per_segment * share:
+            self._pool = Pool(self._specs, per_segment * share, self._pin)
+        pool = self._pool
         window = max(
             _LEAST_WINDOW, int(1e6 * self.config.prefetch_mb // max(1, pool.segment_bytes))
         )
-        reader = self._reader = self._reader or dataset.blocks(self.fields)
+        reader = self._reader = self._reader or self._dataset.blocks(self.fields)
         makers: list[BlockSource] = []
 
         def fill(block: int, copies: list[Copies], times: ReadTimes) -> None:
@@ -235,17 +275,17 @@ class Stream(IterableDataset[Batch]):
                 if self.config.on_damage == "stop":
                     raise
                 if not makers:
-                    makers.append(dataset.blocks(self.fields, generate=True))
+                    makers.append(self._dataset.blocks(self.fields, generate=True))
                 makers[0].read_into(low, wanted, times)
                 self._repaired.add(block)
 
         def rows_of(segment: int) -> int:
             low = start + segment * per_segment
             high = min(order.n_batches, low + per_segment)
-            last = self.partition.share(order.batch_rows(high - 1))
+            last = partition.share(order.batch_rows(high - 1))
             return (high - 1 - low) * share + len(last)
 
-        tasks = self._tasks(start, per_segment)
+        tasks = self._tasks(start, per_segment, partition)
         with Pump(
             tasks, rows_of, fill, pool, window, self.config.threads, available_cpus()
         ) as pump:
@@ -258,15 +298,15 @@ class Stream(IterableDataset[Batch]):
                     arrays = pump.take(segment)
                 self.batch = batch + 1
                 if batch % step == first:
-                    n_rows = len(self.partition.share(order.batch_rows(batch)))
+                    n_rows = len(partition.share(order.batch_rows(batch)))
                     yield _Batch(views(arrays, place * share, place * share + n_rows))
 
-    def _tasks(self, start: int, per_segment: int) -> Iterator[Task]:
+    def _tasks(self, start: int, per_segment: int, partition: Partition) -> Iterator[Task]:
         """Yield the blocks of the epoch from a batch on, and where this rank's rows of them go."""
-        order, share = self.order, self._share
-        full = self.partition.share(order.batch_size).start
-        last = self.partition.share(order.batch_rows(order.n_batches - 1)).start
-        for block, take, batches, places in order.visits(self.epoch, start, self.partition):
+        order, share = self.order, len(partition.share(self.order.batch_size))
+        full = partition.share(order.batch_size).start
+        last = partition.share(order.batch_rows(order.n_batches - 1)).start
+        for block, take, batches, places in order.visits(self.epoch, start, partition):
             low = np.where(batches == order.n_batches - 1, last, full)
             segment, put = np.divmod((batches - start) * share + places - low, per_segment * share)
             yield Task(

@@ -5,7 +5,6 @@ A checkpoint is a folder. It is written under a temporary name, flushed and rena
 whole one and passed over. ``state.xxh128`` is the checksum of ``state.json`` itself.
 """
 
-import json
 import os
 import re
 import shutil
@@ -13,17 +12,18 @@ import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import torch
-from pydantic import Field, JsonValue, ValidationError
+from pydantic import Field, JsonValue, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from xxhash import xxh3_128
 
-from tersgen.errors import DatasetError, OutputError
-from tersgen.schema.base import Frozen, field
+from tersgen.errors import ConfigError, DatasetError, OutputError
+from tersgen.schema.base import DIGEST, Frozen, field
+from tersgen.schema.loading import parse_json, printable, validate_text
 
 from ..config import RunConfig
 from ..reporting.files import replace_file
@@ -38,9 +38,13 @@ _NAME = re.compile(r"(step|best)-(\d{9})")
 _PASSING = ("partial", "replaced")
 """Endings of the names of folders that a save makes and removes."""
 _LARGEST = 1 << 36
-_LARGEST_STATE = 1 << 26
+_LARGEST_STATE = 1 << 23
+_LARGEST_HEADER = 1 << 22
+"""Larger headers of files of tensors are refused: those of the largest models have half of it."""
+FILES = ("model", "optimiser", "average")
+"""Files of tensors that a checkpoint may have."""
 
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=2**53)]
 
 
 class FileCheck(Frozen):
@@ -79,8 +83,23 @@ class State(Frozen):
         "first and last Raman shift of the spectra", "cm^-1", None
     )
     low: float = field("lower end of the range of the inputs: 0 or -1", "1", 0.0)
+    order: str | None = field("digest of the order of training", "1", None, pattern=DIGEST)
     scaler: dict[str, JsonValue] = field("state of the dynamic loss scale", "1", {})
     files: dict[str, FileCheck] = field("its other files", "1", {})
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        model = self.config.model
+        if model.structure is None and len(self.classes) != model.n_classes:
+            raise ValueError(
+                f"classes: expected {model.n_classes}, as many as the model has outputs, got "
+                f"{len(self.classes)}"
+            )
+        if self.low not in (0.0, -1.0):
+            raise ValueError(f"low: expected 0 or -1, got {self.low:g}")
+        if self.axis_cm1 is not None and not self.axis_cm1[0] < self.axis_cm1[1]:
+            raise ValueError(f"axis_cm1: expected a rising axis, got {list(self.axis_cm1)}")
+        return self
 
 
 class Checkpoint(NamedTuple):
@@ -236,36 +255,65 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpo
         If it is torn, damaged or none.
     """
     try:
-        text = _content(folder / _STATE, _LARGEST_STATE)
-        if xxh3_128(text).hexdigest().encode() != _content(folder / _CHECK, _LARGEST_STATE):
-            raise DatasetError(f"{folder / _STATE}: is not what was saved")
-        version = json.loads(text).get("format_version")
-        if version != FORMAT_VERSION:
-            raise DatasetError(
-                f"{folder}: expected a checkpoint of format version {FORMAT_VERSION}, got "
-                f"{version!r:.20}; use the version of ters_train that wrote it, or train again"
-            )
-        state = State.model_validate_json(text)
+        state = _read_state(folder)
         tensors = {}
         for name, check in state.files.items():
-            if not re.fullmatch(r"[a-z]+\.safetensors", name):
-                raise DatasetError(f"{folder}: expected names of files, got {name[:40]!r}")
+            stem = name.removesuffix(".safetensors")
+            if stem not in FILES or stem == name:
+                raise DatasetError(
+                    f"{folder}: expected names of files, {', '.join(FILES)}.safetensors, got "
+                    f"{name[:40]!r}"
+                )
             data = _content(folder / name, min(check.bytes, _LARGEST))
             if len(data) != check.bytes or xxh3_128(data).hexdigest() != check.xxh128:
                 raise DatasetError(f"{folder / name}: is not what was saved")
-            tensors[name.removesuffix(".safetensors")] = {
-                key: value.to(device) for key, value in load(data).items()
-            }
+            values = _tensors(folder / name, data)
+            tensors[stem] = {key: value.to(device) for key, value in values.items()}
         if "model" not in tensors:
             raise DatasetError(f"{folder}: expected weights, model.safetensors, got none")
     except DatasetError:
         raise
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be read: {error.strerror}") from None
-    except (ValidationError, ValueError, SafetensorError) as error:
-        reason = str(error).splitlines()[0]
-        raise DatasetError(f"{folder}: is no checkpoint of this version: {reason}") from None
     return Checkpoint(folder, state, tensors)
+
+
+def _read_state(folder: Path) -> State:
+    path = folder / _STATE
+    content = _content(path, _LARGEST_STATE)
+    if xxh3_128(content).hexdigest().encode() != _content(folder / _CHECK, _LARGEST_STATE):
+        raise DatasetError(f"{path}: is not what was saved")
+    try:
+        text = content.decode()
+        table = parse_json(text)
+    except ValueError as error:
+        reason = printable(" ".join(str(error).split()))[:120]
+        raise DatasetError(f"{path}: expected JSON, got what is none: {reason}") from None
+    if not isinstance(table, dict):
+        raise DatasetError(f"{path}: expected a table, got {type(table).__name__}")
+    version = table.get("format_version")
+    if version != FORMAT_VERSION:
+        raise DatasetError(
+            f"{folder}: expected a checkpoint of format version {FORMAT_VERSION}, got "
+            f"{printable(repr(version)[:20])}; use the version of ters_train that wrote it, or "
+            "train again"
+        )
+    try:
+        return validate_text(State, text, str(path))
+    except ConfigError as error:
+        raise DatasetError(str(error)) from None
+
+
+def _tensors(path: Path, data: bytes) -> dict[str, Tensor]:
+    """Return the tensors in a file's content; its header may not be larger than models need."""
+    header = int.from_bytes(data[:8], "little")
+    if header > min(_LARGEST_HEADER, len(data) - 8):
+        raise DatasetError(f"{path}: expected tensors, got a header of {header} bytes")
+    try:
+        return load(data)
+    except (SafetensorError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        reason = printable(" ".join(str(error).split()))[:120]
+        raise DatasetError(f"{path}: expected tensors, got a file that fails: {reason}") from None
 
 
 def newest(run: Path, kind: str = "step") -> tuple[Checkpoint | None, list[str]]:

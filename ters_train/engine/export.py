@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from tersgen.dataset.output_file import write_output
 from tersgen.errors import MissingExtraError, OutputError
 
-from ..reporting.files import replace_file
 from .trained import Trained
 
 
@@ -112,7 +112,7 @@ def export_onnx(trained: Trained, path: Path) -> float:
         about["structure"] = config.structure.model_dump_json()
     onnx.helper.set_model_props(proto, about)
     content = proto.SerializeToString()
-    replace_file(path, content)
+    write_output(path, content)
     return _difference(content, model, inputs, path)
 
 

@@ -13,12 +13,11 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from tersgen.dataset.locking import BuilderLock
+from tersgen.dataset.locking import BuilderLock, remove_lock_files
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 
 from ..config import RunConfig
 from ..errors import TrainingError
-from ..models.build import build_model
 from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
@@ -28,6 +27,7 @@ from .optimiser import slowdown
 from .ranks import Ranks
 from .results import make_report, write_results
 from .run import Clock, Run
+from .weights import load_weights
 
 _ENTRIES_PER_EPOCH = 20
 
@@ -85,6 +85,12 @@ def _resume(run: Run, notes: list[str]) -> None:
         raise ConfigError(
             f"{run.folder / CONFIG}: {other[0]} is not what {found.folder.name} was trained with; "
             "put it back, or begin another run"
+        )
+    order = run.stream.order
+    if found.state.order not in (None, order.digest):
+        raise ConfigError(
+            f"{found.folder}: expected {order.rows.name} of split {run.config.data.split!r} as it "
+            "was when the run was begun, got other rows; put the split back, or begin another run"
         )
     run.trainer.load(found)
     run.position = found.state.position
@@ -152,7 +158,7 @@ def fit(
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
-            run.lock = stack.enter_context(BuilderLock(folder, take_over))
+            run.lock = stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
         if resume:
             ranks.meet()
             _resume(run, notes)
@@ -275,8 +281,8 @@ def _best_scores(run: Run, watch: Watch) -> AnyScores | None:
     found, _ = newest(run.folder, "best")
     if found is None:
         return None
-    model = build_model(run.config.model).to(run.ranks.device)
-    model.load_state_dict(found.tensors["model"])
+    weights = found.tensors["model"]
+    model = load_weights(found.folder, run.config.model, weights, run.ranks.device)
     return run.score_of(model, _teller(run, watch))
 
 

@@ -11,6 +11,7 @@ from tersgen.errors import ConfigError
 from ..models.build import Model
 from ..targets import MIXTURE_LABEL
 from .checkpoint import State, choose
+from .weights import check_weights
 
 _HEAD = ("classes.linear.weight", "classes.linear.bias")
 
@@ -23,12 +24,13 @@ def begin_with(model: Model, path: str, classes: tuple[str, ...]) -> None:
     Raises
     ------
     DatasetError
-        If that run has no whole checkpoint.
+        If that run has no whole checkpoint, or its weights are not those of its model.
     ConfigError
         If the models differ in more than their classes.
     """
     found = choose(Path(path))
     weights = dict(found.tensors.get("average", found.tensors["model"]))
+    check_weights(found.folder, found.state.config.model, weights)
     own = model.state_dict()
     known = {name: k for k, name in enumerate(found.state.classes)}
     for name in _HEAD:

@@ -2,14 +2,18 @@
 
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from tersgen.errors import DatasetError
+
 from ..config import Amp, OptimConfig
 
 _AMP_TYPES: dict[Amp, torch.dtype] = {"fp16": torch.float16, "bf16": torch.bfloat16}
+_LARGEST_SCALE = 1e30
 _SLOW = 1.5
 """Slower than this, against float32, is worth telling: no noise of a measurement looks like it."""
 
@@ -109,10 +113,28 @@ class Precision:
         """Return the scale of the loss and what decides when it changes."""
         return dict(self.scaler.state_dict())
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Set them."""
-        if state:
-            self.scaler.load_state_dict(state)
+    def load_state_dict(self, state: dict[str, Any], origin: Path | str = "scaler") -> None:
+        """Set them.
+
+        Raises
+        ------
+        DatasetError
+            If they are not those of a scale; it names ``origin``.
+        """
+        if not state or not self.scaler.is_enabled():
+            return
+        own = self.scaler.state_dict()
+        for name, value in own.items():
+            got = state.get(name)
+            kinds = int if isinstance(value, int) else (int, float)  # whole numbers count steps
+            if not isinstance(got, kinds) or not 0 <= got < _LARGEST_SCALE:
+                raise DatasetError(
+                    f"{origin}: scaler: expected {name} as a number from 0 to "
+                    f"{_LARGEST_SCALE:g}, got {got!r:.40}"
+                )
+        if len(state) > len(own):
+            raise DatasetError(f"{origin}: scaler: expected {', '.join(own)}, got more")
+        self.scaler.load_state_dict(state)
 
 
 class Average:

@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
-from tersgen.errors import ConfigError
+from tersgen.errors import ConfigError, MeasurementError
+from tersgen.measured.npy import open_arrays
+from tersgen.schema.loading import printable
 
 from ..positions import find_atoms
 from ..reporting.files import replace_file
 from .trained import Trained
 
-LARGEST_FILE = 1 << 32
-"""Larger files of maps are refused."""
 _BATCH = 32
 
 
@@ -37,7 +37,9 @@ class Structures(NamedTuple):
     """Its x (rows) and y (columns) from the frame's centre, Angstrom, shape (n, 2)."""
 
 
-def read_maps(trained: Trained, path: Path, n_rows: int | None = None) -> NDArray[np.generic]:
+def read_maps(
+    trained: Trained, path: Path, n_rows: int | None = None, follow_links: bool = False
+) -> NDArray[np.generic]:
     """Return the maps, or cubes, of a dataset or of a file of NumPy.
 
     Parameters
@@ -49,6 +51,8 @@ def read_maps(trained: Trained, path: Path, n_rows: int | None = None) -> NDArra
         the model is fed, ``maps`` or ``cube``.
     n_rows
         How many of the first rows of a dataset; None for all.
+    follow_links
+        Whether files of a dataset may be links.
 
     Returns
     -------
@@ -64,7 +68,7 @@ def read_maps(trained: Trained, path: Path, n_rows: int | None = None) -> NDArra
     if path.suffix in (".npy", ".npz"):
         values = _array(path, name)
     else:
-        dataset: Dataset = open_dataset(path)
+        dataset: Dataset = open_dataset(path, follow_links=follow_links)
         if name not in dataset:
             raise ConfigError(f"{path}: expected a dataset with {name}, got {', '.join(dataset)}")
         values = dataset[name][: n_rows or dataset.n_samples]
@@ -87,24 +91,16 @@ def read_maps(trained: Trained, path: Path, n_rows: int | None = None) -> NDArra
 def _array(path: Path, name: str) -> NDArray[np.generic]:
     """Return the array of a file of NumPy; nothing in the file is run."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ConfigError(f"{path}: expected at most {LARGEST_FILE >> 30} GiB, got more")
-        loaded = np.load(path, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            values = loaded
-        else:
-            with loaded:
-                if name not in loaded:
-                    raise ConfigError(
-                        f"{path}: expected an array {name}, got {', '.join(loaded) or 'none'}"
-                    )
-                values = loaded[name]
-    except ConfigError:
-        raise
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except (ValueError, EOFError, KeyError) as error:
-        raise ConfigError(f"{path}: is no array of NumPy: {str(error).splitlines()[0]}") from None
+        with open_arrays(path) as content:
+            if content.is_single:
+                values: NDArray[Any] = content.single()
+            elif name in content.names:
+                values = content.read(name)
+            else:
+                got = printable(", ".join(content.names)[:200])
+                raise ConfigError(f"{path}: expected an array {name}, got {got}")
+    except MeasurementError as error:
+        raise ConfigError(f"{path}: {error}") from None
     if values.dtype.kind not in "fiu":
         raise ConfigError(f"{path}: expected numbers, got {values.dtype}")
     return values

@@ -32,7 +32,7 @@ def make_report(
     ``classes`` are those of the model, where they are others than the dataset's.
     """
     digest, version = identity(dataset)
-    grid = dataset.basis.grid
+    axis = dataset.axes.get("raman_shift")
     return Report(
         name=name,
         config=config.model_dump(mode="json"),
@@ -45,10 +45,10 @@ def make_report(
         recipe={
             "samples": dataset.kind,
             "classes": len(dataset.classes),
-            "Raman shift / cm^-1": f"{grid.start_cm1:g} to {grid.stop_cm1:g}",
-            "points": grid.n_points,
-            "seed": dataset.basis.seed,
-            "generator": dataset.basis.generator or "none",
+            "Raman shift / cm^-1": f"{axis.start:g} to {axis.stop:g}" if axis else "none",
+            "points": axis.n if axis else 0,
+            "seed": dataset.contents.seed,
+            "generator": dataset.contents.generator or "none",
         },
         facts=facts,
     )

@@ -94,6 +94,7 @@ class Run:
             classes=self.dataset.classes,
             axis_cm1=(float(axis[0]), float(axis[-1])) if self.config.model.spectrum else None,
             low=self.low,
+            order=self.stream.order.digest,
             scaler=self.trainer.precision.state_dict(),
         )
 
@@ -122,7 +123,7 @@ class Run:
     def groups(self, epoch: int, batch: int, clock: Clock) -> Iterator[list[Batch]]:
         """Yield the batches of each step of the rest of an epoch."""
         n_parts = self.config.optim.accumulate
-        self.stream.load_state_dict({"epoch": epoch, "batch": batch})
+        self.stream.enter(epoch, batch)
         batches = moved(self.stream, self.ranks.device)
         for _ in range(self.steps_per_epoch - batch // n_parts):
             start = time.perf_counter()
@@ -150,7 +151,7 @@ class Run:
         trainer = self.trainer
         model = trainer.model
         # rows in the same order each time, so that sums over them are the same to the bit
-        self.val_stream.load_state_dict({"epoch": 0, "batch": 0})
+        self.val_stream.enter(0, 0)
         self.ranks.share(list(model.buffers()))
         if trainer.average is not None:
             self.ranks.share(list(trainer.average.weights.values()))

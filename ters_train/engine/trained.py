@@ -8,13 +8,14 @@ import torch
 from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.errors import ConfigError, DatasetError
+from tersgen.errors import ConfigError
 
 from ..data.transforms import Transforms
-from ..models.build import Model, build_model
+from ..models.build import Model
 from ..planning import structure_targets
 from .checkpoint import State, choose
 from .trainer import input_range, make_transforms
+from .weights import load_weights
 
 
 class Trained(NamedTuple):
@@ -50,18 +51,12 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     Raises
     ------
     DatasetError
-        If there is none that is whole.
+        If there is none that is whole, or its weights are not those of its model.
     """
     found = choose(path)
     config = found.state.config
-    model = build_model(config.model)
     weights = found.tensors.get("average", found.tensors["model"])
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:200]
-        raise DatasetError(f"{found.folder}: the weights are not the model's: {reason}") from None
-    model.to(device).eval()
+    model = load_weights(found.folder, config.model, weights, device).eval()
     return Trained(model, found.state, make_transforms(config, found.state.low), found.folder)
 
 

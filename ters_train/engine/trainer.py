@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.errors import ConfigError, TersError
+from tersgen.errors import DatasetError, TersError
 
 from ..config import RunConfig
 from ..data.stream import Batch
@@ -21,6 +21,7 @@ from .checkpoint import Checkpoint, optimiser_tensors, set_optimiser
 from .initial import begin_with
 from .optimiser import Average, Precision, learning_rate, make_optimiser
 from .ranks import Ranks
+from .weights import check_optimiser, check_weights
 
 _MASK = 2**63 - 1
 _DIVERGED = "the training has diverged; lower --lr, or clip gradients more (optim.clip)"
@@ -34,7 +35,7 @@ def _seed_of(seed: int, step: int, part: int, rank: int) -> int:
 
 def input_range(dataset: Dataset) -> float:
     """Return the lower end of the range of a dataset's spectra and maps: 0 or -1."""
-    return -1.0 if dataset.basis.scale == "symmetric" else 0.0
+    return -1.0 if dataset.scale == "symmetric" else 0.0
 
 
 def make_transforms(config: RunConfig, low: float) -> Transforms:
@@ -289,19 +290,22 @@ class Trainer:
 
         Raises
         ------
-        ConfigError
-            If it is that of another model.
+        DatasetError
+            If it is that of another model, or lacks a part.
         """
-        try:
-            self.model.load_state_dict(checkpoint.tensors["model"])
-            set_optimiser(self.optimiser, self._names, checkpoint.tensors["optimiser"])
-            if self.average is not None:
-                for name, value in checkpoint.tensors["average"].items():
-                    self.average.weights[name].copy_(value)
-        except (RuntimeError, KeyError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise ConfigError(f"{checkpoint.folder}: does not fit this model: {reason}") from None
-        self.precision.load_state_dict(dict(checkpoint.state.scaler))
+        folder, tensors = checkpoint.folder, checkpoint.tensors
+        for part in self.tensors().keys() - tensors.keys():
+            raise DatasetError(f"{folder}: expected tensors of the {part}, got none")
+        check_weights(folder, self.config.model, tensors["model"])
+        check_optimiser(folder, dict(self.model.named_parameters()), tensors["optimiser"])
+        self.precision.load_state_dict(dict(checkpoint.state.scaler), folder)
+        self.model.load_state_dict(tensors["model"])
+        set_optimiser(self.optimiser, self._names, tensors["optimiser"])
+        if self.average is not None:
+            average = tensors["average"]
+            check_weights(folder, self.config.model, average)
+            for name, value in average.items():
+                self.average.weights[name].copy_(value)
         self.step = checkpoint.state.position.step
 
 

@@ -1,18 +1,28 @@
 """What a build finds at its output: nothing, a part of itself, something else."""
 
-import errno
 import os
-import shutil
-import time
 from collections.abc import Container, Iterable
 from pathlib import Path
 
-from ..dataset.documents import COPIES, RECIPE_COPY, load_basis, load_head, load_lock
+from ..dataset.documents import (
+    COPIES,
+    LIBRARY_COPY,
+    RECIPE_COPY,
+    checked_layout,
+    load_head,
+    load_lock,
+    load_stored_basis,
+    not_synthetic,
+    understood,
+)
 from ..dataset.versions import newest_version, version_ids
 from ..errors import OutputError
-from ..schema.compare import compare_recipes, compare_tables
+from ..library.libraryfile import library_parts
+from ..schema.compare import compare_documents, compare_tables
+from ..schema.contents import Contents
 from ..schema.manifest import (
     JOURNAL,
+    LIBRARY,
     LOCK,
     MANIFEST,
     RECIPE,
@@ -21,20 +31,38 @@ from ..schema.manifest import (
     Manifest,
     ShardRecord,
 )
-from ..store.files import Check, file_facts, make_folder, write_durably
+from ..store.files import Check, file_facts, write_durably
 from ..store.home import Home, own_folder
 from ..store.journal import read_journal
-from ..store.lock import is_lock
+from .inventory import Inventory, remove_files
 from .plan import Plan
 from .ranges import recorded_in_ranges
 from .seal import is_there
 
 _MOST_SHOWN = 12
-_TRIES, _PAUSE_S = 10, 0.1
 _PLANNED = (
     *("format", "generator", "seed"),
     *("n_samples", "chunk_rows", "shard_rows", "compression"),
 )
+
+
+def begun_plan(home: Home, lock: Lock) -> Plan:
+    """Return the plan of a synthetic dataset that was begun.
+
+    Raises
+    ------
+    DatasetError
+        If its recipe is damaged, or this version of tersgen makes other rows.
+    NotSyntheticError
+        If the dataset was measured.
+    """
+    document = load_stored_basis(home, lock.recipe_digest)
+    if document.is_measured:
+        raise not_synthetic(home.path)
+    understood(home.path, document)
+    contents = Contents.of(document)
+    layout = checked_layout(home.path, lock, contents.fields)
+    return Plan(document, contents, lock.n_samples, layout, lock.format)
 
 
 def differences(home: Home, lock: Lock, plan: Plan) -> list[str]:
@@ -43,8 +71,11 @@ def differences(home: Home, lock: Lock, plan: Plan) -> list[str]:
     tables = [{name: getattr(one, name) for name in _PLANNED} for one in (lock, wanted)]
     found = compare_tables(*tables)
     if lock.recipe_digest != wanted.recipe_digest:
-        recipe = load_basis(home, lock.recipe_digest)
-        found += [one for one in compare_recipes(recipe, plan.recipe) if one.field != "seed"]
+        if not os.path.lexists(home.folder / RECIPE):  # its builder did not get to it
+            digests = [{"recipe": one.recipe_digest[:12]} for one in (lock, wanted)]
+            return [str(one) for one in (*compare_tables(*digests), *found)]
+        there = load_stored_basis(home, lock.recipe_digest)
+        found += [one for one in compare_documents(there, plan.document) if one.field != "seed"]
     return [str(one) for one in found]
 
 
@@ -109,52 +140,44 @@ def check_same(home: Home, plan: Plan) -> Manifest | None:
     return manifest
 
 
-def _remove_folder(folder: Path) -> None:
-    """Remove a folder, into which a worker that has not been told yet may still be writing."""
-    for _ in range(_TRIES):
-        try:
-            shutil.rmtree(folder)
-            return
-        except OSError as error:
-            if error.errno != errno.ENOTEMPTY:
-                raise
-            time.sleep(_PAUSE_S)
-    shutil.rmtree(folder)
-
-
-def remove_dataset(home: Home) -> None:
-    """Remove everything of a dataset but the lock that is held.
+def remove_begun(home: Home, plan: Plan, check: Check) -> None:
+    """Remove what a build of a plan has begun, name by name, but the lock that is held.
 
     Raises
     ------
-    OutputError
+    OSError
         If something cannot be removed.
+    LostLockError
+        If another builder has taken over.
     """
-    try:
-        # first what says that it is a dataset; the journal last: alone, it tells of a half removed
-        first = [home.folder / name for name in (MANIFEST, LOCK)]
-        last = home.folder / JOURNAL
-        others = sorted(set(home.folder.iterdir()) - {*first, last})
-        for path in (*first, home.path, *others, last):
-            if path.is_dir() and not path.is_symlink():
-                if path != home.folder:
-                    _remove_folder(path)
-            elif not is_lock(path.name):
-                path.unlink(missing_ok=True)
-    except OSError as error:
-        raise OutputError(
-            f"{home.path}: cannot be replaced ({error.strerror or error}); remove it yourself or "
-            "pass another --out"
-        ) from error
+    fields = [spec.name for spec in plan.table]
+    axes = [axis.name for axis in plan.contents.axes]
+    remove_files(Inventory(home.folder, fields, axes, plan.n_shards), check)
 
 
 def write_beginning(home: Home, plan: Plan, check: Check) -> None:
-    """Write what a build needs to be continued: recipe, its copy, and the lock file, the last."""
-    make_folder(home.folder / COPIES)
-    recipe = [plan.recipe.model_dump_json(indent=1).encode() + b"\n"]
-    write_durably(home.folder / RECIPE, recipe, check)
-    write_durably(home.folder / RECIPE_COPY, recipe, check)
-    write_lock(home, plan, check)
+    """Write what a build needs to be continued: the lock file first, then library and recipe.
+
+    The lock file makes the folder ours, and names the recipe by its digest; what a builder that was
+    killed did not get to is written by the next.
+    """
+    if not (home.folder / LOCK).exists():
+        write_lock(home, plan, check)
+    own_folder(home, COPIES)
+    for name, parts in beginning(plan).items():
+        if not os.path.lexists(home.folder / name):
+            write_durably(home.folder / name, parts, check)
+
+
+def beginning(plan: Plan) -> dict[str, list[bytes]]:
+    """Return the documents that rows are made from, in the order in which they are written."""
+    files: dict[str, list[bytes]] = {}
+    library = plan.document.library
+    if library is not None:
+        parts = library_parts(library)
+        files = {LIBRARY: parts, LIBRARY_COPY: parts}
+    recipe = [plan.document.text]
+    return {**files, RECIPE: recipe, RECIPE_COPY: recipe}
 
 
 def write_lock(home: Home, plan: Plan, check: Check) -> None:

@@ -2,15 +2,15 @@
 
 from pathlib import Path
 
-from ..dataset.documents import checked_layout, load_basis
+from ..dataset.documents import checked_layout, load_stored_basis
+from ..dataset.ownership import is_same_place
 from ..dataset.parts import load_parts, store_split
 from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError
-from ..schema.fields import field_table
 from ..schema.manifest import Compression, Format
 from ..schema.split import Split
 from ..store.files import Check
-from ..store.home import make_store, new_home
+from ..store.home import Home, make_store, new_home
 from ..store.layout import choose_layout
 from ..store.reader import Reader
 from .finish import Origin
@@ -30,11 +30,13 @@ def convert(
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,
+    follow_links: bool = False,
 ) -> Built:
     """Copy a dataset, or a version of one, into another back end or layout.
 
     Rows are read and checked, not generated; the copy is published only if its logical digest is
-    that of the original. A copy that was interrupted goes on.
+    that of the original. A copy that was interrupted goes on. ``follow_links`` says whether files
+    of the original may be links.
 
     Raises
     ------
@@ -44,20 +46,20 @@ def convert(
         If the output holds something else, or cannot be written.
     """
     path, reference = split_reference(path)
-    home = locate(path)
+    home = locate(path, follow_links)
     manifest = find_version(home, reference)
-    recipe = load_basis(home, manifest.recipe_digest)
-    layout = checked_layout(home.path, manifest, recipe)
-    store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+    document = load_stored_basis(home, manifest.recipe_digest)
+    layout, contents = checked_layout(home.path, manifest), manifest.contents
+    store = make_store(home, contents, layout)
     reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)
     target = new_home(out, format)
-    if target.folder.absolute() == home.folder.absolute():
+    if any(is_same_place(one, other) for one in home[:2] for other in target[:2]):
         raise ConfigError(f"{out}: expected another place than that of the original")
     same = layout.compression if format == "zarr" else None
     packed = check_compression(format, compression or same)
     try:
         wanted = choose_layout(
-            field_table(recipe),
+            contents.fields,
             manifest.n_samples,
             chunk_rows or layout.chunk_rows,
             shard_rows or layout.shard_rows,
@@ -65,17 +67,19 @@ def convert(
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    plan = Plan(recipe, manifest.n_samples, wanted, format)
+    plan = Plan(document, contents, manifest.n_samples, wanted, format)
 
-    def splits(check: Check) -> tuple[Split, ...]:
-        for split in manifest.splits:
-            store_split(target, split, load_parts(home.folder, split), check)
-        return manifest.splits
+    def origin(place: Home) -> Origin:
+        def splits(check: Check) -> tuple[Split, ...]:
+            for split in manifest.splits:
+                store_split(place, split, load_parts(home.folder, split), check)
+            return manifest.splits
 
-    origin = Origin(
-        f"convert from {manifest.format}, version {manifest.version[:12]}",
-        rows=StoredRuns(reader, manifest.fields, len(manifest.classes)),
-        splits=splits,
-        digest=manifest.digest,
-    )
+        return Origin(
+            f"convert from {manifest.format}, version {manifest.version[:12]}",
+            rows=StoredRuns(reader, manifest.fields, len(manifest.classes)),
+            splits=splits,
+            digest=manifest.digest,
+        )
+
     return run(plan, out, overwrite, threads, report, origin)

@@ -5,15 +5,17 @@ It is for people: nothing goes by it, and a log that cannot be written stops no 
 """
 
 import json
+import os
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from ..schema.manifest import EVENTS, ShardRecord
 from ..store.files import Check
-from .ranges import range_folders
+from ..store.writers import range_folders
 
 _LARGEST = 1 << 30
 _LONGEST_LINE = 1 << 16
@@ -53,10 +55,20 @@ class EventLog:
         check()
         self._path = folder / EVENTS
         self._torn = False
+        self._file: Any = None
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+        is_new = not os.path.lexists(self._path)
+        with suppress(OSError):
+            descriptor = os.open(self._path, flags | (os.O_CREAT if is_new else 0), 0o666)
+            self._file = os.fdopen(descriptor, "ab", buffering=0)
         try:
-            self._file: Any = self._path.open("ab", buffering=0)
-        except OSError:
-            self._file = None
+            check()
+        except OSError:  # another has taken over meanwhile: leave no log in its dataset
+            if self._file is not None:
+                self._file.close()
+                if is_new:
+                    self._path.unlink(missing_ok=True)
+            raise
 
     def write(self, event: str, **facts: object) -> None:
         """Append a line, in one piece."""

@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..dataset.dataset import Dataset
-from ..dataset.documents import checked_layout, load_lock, load_recipe_of
+from ..dataset.documents import (
+    check_generator,
+    checked_layout,
+    load_lock,
+    load_stored_basis,
+)
 from ..dataset.splits import grow_splits
 from ..dataset.versions import find_version, locate, split_reference
 from ..errors import ConfigError, DamagedDataError, OutputError
 from ..sampling.cpus import available_cpus
-from ..schema.manifest import Manifest
+from ..schema.manifest import LARGEST_N, Manifest
 from ..schema.split import Split
 from ..store.files import Check
 from ..store.home import Home
@@ -21,7 +26,7 @@ from .begin import write_lock
 from .executors.interface import Executor
 from .executors.threads import Threads
 from .finish import Origin
-from .plan import Plan, make_plan
+from .plan import Plan
 from .run import Built, complete, explained, tidy_up
 from .tally import Report, Tally
 
@@ -78,8 +83,9 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
             f"{path}@{reference}: versions do not change; extend {path}, the newest one"
         )
     manifest = find_version(home, None)
-    recipe = load_recipe_of(home, manifest.recipe_digest)
-    layout = checked_layout(home.path, manifest, recipe)
+    document = load_stored_basis(home, manifest.recipe_digest)
+    check_generator(home.path, manifest.contents, document)
+    layout = checked_layout(home.path, manifest)
     total = n_total if n_total is not None else manifest.n_samples + (n_more or 0)
     begun = load_lock(home).n_samples
     if begun > manifest.n_samples and begun != total:
@@ -91,9 +97,35 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
         raise ConfigError(
             f"n: expected more than the {manifest.n_samples} samples that are there, got {total}"
         )
-    plan = make_plan(recipe, total, manifest.format, layout.chunk_rows, layout.shard_rows)
-    plan = plan._replace(layout=layout)
+    if total > LARGEST_N:
+        raise ConfigError(f"n: expected at most 2^53 samples in all, got {total:.6g}")
+    plan = Plan(document, manifest.contents, total, layout, manifest.format)
     return Extension(home, plan, manifest.n_samples)
+
+
+def extended_before(path: Path, n_more: int) -> Manifest | None:
+    """Return the newest version if it came about by adding just so many samples; else None.
+
+    Then the same command was run before, and is not to add them twice. None, too, while an
+    extension is under way, which the same command finishes.
+
+    Raises
+    ------
+    DatasetError
+        If there is no complete dataset.
+    """
+    path, reference = split_reference(path)
+    if reference is not None:
+        return None
+    home = locate(path)
+    manifest = find_version(home, None)
+    was_done = manifest.parent is not None and manifest.change == _change(n_more)
+    return manifest if was_done and load_lock(home).n_samples == manifest.n_samples else None
+
+
+def _change(n_more: int) -> str:
+    """Return what the history says of an extension."""
+    return f"extend by {n_more} samples"
 
 
 def extend(
@@ -121,18 +153,18 @@ def extend(
     """
     start = time.perf_counter()
     tally = Tally(plan.n_samples, report, plan.n_shards)
-    with BuilderLock(home.folder, take_over) as lock, explained(home, lock, tally):
+    with BuilderLock(home.folder, take_over) as lock, explained(home, plan, lock, tally):
         manifest = find_version(home, None)
         if manifest.n_samples >= plan.n_samples:
             tidy_up(home, lock)
             return Built(manifest, time.perf_counter() - start, manifest.n_samples)
         _prove_last_shard(home, plan, manifest)
         write_lock(home, plan, lock.check)
-        change = f"extend by {plan.n_samples - manifest.n_samples} samples"
+        change = _change(plan.n_samples - manifest.n_samples)
 
         def splits(check: Check) -> tuple[Split, ...]:
             reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, plan.n_samples)
-            grown = Dataset(home.path, plan.recipe, plan.n_samples, reader)
+            grown = Dataset(home.path, plan.document, plan.contents, plan.n_samples, reader)
             return grow_splits(home, manifest, grown, check)
 
         origin = Origin(change, parent=manifest, splits=splits)

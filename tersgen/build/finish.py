@@ -6,7 +6,6 @@ from typing import NamedTuple
 from ..dataset.versions import now
 from ..errors import DamagedDataError
 from ..schema.manifest import FileFacts, Manifest, ShardRecord
-from ..schema.measured import Measured
 from ..schema.split import Split
 from ..store.digest import combine, dataset_digest
 from ..store.files import Check
@@ -59,8 +58,7 @@ def make_manifest(
         spec.name: combine([bytes.fromhex(record.digests[spec.name]) for record in ordered])
         for spec in plan.table
     }
-    lock = plan.lock()
-    digest = dataset_digest(lock.recipe_digest, plan.n_samples, roots)
+    digest = dataset_digest(plan.contents, plan.n_samples, roots)
     if origin.digest is not None and digest != origin.digest:
         raise DamagedDataError(
             f"expected the digest {origin.digest[:12]}, got {digest[:12]}: the rows are not those "
@@ -70,20 +68,15 @@ def make_manifest(
         parent=origin.parent.version if origin.parent else None,
         change=origin.change,
         created=now(),
-        kind="measured" if isinstance(plan.recipe, Measured) else "synthetic",
+        **plan.contents._asdict(),
         format=plan.format,
         digest=digest,
-        recipe_digest=lock.recipe_digest,
-        library_digest=lock.library_digest,
-        generator=lock.generator,
         n_samples=plan.n_samples,
         chunk_rows=plan.layout.chunk_rows,
         shard_rows=plan.layout.shard_rows,
         compression=plan.layout.compression,
         leaf_rows=leaf_rows(plan.table),
         arrays={name: root.hex() for name, root in roots.items()},
-        fields=plan.table,
-        classes=plan.classes,
         class_counts=tuple(
             sum(record.class_counts.get(label, 0) for record in ordered)
             for label in range(len(plan.classes))

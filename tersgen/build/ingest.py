@@ -236,10 +236,12 @@ def ingest(
     OutputError
         If the output holds something else, or cannot be written.
     """
-    built = run(plan, out, overwrite, threads, report, Origin("ingest", rows=rows))
     measured = plan.recipe
-    if isinstance(measured, Measured) and measured.parts:
-        shares = (1.0 / len(measured.parts),) * len(measured.parts)
-        rule = SplitRule(names=measured.parts, ratios=shares, by="given")
-        make_split(out, "default", rule)
-    return built
+    parts = measured.parts if isinstance(measured, Measured) else ()
+
+    def split(path: Path) -> None:
+        if parts:
+            shares = (1.0 / len(parts),) * len(parts)
+            make_split(path, "default", SplitRule(names=parts, ratios=shares, by="given"))
+
+    return run(plan, out, overwrite, threads, report, Origin("ingest", rows=rows), finish=split)

@@ -10,8 +10,9 @@ from ..errors import ConfigError, NotSyntheticError, OutputError
 from ..sampling.block import Generator
 from ..sampling.cpus import available_cpus
 from ..schema.base import Frozen, field
-from ..schema.digest import model_digest
-from ..schema.fields import Basis, FieldSpec, field_table
+from ..schema.basis import Basis, StoredBasis
+from ..schema.contents import Contents
+from ..schema.fields import FieldSpec
 from ..schema.manifest import LARGEST_N, Compression, Format, Lock
 from ..schema.measured import Measured
 from ..schema.recipe import Recipe
@@ -31,10 +32,17 @@ SHARDS_IN_FLIGHT = 3
 class Plan(NamedTuple):
     """What a build makes; nothing in it changes a value but the recipe."""
 
-    recipe: Basis
+    document: StoredBasis
+    """The recipe, or what was measured, as it is stored."""
+    contents: Contents
     n_samples: int
     layout: Layout
     format: Format
+
+    @property
+    def recipe(self) -> Basis:
+        """The recipe, or what was measured."""
+        return self.document.basis
 
     @property
     def synthetic(self) -> Recipe:
@@ -55,12 +63,12 @@ class Plan(NamedTuple):
     @property
     def table(self) -> tuple[FieldSpec, ...]:
         """The table of arrays."""
-        return field_table(self.recipe)
+        return self.contents.fields
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Species names in label order."""
-        return self.recipe.class_names
+        return self.contents.classes
 
     @property
     def row_bytes(self) -> int:
@@ -80,10 +88,10 @@ class Plan(NamedTuple):
         """Return the lock file of the build."""
         return Lock.sealed(
             format=self.format,
-            recipe_digest=model_digest(self.recipe),
-            library_digest=self.recipe.library_digest,
-            generator=self.recipe.generator,
-            seed=self.recipe.seed,
+            recipe_digest=self.contents.recipe_digest,
+            library_digest=self.contents.library_digest,
+            generator=self.contents.generator,
+            seed=self.contents.seed,
             n_samples=self.n_samples,
             chunk_rows=self.layout.chunk_rows,
             shard_rows=self.layout.shard_rows,
@@ -93,7 +101,7 @@ class Plan(NamedTuple):
 
     def store(self, home: Home) -> Store:
         """Return the back end of the dataset at ``home``."""
-        return make_store(home, self.recipe, self.table, self.layout, self.classes)
+        return make_store(home, self.contents, self.layout)
 
     def maker(self, store: Store, rows: RowMaker | None = None) -> ChunkMaker:
         """Return what makes and encodes runs of rows; they are generated unless given."""
@@ -155,11 +163,12 @@ def make_plan(
     if not 1 <= n_samples <= LARGEST_N:
         raise ConfigError(f"n: expected a whole number from 1 to 2^53, got {n_samples:.6g}")
     try:
-        table, packed = field_table(recipe), check_compression(format, compression)
-        layout = choose_layout(table, n_samples, chunk_rows, shard_rows, packed)
+        document = StoredBasis.of(recipe)
+        contents, packed = Contents.of(document), check_compression(format, compression)
+        layout = choose_layout(contents.fields, n_samples, chunk_rows, shard_rows, packed)
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    return Plan(recipe, n_samples, layout, format)
+    return Plan(document, contents, n_samples, layout, format)
 
 
 def estimate(plan: Plan, home: Home, threads: int | None = None) -> Estimate:
@@ -187,7 +196,7 @@ def estimate(plan: Plan, home: Home, threads: int | None = None) -> Estimate:
         n_shards=plan.n_shards,
         shard_rows=plan.layout.shard_rows,
         chunk_rows=plan.layout.chunk_rows,
-        n_files=plan.n_shards * files_per_shard + files_per_shard + 8,
+        n_files=plan.n_shards * files_per_shard + files_per_shard + 12,
         peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         + SHARDS_IN_FLIGHT * shard_bytes,
         free_bytes=shutil.disk_usage(existing_parent(home.folder)).free,

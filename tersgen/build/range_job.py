@@ -1,5 +1,6 @@
 """A job that seals a range of shards, and the last step, which makes sure that none is missing."""
 
+import os
 import secrets
 import time
 from pathlib import Path
@@ -7,28 +8,24 @@ from typing import NamedTuple
 
 from ..dataset.documents import (
     COPIES,
-    RECIPE_COPY,
-    checked_layout,
-    load_basis,
     load_lock,
-    load_recipe_of,
 )
 from ..dataset.versions import command_to_finish, locate, split_reference
-from ..errors import BusyError, ConfigError, DatasetError, LostLockError, OutputError
+from ..errors import BusyError, ConfigError, LostLockError, OutputError
 from ..sampling.cpus import available_cpus
-from ..schema.digest import model_digest
-from ..schema.manifest import LOCK, RANGES, RECIPE
-from ..store.files import PARTIAL, make_folder, publish, sync_folder, write_partial
+from ..schema.manifest import LOCK, RANGES, Manifest
+from ..store.files import PARTIAL, publish, sync_folder, write_partial
 from ..store.home import Home, new_home, own_folder
 from ..store.journal import Journal, read_journal
-from ..store.lock import BuilderLock, is_lock, lock_holder
-from .begin import check_same, kept_shards, make_folders
+from ..store.lock import TAKE_OVER, BuilderLock, is_lock, lock_holder
+from .begin import beginning, begun_plan, check_same, kept_shards, make_folders
 from .events import EventLog, spans, spans_text
 from .executors.interface import Job
 from .executors.threads import Threads
-from .output import check_output
+from .output import check_output, in_one_line
 from .plan import Plan
 from .ranges import recorded_in_ranges
+from .replace import refuse_interrupted
 from .run import Built, explained, new_folder, run
 from .seal import Sealer
 from .tally import Report, Tally
@@ -59,21 +56,24 @@ class _Right:
             )
 
 
-def _write_first(path: Path, text: bytes) -> None:
+def _write_first(path: Path, parts: list[bytes]) -> None:
     """Write a document unless another job was quicker; neither ever replaces the other's."""
-    if path.exists():
+    if os.path.lexists(path):
         return
     partial = path.with_name(f"{path.name}.{secrets.token_hex(8)}{PARTIAL}")
     try:
-        write_partial(partial, [text])
+        write_partial(partial, parts)
         publish(partial, path)
     finally:
         partial.unlink(missing_ok=True)
     sync_folder(path.parent)
 
 
-def _begin_together(home: Home, plan: Plan) -> None:
+def _begin_together(home: Home, plan: Plan) -> Manifest | None:
     """Write what a build begins with; any number of jobs may do this at once.
+
+    The lock file comes first, and decides; the recipe follows, by whichever job is the quickest.
+    Return the manifest if the very dataset is complete already.
 
     Raises
     ------
@@ -81,19 +81,13 @@ def _begin_together(home: Home, plan: Plan) -> None:
         If another dataset was begun here.
     """
     if not (home.folder / LOCK).exists():
-        make_folder(home.folder / COPIES)
-        text = plan.recipe.model_dump_json(indent=1).encode() + b"\n"
-        digest = model_digest(plan.recipe)
-        for name in (RECIPE, RECIPE_COPY):
-            _write_first(home.folder / name, text)
-            try:
-                load_basis(home, digest, name)
-            except DatasetError:
-                raise OutputError(
-                    f"{home.path}: another dataset was begun here, from another recipe; run the "
-                    "command that began it, or pass another --out"
-                ) from None
-        _write_first(home.folder / LOCK, plan.lock().text.encode())
+        _write_first(home.folder / LOCK, [plan.lock().text.encode()])
+    manifest = check_same(home, plan)
+    if manifest is None:
+        own_folder(home, COPIES)
+        for name, parts in beginning(plan).items():
+            _write_first(home.folder / name, parts)
+    return manifest
 
 
 def _refuse_builder(home: Home, take_over: bool) -> None:
@@ -112,7 +106,7 @@ def _refuse_builder(home: Home, take_over: bool) -> None:
             if is_lock(path.name):
                 path.unlink(missing_ok=True)
         return
-    hint = "" if holder.is_here else "; if that process is dead, pass --take-over"
+    hint = "" if holder.is_here else TAKE_OVER
     raise BusyError(
         f"{home.folder}: process {holder.pid} on {holder.host} is building the whole; wait for it, "
         f"or stop it{hint}"
@@ -177,13 +171,16 @@ def seal_range(
     n_rows = (last - first - 1) * plan.layout.shard_rows + plan.rows_of(last - 1)
     home = new_home(out, plan.format)
     check_output(home)
+    refuse_interrupted(home)
     tally = Tally(n_rows, report, last - first)
     with new_folder(home.folder):
-        _begin_together(home, plan)
-        if check_same(home, plan) is not None:
+        with in_one_line(home, "cannot be begun"):
+            manifest = _begin_together(home, plan)
+        if manifest is not None:
             return SealedRange(first, last, n_rows, n_rows, time.perf_counter() - start)
-        folder = own_folder(home, f"{RANGES}/{first}-{last}")
-        with BuilderLock(folder, take_over) as lock, explained(home, lock, tally):
+        with in_one_line(home, "cannot be begun"):
+            folder = own_folder(home, f"{RANGES}/{first}-{last}")
+        with BuilderLock(folder, take_over) as lock, explained(home, plan, lock, tally):
             _refuse_builder(home, take_over)
             right = _Right(home, lock)
             make_folders(home, plan)
@@ -234,8 +231,7 @@ def _begun_plan(path: Path) -> tuple[Home, Plan]:
         raise ConfigError(f"{path}@{reference}: expected a dataset, got a version of one")
     home = locate(path)
     lock = load_lock(home)
-    recipe = load_recipe_of(home, lock.recipe_digest)
-    return home, Plan(recipe, lock.n_samples, checked_layout(home.path, lock, recipe), lock.format)
+    return home, begun_plan(home, lock)
 
 
 def finalize(path: Path, take_over: bool = False) -> Built:

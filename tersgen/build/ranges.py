@@ -7,28 +7,21 @@ refuses to run beside jobs: each makes its own lock before it looks for those of
 """
 
 import re
-import shutil
+from contextlib import suppress
 from pathlib import Path
 
 from ..errors import BusyError
 from ..schema.manifest import RANGES, ShardRecord
 from ..store.home import Home
 from ..store.journal import read_journal, rewrite_journal
-from ..store.lock import BuilderLock, lock_holder
+from ..store.lock import TAKE_OVER, BuilderLock, lock_holder
+from ..store.writers import range_folders
 
-_FOLDER = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
-
-
-def range_folders(folder: Path) -> list[Path]:
-    """Return the folders of jobs in a dataset's folder."""
-    place = folder / RANGES
-    if place.is_symlink() or not place.is_dir():
-        return []
-    return sorted(
-        path
-        for path in place.iterdir()
-        if _FOLDER.fullmatch(path.name) and not path.is_symlink() and path.is_dir()
-    )
+_FILE = re.compile(
+    r"(?:journal\.jsonl|builder\.[0-9]{1,16}\.lock)(?:\.(?:[0-9]{1,10}|[0-9a-f]{16})\.partial)?"
+    r"|events\.jsonl"
+)
+"""What a job writes into its folder."""
 
 
 def refuse_live_ranges(folder: Path, take_over: bool) -> None:
@@ -43,7 +36,7 @@ def refuse_live_ranges(folder: Path, take_over: bool) -> None:
         holder = lock_holder(place)
         if holder is None or (take_over and not holder.is_here):
             continue
-        hint = "" if holder.is_here else "; if that process is dead, pass --take-over"
+        hint = "" if holder.is_here else TAKE_OVER
         shards = place.name.replace("-", ":")
         raise BusyError(
             f"{folder}: process {holder.pid} on {holder.host} is sealing its shards {shards}; "
@@ -72,5 +65,17 @@ def merge_ranges(home: Home, lock: BuilderLock, take_over: bool) -> None:
         added = [record for record in found if newest.get(record.shard) != record]
         rewrite_journal(home.folder, known + added, lock.check)
     lock.check()
-    if range_folders(home.folder):
-        shutil.rmtree(home.folder / RANGES, ignore_errors=True)
+    remove_ranges(home.folder)
+
+
+def remove_ranges(folder: Path) -> None:
+    """Remove what jobs have left: their locks, journals and logs, and folders then empty."""
+    for place in range_folders(folder):
+        for path in place.iterdir():
+            if _FILE.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+                with suppress(OSError):
+                    path.unlink()
+        with suppress(OSError):  # something of somebody else's is in it
+            place.rmdir()
+    with suppress(OSError):
+        (folder / RANGES).rmdir()

@@ -4,11 +4,22 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from ..dataset.documents import COPIES, RECIPE_COPY, checked_layout, load_journal, load_lock
+from ..dataset.documents import (
+    COPIES,
+    LIBRARY_COPY,
+    RECIPE_COPY,
+    check_generator,
+    checked_layout,
+    load_journal,
+    load_lock,
+    load_version_file,
+    understood,
+)
 from ..dataset.faults import Verified
 from ..dataset.inspection import metadata_damage
+from ..dataset.ownership import is_dataset
 from ..dataset.verify import (
-    Contents,
+    ShardsRead,
     Watch,
     array_roots,
     by_shard,
@@ -16,7 +27,7 @@ from ..dataset.verify import (
     check_traces,
     verify,
 )
-from ..dataset.versions import explain_incomplete, locate, publish, split_reference
+from ..dataset.versions import explain_incomplete, locate, publish, split_reference, version_ids
 from ..errors import (
     ConfigError,
     DamagedDataError,
@@ -26,9 +37,11 @@ from ..errors import (
     TersError,
 )
 from ..sampling.cpus import available_cpus
-from ..schema.fields import Basis
+from ..schema.basis import StoredBasis
+from ..schema.contents import Contents
 from ..schema.manifest import (
     JOURNAL,
+    LIBRARY,
     LOCK,
     MANIFEST,
     RECIPE,
@@ -40,7 +53,6 @@ from ..schema.manifest import (
     Manifest,
     ShardRecord,
 )
-from ..schema.measured import Measured
 from ..store.digest import dataset_digest
 from ..store.files import facts_of, file_facts, write_durably
 from ..store.home import Home
@@ -64,7 +76,7 @@ from .seal import Sealer, is_there, remove_leftovers
 from .tally import Report, Tally
 
 _FOLDERS = (VERSIONS, COPIES, TAGS, SPLITS)
-_DOCUMENTS = (MANIFEST, RECIPE, RECIPE_COPY, LOCK, JOURNAL)
+_DOCUMENTS = (MANIFEST, RECIPE, RECIPE_COPY, LIBRARY, LIBRARY_COPY, LOCK, JOURNAL)
 
 
 class Repaired(NamedTuple):
@@ -92,9 +104,14 @@ class _ProvingSealer(Sealer):
         return super().seal(shard)
 
 
-def _plan(home: Home, description: Manifest | Lock, recipe: Basis) -> Plan:
-    layout = checked_layout(home.path, description, recipe)
-    return Plan(recipe, description.n_samples, layout, description.format)
+def _plan(home: Home, description: Manifest | Lock, document: StoredBasis) -> Plan:
+    if isinstance(description, Manifest):
+        contents = description.contents
+    else:
+        understood(home.path, document)
+        contents = Contents.of(document)
+    layout = checked_layout(home.path, description, contents.fields)
+    return Plan(document, contents, description.n_samples, layout, description.format)
 
 
 def _description(home: Home, manifest: Manifest | None) -> Manifest | Lock:
@@ -114,11 +131,11 @@ def _description(home: Home, manifest: Manifest | None) -> Manifest | Lock:
 
 
 def _trusted(
-    plan: Plan, manifest: Manifest | None, known: list[ShardRecord], contents: Contents
+    plan: Plan, manifest: Manifest | None, known: list[ShardRecord], found: ShardsRead
 ) -> dict[int, ShardRecord]:
     """Return the record of each shard: what was sealed, or what was read if that is proved."""
     newest = _recorded(plan, known)
-    read = contents.records
+    read = found.records
     if manifest is not None:
         for records in (newest, {**read, **newest}, {**newest, **read}):
             if _proves(manifest, records):
@@ -131,7 +148,7 @@ def _proves(manifest: Manifest, records: Mapping[int, ShardRecord]) -> bool:
     if len(records) < -(-manifest.n_samples // manifest.shard_rows):
         return False
     roots = array_roots(manifest, records)
-    return dataset_digest(manifest.recipe_digest, manifest.n_samples, roots) == manifest.digest
+    return dataset_digest(manifest.contents, manifest.n_samples, roots) == manifest.digest
 
 
 def repair(
@@ -161,6 +178,11 @@ def repair(
     if reference is not None:
         raise ConfigError(f"{path}@{reference}: expected a dataset, got a version; repair {path}")
     home = locate(path)
+    if not is_dataset(home.folder):
+        raise DatasetError(
+            f"{path}: expected a dataset of tersgen, found none of its documents whole ({LOCK}, "
+            f"{MANIFEST}, {VERSIONS}, {JOURNAL}); put one back from a copy of the dataset"
+        )
     done: list[str] = []
     try:
         with BuilderLock(home.folder) as lock:
@@ -170,6 +192,32 @@ def repair(
             raise
         raise OutputError(f"{path}: cannot be repaired: {error.strerror or error}") from error
     return Repaired(done, verify(path, threads=threads))
+
+
+_ONE_FOR_ALL = ("format", "recipe_digest", "chunk_rows", "shard_rows", "compression", "fields")
+"""What is the same in all versions of a dataset: they share its shards."""
+
+
+def _refuse_contradiction(home: Home, manifest: Manifest) -> None:
+    """Refuse a newest version whose shards cannot be those of the other versions.
+
+    Raises
+    ------
+    DatasetError
+        If there is one: to make its shards would destroy those of the others.
+    """
+    for version in version_ids(home):
+        try:
+            other = load_version_file(home, version)
+        except DatasetError:
+            continue
+        for name in _ONE_FOR_ALL:
+            if getattr(other, name) != getattr(manifest, name):
+                raise DatasetError(
+                    f"{home.folder / MANIFEST}: its {name} are not those of version "
+                    f"{version[:12]}, with which it shares its shards, so nothing was repaired; "
+                    f"remove the one that is foreign from {VERSIONS}, {COPIES} and {MANIFEST}"
+                )
 
 
 def _repair(
@@ -184,10 +232,12 @@ def _repair(
     clear_files(home, _DOCUMENTS, done)
     restore_history(home, lock.check, done)
     manifest = restore_manifest(home, lock.check, done)
+    if manifest is not None:
+        _refuse_contradiction(home, manifest)
     description = _description(home, manifest)
     facts = manifest.files.get(RECIPE) if manifest else None
-    recipe = restore_recipe(home, description.recipe_digest, facts, lock.check, done)
-    plan = _plan(home, description, recipe)
+    document = restore_recipe(home, description.recipe_digest, facts, lock.check, done)
+    plan = _plan(home, description, document)
     journal = _journal(home, plan)
     if manifest is None and len(_recorded(plan, journal.records)) < plan.n_shards:
         raise explain_incomplete(home)
@@ -200,23 +250,23 @@ def _repair(
         if set(record.files) == set(paths(record.shard)):
             is_there(home.folder, record)  # finishes a replacement that was interrupted
     remove_leftovers(home.folder)
-    contents = check_shards(
+    found = check_shards(
         home,
         description,
-        plan.recipe,
+        plan.contents,
         plan.layout,
         by_shard(journal.records),
         False,
         threads,
         watch,
     )
-    trusted = _trusted(plan, manifest, journal.records, contents)
+    trusted = _trusted(plan, manifest, journal.records, found)
     newest = {(record.shard, record.rows): record for record in journal.records}
     right = {(record.shard, record.rows): record for record in trusted.values()}
     if journal.bad_lines or any(newest.get(key) != record for key, record in right.items()):
         rewrite_journal(home.folder, list({**newest, **right}.values()), lock.check)
         done.append(f"{JOURNAL} written again")
-    broken = {fault.shard for fault in contents.faults if fault.kind != "journal"}
+    broken = {fault.shard for fault in found.faults if fault.kind != "journal"}
     broken |= set(range(plan.n_shards)) - set(trusted)
     todo = sorted(shard for shard in broken if shard is not None)
     sealed_now = _replace_shards(home, plan, lock, todo, trusted, threads, report)
@@ -256,12 +306,13 @@ def _replace_shards(
 ) -> dict[int, ShardRecord]:
     if not todo:
         return {}
-    if isinstance(plan.recipe, Measured):
+    if plan.document.is_measured:
         raise NotSyntheticError(
             f"{home.path}: shard {todo[0]}{' and others' if len(todo) > 1 else ''}: damaged, and "
             "measured rows cannot be made again; put the shard back from a copy, or read the files "
             "again: tersgen ingest ... --overwrite"
         )
+    check_generator(home.path, plan.contents, plan.document)
     store = plan.store(home)
     tally = Tally(sum(plan.rows_of(shard) for shard in todo), report, len(todo))
     with Journal(home.folder, lock.check) as journal:

@@ -13,11 +13,12 @@ from ..dataset.dataset import Dataset
 from ..dataset.documents import (
     COPIES,
     LARGEST_DOCUMENT,
-    LARGEST_RECIPE,
+    LIBRARY_COPY,
     RECIPE_COPY,
-    load_basis,
     load_head,
+    load_library,
     load_lock,
+    load_stored_basis,
     load_tag,
     load_version_file,
     tag_path,
@@ -25,10 +26,13 @@ from ..dataset.documents import (
 from ..dataset.parts import Parts, load_parts, page_path, page_text, parts_path, store_split
 from ..dataset.splits import assign_parts
 from ..dataset.versions import newest_version, publish, tag_names, version_ids
-from ..errors import DamagedDataError, DatasetError, OutputError
+from ..errors import DamagedDataError, DatasetError, LibraryError, OutputError
+from ..library.libraryfile import library_parts
 from ..schema.base import Frozen
-from ..schema.fields import Basis
+from ..schema.basis import StoredBasis
+from ..schema.library import Library
 from ..schema.manifest import (
+    LIBRARY,
     LOCK,
     MANIFEST,
     RECIPE,
@@ -48,12 +52,20 @@ from .plan import Plan
 
 
 def clear_folders(home: Home, names: Iterable[str], done: list[str]) -> None:
-    """Remove links and files from where folders of the dataset go, and say so in ``done``."""
+    """Remove links and pipes from where folders of the dataset go, and say so in ``done``.
+
+    Raises
+    ------
+    OutputError
+        If a file is in the way: files of others are never removed.
+    """
     for name in names:
         path = home.folder / name
+        if path.is_file() and not path.is_symlink():
+            raise OutputError(f"{path}: expected a folder, got a file; move it away")
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             path.unlink()
-            done.append(f"{name}: a link or file in the place of a folder removed")
+            done.append(f"{name}: a link or pipe in the place of a folder removed")
 
 
 def clear_files(home: Home, names: Collection[str], done: list[str]) -> None:
@@ -150,8 +162,8 @@ def restore_manifest(home: Home, check: Check, done: list[str]) -> Manifest | No
 
 def restore_recipe(
     home: Home, digest: str, facts: FileFacts | None, check: Check, done: list[str]
-) -> Basis:
-    """Return the recipe of a digest, put right from its copy, or the copy from it.
+) -> StoredBasis:
+    """Return the recipe of a digest, put right from its copy, or the copy from it; the library too.
 
     ``facts`` tells which of two files that say the same is the one that was written.
 
@@ -163,8 +175,8 @@ def restore_recipe(
     texts: dict[str, bytes] = {}
     for name in (RECIPE, RECIPE_COPY):
         with suppress(DatasetError):
-            load_basis(home, digest, name)
-            texts[name] = read_inside(home.folder, name, LARGEST_RECIPE)
+            load_stored_basis(home, digest, name)
+            texts[name] = read_inside(home.folder, name, LARGEST_DOCUMENT)
     if not texts:
         raise DatasetError(
             f"{home.path}: {RECIPE} and {RECIPE_COPY} are both damaged, and all else is made from "
@@ -177,7 +189,32 @@ def restore_recipe(
             (home.folder / name).parent.mkdir(exist_ok=True)
             write_durably(home.folder / name, [texts[good]], check)
             done.append(f"{name} restored from {good}")
-    return load_basis(home, digest)
+    document = load_stored_basis(home, digest)
+    if document.library_digest:
+        _restore_library(home, document.library_digest, check, done)
+    return document
+
+
+def _restore_library(home: Home, digest: str, check: Check, done: list[str]) -> None:
+    """Put the library right from its copy, or the copy from it."""
+    sound: dict[str, Library] = {}
+    for name in (LIBRARY, LIBRARY_COPY):
+        with suppress(DatasetError, LibraryError):
+            library = load_library(home, digest, name)
+            library.prove()
+            sound[name] = library
+    if not sound:
+        raise DatasetError(
+            f"{home.path}: {LIBRARY} and {LIBRARY_COPY} are both damaged, and rows are made from "
+            f"them; put the library of digest {digest[:12]} back from a copy of the dataset, or as "
+            "tersgen library writes it"
+        )
+    good = next(iter(sound))
+    for name in (LIBRARY, LIBRARY_COPY):
+        if name not in sound:
+            (home.folder / name).parent.mkdir(exist_ok=True)
+            write_durably(home.folder / name, library_parts(sound[good]), check)
+            done.append(f"{name} restored from {good}")
 
 
 def restore_lock(home: Home, plan: Plan, check: Check, done: list[str]) -> None:
@@ -204,7 +241,7 @@ def _assign_again(home: Home, plan: Plan, split: Split) -> tuple[Split, Parts]:
     parts: Parts | None = None
     for size in split.sizes:
         reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, size)
-        dataset = Dataset(home.path, plan.recipe, size, reader)
+        dataset = Dataset(home.path, plan.document, plan.contents, size, reader)
         grown, parts = assign_parts(dataset, split.name, split.rule, grown, parts)
     if grown is None or parts is None or grown.digest != split.digest:
         raise DamagedDataError(

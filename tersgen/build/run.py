@@ -5,9 +5,8 @@ stopped, by whatever, goes on when it is called again.
 """
 
 import os
-import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,7 +14,7 @@ from typing import NamedTuple
 from ..dataset.versions import publish
 from ..errors import ClusterError, OutputError, TersError
 from ..sampling.cpus import available_cpus
-from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, RANGES, Manifest
+from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, Manifest
 from ..store.files import make_folder, remove_unfinished
 from ..store.home import Home, new_home
 from ..store.journal import Journal
@@ -24,7 +23,7 @@ from .begin import (
     check_same,
     kept_shards,
     make_folders,
-    remove_dataset,
+    remove_begun,
     write_beginning,
     write_metadata,
 )
@@ -34,7 +33,8 @@ from .executors.threads import Threads
 from .finish import BUILT, Origin, make_manifest
 from .output import check_output
 from .plan import Plan
-from .ranges import merge_ranges, refuse_live_ranges
+from .ranges import merge_ranges, refuse_live_ranges, remove_ranges
+from .replace import Finish, building_home, refuse_interrupted, replacing
 from .seal import Sealer, remove_leftovers
 from .tally import Report, Tally
 
@@ -66,11 +66,12 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def explained(
-    home: Home, lock: BuilderLock, tally: Tally, again: str = "the same command"
+    home: Home, plan: Plan, lock: BuilderLock, tally: Tally, shown: Path | None = None
 ) -> Iterator[None]:
     """Say what is kept when a build stops; of a new dataset nothing is, if nothing was sealed.
 
-    Call it with the lock held.
+    Call it with the lock held. ``shown`` is the dataset that the user knows, where this one is to
+    take its place.
 
     Raises
     ------
@@ -84,17 +85,20 @@ def explained(
         lock.check()
         done, wanted = tally.progress.n_done, tally.progress.n_samples
         if done == 0 and new:
-            remove_dataset(home)
+            remove_begun(home, plan, lock.check)
             left = "nothing was sealed yet, and nothing is left behind"
         else:
-            left = f"{done} of {wanted} samples are on disk and kept; {again} goes on"
+            left = f"{done} of {wanted} samples are on disk and kept; the same command goes on"
+        if shown is not None:
+            left += "; the dataset that was there stays until then"
+        path = shown or home.path
         if isinstance(error, ClusterError):
-            raise ClusterError(f"{home.path}: {error}; {left}") from error
+            raise ClusterError(f"{path}: {error}; {left}") from error
         if isinstance(error, OSError) and not isinstance(error, TersError):
             reason = error.strerror or str(error)
-            raise OutputError(f"{home.path}: writing failed: {reason}; {left}") from error
+            raise OutputError(f"{path}: writing failed: {reason}; {left}") from error
         if not isinstance(error, TersError):
-            error.add_note(f"{home.path}: stopped; {left}")
+            error.add_note(f"{path}: stopped; {left}")
         raise
 
 
@@ -150,10 +154,15 @@ def tidy_up(home: Home, lock: BuilderLock) -> None:
     lock.check()
     remove_unfinished(home.folder)
     remove_leftovers(home.folder)
-    with suppress(OSError):
-        (home.folder / EVENTS).unlink(missing_ok=True)
-    if (home.folder / RANGES).is_dir() and not (home.folder / RANGES).is_symlink():
-        shutil.rmtree(home.folder / RANGES, ignore_errors=True)
+    log = home.folder / EVENTS
+    if log.is_file() and not log.is_symlink():
+        with suppress(OSError):
+            log.unlink(missing_ok=True)
+    remove_ranges(home.folder)
+
+
+def _no_more(_: Path) -> None:
+    """Do nothing more with a complete dataset."""
 
 
 def run(
@@ -162,13 +171,17 @@ def run(
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,
-    origin: Origin = BUILT,
+    origin: Origin | Callable[[Home], Origin] = BUILT,
     take_over: bool = False,
     executor: Executor | None = None,
+    finish: Finish = _no_more,
 ) -> Built:
     """Build a dataset, or go on with it, and return its manifest and the time taken.
 
-    ``executor`` makes the shards; by default as many threads of this process as asked for.
+    One that takes the place of another (``overwrite``) is built beside it, and is put there when it
+    is complete. ``origin`` may depend on where it is built. ``executor`` makes the shards; by
+    default as many threads of this process as asked for. ``finish`` is called with the path of the
+    complete dataset, before it takes another's place.
 
     Raises
     ------
@@ -181,27 +194,62 @@ def run(
     ClusterError
         If those who make the shards elsewhere cannot go on; what is sealed stays.
     """
-    start = time.perf_counter()
     home = new_home(out, plan.format)
     check_output(home, overwrite)
-    refuse_live_ranges(home.folder, take_over)
     tally = Tally(plan.n_samples, report, plan.n_shards)
-    again = "the same command" + (" without --overwrite" if overwrite else "")
-    with (
-        new_folder(home.folder),
-        BuilderLock(home.folder, take_over) as lock,
-        explained(home, lock, tally, again),
-    ):
-        if overwrite:
-            remove_dataset(home)
-        manifest = check_same(home, plan)
-        if manifest is not None:
-            if not os.path.lexists(home.folder / MANIFEST):
-                publish(home, manifest, lock.check)
-            tidy_up(home, lock)
-            return Built(manifest, time.perf_counter() - start, manifest.n_samples)
-        if not (home.folder / LOCK).exists():
+    executor = executor or Threads(threads or available_cpus())
+    build = _Build(plan, tally, origin, executor, take_over)
+    if building_home(home, plan, overwrite) != home:
+        with replacing(home, plan, take_over) as replacement:
+            if replacement.done is not None:
+                return Built(replacement.done, build.seconds, replacement.done.n_samples)
+            replacement.check()
+            built = build.at(replacement.staged, home.path)
+            finish(replacement.staged.path)
+            replacement.finish()
+        return built
+    refuse_interrupted(home)
+    built = build.at(home)
+    finish(home.path)
+    return built
+
+
+class _Build:
+    """A build, wherever it is."""
+
+    def __init__(
+        self,
+        plan: Plan,
+        tally: Tally,
+        origin: Origin | Callable[[Home], Origin],
+        executor: Executor,
+        take_over: bool,
+    ) -> None:
+        self._plan, self._tally, self._origin = plan, tally, origin
+        self._executor, self._take_over = executor, take_over
+        self._start = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        """Time that has passed."""
+        return time.perf_counter() - self._start
+
+    def at(self, home: Home, shown: Path | None = None) -> Built:
+        """Build at a place, or go on there; ``shown`` is what it is to replace, if anything."""
+        plan, tally = self._plan, self._tally
+        refuse_live_ranges(home.folder, self._take_over)
+        with (
+            new_folder(home.folder),
+            BuilderLock(home.folder, self._take_over) as lock,
+            explained(home, plan, lock, tally, shown),
+        ):
+            manifest = check_same(home, plan)
+            if manifest is not None:
+                if not os.path.lexists(home.folder / MANIFEST):
+                    publish(home, manifest, lock.check)
+                tidy_up(home, lock)
+                return Built(manifest, self.seconds, manifest.n_samples)
             write_beginning(home, plan, lock.check)
-        executor = executor or Threads(threads or available_cpus())
-        manifest = complete(plan, home, lock, origin, executor, tally, take_over)
-    return Built(manifest, time.perf_counter() - start, tally.progress.n_kept)
+            origin = self._origin(home) if callable(self._origin) else self._origin
+            manifest = complete(plan, home, lock, origin, self._executor, tally, self._take_over)
+        return Built(manifest, self.seconds, tally.progress.n_kept)

@@ -11,6 +11,7 @@ import click
 
 from .. import __version__
 from ..errors import TersError, TersWarning
+from ..files import refused
 from .saying import say
 from .stopping import stoppable
 
@@ -79,6 +80,11 @@ def _in_one_line() -> Iterator[None]:
         yield
     except TersError as error:
         raise click.ClickException(_one_line(str(error))) from error
+    except (OSError, MemoryError, RecursionError, RuntimeError) as error:
+        line = refused(error)
+        if line is None:
+            raise
+        raise click.ClickException(_one_line(line)) from error
     except click.UsageError as error:
         message = error.format_message()
         if all(line.isprintable() for line in message.split("\n")):

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigError
+from ..errors import ConfigError, TersError
 from .options import (
     COUNT,
     FILE,
@@ -15,6 +15,7 @@ from .options import (
     job_options,
     json_option,
     layout_options,
+    overwrite_option,
     recipe_options,
     take_over_option,
     threads_option,
@@ -31,7 +32,7 @@ from .saying import say, say_json
               help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
 @recipe_options
 @click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
-@click.option("--overwrite", is_flag=True, help="Replace the dataset at --out.")
+@overwrite_option("--out")
 @layout_options
 @threads_option
 @worker_options
@@ -73,6 +74,7 @@ def command(
     from ..build.output import check_output
     from ..build.plan import check_space, estimate, make_plan
     from ..build.range_job import check_range, seal_range
+    from ..build.replace import building_home
     from ..build.run import run
     from ..library.sources import resolve
     from ..store.home import guess_format, new_home
@@ -103,7 +105,12 @@ def command(
         say(*job_script(workers, plan).splitlines())
         return
     wanted = (len(shards) - 1) * plan.layout.shard_rows + plan.rows_of(shards[-1])
-    kept = 0 if overwrite else rows_kept(home, plan, shards)
+    try:
+        kept = rows_kept(building_home(home, plan, overwrite), plan, shards)
+    except TersError:
+        if not overwrite:
+            raise
+        kept = 0  # of another plan: it is removed first
     if dry_run or kept < wanted:
         expected = estimate(plan, home, threads)
         if dry_run:

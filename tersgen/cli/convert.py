@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from .options import FILE, FORMATS, json_option, layout_options, threads_option
+from .options import (
+    FILE,
+    FORMATS,
+    json_option,
+    layout_options,
+    links_option,
+    overwrite_option,
+    threads_option,
+)
 
 
 @click.command("convert")
@@ -14,8 +22,9 @@ from .options import FILE, FORMATS, json_option, layout_options, threads_option
 @click.option("--format", "back_end", type=FORMATS,
               help="Back end of OUT.  [default: hdf5 if OUT ends in .h5, else zarr]")  # fmt: skip
 @layout_options
-@click.option("--overwrite", is_flag=True, help="Replace the dataset at OUT.")
+@overwrite_option("OUT")
 @threads_option
+@links_option
 @json_option
 def command(
     path: Path,
@@ -27,6 +36,7 @@ def command(
     overwrite: bool,
     threads: int | None,
     as_json: bool,
+    follow_links: bool,
 ) -> None:
     """Copy the dataset at PATH to OUT: other back end or layout, same rows, same digest.
 
@@ -39,7 +49,7 @@ def command(
     from .progress import Reporter
 
     name, reference = split_reference(path)
-    n_samples = find_version(locate(name), reference).n_samples
+    n_samples = find_version(locate(name, follow_links), reference).n_samples
     with Reporter(n_samples, quiet=as_json) as reporter:
         built = convert(
             path,
@@ -51,5 +61,6 @@ def command(
             overwrite,
             threads,
             reporter.update,
+            follow_links,
         )
     print_built(built, out, as_json)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import COUNT, FILE, json_option
+from .options import COUNT, FILE, json_option, links_option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 @click.argument("second", type=FILE)
 @click.option("--rows", type=COUNT, default=16384, show_default=True,
               help="Rows of each side that statistics are taken of.")  # fmt: skip
+@links_option
 @json_option
-def command(first: Path, second: Path, rows: int, as_json: bool) -> None:
+def command(first: Path, second: Path, rows: int, as_json: bool, follow_links: bool) -> None:
     """Show what differs between two datasets or versions: recipe, library, rows, values, splits.
 
     \b
@@ -28,7 +29,7 @@ def command(first: Path, second: Path, rows: int, as_json: bool) -> None:
     """
     from ..dataset.diff import compare
 
-    found = compare(first, second, rows)
+    found = compare(first, second, rows, follow_links)
     if as_json:
         say_json(found.model_dump(mode="json"))
         return
@@ -45,7 +46,7 @@ def _print(found: "Comparison") -> None:
         ("library", found.library),
     ):
         for item in items:
-            say(f"{title:<8} {item.field}: {item.first or 'none'} -> {item.second or 'none'}")
+            say(f"{title:<8} {item.field}: {item.first or 'default'} -> {item.second or 'default'}")
     if found.fields:
         say("", f"{'field':<22} {'side':>6} {'rows':>8} {'mean':>12} {'deviation':>12} "
                 f"{'least':>12} {'largest':>12}  unit")  # fmt: skip

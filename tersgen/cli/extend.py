@@ -1,11 +1,15 @@
 """``tersgen extend``."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .options import COUNT, FILE, json_option, take_over_option, threads_option, worker_options
+from .saying import say
+
+if TYPE_CHECKING:
+    from ..schema.manifest import Manifest
 
 
 @click.command("extend")
@@ -28,10 +32,11 @@ def command(
     """Add samples to the dataset at PATH.
 
     Old rows, old splits and old versions stay as they were; splits grow in the new version. An
-    extension that was stopped goes on with the same command. Workers make the new rows as they do
-    those of a build.
+    extension that was stopped goes on with the same command, and once it is complete the same
+    command adds nothing: to add as many again, say --to. Workers make the new rows as they do those
+    of a build.
     """
-    from ..build.extend import extend, plan_extension
+    from ..build.extend import extend, extended_before, plan_extension
     from ..build.plan import check_space, estimate
     from .build import print_built
     from .progress import Reporter
@@ -40,6 +45,10 @@ def command(
     if (n_more is None) == (n_total is None):
         raise click.UsageError("expected one of --n (samples to add) and --to (samples to have)")
     workers = take_workers(threads, others)
+    before = extended_before(path, n_more) if n_more is not None else None
+    if before is not None:
+        _print_before(before, path, n_more or 0, as_json)
+        return
     home, plan, n_there = plan_extension(path, n_more, n_total)
     check_space(estimate(plan, home, threads), home, n_there)
     with (
@@ -48,3 +57,18 @@ def command(
     ):
         built = extend(home, plan, threads, reporter.update, take_over, executor)
     print_built(built, path, as_json)
+
+
+def _print_before(manifest: "Manifest", path: Path, n_more: int, as_json: bool) -> None:
+    """Say that the same command was run before, and how to add as many samples again."""
+    from ..build.run import Built
+    from .build import print_built
+
+    if as_json:
+        print_built(Built(manifest, 1.0, manifest.n_samples), path, as_json)
+        return
+    say(
+        f"{path}: was extended by {n_more} samples to {manifest.n_samples} at {manifest.created}, "
+        f"nothing to do; to add another {n_more}: tersgen extend {path} --to "
+        f"{manifest.n_samples + n_more}"
+    )

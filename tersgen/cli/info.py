@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, human_bytes, json_option
+from .options import FILE, human_bytes, json_option, links_option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
@@ -17,17 +17,26 @@ if TYPE_CHECKING:
 @click.argument("path", type=FILE)
 @click.option("--build", "of_build", is_flag=True,
               help="Tell how far its build is, from any machine, while it runs.")  # fmt: skip
+@links_option
 @json_option
-def command(path: Path, of_build: bool, as_json: bool) -> None:
-    """Tell what the dataset (or recipe file) at PATH holds."""
-    if of_build:
-        from .watching import show_build
+def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> None:
+    """Tell what the dataset (or recipe file) at PATH holds, or how far its build is."""
+    from .watching import build_content, say_build, show_build
 
-        show_build(path, as_json)
+    if of_build:
+        show_build(path, as_json, follow_links)
         return
+    from ..build.watching import see_unfinished
     from ..dataset.opening import open as open_dataset
 
-    dataset = open_dataset(path)
+    seen = see_unfinished(path, follow_links)
+    if seen and not seen.n_complete:
+        if as_json:
+            say_json({"path": str(path), "build": build_content(seen)})
+        else:
+            say_build(path, seen)
+        return
+    dataset = open_dataset(path, follow_links=follow_links)
     manifest = dataset.manifest
     if as_json:
         content = {
@@ -37,9 +46,15 @@ def command(path: Path, of_build: bool, as_json: bool) -> None:
             "fields": [field.spec.model_dump(mode="json") for field in dataset.values()],
             "manifest": manifest.model_dump(mode="json") if manifest else None,
             "kind": dataset.kind,
-            "recipe": dataset.basis.model_dump(mode="json", exclude={"library", "files"}),
+            "recipe": {
+                name: value for name, value in dataset.document.content.items() if name != "files"
+            },
             "splits": {name: split.part_rows for name, split in dataset.splits.items()},
-            "tags": {name: tag and tag.version for name, tag in _tags(path, manifest).items()},
+            "tags": {
+                name: tag and tag.version
+                for name, tag in _tags(path, manifest, follow_links).items()
+            },
+            "build": seen and build_content(seen),
         }
         say_json(content)
         return
@@ -70,17 +85,20 @@ def command(path: Path, of_build: bool, as_json: bool) -> None:
         say(f"{label:>5}  {count if manifest else '-':>7}  {name}")
     if manifest:
         _print_splits(manifest)
-        _print_tags(_tags(path, manifest))
+        _print_tags(_tags(path, manifest, follow_links))
+    if seen:
+        say("")
+        say_build(path, seen)
 
 
-def _tags(path: Path, manifest: "Manifest | None") -> "dict[str, Tag | None]":
+def _tags(path: Path, manifest: "Manifest | None", follow_links: bool) -> "dict[str, Tag | None]":
     """Return the tags of a stored dataset that are not deleted; None for one that is damaged."""
     from ..dataset.documents import load_tag
     from ..dataset.versions import locate, split_reference, tag_names
     from ..errors import DatasetError
 
     tags: dict[str, Tag | None] = {}
-    home = locate(split_reference(path)[0]) if manifest else None
+    home = locate(split_reference(path)[0], follow_links) if manifest else None
     for name in tag_names(home) if home else ():
         try:
             tags[name] = load_tag(home, name) if home else None

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import FILE, FORMATS, json_option, threads_option
+from .options import FILE, FORMATS, json_option, overwrite_option, threads_option
 from .saying import say
 
 if TYPE_CHECKING:
     from ..build.ingest import Target
     from ..measured.arrays import Axis
+    from ..store.home import Home
 
 _MOST_TOLD = 20
 
@@ -57,7 +58,7 @@ class _Grid(click.ParamType[tuple[float, float, int]]):
               help="Seed of the order of rows.")  # fmt: skip
 @click.option("--format", "back_end", type=FORMATS,
               help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
-@click.option("--overwrite", is_flag=True, help="Replace the dataset at --out.")
+@overwrite_option("--out")
 @threads_option
 @json_option
 def command(
@@ -110,9 +111,7 @@ def command(
     target = _target(like, grid, precision, allow_extrapolation, laser_nm, seed)
     table = LabelTable(labels) if labels is not None else None
     rule = LabelRule(table, label, _pattern(label_from))
-    files = [
-        path for path in find_files(paths) if labels is None or path.absolute() != labels.absolute()
-    ]
+    files = _sources(find_files(paths), labels, home)
     collection = collect(files, rule, _axis(axis), laser_nm, skip_bad)
     for text in collection.refused[:_MOST_TOLD]:
         say(f"passed over: {text}", err=True)
@@ -125,6 +124,30 @@ def command(
     with Reporter(plan.n_samples, as_json) as reporter:
         built = ingest(plan, rows, out, overwrite, threads, reporter.update)
     print_built(built, out, as_json)
+
+
+def _sources(found: "list[Path]", labels: Path | None, home: "Home") -> "list[Path]":
+    """Return the files to read: without the labels, and what an earlier run has written.
+
+    Raises
+    ------
+    MeasurementError
+        If nothing else was found.
+    """
+    from ..build.replace import staging_folder
+    from ..dataset.ownership import is_inside, is_same_place
+    from ..errors import MeasurementError
+
+    written = (home.path, home.folder, staging_folder(home))
+    files = [
+        path
+        for path in found
+        if (labels is None or not is_same_place(path, labels))
+        and not any(is_inside(path, place) for place in written)
+    ]
+    if not files:
+        raise MeasurementError(f"expected files of measured spectra outside {home.path}, got none")
+    return files
 
 
 def _target(
@@ -144,8 +167,16 @@ def _target(
     target = Target(None, (), precision, "unit", allow_extrapolation, laser_nm, seed)
     if like is not None:
         dataset = open_dataset(like)
-        basis = dataset.basis
-        return target._replace(grid=basis.grid, classes=dataset.classes, scale=basis.scale)
+        axis = dataset.axes.get("raman_shift")
+        if axis is None:
+            raise click.BadParameter(
+                "expected a dataset with spectra, got one without any", param_hint="--like"
+            )
+        return target._replace(
+            grid=Grid(start_cm1=axis.start, stop_cm1=axis.stop, n_points=axis.n),
+            classes=dataset.classes,
+            scale=dataset.scale,
+        )
     if grid is not None:
         start, stop, points = grid
         table = {"start_cm1": start, "stop_cm1": stop, "n_points": points}

@@ -5,13 +5,35 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import FILE, json_option
+from ..schema.library import HAS
+from .options import FILE, F, json_option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
-    from ..schema.library import Species
+    from ..schema.library import Library
+    from ..schema.species import Species
 
 
+def _filter_options(function: F) -> F:
+    """Add the options that choose species."""
+    for option in reversed(
+        (
+            click.option("--formula", help="Only species of this formula, in any order: C6H6."),
+            click.option(
+                "--has", multiple=True, type=click.Choice(sorted(HAS)),
+                help="Only species of which this is known; may be repeated.",
+            ),
+            click.option("--name", metavar="PATTERN", help="Only names like 'random-*'."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
+_output = click.option(
+    "-o", "--output", type=FILE, required=True,
+    help="Library file to write: molecules.tlib, or JSON with the ending .json.",
+)  # fmt: skip
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace the file at --output.")
 
 
@@ -21,40 +43,55 @@ def command() -> None:
 
 
 @command.command("list")
+@click.argument("sources", nargs=-1)
+@_filter_options
 @json_option
-def list_species(as_json: bool) -> None:
-    """List the built-in molecules and crystals."""
-    from ..library.builtin import builtin_names, crystal_names, load_builtin
-    from ..library.selection import active_modes
+def list_species(sources: tuple[str, ...], formula: str | None, has: tuple[str, ...],
+                 name: str | None, as_json: bool) -> None:  # fmt: skip
+    """List the species of SOURCES, by default the built-in molecules and crystals."""
+    from ..library.filtering import list_rows
 
-    species = [load_builtin(name) for name in builtin_names() + crystal_names()]
+    library = _filtered(sources or ("builtin", "crystals"), formula, has, name)
+    rows = list_rows(library)
     if as_json:
-        rows = [
-            {"name": one.name, "formula": one.formula, "n_modes": len(one.modes)} for one in species
-        ]
         say_json(rows)
         return
-    say(f"{'name':<18} {'formula':<9} {'group':<6} {'modes':>5}  Raman-active")
-    for one in species:
+    say(f"{'name':<24} {'formula':<12} {'group':<6} {'atoms':>5} {'modes':>5}  has")
+    for row in rows:
         say(
-            f"{one.name:<18} {one.formula or '-':<9} {one.point_group or '-':<6} "
-            f"{len(one.modes):>5}  {len(active_modes(one)):>12}"
+            f"{row['name']:<24} {row['formula'] or '-':<12} {row['point_group'] or '-':<6} "
+            f"{row['n_atoms']:>5} {row['n_modes']:>5}  {', '.join(row['has'])}"
         )
+
+
+@command.command("merge")
+@click.argument("sources", nargs=-1, required=True)
+@_output
+@_filter_options
+@_overwrite
+def merge(sources: tuple[str, ...], output: Path, formula: str | None, has: tuple[str, ...],
+          name: str | None, overwrite: bool) -> None:  # fmt: skip
+    """Write the species of all SOURCES, or those that pass the filters, as one library file."""
+    _refuse_existing(output, overwrite)
+    _write_library(_filtered(sources, formula, has, name), output)
 
 
 @command.command("show")
 @click.argument("source")
+@click.option("--name", metavar="PATTERN", help="Only names that match, e.g. 'random-00*'.")
 @click.option("--plot", "picture", type=FILE, help="Draw the spectrum into this file.")
 @json_option
-def show(source: str, picture: Path | None, as_json: bool) -> None:
+def show(source: str, name: str | None, picture: Path | None, as_json: bool) -> None:
     """Print the modes of SOURCE: a built-in name, a file, or any other --library of build."""
-    species = _load(source)
-    if picture is not None and len(species) > 1:
+    library = _load(source)
+    if name is not None:
+        library = _filtered((source,), None, (), name)
+    if picture is not None and len(library) > 1:
         raise click.BadParameter(
-            f"expected one species to draw, got the {len(species)} of {source}; name one of them",
+            f"expected one species to draw, got the {len(library)} of {source}; name one of them",
             param_hint="--plot",
         )
-    for one in species:
+    for one in library.species:
         if as_json:
             say_json(one.model_dump(mode="json"))
         else:
@@ -65,14 +102,37 @@ def show(source: str, picture: Path | None, as_json: bool) -> None:
             draw_species(one, picture)
 
 
-def _load(source: str) -> "tuple[Species, ...]":
+def _load(*sources: str) -> "Library":
     from ..library.builtin import builtin_names, crystal_names
     from ..library.sources import build_library
     from ..schema.recipe import Recipe
 
-    if source in builtin_names() + crystal_names() and not Path(source).is_file():
-        source = f"builtin:{source}"
-    return build_library(Recipe(library=(source,))).species
+    known = builtin_names() + crystal_names()
+    return build_library(
+        Recipe(
+            library=tuple(
+                f"builtin:{one}" if one in known and not Path(one).is_file() else one
+                for one in sources
+            )
+        )
+    )
+
+
+def _filtered(
+    sources: tuple[str, ...], formula: str | None, has: tuple[str, ...], name: str | None
+) -> "Library":
+    """Return the species of some sources that pass the filters."""
+    from ..errors import LibraryError
+    from ..library.filtering import choose_species
+
+    library = _load(*sources)
+    chosen = choose_species(library, formula, has, name)
+    if not len(chosen):
+        raise LibraryError(
+            f"expected a species that passes the filters, got none of {len(library)}; see them "
+            f"all: tersgen library list {' '.join(sources)}"
+        )
+    return library.chosen(chosen)
 
 
 def _print_modes(one: "Species") -> None:
@@ -103,7 +163,7 @@ def _print_modes(one: "Species") -> None:
 
 @command.command("import")
 @click.argument("file", type=FILE)
-@click.option("-o", "--output", type=FILE, required=True, help="Library file to write (JSON).")
+@_output
 @click.option("--name", help="Name of the species.  [default: from the file's name]")
 @_overwrite
 @click.option("--peaks", type=FILE, help="Peak table with widths and irreps for phonopy modes.")
@@ -117,14 +177,19 @@ def import_file(
     sticks, a JCAMP-DX table of peaks, or a library.
     """
     from ..library.importing import read_species
+    from ..schema.library import Library
 
+    library = Library(read_species(file, name, peaks))
+    if not overwrite and _holds(output, _library_parts(library, output)):
+        say(f"{output}: holds {', '.join(library.names[:6])} already, nothing to do")
+        return
     _refuse_existing(output, overwrite)
-    _write_library(read_species(file, name, peaks), output)
+    _write_library(library, output)
 
 
 @command.command("compute")
 @click.argument("file", type=FILE)
-@click.option("-o", "--output", type=FILE, required=True, help="Library file to write (JSON).")
+@_output
 @click.option("--name", help="Name of the species.  [default: from the file's name]")
 @_overwrite
 @click.option("--functional", default="b3lyp", show_default=True, help="Functional, or hf.")
@@ -159,24 +224,43 @@ def compute(file: Path, output: Path, name: str | None, overwrite: bool, **level
 
     _refuse_existing(output, overwrite)
     chosen = validate(Level, level, "level of theory")
-    _write_library((compute_species(file, name or file.stem, chosen, report),), output)
+    from ..schema.library import Library
+
+    _write_library(Library([compute_species(file, name or file.stem, chosen, report)]), output)
 
 
 def _refuse_existing(output: Path, overwrite: bool) -> None:
+    from ..dataset.output_file import check_output_file
     from ..errors import OutputError
 
+    check_output_file(output)
     if output.exists() and not overwrite:
         raise OutputError(f"{output}: exists already; pass --overwrite to replace it")
 
 
-def _write_library(species: "tuple[Species, ...]", output: Path) -> None:
-    from ..errors import OutputError
-    from ..schema.library import Library
-    from ..store.files import write_durably
+def _library_parts(library: "Library", output: Path) -> list[bytes]:
+    """Return the pieces of a library file, or of JSON if the name ends in .json."""
+    from ..library.libraryfile import library_json, library_parts
 
+    is_json = output.suffix.lower() == ".json"
+    return [library_json(library)] if is_json else library_parts(library)
+
+
+def _holds(output: Path, parts: list[bytes]) -> bool:
+    """Return whether a file is there and holds just this: the same command has written it."""
     try:
-        write_durably(output, [Library(species=species).model_dump_json(indent=1).encode() + b"\n"])
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror}") from None
-    modes = sum(len(one.modes) for one in species)
-    say(f"wrote {output}: {', '.join(one.name for one in species)}, {modes} modes")
+        if not output.is_file() or output.stat().st_size != sum(map(len, parts)):
+            return False
+        with output.open("rb") as file:
+            return all(file.read(len(part)) == part for part in parts)
+    except OSError:
+        return False
+
+
+def _write_library(library: "Library", output: Path) -> None:
+    from ..dataset.output_file import write_output
+
+    write_output(output, _library_parts(library, output))
+    names = ", ".join(library.names[:6]) + (", ..." if len(library) > 6 else "")
+    n_modes = len(library.array("frequency")[0])
+    say(f"wrote {output}: {len(library)} species ({names}), {n_modes} modes")

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, json_option
+from .options import FILE, json_option, links_option
 from .saying import say, say_json
 
 
 @click.command("log")
 @click.argument("path", type=FILE)
+@links_option
 @json_option
-def command(path: Path, as_json: bool) -> None:
+def command(path: Path, as_json: bool, follow_links: bool) -> None:
     """Show the versions of the dataset at PATH, newest first, with their tags.
 
     Any of them opens as PATH@TAG or PATH@ID, by the beginning of its id.
@@ -19,7 +20,7 @@ def command(path: Path, as_json: bool) -> None:
     from ..dataset.versions import find_version, history, list_tags, locate, split_reference
 
     path, reference = split_reference(path)
-    home = locate(path)
+    home = locate(path, follow_links)
     names: dict[str, list[str]] = {}
     for tag in list_tags(home):
         if not tag.deleted:

@@ -81,12 +81,29 @@ class Seconds(click.ParamType[float]):
 FILE = click.Path(path_type=Path)
 
 
+def links_option(function: F) -> F:
+    """Add ``--follow-links``."""
+    return click.option(
+        "--follow-links", is_flag=True,
+        help="Read files that are links, as git-annex and the cache of Hugging Face keep them.",
+    )(function)  # fmt: skip
+
+
 def json_option(function: F) -> F:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
 
 
 FORMATS = click.Choice(["zarr", "hdf5"])
+
+
+def overwrite_option(name: str) -> Callable[[F], F]:
+    """Return what adds ``--overwrite`` for the dataset that an option or argument names."""
+    return click.option(
+        "--overwrite", is_flag=True,
+        help=f"Replace the dataset at {name}. It stays until the new one is complete: there must "
+        "be room for both.",
+    )  # fmt: skip
 
 
 def threads_option(function: F) -> F:

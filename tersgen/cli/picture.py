@@ -1,10 +1,12 @@
 """Pictures of samples and species."""
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..dataset.output_file import write_output
 from ..errors import OutputError
 
 if TYPE_CHECKING:
@@ -12,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from ..dataset.dataset import Dataset
-    from ..schema.library import Species
+    from ..schema.species import Species
 
 
 _FWHM_CM1 = 15.0
@@ -37,13 +39,13 @@ def save(figure: "Figure", output: Path) -> None:
     OutputError
         If it cannot be written.
     """
+    content = io.BytesIO()
     try:
-        figure.savefig(output, dpi=150)
+        figure.savefig(content, dpi=150, format=output.suffix[1:].lower() or "png")
     except ValueError as error:
         reason = str(error).split("(", maxsplit=1)[0].strip()
         raise OutputError(f"{output}: {reason}; expected .png, .pdf or .svg") from None
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    write_output(output, content.getvalue())
 
 
 def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> None:
@@ -67,8 +69,8 @@ def _draw_spectrum(axes: "Axes", dataset: "Dataset", sample: dict[str, Any]) -> 
 
 def _structure_images(dataset: "Dataset", sample: dict[str, Any]) -> list[tuple[str, Any]]:
     """Return name and image of the masks, elements in one, and of the bonds, if there are any."""
-    structure = dataset.recipe.structure
-    if structure is None or "structure/masks" not in sample:
+    structure = dataset.recipe.structure if "structure/masks" in sample else None
+    if structure is None:
         return []
     # 0 is the ground; elements are numbered, the largest value of a pixel decides which is shown
     masks = sample["structure/masks"].astype(np.float32)

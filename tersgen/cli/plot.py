@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE
+from .options import FILE, links_option
 from .saying import say
 
 
@@ -15,7 +15,8 @@ from .saying import say
     "-o", "--output", type=FILE, required=True,
     help="Picture to write: .png, .pdf or .svg; or the spectrum as two columns: .txt or .csv.",
 )  # fmt: skip
-def command(path: Path, index: int, output: Path) -> None:
+@links_option
+def command(path: Path, index: int, output: Path, follow_links: bool) -> None:
     """Draw the spectrum, sticks and map of one sample of the dataset or recipe at PATH.
 
     A text gets the spectrum alone, as spectrometers export it and ters-train predict reads it.
@@ -25,5 +26,5 @@ def command(path: Path, index: int, output: Path) -> None:
     from .table import SEPARATORS, write_spectrum
 
     write = write_spectrum if output.suffix.lower() in SEPARATORS else draw_sample
-    write(open_dataset(path), index, output)
+    write(open_dataset(path, follow_links=follow_links), index, output)
     say(f"wrote {output}")

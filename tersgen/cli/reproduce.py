@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, human_time, json_option, threads_option
+from .options import FILE, human_time, json_option, links_option, threads_option
 from .saying import say, say_json
 
 
@@ -14,10 +14,17 @@ from .saying import say, say_json
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True,
               help="Seed of the choice of rows.")  # fmt: skip
 @threads_option
+@links_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, path: Path, fraction: float, seed: int, threads: int | None, as_json: bool
+    ctx: click.Context,
+    path: Path,
+    fraction: float,
+    seed: int,
+    threads: int | None,
+    as_json: bool,
+    follow_links: bool,
 ) -> None:
     """Make a random part of the rows of PATH again from its recipe and compare them to the bit.
 
@@ -25,7 +32,7 @@ def command(
     """
     from ..dataset.reproduce import reproduce
 
-    found = reproduce(path, fraction, seed, threads)
+    found = reproduce(path, fraction, seed, threads, follow_links)
     if as_json:
         say_json(found.model_dump(mode="json"))
     else:

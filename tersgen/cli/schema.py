@@ -17,16 +17,18 @@ def command() -> None:
 @click.argument("folder", type=FILE)
 def export(folder: Path) -> None:
     """Write the JSON Schema of every model into FOLDER."""
+    from ..dataset.output_file import refuse_inside_dataset, write_output
     from ..errors import OutputError
     from ..schema.export import exported_files
 
+    refuse_inside_dataset(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for name, text in exported_files().items():
-            (folder / name).write_text(text, "utf-8")
-            say(f"wrote {folder / name}")
     except OSError as error:
         raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+    for name, text in exported_files().items():
+        write_output(folder / name, text.encode())
+        say(f"wrote {folder / name}")
 
 
 @command.command("show")

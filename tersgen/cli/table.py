@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from ..dataset.dataset import Dataset
-from ..errors import OutputError
+from ..dataset.output_file import write_output
 
 SEPARATORS = {".csv": ",", ".txt": "\t"}
 """What parts the columns, by the ending of the file."""
@@ -34,7 +34,4 @@ def write_spectrum(dataset: Dataset, index: int, output: Path) -> None:
             for shift, value in zip(dataset.shift_cm1.tolist(), spectrum.tolist(), strict=True)
         ),
     ]
-    try:
-        output.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{output}: cannot be written: {error.strerror or error}") from None
+    write_output(output, ("\n".join(lines) + "\n").encode())

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, human_bytes, human_time, json_option, threads_option
+from .options import FILE, human_bytes, human_time, json_option, links_option, threads_option
 from .saying import say, say_json
 
 if TYPE_CHECKING:
@@ -18,10 +18,16 @@ _MOST_SHOWN = 50
 @click.argument("path", type=FILE)
 @click.option("--quick", is_flag=True, help="Only files, sizes, journal and metadata.")
 @threads_option
+@links_option
 @json_option
 @click.pass_context
 def command(
-    ctx: click.Context, path: Path, quick: bool, threads: int | None, as_json: bool
+    ctx: click.Context,
+    path: Path,
+    quick: bool,
+    threads: int | None,
+    as_json: bool,
+    follow_links: bool,
 ) -> None:
     """Find out whether the dataset at PATH is whole and as it was sealed.
 
@@ -31,7 +37,7 @@ def command(
     from .progress import Steps
 
     with Steps("files", quiet=as_json) as steps:
-        found = verify(path, quick, threads, steps.update)
+        found = verify(path, quick, threads, steps.update, follow_links)
     if as_json:
         say_json(found.model_dump(mode="json"))
     else:

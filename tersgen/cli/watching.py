@@ -15,41 +15,59 @@ if TYPE_CHECKING:
 _MOST_WORKERS = 20
 
 
-def show_build(path: Path, as_json: bool) -> None:
+def show_build(path: Path, as_json: bool, follow_links: bool = False) -> None:
     """Say how far the build of a dataset is."""
     from ..build.watching import see_build
 
-    seen = see_build(path)
+    seen = see_build(path, follow_links)
     if as_json:
-        say_json(_content(path, seen))
-        return
+        say_json({"path": str(path), **build_content(seen)})
+    else:
+        say_build(path, seen)
+
+
+def say_build(path: Path, seen: "BuildSeen") -> None:
+    """Say how far a build or an extension is, who writes, and what goes on once nobody does."""
     if seen.is_complete:
         say(f"{path}: complete, {seen.n_samples} samples; no build is under way")
+        _say_writers(seen)
         return
+    n_done = len(seen.shards)
+    what = "being written" if seen.holders else "incomplete"
+    if seen.n_complete:
+        what = f"an extension of its {seen.n_complete} samples, {what}"
+    text = (
+        f"{path}: {what}: {n_done} of {seen.n_shards} shards "
+        f"({100 * n_done / seen.n_shards:.1f} %), {seen.n_done} of {seen.n_samples} samples"
+    )
     watched = seen.watched
     if watched is None:
-        say(f"{path}: begun, {seen.n_samples} samples wanted; nothing is known of its build")
-        return
-    n_done, rate = len(watched.shards), watched.rows_recent / watched.seconds_recent
-    share = n_done / watched.n_shards
-    say(
-        f"{path}: {n_done} of {watched.n_shards} shards ({100 * share:.1f} %) of "
-        f"{seen.n_samples} samples; since {_at(watched.started)}: {watched.rows} samples, "
-        f"{human_bytes(watched.bytes_stored)}, {watched.n_retries} tried again"
-    )
-    left = (1 - share) * seen.n_samples
-    say(
-        f"now {rate:.0f} samples/s (over {human_time(watched.seconds_recent)})"
-        + (f", {human_time(left / rate)} left" if rate and left else "")
-        + f"; last heard of {human_time(max(0.0, time.time() - watched.last))} ago"
-    )
-    for holder in seen.holders:
-        say(f"written by process {holder.pid} on {holder.host}")
+        say(f"{text}; nothing else is known of its build")
+    else:
+        rate = watched.rows_recent / watched.seconds_recent if seen.holders else 0.0
+        say(
+            f"{text}; since {_at(watched.started)}: {watched.rows} samples, "
+            f"{human_bytes(watched.bytes_stored)}, {watched.n_retries} tried again"
+        )
+        left = seen.n_samples - seen.n_done
+        say(
+            (f"now {rate:.0f} samples/s (over {human_time(watched.seconds_recent)})"
+            + (f", {human_time(left / rate)} left; " if rate else "; ") if seen.holders else "")
+            + f"last heard of {human_time(max(0.0, time.time() - watched.last))} ago"
+        )  # fmt: skip
+    _say_writers(seen)
     if not seen.holders:
-        say("nobody is writing it; the same command goes on")
-    for reason in watched.stops[:_MOST_WORKERS]:
-        say(f"stopped: {reason}")
-    _say_workers(watched)
+        say(f"nobody is writing it; to go on: {seen.command}")
+    if watched is not None:
+        for reason in watched.stops[:_MOST_WORKERS]:
+            say(f"stopped: {reason}")
+        _say_workers(watched)
+
+
+def _say_writers(seen: "BuildSeen") -> None:
+    for holder in seen.holders:
+        since = f" since {holder.since}" if holder.since else ""
+        say(f"written by process {holder.pid} on {holder.host}{since}")
 
 
 def _say_workers(watched: "Watched") -> None:
@@ -71,18 +89,21 @@ def _at(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S UTC")
 
 
-def _content(path: Path, seen: "BuildSeen") -> dict[str, object]:
+def build_content(seen: "BuildSeen") -> dict[str, object]:
+    """Return how far a build is, for JSON."""
     watched = seen.watched
     content: dict[str, object] = {
-        "path": str(path),
         "complete": seen.is_complete,
         "n_samples": seen.n_samples,
-        "writers": [{"host": one.host, "pid": one.pid} for one in seen.holders],
+        "n_complete": seen.n_complete,
+        "n_done": seen.n_done,
+        "n_shards": seen.n_shards,
+        "shards_done": len(seen.shards),
+        "writers": [{"host": one.host, "pid": one.pid, "since": one.since} for one in seen.holders],
+        "to_finish": None if seen.is_complete else seen.command,
     }
     if watched is not None:
         content |= {
-            "n_shards": watched.n_shards,
-            "shards_done": len(watched.shards),
             "rows": watched.rows,
             "bytes_stored": watched.bytes_stored,
             "samples_per_s": watched.rows_recent / watched.seconds_recent,

@@ -1,6 +1,6 @@
 """A dataset: named fields of rows, with the recipe, library and digest they come from."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -8,15 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RowIndexError, UnknownFieldError
-from ..schema.fields import SAMPLE, Basis, FieldSpec, field_table
-from ..schema.library import Library, Species
+from ..schema.basis import Basis, StoredBasis
+from ..schema.contents import Contents, Kind
+from ..schema.fields import SAMPLE, Axis, FieldSpec
+from ..schema.library import Library
 from ..schema.manifest import Manifest
-from ..schema.measured import Measured
 from ..schema.recipe import Recipe
+from ..schema.species import Species
 from ..schema.split import Split
 from ..store.layout import leaf_rows
-from .documents import not_synthetic
+from ..store.links import follows_links
+from .documents import check_generator, not_synthetic, understood
 from .labels import check_labels
+from .reopening import Reference, reopen, reopen_field
 from .selection import select_rows
 from .sources import BlockSource, GeneratedBlocks, RowSource
 
@@ -35,8 +39,9 @@ class Field:
     booleans), and after it any index into the rows.
     """
 
-    def __init__(self, source: RowSource, spec: FieldSpec, n_rows: int) -> None:
+    def __init__(self, source: RowSource, spec: FieldSpec, n_rows: int, origin: Reference) -> None:
         self._source = source
+        self._origin = origin
         self.spec = spec
         self.shape = (n_rows, *spec.shape)
         self.dtype = np.dtype(spec.dtype)
@@ -79,6 +84,10 @@ class Field:
         values: Values = self[:]
         return values if dtype is None else values.astype(dtype)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it by reference: its dataset is opened again."""
+        return reopen_field, (self._origin.elsewhere(), self.spec.name)
+
     def __repr__(self) -> str:
         """Return name, shape, type and unit."""
         return f"<Field {self.spec.name} {self.shape} {self.dtype} [{self.spec.unit}]>"
@@ -89,8 +98,10 @@ class Dataset(Mapping[str, Field]):
 
     Attributes
     ----------
-    basis
-        What the rows rest on: a resolved recipe, or what was measured.
+    contents
+        Its arrays, axes and classes.
+    document
+        What the rows rest on, as it is stored.
     manifest
         What a stored dataset says of itself; None for a dataset that is generated.
     path
@@ -102,7 +113,8 @@ class Dataset(Mapping[str, Field]):
     def __init__(
         self,
         path: Path,
-        basis: Basis,
+        document: StoredBasis,
+        contents: Contents,
         n_samples: int,
         source: RowSource,
         manifest: Manifest | None = None,
@@ -111,15 +123,24 @@ class Dataset(Mapping[str, Field]):
         self.path = path
         self._folder = folder
         self._source = source
-        self.basis = basis
+        self.document = document
+        self.contents = contents
         self.manifest = manifest
         self.n_samples = n_samples
-        table = manifest.fields if manifest else field_table(basis)
-        self._fields = {spec.name: Field(source, spec, n_samples) for spec in table}
+        links = bool(folder and follows_links(folder))
+        one = manifest.version if manifest else document.digest
+        self._origin = Reference(str(path), manifest is not None, one, n_samples, links)
+        self._fields = {
+            spec.name: Field(source, spec, n_samples, self._origin) for spec in contents.fields
+        }
 
     def __len__(self) -> int:
         """Return the number of fields; the number of rows is ``n_samples``."""
         return len(self._fields)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it by reference: whoever unpickles it opens this very version again."""
+        return reopen, self._origin.elsewhere()
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the fields."""
@@ -143,9 +164,20 @@ class Dataset(Mapping[str, Field]):
             ) from None
 
     @property
-    def kind(self) -> Literal["synthetic", "measured"]:
+    def kind(self) -> Kind:
         """How the samples came about."""
-        return "measured" if isinstance(self.basis, Measured) else "synthetic"
+        return self.contents.kind
+
+    @property
+    def basis(self) -> Basis:
+        """What the rows rest on: a resolved recipe, or what was measured.
+
+        Raises
+        ------
+        DatasetError
+            If this version of tersgen does not understand it; the rows can be read all the same.
+        """
+        return understood(self.path, self.document)
 
     @property
     def recipe(self) -> Recipe:
@@ -155,33 +187,55 @@ class Dataset(Mapping[str, Field]):
         ------
         NotSyntheticError
             If the dataset was measured.
+        DatasetError
+            If this version of tersgen does not understand it; the rows can be read all the same.
         """
-        if isinstance(self.basis, Measured):
+        basis = self.basis
+        if not isinstance(basis, Recipe):
             raise not_synthetic(self.path)
-        return self.basis
+        return basis
 
     @property
     def library(self) -> Library:
-        """The species of a synthetic dataset, in label order."""
-        library = self.recipe.library
-        if not isinstance(library, Library):
-            raise TypeError("expected a resolved recipe")
-        return library
+        """The species of a synthetic dataset, in label order.
+
+        Raises
+        ------
+        NotSyntheticError
+            If the dataset was measured.
+        DatasetError
+            If its library is missing or damaged.
+        """
+        if self.document.library is None:
+            raise not_synthetic(self.path)
+        return self.document.library
 
     @property
-    def species(self) -> tuple[Species, ...]:
+    def species(self) -> Sequence[Species]:
         """The species of a synthetic dataset, in label order."""
         return self.library.species
 
     @property
     def classes(self) -> tuple[str, ...]:
         """Class names in label order: those of the species."""
-        return self.basis.class_names
+        return self.contents.classes
+
+    @property
+    def axes(self) -> dict[str, Axis]:
+        """Positions along the dimensions of arrays, by the name of the dimension."""
+        return {axis.name: axis for axis in self.contents.axes}
 
     @property
     def shift_cm1(self) -> NDArray[np.float64]:
         """The axis of Raman shifts in cm^-1, Eq. (1.1), shape (L,)."""
-        return self.basis.grid.points()
+        axis = self.axes.get("raman_shift")
+        return self.basis.grid.points() if axis is None else axis.points()
+
+    @property
+    def scale(self) -> Literal["unit", "symmetric"]:
+        """Range of spectra, maps and cubes: [0, 1] or [-1, 1]."""
+        lows = [spec.span[0] for spec in self.contents.fields if spec.span is not None]
+        return "symmetric" if min(lows, default=0.0) < 0 else "unit"
 
     @property
     def reference(self) -> str:
@@ -190,17 +244,23 @@ class Dataset(Mapping[str, Field]):
 
     @property
     def block_rows(self) -> int:
-        """Rows that are best read together; decided by the recipe alone."""
-        return leaf_rows(field_table(self.basis))
+        """Rows that are best read together; decided by the arrays alone."""
+        return leaf_rows(self.contents.fields)
 
     def blocks(self, names: Iterable[str], generate: bool = False) -> BlockSource:
         """Return what copies rows of some fields, block by block, into arrays of the caller.
 
         ``generate`` makes them from the recipe even if they are stored: the same values.
+
+        Raises
+        ------
+        DatasetError
+            If they are to be made, and this version of tersgen makes others.
         """
         chosen = tuple(self[name].spec.name for name in names)
         if generate:
-            return GeneratedBlocks(self.recipe, chosen, self.block_rows)
+            recipe = check_generator(self.path, self.contents, self.document)
+            return GeneratedBlocks(recipe, chosen, self.block_rows)
         return self._source.blocks(chosen)
 
     @property
@@ -301,12 +361,12 @@ class Dataset(Mapping[str, Field]):
                 attributes["classes"] = list(self.classes)
             dims = (SAMPLE, *field.spec.dims)
             variables[name.replace("/", "_")] = xarray.Variable(dims, lazy, attributes)
-        coordinates = {}
-        if "spectra" in self._fields:
-            attributes = {"units": "cm^-1", "long_name": "Raman shift"}
-            coordinates["raman_shift"] = xarray.Variable(
-                ("raman_shift",), self.shift_cm1, attributes
+        coordinates = {
+            axis.name: xarray.Variable(
+                (axis.name,), axis.points(), {"units": axis.unit, "long_name": axis.description}
             )
+            for axis in self.contents.axes
+        }
         return xarray.Dataset(variables, coordinates, {"digest": self.digest or "generated"})
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..schema.base import Frozen, field
-from ..schema.compare import Difference, compare_libraries, compare_recipes, compare_tables
+from ..schema.compare import Difference, compare_documents, compare_tables
 from .dataset import Dataset, Field
 from .opening import open as open_dataset
 
@@ -124,7 +124,9 @@ def _splits(one: Dataset, other: Dataset) -> list[SplitDifference]:
     return found
 
 
-def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Comparison:
+def compare(
+    first: str | Path, second: str | Path, most_rows: int = 16384, follow_links: bool = False
+) -> Comparison:
     """Compare two datasets, versions (``data.zarr@v1.0``) or recipe files.
 
     Parameters
@@ -133,27 +135,24 @@ def compare(first: str | Path, second: str | Path, most_rows: int = 16384) -> Co
         What to compare.
     most_rows
         Rows of each side that statistics of differing fields are taken of.
+    follow_links
+        Whether files of the datasets may be links.
 
     Raises
     ------
     DatasetError, ConfigError
         If one of them cannot be opened.
     """
-    one, other = open_dataset(first), open_dataset(second)
+    one, other = (open_dataset(path, follow_links=follow_links) for path in (first, second))
     tables = []
     for data in (one, other):
         names = (*_LAYOUT, "digest") if data.manifest else ()
         known = {name: getattr(data.manifest, name) for name in names}
         tables.append({"n_samples": data.n_samples, **known})
     rows = compare_tables(*tables)
-    recipe = [
-        item
-        for item in compare_recipes(one.basis, other.basis)
-        if not item.field.startswith("library.")
-    ]
-    library: list[Difference] = []
-    if one.kind == other.kind == "synthetic":
-        library = compare_libraries(one.library, other.library)
+    found = compare_documents(one.document, other.document)
+    recipe = [item for item in found if not item.field.startswith("library.")]
+    library = [item for item in found if item.field.startswith("library.")]
     fields = _fields(one, other, most_rows)
     splits = _splits(one, other)
     decisive = [item for item in rows if item.field not in _LAYOUT]

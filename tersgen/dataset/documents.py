@@ -1,18 +1,24 @@
 """The documents of a dataset: recipe, lock file, manifest; read with care, whosever they are."""
 
+import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..errors import ConfigError, DatasetError, NotSyntheticError
-from ..schema.digest import model_digest
-from ..schema.fields import Basis, field_table
+from ..errors import ConfigError, DamagedDataError, DatasetError, LibraryError, NotSyntheticError
+from ..library.libraryfile import open_library
+from ..schema.basis import Basis, StoredBasis
+from ..schema.contents import Contents
+from ..schema.fields import FieldSpec
+from ..schema.library import Library
 from ..schema.loading import parse_json, validate_text
 from ..schema.manifest import (
     FORMAT_VERSION,
     JOURNAL,
+    LIBRARY,
     LOCK,
     MANIFEST,
     RECIPE,
@@ -21,9 +27,11 @@ from ..schema.manifest import (
     Lock,
     Manifest,
     Tag,
+    is_genuine,
 )
 from ..schema.measured import Measured
-from ..schema.recipe import Recipe
+from ..schema.recipe import GENERATORS, Recipe
+from ..store.digest import dataset_digest
 from ..store.home import Home
 from ..store.journal import JournalContent, read_journal
 from ..store.layout import Layout, check_layout, leaf_rows
@@ -32,11 +40,11 @@ from ..store.reader import open_inside, read_inside
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST_DOCUMENT = 1 << 24
-LARGEST_RECIPE = 1 << 28
 _LEAST_JOURNAL = 1 << 26
 _LONGEST_RECORD = 1 << 16
 RECIPE_COPY = f"{VERSIONS}/{RECIPE}"
-"""A second copy of the recipe: all else can be made again from it."""
+"""A second copy of the recipe: all else can be made again from it and the library."""
+LIBRARY_COPY = f"{VERSIONS}/{LIBRARY}"
 COPIES = f"{VERSIONS}/copies"
 """Second copies of versions and tags, which cannot be made again."""
 
@@ -49,13 +57,8 @@ def load_document(folder: Path, name: str, model: type[M], largest: int = LARGES
     DatasetError
         If it is missing, a link, larger than ``largest`` bytes, or not what was expected.
     """
-    return _load_with_text(folder, name, model, largest)[0]
-
-
-def _load_with_text(folder: Path, name: str, model: type[M], largest: int) -> tuple[M, str]:
-    """Return the content of a document, and its text."""
     text, content = _parsed(folder, name, largest)
-    return _checked(model, text, content, folder / name), text
+    return _checked(model, text, content, folder / name)
 
 
 def _parsed(folder: Path, name: str, largest: int) -> tuple[str, Any]:
@@ -77,7 +80,7 @@ def _checked(model: type[M], text: str, content: Any, path: Path) -> M:
         if version != FORMAT_VERSION:
             raise DatasetError(
                 f"{path}: expected format version {FORMAT_VERSION}, got {version!r:.40}; "
-                "use the version of tersgen that wrote it"
+                "read it with the version of tersgen that wrote it, or build it again"
             )
     try:
         return validate_text(model, text, str(path))
@@ -115,10 +118,11 @@ def load_version_file(home: Home, version: str, place: str = VERSIONS) -> Manife
 
 def _genuine(home: Home, name: str) -> Manifest:
     path = home.folder / name
-    manifest = load_document(home.folder, name, Manifest)
+    text, content = _parsed(home.folder, name, LARGEST_DOCUMENT)
+    manifest = _checked(Manifest, text, content, path)
     if manifest.format != home.format:
         raise DatasetError(f"{path}: expected a {home.format} dataset, got a {manifest.format} one")
-    if not manifest.is_genuine:
+    if not is_genuine(content, "version"):
         raise DatasetError(
             f"{path}: its content is not what its version {manifest.version[:12]} says: damaged "
             "or edited; tersgen repair restores it"
@@ -146,8 +150,8 @@ def tag_path(name: str, place: str = TAGS) -> str:
     return f"{TAGS}/{name}.json" if place == TAGS else f"{COPIES}/tag-{name}.json"
 
 
-def load_basis(home: Home, digest: str, name: str = RECIPE) -> Basis:
-    """Return the recipe of a dataset, or what was measured, whose digest must be the given one.
+def load_stored_basis(home: Home, digest: str, name: str = RECIPE) -> StoredBasis:
+    """Return the document that says what rows rest on, whose digest must be the given one.
 
     Raises
     ------
@@ -155,35 +159,88 @@ def load_basis(home: Home, digest: str, name: str = RECIPE) -> Basis:
         If it is missing, damaged, or another one.
     """
     path = home.folder / name
-    text, content = _parsed(home.folder, name, LARGEST_RECIPE)
-    measured = isinstance(content, dict) and content.get("kind") == "measured"
-    recipe: Basis = (
-        _checked(Measured, text, content, path)
-        if measured
-        else _checked(Recipe, text, content, path)
+    _, content = _parsed(home.folder, name, LARGEST_DOCUMENT)
+    if isinstance(content, dict):
+        document = StoredBasis(content, _library_loader(home, content, name), str(path))
+        if document.digest == digest:
+            return document
+    raise DatasetError(
+        f"{path}: expected the recipe of digest {digest[:12]}, got another; "
+        "tersgen repair restores it"
     )
-    if not recipe.is_resolved or model_digest(recipe) != digest:
-        raise DatasetError(
-            f"{path}: expected the recipe of digest {digest[:12]}, got another; "
-            "tersgen repair restores it"
-        )
-    return recipe
 
 
-def load_recipe_of(home: Home, digest: str) -> Recipe:
-    """Return the recipe of a synthetic dataset, whose digest must be the given one.
+def _library_loader(home: Home, content: dict[str, Any], name: str) -> Callable[[], Library] | None:
+    """Return what opens the library of a recipe, or of its copy; None if it names none."""
+    named = StoredBasis(content, None, name).library_digest
+    inside = LIBRARY_COPY if name == RECIPE_COPY else LIBRARY
+    return (lambda: load_library(home, named, inside)) if named else None
+
+
+def load_library(home: Home, digest: str, name: str = LIBRARY) -> Library:
+    """Return the library of a dataset, whose digest must be the given one.
+
+    Its species are proved by their digests as they are read.
 
     Raises
     ------
     DatasetError
         If it is missing, damaged, or another one.
+    """
+    with open_inside(home.folder, name) as (path, descriptor):
+        try:
+            library = open_library(os.dup(descriptor), path)
+        except LibraryError as error:
+            raise DamagedDataError(f"{error}; tersgen repair restores it") from None
+    if library.digest != digest:
+        raise DamagedDataError(
+            f"{path}: expected the library of digest {digest[:12]}, got {library.digest[:12]}; "
+            "tersgen repair restores it"
+        )
+    return library
+
+
+def understood(path: Path, document: StoredBasis) -> Basis:
+    """Return what rows rest on, as this version of tersgen understands it.
+
+    Raises
+    ------
+    DatasetError
+        If it does not.
+    """
+    try:
+        return document.basis
+    except ConfigError as error:
+        raise DatasetError(f"{path}: {error}") from None
+
+
+def check_generator(path: Path, contents: Contents, document: StoredBasis) -> Recipe:
+    """Return the recipe of a dataset whose rows this version of tersgen can make.
+
+    Raises
+    ------
+    DatasetError
+        If it makes others, or does not understand the recipe.
     NotSyntheticError
         If the dataset was measured.
     """
-    basis = load_basis(home, digest)
-    if isinstance(basis, Measured):
-        raise not_synthetic(home.path)
-    return basis
+    if document.is_measured:
+        raise not_synthetic(path)
+    if contents.generator not in GENERATORS:
+        known = ", ".join(map(str, GENERATORS))
+        raise DatasetError(
+            f"{path}: expected rows of generator {known}, got {contents.generator}: they can be "
+            "read, and are made again by the version of tersgen that made them"
+        )
+    recipe = understood(path, document)
+    if isinstance(recipe, Measured) or not recipe.is_resolved:
+        raise DatasetError(f"{path}: expected a resolved recipe, got another document")
+    if not Contents.of(document).makes(contents):
+        raise DatasetError(
+            f"{path}: this version of tersgen makes other arrays from its recipe; its rows can be "
+            "read, and are made again by the version that made them, with the same plug-ins"
+        )
+    return recipe
 
 
 def not_synthetic(path: Path) -> NotSyntheticError:
@@ -202,8 +259,9 @@ def load_lock(home: Home) -> Lock:
     DatasetError
         If it is missing or not what was expected, to the byte.
     """
-    lock, text = _load_with_text(home.folder, LOCK, Lock, LARGEST_DOCUMENT)
-    if not lock.is_genuine or text != lock.text:
+    text, content = _parsed(home.folder, LOCK, LARGEST_DOCUMENT)
+    lock = _checked(Lock, text, content, home.folder / LOCK)
+    if not is_genuine(content, "check") or text != json.dumps(content, indent=1) + "\n":
         raise DatasetError(
             f"{home.folder / LOCK}: its content is not what its check says: damaged or edited; "
             "tersgen repair restores it, or, if the build did not finish, build with --overwrite"
@@ -239,25 +297,43 @@ def load_journal(home: Home, n_shards: int, n_classes: int) -> JournalContent:
         raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
 
 
-def checked_layout(path: Path, description: Lock | Manifest, recipe: Basis) -> Layout:
-    """Return the layout that a lock file or manifest states, if it fits the recipe.
+def checked_layout(
+    path: Path, description: Lock | Manifest, table: tuple[FieldSpec, ...] | None = None
+) -> Layout:
+    """Return the layout that a lock file or manifest states, if it is possible.
+
+    ``table`` is that of a lock file, which has none of its own.
 
     Raises
     ------
     DatasetError
-        If it does not.
+        If it is not, or a manifest contradicts itself.
     """
-    table = field_table(recipe)
     if isinstance(description, Manifest):
-        if description.fields != table or description.leaf_rows != leaf_rows(table):
-            raise DatasetError(f"{path}: the table of arrays is not that of {RECIPE}")
-        if description.classes != recipe.class_names:
-            raise DatasetError(f"{path}: the classes are not those of {RECIPE}")
-        if set(description.arrays) != {spec.name for spec in table}:
+        table = description.fields
+        names = [spec.name for spec in table]
+        if len({*names}) < len(names) or set(description.arrays) != {*names}:
             raise DatasetError(f"{path}: the digests are not those of the table of arrays")
+        if "label" not in names:
+            raise DatasetError(f"{path}: expected an array label, got {', '.join(names)}")
+        sizes = [pair for spec in table for pair in zip(spec.dims, spec.shape, strict=True)]
+        for axis in description.axes:
+            if any(name == axis.name and size != axis.n for name, size in sizes):
+                raise DatasetError(f"{path}: the axis {axis.name} does not fit its arrays")
+        if description.leaf_rows != leaf_rows(table):
+            raise DatasetError(
+                f"{path}: expected leaves of {leaf_rows(table)} rows for the table of arrays, got "
+                f"{description.leaf_rows}"
+            )
+        roots = {name: bytes.fromhex(digest) for name, digest in description.arrays.items()}
+        digest = dataset_digest(description.contents, description.n_samples, roots)
+        if digest != description.digest:
+            raise DatasetError(
+                f"{path}: the digest of the dataset is not that of its arrays, classes and recipe"
+            )
     try:
         return check_layout(
-            table, description.chunk_rows, description.shard_rows, description.compression
+            table or (), description.chunk_rows, description.shard_rows, description.compression
         )
     except ValueError as error:
         raise DatasetError(f"{path}: {error}") from None

@@ -6,10 +6,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import DamagedDataError, DatasetError
-from ..schema.fields import Basis
+from ..errors import DamagedDataError, DatasetError, TersError
+from ..schema.basis import StoredBasis
+from ..schema.contents import Contents
 from ..schema.manifest import (
     JOURNAL,
+    LIBRARY,
     LOCK,
     MANIFEST,
     RECIPE,
@@ -31,13 +33,14 @@ from ..store.reader import read_inside
 from .documents import (
     COPIES,
     LARGEST_DOCUMENT,
-    LARGEST_RECIPE,
+    LIBRARY_COPY,
     RECIPE_COPY,
-    load_basis,
     load_document,
     load_head,
     load_journal,
+    load_library,
     load_lock,
+    load_stored_basis,
     load_tag,
     load_version_file,
     tag_path,
@@ -56,7 +59,8 @@ from .versions import (
 class Documents(NamedTuple):
     """The documents of a dataset, as far as they can be trusted, and what is wrong with them."""
 
-    recipe: Basis | None
+    contents: Contents | None
+    """What the manifest says, or for an incomplete dataset the recipe."""
     lock: Lock | None
     manifest: Manifest | None
     journal: JournalContent
@@ -87,23 +91,21 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
         lock = load_lock(home)
     except DatasetError as error:
         faults.append(fault("lock", home.folder / LOCK, str(error)))
-    recipe = None
     digest = manifest.recipe_digest if manifest else lock.recipe_digest if lock else None
-    for name in (RECIPE_COPY, RECIPE) if digest else ():
+    document = _check_recipes(home, digest, manifest, faults) if digest else None
+    contents = manifest.contents if manifest else None
+    if contents is None and document is not None:
         try:
-            recipe = load_basis(home, str(digest), name)
-            known = manifest.files.get(RECIPE) if manifest else None
-            if known not in (None, facts_of([read_inside(home.folder, name, LARGEST_RECIPE)])):
-                faults.append(fault("recipe", home.folder / name, "not what was written"))
-        except DatasetError as error:
-            faults.append(fault("recipe", home.folder / name, str(error)))
+            contents = Contents.of(document)
+        except (TersError, ValueError) as error:
+            faults.append(fault("recipe", home.folder / RECIPE, str(error)))
     if manifest is None and not any(one.kind == "manifest" for one in faults):
         text = "incomplete: its build did not finish"
         if lock is not None:
             text += f"; to go on: {command_to_finish(home, lock)}"
         faults.append(fault("incomplete", home.path, text))
-    if manifest is not None and lock is not None and recipe is not None:
-        faults += _check_lock(home, lock, manifest, recipe, reference is None)
+    if manifest is not None and lock is not None:
+        faults += _check_lock(home, lock, manifest, reference is None)
         if reference is None and lock.n_samples > manifest.n_samples:
             notes.append(
                 f"an extension to {lock.n_samples} samples is under way; to finish it: "
@@ -115,7 +117,7 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
     try:
         size = manifest or lock
         n_shards = -(-size.n_samples // size.shard_rows) if size else 0
-        journal = load_journal(home, n_shards, len(recipe.class_names) if recipe else 0)
+        journal = load_journal(home, n_shards, len(contents.classes) if contents else 0)
     except DatasetError as error:
         journal = JournalContent([], [])
         faults.append(fault("journal", home.folder / JOURNAL, str(error)))
@@ -125,20 +127,44 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
     holder = lock_holder(home.folder)
     if holder is not None:
         notes.append(f"process {holder.pid} on {holder.host} is writing it now")
-    return Documents(recipe, lock, manifest, journal, faults, notes)
+    return Documents(contents, lock, manifest, journal, faults, notes)
 
 
-def _check_lock(
-    home: Home, lock: Lock, manifest: Manifest, recipe: Basis, newest: bool
-) -> Iterator[Fault]:
+def _check_recipes(
+    home: Home, digest: str, manifest: Manifest | None, faults: list[Fault]
+) -> StoredBasis | None:
+    """Return the recipe, or its copy; note what is wrong with either, and with the library."""
+    document = None
+    for name, library in ((RECIPE_COPY, LIBRARY_COPY), (RECIPE, LIBRARY)):
+        try:
+            document = load_stored_basis(home, digest, name)
+            known = manifest.files.get(RECIPE) if manifest else None
+            if known not in (None, facts_of([read_inside(home.folder, name, LARGEST_DOCUMENT)])):
+                faults.append(fault("recipe", home.folder / name, "not what was written"))
+        except DatasetError as error:
+            faults.append(fault("recipe", home.folder / name, str(error)))
+        if document is not None and not document.is_measured:
+            faults += _check_library(home, document, library)
+    return document
+
+
+def _check_library(home: Home, document: StoredBasis, name: str) -> Iterator[Fault]:
+    """Compare every species of a library file with its digest."""
+    try:
+        load_library(home, document.library_digest, name).prove()
+    except TersError as error:
+        yield fault("recipe", home.folder / name, str(error))
+
+
+def _check_lock(home: Home, lock: Lock, manifest: Manifest, newest: bool) -> Iterator[Fault]:
     same = {
         "recipe_digest": manifest.recipe_digest,
-        "library_digest": recipe.library_digest,
+        "library_digest": manifest.library_digest,
         "format": manifest.format,
         "chunk_rows": manifest.chunk_rows,
         "shard_rows": manifest.shard_rows,
         "compression": manifest.compression,
-        "seed": recipe.seed,
+        "seed": manifest.seed,
         "generator": manifest.generator,
     }
     wrong = [name for name, value in same.items() if getattr(lock, name) != value]

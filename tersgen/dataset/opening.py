@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, DatasetError
 from ..library.sources import resolve
 from ..sampling.block import Generator
-from ..schema.fields import field_table
+from ..schema.basis import StoredBasis
+from ..schema.contents import Contents
 from ..schema.loading import load_recipe
 from ..schema.manifest import Manifest
 from ..schema.recipe import Recipe
@@ -16,7 +17,7 @@ from ..store.home import Home, make_store
 from ..store.layout import leaf_rows
 from ..store.reader import Reader
 from .dataset import Dataset
-from .documents import checked_layout, load_basis
+from .documents import checked_layout, load_stored_basis
 from .sources import GeneratedRows
 from .versions import find_version, locate, split_reference
 
@@ -30,16 +31,16 @@ def open_version(home: Home, manifest: Manifest) -> Dataset:
     Raises
     ------
     DatasetError
-        If its recipe is damaged, or the manifest does not fit it.
+        If its recipe is damaged, or the manifest contradicts itself.
     """
-    recipe = load_basis(home, manifest.recipe_digest)
-    layout = checked_layout(home.path, manifest, recipe)
-    store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+    document = load_stored_basis(home, manifest.recipe_digest)
+    layout, contents = checked_layout(home.path, manifest), manifest.contents
+    store = make_store(home, contents, layout)
     reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)
-    return Dataset(home.path, recipe, manifest.n_samples, reader, manifest, home.folder)
+    return Dataset(home.path, document, contents, manifest.n_samples, reader, manifest, home.folder)
 
 
-def open(path: str | Path, n_samples: int = _DEFAULT_ROWS) -> Dataset:
+def open(path: str | Path, n_samples: int = _DEFAULT_ROWS, follow_links: bool = False) -> Dataset:
     """Open a dataset read-only.
 
     Parameters
@@ -50,6 +51,9 @@ def open(path: str | Path, n_samples: int = _DEFAULT_ROWS) -> Dataset:
         they are read.
     n_samples
         Rows of a dataset that is generated; a stored one knows its own.
+    follow_links
+        Whether files of the dataset may be links, as git-annex and the cache of Hugging Face keep
+        them; they are checked as always.
 
     Raises
     ------
@@ -64,13 +68,24 @@ def open(path: str | Path, n_samples: int = _DEFAULT_ROWS) -> Dataset:
     if path.suffix not in _RECIPE_FILES or not path.is_file():
         if reference is None and path.suffix in _RECIPE_FILES and not path.exists():
             raise DatasetError(f"{path}: no such dataset or recipe file")
-        home = locate(path)
+        home = locate(path, follow_links)
         return open_version(home, find_version(home, reference))
-    recipe = load_recipe(path)
-    recipe = recipe if recipe.is_resolved else resolve(recipe)
-    return Dataset(
-        path, recipe, n_samples, GeneratedRows(Generator(recipe), leaf_rows(field_table(recipe)))
-    )
+    return open_recipe(path, n_samples)
+
+
+def open_recipe(path: Path, n_samples: int) -> Dataset:
+    """Return the dataset that a recipe file describes, whose rows are generated as they are read.
+
+    Raises
+    ------
+    ConfigError, LibraryError
+        If the recipe is not what was expected.
+    """
+    recipe = resolve(load_recipe(path))
+    document = StoredBasis.of(recipe)
+    contents = Contents.of(document)
+    rows = GeneratedRows(Generator(recipe), leaf_rows(contents.fields))
+    return Dataset(path, document, contents, n_samples, rows)
 
 
 def generate(
@@ -106,5 +121,4 @@ def generate(
         raise ConfigError(f"rows: expected 0 <= start <= stop <= 2^53, got {start} and {stop}")
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
-    recipe = recipe if recipe.is_resolved else resolve(recipe)
-    return Generator(recipe).block(start, stop, threads)
+    return Generator(resolve(recipe)).block(start, stop, threads)

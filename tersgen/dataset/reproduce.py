@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..sampling.block import Generator
 from ..schema.base import Frozen, field
+from .documents import check_generator
 from .opening import open_version
 from .versions import find_version, locate, split_reference
 
@@ -28,7 +29,11 @@ class Reproduced(Frozen):
 
 
 def reproduce(
-    path: str | Path, fraction: float = 0.01, seed: int = 0, threads: int | None = None
+    path: str | Path,
+    fraction: float = 0.01,
+    seed: int = 0,
+    threads: int | None = None,
+    follow_links: bool = False,
 ) -> Reproduced:
     """Make a random part of a dataset's rows again, and compare every bit with what is stored.
 
@@ -42,6 +47,8 @@ def reproduce(
         Seed of the choice of rows.
     threads
         Threads to use; by default one for each processor.
+    follow_links
+        Whether files of the dataset may be links.
 
     Raises
     ------
@@ -54,10 +61,10 @@ def reproduce(
         raise ConfigError(f"fraction: expected a number above 0 and up to 1, got {fraction:g}")
     start = time.perf_counter()
     path, reference = split_reference(path)
-    home = locate(path)
+    home = locate(path, follow_links)
     manifest = find_version(home, reference)
     dataset = open_version(home, manifest)
-    generator = Generator(dataset.recipe)
+    generator = Generator(check_generator(home.path, dataset.contents, dataset.document))
     n_runs = -(-dataset.n_samples // _RUN)
     n_chosen = max(1, round(fraction * n_runs))
     chosen = np.random.default_rng(seed).choice(n_runs, n_chosen, replace=False, shuffle=False)

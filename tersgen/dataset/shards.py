@@ -97,11 +97,7 @@ class ShardChecker:
 
     def _fault(self, file: ShardFile, kind: Kind, message: str) -> Fault:
         first = file.shard * self._layout.shard_rows
-        arrays = [
-            spec.name
-            for spec in self._table
-            if self._store.array_path(file.shard, spec) == file.path
-        ]
+        arrays = [spec.name for spec in self._arrays_in(file)]
         return Fault(
             kind=kind,
             path=str(self._folder / file.path),
@@ -112,13 +108,28 @@ class ShardChecker:
         )
 
     def check_presence(self, file: ShardFile) -> Checked:
-        """Return what is wrong with a file by its size alone."""
+        """Return what is wrong with a file by its size and its seal."""
         try:
-            with open_inside(self._folder, file.path) as (_, descriptor):
+            with open_inside(self._folder, file.path) as (path, descriptor):
                 size = os.fstat(descriptor).st_size
+                faults = self._check_size(file, size) or self._check_seals(file, path, descriptor)
         except DamagedDataError as error:
             return Checked(file, 0, None, {}, {}, [self._unreadable(file, error)])
-        return Checked(file, size, None, {}, {}, self._check_size(file, size))
+        return Checked(file, size, None, {}, {}, faults)
+
+    def _arrays_in(self, file: ShardFile) -> list[FieldSpec]:
+        """Return the arrays that a file holds."""
+        path = self._store.array_path
+        return [spec for spec in self._table if path(file.shard, spec) == file.path]
+
+    def _check_seals(self, file: ShardFile, path: Path, descriptor: int) -> list[Fault]:
+        """Return what a seal says against the place of a file."""
+        for spec in self._arrays_in(file):
+            try:
+                self._store.chunk_table(path, descriptor, spec, file.shard, file.n_rows)
+            except DamagedDataError as error:
+                return [self._named(self._fault(file, "chunk", str(error)), spec)]
+        return []
 
     def _unreadable(self, file: ShardFile, error: DamagedDataError) -> Fault:
         there = os.path.lexists(self._folder / file.path)
@@ -139,7 +150,8 @@ class ShardChecker:
             fault.kind in ("missing", "link") for fault in presence.faults
         ):
             return presence
-        faults = list(presence.faults)
+        # what its seal says is found again below, array by array
+        faults = [one for one in presence.faults if one.kind != "chunk"]
         try:
             with open_inside(self._folder, file.path) as (path, descriptor):
                 data = _read_whole(descriptor)
@@ -149,13 +161,12 @@ class ShardChecker:
                     faults.append(self._fault(file, "bytes", text))
                 digests: dict[str, str] = {}
                 counts: dict[int, int] = {}
-                for spec in self._table:
-                    if self._store.array_path(file.shard, spec) == file.path:
-                        found = self._check_array(file, spec, path, descriptor, data)
-                        faults += found[0]
-                        if found[1] is not None:
-                            digests[spec.name] = found[1]
-                            counts.update(found[2])
+                for spec in self._arrays_in(file):
+                    found = self._check_array(file, spec, path, descriptor, data)
+                    faults += found[0]
+                    if found[1] is not None:
+                        digests[spec.name] = found[1]
+                        counts.update(found[2])
         except OSError as error:
             faults.append(self._fault(file, "missing", f"cannot be read: {error}"))
             return presence._replace(faults=faults)
@@ -166,7 +177,7 @@ class ShardChecker:
     ) -> tuple[list[Fault], str | None, dict[int, int]]:
         """Return faults of an array, and its digest and class counts if it could be read."""
         try:
-            table = self._store.chunk_table(path, descriptor, spec, file.n_rows)
+            table = self._store.chunk_table(path, descriptor, spec, file.shard, file.n_rows)
         except DamagedDataError as error:
             return [self._named(self._fault(file, "chunk", str(error)), spec)], None, {}
         faults = []

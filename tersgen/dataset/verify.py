@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 
 from ..errors import DatasetError
 from ..sampling.cpus import available_cpus
-from ..schema.fields import Basis, field_table
+from ..schema.contents import Contents
 from ..schema.manifest import (
     JOURNAL,
     RECIPE,
@@ -45,7 +45,7 @@ _AHEAD = 4
 _MOST_LOST = 10_000
 
 
-class Contents(NamedTuple):
+class ShardsRead(NamedTuple):
     """What all shards turned out to be."""
 
     records: dict[int, ShardRecord]
@@ -80,13 +80,13 @@ def by_shard(records: Iterable[ShardRecord]) -> dict[int, list[ShardRecord]]:
 def check_shards(
     home: Home,
     description: Manifest | Lock,
-    recipe: Basis,
+    contents: Contents,
     layout: Layout,
     records: dict[int, list[ShardRecord]],
     quick: bool,
     threads: int,
     watch: Watch | None,
-) -> Contents:
+) -> ShardsRead:
     """Hold every shard of a dataset against its record.
 
     Raises
@@ -94,9 +94,8 @@ def check_shards(
     DatasetError
         If there are to be so many more shards than there is any trace of, that there never were.
     """
-    table = field_table(recipe)
-    classes = recipe.class_names
-    store = make_store(home, recipe, table, layout, classes)
+    table = contents.fields
+    store = make_store(home, contents, layout)
     n_shards = layout.n_shards(description.n_samples)
     check_traces(home, store, n_shards, len(records))
     checker = ShardChecker(home.folder, store, table, layout, records)
@@ -133,11 +132,9 @@ def check_shards(
             watch(done, n_shards * per_shard)
     if isinstance(description, Manifest) and len(read) == n_shards:
         roots = array_roots(description, read)
-        if dataset_digest(description.recipe_digest, description.n_samples, roots) == (
-            description.digest
-        ):
+        if dataset_digest(contents, description.n_samples, roots) == description.digest:
             faults = [_blame_journal(home, one) for one in faults]
-    return Contents(read, faults, n_bytes)
+    return ShardsRead(read, faults, n_bytes)
 
 
 def check_traces(home: Home, store: Store, n_shards: int, n_recorded: int) -> None:
@@ -176,20 +173,20 @@ def array_roots(manifest: Manifest, records: Mapping[int, ShardRecord]) -> dict[
     }
 
 
-def _check_roots(home: Home, manifest: Manifest, contents: Contents) -> Iterator[Fault]:
+def _check_roots(home: Home, manifest: Manifest, found: ShardsRead) -> Iterator[Fault]:
     """Hold the digests of all shards together against those of the manifest."""
     n_shards = -(-manifest.n_samples // manifest.shard_rows)
-    if len(contents.records) < n_shards or any(one.kind == "digest" for one in contents.faults):
+    if len(found.records) < n_shards or any(one.kind == "digest" for one in found.faults):
         return  # a shard is damaged, and reported
-    roots = array_roots(manifest, contents.records)
+    roots = array_roots(manifest, found.records)
     for name, root in roots.items():
         if root.hex() != manifest.arrays[name]:
             text = f"{name}: its values are not those of this version"
             yield fault("digest", home.path, text).model_copy(update={"array": name})
-    if dataset_digest(manifest.recipe_digest, manifest.n_samples, roots) != manifest.digest:
+    if dataset_digest(manifest.contents, manifest.n_samples, roots) != manifest.digest:
         yield fault("digest", home.path, "its values are not those of the dataset's digest")
     for label, expected in enumerate(manifest.class_counts):
-        count = sum(record.class_counts.get(label, 0) for record in contents.records.values())
+        count = sum(record.class_counts.get(label, 0) for record in found.records.values())
         if count != expected:
             text = f"expected {expected} rows of class {label}, got {count}"
             yield fault("digest", home.path, text)
@@ -200,6 +197,7 @@ def verify(
     quick: bool = False,
     threads: int | None = None,
     watch: Watch | None = None,
+    follow_links: bool = False,
 ) -> Verified:
     """Find out whether a dataset, or one version of it, is complete and as it was sealed.
 
@@ -208,12 +206,14 @@ def verify(
     path
         The dataset; ``data.zarr@v1.0`` is one version of it.
     quick
-        Look only at files, their sizes, journal and metadata; else every chunk is decoded, and
-        every digest computed anew.
+        Check only that files are there, with their sizes and seals, journal and metadata; else
+        every chunk is decoded, and every digest computed anew.
     threads
         Threads to use; by default one for each processor.
     watch
         Called as shards are done, with files done and files in all.
+    follow_links
+        Whether files of the dataset may be links.
 
     Raises
     ------
@@ -222,32 +222,32 @@ def verify(
     """
     start = time.perf_counter()
     path, reference = split_reference(path)
-    home = locate(path)
+    home = locate(path, follow_links)
     documents = read_documents(home, reference)
     faults = list(documents.faults)
-    manifest, recipe = documents.manifest, documents.recipe
+    manifest, contents = documents.manifest, documents.contents
     description = manifest or documents.lock
     n_shards = n_bytes = 0
-    if description is not None and recipe is not None:
-        layout = checked_layout(home.path, description, recipe)
+    if description is not None and contents is not None:
+        layout = checked_layout(home.path, description, contents.fields)
         n_shards = layout.n_shards(description.n_samples)
         records = by_shard(documents.journal.records)
-        contents = check_shards(
-            home, description, recipe, layout, records, quick, threads or available_cpus(), watch
+        found = check_shards(
+            home, description, contents, layout, records, quick, threads or available_cpus(), watch
         )
-        n_bytes = contents.bytes_checked
+        n_bytes = found.bytes_checked
         if manifest is None:  # incomplete: what is missing is no damage
             sealed = {shard for shard, known in records.items() if known}
-            faults += [one for one in contents.faults if one.shard in sealed]
+            faults += [one for one in found.faults if one.shard in sealed]
         else:
-            faults += contents.faults
-            store = make_store(home, recipe, manifest.fields, layout, manifest.classes)
+            faults += found.faults
+            store = make_store(home, contents, layout)
             n_extended = sealed_extension(documents, records)
             if reference is None:
                 faults += check_metadata(home, manifest, store, n_extended)
             faults += check_splits(home, manifest, reference is None, n_extended)
             if not quick:
-                faults += _check_roots(home, manifest, contents)
+                faults += _check_roots(home, manifest, found)
     return Verified(
         path=str(path) if reference is None else f"{path}@{reference}",
         sound=not faults,

@@ -29,7 +29,9 @@ from ..schema.manifest import (
 )
 from ..store.files import Check, write_durably, write_once
 from ..store.home import Home, find_home, guess_format, own_folder
+from ..store.links import FollowedFolder
 from ..store.reader import read_inside
+from ..store.writers import writers, writers_text
 from .documents import (
     COPIES,
     LARGEST_DOCUMENT,
@@ -66,8 +68,8 @@ def split_reference(path: str | Path) -> tuple[Path, str | None]:
     return path.with_name(name), reference
 
 
-def locate(path: Path) -> Home:
-    """Return the place of the dataset that a user names.
+def locate(path: Path, follow_links: bool = False) -> Home:
+    """Return the place of the dataset that a user names; links in it are followed if asked to.
 
     Raises
     ------
@@ -87,6 +89,8 @@ def locate(path: Path) -> Home:
             if path.exists()
             else f"{path}: no such dataset"
         )
+    if follow_links:
+        return home._replace(path=FollowedFolder(home.path), folder=FollowedFolder(home.folder))
     return home
 
 
@@ -102,7 +106,15 @@ def command_to_finish(home: Home, lock: Lock) -> str:
 
 
 def explain_incomplete(home: Home) -> IncompleteDatasetError:
-    """Return the error that says how a dataset without any manifest is finished."""
+    """Return the error that says how a dataset without any manifest is finished, or who does it."""
+    holders = tuple(
+        one for one in writers(home.folder) if not (one.is_here and one.pid == os.getpid())
+    )
+    if holders:  # others than a repair, which asks with the lock held
+        return IncompleteDatasetError(
+            f"{home.path}: incomplete: {writers_text(holders)} is writing it; tersgen info "
+            f"{home.path} says how far"
+        )
     try:
         lock = load_lock(home)
     except DatasetError:
@@ -134,7 +146,7 @@ def publish(home: Home, manifest: Manifest, check: Check) -> None:
         If another builder has taken over.
     """
     _complete_copies(home, check)
-    text = [manifest.model_dump_json(indent=1).encode() + b"\n"]
+    text = [manifest.text]
     name = f"{manifest.version}.json"
     write_durably(own_folder(home, VERSIONS) / name, text, check)
     write_durably(own_folder(home, COPIES) / name, text, check)
@@ -286,7 +298,7 @@ def give_tag(home: Home, name: str, reference: str | None) -> Tag:
 
 
 def delete_tag(home: Home, name: str) -> Tag:
-    """Take a name back; it stays known as deleted.
+    """Take a name back; it stays known as deleted. One that was taken back stays as it is.
 
     Raises
     ------
@@ -294,7 +306,7 @@ def delete_tag(home: Home, name: str) -> Tag:
         If there is no such tag.
     """
     tag = next((tag for tag in list_tags(home) if tag.name == name), None)
-    if tag is None or tag.deleted:
+    if tag is None:
         raise DatasetError(f"{home.path}: there is no tag {name!r} to delete")
     gone = tag.model_copy(update={"deleted": True})
     for place in (TAGS, COPIES):

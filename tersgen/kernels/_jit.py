@@ -8,6 +8,7 @@ folder is named by a digest of all kernel sources, and stale machine code can ne
 import hashlib
 import os
 import tempfile
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -15,6 +16,11 @@ from typing import Any, TypeVar
 import numba
 import numpy as np
 import platformdirs
+
+from ..errors import TersWarning
+from ._private import private_folder
+
+_VARIABLE = "NUMBA_CACHE_DIR"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -31,29 +37,40 @@ def sources_digest() -> str:
     return digest.hexdigest()[:16]
 
 
-def _cache_folder() -> str:
-    """Return the first writable place for machine code: the user's choice, the cache, a temp."""
+def cache_folder() -> str:
+    """Return a private folder for machine code: the user's choice, the cache, or a temporary one.
+
+    Empty if no place is safe: then kernels are compiled anew in every process, which is said once.
+    """
     name = f"kernels-{sources_digest()}"
-    asked = os.environ.get("NUMBA_CACHE_DIR")
+    asked = os.environ.get(_VARIABLE)
     bases = [Path(asked)] if asked else []
     bases += [
         Path(platformdirs.user_cache_dir("tersgen")),
-        Path(tempfile.gettempdir()) / f"tersgen-{os.getuid() if hasattr(os, 'getuid') else 'user'}",
+        Path(tempfile.gettempdir())
+        / f"tersgen-{os.geteuid() if hasattr(os, 'geteuid') else 'user'}",
     ]
+    found, refused = "", []
     for base in bases:
-        folder = base / name
         try:
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if hasattr(os, "getuid") and folder.stat().st_uid != os.getuid():
-                continue  # machine code is run: never another user's
-            with tempfile.TemporaryFile(dir=folder):
-                return str(folder)
-        except OSError:
-            continue
-    return ""
+            found = private_folder(base / name)
+            with tempfile.TemporaryFile(dir=found):
+                break
+        except OSError as error:
+            found = ""
+            refused.append(f"{error.filename}: {error.strerror}" if error.errno else str(error))
+    if refused and (asked or not found):
+        kept = f"they are kept in {found}" if found else "each process compiles them anew"
+        warnings.warn(
+            f"compiled kernels cannot be kept where no other user can change them "
+            f"({'; '.join(refused)}), so {kept}; set {_VARIABLE} to a folder of your own",
+            TersWarning,
+            stacklevel=2,
+        )
+    return found
 
 
-_FOLDER = _cache_folder()
+_FOLDER = cache_folder()
 
 
 def _compile(function: F, **options: Any) -> F:

@@ -91,6 +91,30 @@ def averaged_intensity(tensor: Array, incident: Array, scattered: Array) -> floa
 
 
 @kernel
+def activities(tensors: Array, out: Array) -> None:
+    """Write the Raman activity of each tensor, shape (n, 3, 3), to ``out``, shape (n,)."""
+    for k in range(tensors.shape[0]):
+        out[k] = activity(tensors[k])
+
+
+@kernel
+def intensities(
+    tensors: Array, matrix: Array, averaged: bool, incident: Array, scattered: Array, out: Array
+) -> None:
+    """Write the intensity of each tensor to ``out``, shape (n,): turned by ``matrix``, or averaged.
+
+    ``tensors`` has shape (n, 3, 3), ``matrix`` (3, 3).
+    """
+    turned = np.empty((3, 3))
+    for k in range(tensors.shape[0]):
+        if averaged:
+            out[k] = averaged_intensity(tensors[k], incident, scattered)
+        else:
+            rotate(tensors[k], matrix, turned)
+            out[k] = scattered_intensity(turned, incident, scattered)
+
+
+@kernel
 def asymmetry(tensor: Array) -> float:
     """Return || R - R^T ||_F^2, the symmetry regulariser of Eq. (3.2), for one (3, 3) tensor."""
     xy = tensor[0, 1] - tensor[1, 0]

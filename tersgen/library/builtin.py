@@ -9,7 +9,7 @@ from importlib import resources
 from importlib.resources.abc import Traversable
 
 from ..errors import LibraryError
-from ..schema.library import Species
+from ..schema.species import Species
 from .sourcefile import make_source, one_line_errors, quote
 
 _FOLDER = resources.files(__package__) / "data"

@@ -5,11 +5,12 @@ sp3, manganese, iron and cobalt are low-spin. Bonds: two atoms nearer than the s
 and a tolerance; E. C. Meng and R. A. Lewis, J. Comput. Chem. 12, 891 (1991), take 0.4 Angstrom.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import Species
 from .geometry import SYMBOLS, atomic_number
 
 _TABLE = """
@@ -40,21 +41,23 @@ def covalent_radius(number: int) -> float:
     return COVALENT_ANGSTROM[number]
 
 
-def find_bonds(species: Species, tolerance_angstrom: float) -> NDArray[np.int64]:
+def find_bonds(
+    symbols: Sequence[str], places: NDArray[np.float64], tolerance_angstrom: float
+) -> NDArray[np.int64]:
     """Return the pairs of atoms that are bonded, int64, shape (n_bonds, 2), the lower one first.
 
     Parameters
     ----------
-    species
-        A species with atoms.
+    symbols
+        Chemical symbol of each atom.
+    places
+        Positions, shape (n_atoms, 3), Angstrom.
     tolerance_angstrom
         What a bond may be longer than the sum of the radii, Angstrom.
     """
-    atoms = species.atoms or ()
-    radii = np.array([covalent_radius(atomic_number(atom.symbol)) for atom in atoms])
-    places = np.array([atom.position for atom in atoms], np.float64).reshape(-1, 3)
+    radii = np.array([covalent_radius(atomic_number(symbol)) for symbol in symbols])
     pairs = []
-    for i in range(len(atoms)):
+    for i in range(len(symbols)):
         d = places[i + 1 :] - places[i]
         squared = d[:, 0] * d[:, 0] + d[:, 1] * d[:, 1] + d[:, 2] * d[:, 2]
         longest = radii[i] + radii[i + 1 :] + tolerance_angstrom

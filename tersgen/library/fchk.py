@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import Atom, Provenance, Species
+from ..schema.species import Atom, Provenance, Species
 from ..units import BOHR_ANGSTROM
 from .geometry import SYMBOLS, hill_formula
 from .harmonic import NormalModes, atom_tensors, build_modes, normal_modes

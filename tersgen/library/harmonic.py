@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import Matrix3, Mode
+from ..schema.species import Matrix3, Mode
 from ..units import AMU_ELECTRON_MASS, BOHR_ANGSTROM, HARTREE_CM1
 
 Floats = NDArray[np.float64]

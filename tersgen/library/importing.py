@@ -8,8 +8,10 @@ import numpy as np
 
 from ..errors import LibraryError
 from ..kernels.tensor import activity
-from ..schema.library import Library, Species
+from ..schema.library import Library, LibraryDocument
+from ..schema.species import Species
 from .fchk import is_fchk, read_fchk
+from .libraryfile import check_library, has_library, read_library
 from .outputs import is_output, read_output
 from .peaks import is_jcamp, read_peaks
 from .phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
@@ -48,17 +50,22 @@ def _read_library(source: SourceFile, name: str | None) -> tuple[Species, ...]:
     """Read a library, or a single species, as JSON of the schema; its provenance is kept."""
     with one_line_errors(source):
         if '"species"' in source.text:
-            species = Library.model_validate_json(source.text).species
+            species = LibraryDocument.model_validate_json(source.text).species
         else:
             species = (Species.model_validate_json(source.text),)
-        if name is None:
-            return species
-        if len(species) > 1:
-            raise LibraryError(
-                f"expected one species to be named {quote(name)}, got {len(species)}; "
-                "leave the name out"
-            )
-        return (Species.model_validate(species[0].model_dump() | {"name": name}),)
+        return _named(species, name)
+
+
+def _named(species: tuple[Species, ...], name: str | None) -> tuple[Species, ...]:
+    """Return species as they are, or the only one under a name that a user gave."""
+    if name is None:
+        return species
+    if len(species) > 1:
+        raise LibraryError(
+            f"expected one species to be named {quote(name)}, got {len(species)}; "
+            "leave the name out"
+        )
+    return (Species.model_validate(species[0].model_dump() | {"name": name}),)
 
 
 IMPORTERS = (
@@ -75,6 +82,23 @@ IMPORTERS = (
 """Formats in the order in which they are tried."""
 
 
+def load_library(path: Path) -> Library:
+    """Return the library in a library file, or in any other file of modes.
+
+    Species of a library file are read as they are needed.
+
+    Raises
+    ------
+    LibraryError
+        If it is none, or damaged.
+    """
+    if has_library(path):
+        library = read_library(path)
+        check_library(library, path)
+        return library
+    return Library(read_species(path))
+
+
 def read_species(
     path: Path, name: str | None = None, peaks: Path | None = None
 ) -> tuple[Species, ...]:
@@ -83,10 +107,10 @@ def read_species(
     Parameters
     ----------
     path
-        A Gaussian formatted checkpoint, an output that cclib reads (ORCA, Q-Chem, Gaussian and
-        others), a Raman YAML file of Phonopy-Spectroscopy, a vasp_raman.dat, a table of Raman
-        tensors, a JCAMP-DX table of peaks, a library or species as JSON, or a table of sticks; at
-        most one gibibyte.
+        A library file, a Gaussian formatted checkpoint, an output that cclib reads (ORCA, Q-Chem,
+        Gaussian and others), a Raman YAML file of Phonopy-Spectroscopy, a vasp_raman.dat, a table
+        of Raman tensors, a JCAMP-DX table of peaks, a library or species as JSON, or a table of
+        sticks; but for a library file at most one gibibyte.
     name
         Name of the species; by default made from the file's name.
     peaks
@@ -104,7 +128,10 @@ def read_species(
         If the file is missing, too large, in no known format, damaged, or without any
         Raman-active mode.
     """
-    species = read_source(open_source(path), name)
+    if has_library(path):
+        species = _named(tuple(load_library(path).species), name)
+    else:
+        species = read_source(open_source(path), name)
     if peaks is None:
         return species
     source = open_source(peaks)

@@ -7,7 +7,7 @@ no molecule: averages over orientations are right, polarized spectra of a fixed 
 import math
 
 from ..errors import LibraryError
-from ..schema.library import Matrix3
+from ..schema.species import Matrix3
 
 LARGEST_RATIO = 0.75
 """Depolarization ratio, plane-polarised, of a tensor without trace."""

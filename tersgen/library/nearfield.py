@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import Species
+from ..schema.library import Library
+from ..schema.species import Species
 
 Floats = NDArray[np.float64]
 Quaternion = tuple[float, float, float, float]
@@ -19,44 +20,47 @@ Quaternion = tuple[float, float, float, float]
 _SWEEPS = 32
 
 
-def has_geometry(species: Species) -> bool:
-    """Return whether a species has atoms, and a tensor of every atom for every mode."""
-    return bool(species.atoms) and all(mode.atom_tensors for mode in species.modes)
-
-
-def require_geometry(species: Species) -> None:
-    """Refuse a species that near-field maps cannot be made of.
+def require_geometry(library: Library) -> None:
+    """Refuse species that near-field maps cannot be made of.
 
     Raises
     ------
     LibraryError
-        If atom positions or atom tensors are missing.
+        If atom positions or atom tensors of one are missing.
     """
-    if not has_geometry(species):
+    n_atoms = np.diff(library.array("position")[1])
+    shares, first = library.array("atom_tensor")
+    unknown = np.concatenate([[0], np.cumsum(np.isnan(shares[:, 0]))])
+    whole = (np.diff(first) > 0) & (np.diff(unknown[first]) == 0)
+    for k in np.flatnonzero((n_atoms == 0) | ~whole)[:1]:
         raise LibraryError(
-            f"{species.name}: expected atom positions and atom tensors for near-field maps, got "
-            f"{'positions only' if species.atoms else 'none'}; import a Gaussian .fchk (tersgen "
+            f"{library.names[k]}: expected atom positions and atom tensors for near-field maps, "
+            f"got {'positions only' if n_atoms[k] else 'none'}; import a Gaussian .fchk (tersgen "
             "library import), compute the molecule (tersgen library compute) or leave it out"
         )
 
 
-def centred_positions(species: Species) -> Floats:
-    """Return atom positions from their mean, shape (n_atoms, 3), Angstrom."""
-    require_geometry(species)
-    positions = [atom.position for atom in species.atoms or ()]
-    centre = [sum(one[k] for one in positions) / len(positions) for k in range(3)]
-    return np.array([[one[k] - centre[k] for k in range(3)] for one in positions], np.float64)
+def atom_positions(species: Species) -> Floats:
+    """Return atom positions, shape (n_atoms, 3), Angstrom."""
+    return np.array([atom.position for atom in species.atoms or ()], np.float64).reshape(-1, 3)
 
 
-def principal_axes(species: Species) -> Floats:
+def centred(positions: Floats) -> Floats:
+    """Return positions from their mean, shape (n_atoms, 3), Angstrom."""
+    places = positions.tolist()
+    centre = [sum(one[k] for one in places) / len(places) for k in range(3)]
+    return np.array([[one[k] - centre[k] for k in range(3)] for one in places], np.float64)
+
+
+def principal_axes(positions: Floats) -> Floats:
     """Return the rotation that lays a molecule flat, shape (3, 3), det 1.
 
     Its rows are the principal axes of the atoms' positions, each of equal weight: x the longest
     direction, z the shortest. From +, -, *, / and sqrt alone (Jacobi rotations), so that the
     choice among equivalent axes of a symmetric molecule is the same on every machine.
     """
-    positions = centred_positions(species).tolist()
-    second = [[sum(one[i] * one[j] for one in positions) for j in range(3)] for i in range(3)]
+    places = centred(positions).tolist()
+    second = [[sum(one[i] * one[j] for one in places) for j in range(3)] for i in range(3)]
     axes = [[float(i == j) for j in range(3)] for i in range(3)]
     for _ in range(_SWEEPS):
         for p, q in ((0, 1), (0, 2), (1, 2)):
@@ -143,8 +147,10 @@ def near_field_intensities(
     LibraryError
         If the species has no geometry.
     """
-    turn = principal_axes(species) if rotation is None else rotation
-    d = centred_positions(species) @ turn.T - np.array(tip)
+    require_geometry(Library([species]))
+    positions = atom_positions(species)
+    turn = principal_axes(positions) if rotation is None else rotation
+    d = centred(positions) @ turn.T - np.array(tip)
     exponents = 4.0 * math.log(2.0) * (d / np.array(width_angstrom)) ** 2
     if field == "radial":
         size = np.exp(-exponents.sum(axis=1)) / np.sqrt((d * d).sum(axis=1))

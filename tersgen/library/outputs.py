@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError, MissingExtraError
-from ..schema.library import Atom, Mode, Provenance, Species
+from ..schema.species import Atom, Mode, Provenance, Species
 from .geometry import SYMBOLS, hill_formula
 from .invariants import REMARK, tensor_of
 from .sourcefile import SourceFile, one_line_errors

@@ -4,7 +4,7 @@ import numpy as np
 
 from ..errors import LibraryError, MeasurementError
 from ..measured.jcamp import is_jcamp, read_jcamp
-from ..schema.library import Species
+from ..schema.species import Species
 from .sourcefile import SourceFile, one_line_errors
 from .sticks import sticks_species
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
 from ..errors import LibraryError
-from ..schema.library import Matrix3, Mode, Provenance, Species
+from ..schema.species import Matrix3, Mode, Provenance, Species
 from ..units import EV_CM1, THZ_CM1
 from .harmonic import to_matrix3
 from .sourcefile import SourceFile, one_line_errors, quote

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError, MissingExtraError, TersWarning
-from ..schema.library import Atom, Provenance, Species
+from ..files import read_input, why
+from ..schema.species import Atom, Provenance, Species
 from ..units import BOHR_ANGSTROM
 from .geometry import SYMBOLS, hill_formula, read_xyz
 from .harmonic import atom_tensors, build_modes, is_linear, normal_modes
@@ -30,6 +31,9 @@ Ints = NDArray[np.int64]
 
 RESPONSE_TOLERANCE = 1e-6
 """Convergence of that response, per atom."""
+
+
+_LARGEST_XYZ = 1 << 26
 
 
 def compute_species(
@@ -164,8 +168,12 @@ def _read_text(geometry: str | Path) -> str:
         return geometry
     path = Path(geometry)
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError, ValueError) as error:
+        return read_input(path, _LARGEST_XYZ).decode("utf-8")
+    except OSError as error:
+        raise LibraryError(
+            f"expected an XYZ file at {path}, cannot read it: {why(error)}"
+        ) from None
+    except UnicodeDecodeError as error:
         raise LibraryError(f"expected an XYZ file at {path}, cannot read it: {error}") from error
 
 

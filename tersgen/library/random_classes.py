@@ -15,7 +15,7 @@ from ..kernels.philox import between, philox
 from ..kernels.streams import RANDOM_SPECIES
 from ..kernels.tensor import activity
 from ..schema.classes import RandomClasses
-from ..schema.library import Matrix3, Mode, Provenance, Species
+from ..schema.species import Matrix3, Mode, Provenance, Species
 
 F64 = NDArray[np.float64]
 Coefficients = tuple[float, float, float, float]

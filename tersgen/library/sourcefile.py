@@ -11,6 +11,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from ..errors import LibraryError
+from ..files import NoPlainFileError, read_input, why
 
 MAX_BYTES = 2**30
 """Larger files are refused: no set of normal modes needs a gibibyte of text."""
@@ -49,16 +50,14 @@ def open_source(path: Path) -> SourceFile:
         If it is missing, not a file, too large or unreadable.
     """
     try:
-        if not path.is_file():
-            state = "a folder" if path.is_dir() else "no such file"
-            raise LibraryError(f"expected a file of modes at {path}, got {state}")
-        with path.open("rb") as stream:
-            # Reading one byte more than allowed also bounds a file that grows meanwhile.
-            content = stream.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:
-        if isinstance(error, LibraryError):
-            raise
-        raise LibraryError(f"expected a readable file at {path}, got: {error}") from error
+        content = read_input(path, MAX_BYTES)
+    except FileNotFoundError:
+        raise LibraryError(f"expected a file of modes at {path}, got no such file") from None
+    except NoPlainFileError as error:
+        got = str(error.strerror).removeprefix("expected a file, ")
+        raise LibraryError(f"expected a file of modes at {path}, {got}") from None
+    except OSError as error:
+        raise LibraryError(f"expected a readable file at {path}, got: {why(error)}") from None
     if len(content) > MAX_BYTES:
         raise LibraryError(
             f"expected at most {MAX_BYTES} bytes, got more in {path}; is it a file of modes?"

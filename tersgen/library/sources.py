@@ -1,17 +1,20 @@
-"""From the sources that a recipe names to its library: the recipe made self-sufficient."""
+"""From the sources that a recipe names to its library, and what follows from it."""
 
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigError, LibraryError, TersWarning
-from ..schema.library import Library, Species
+from ..schema.basis import stored_content
+from ..schema.library import Library, LibraryReference
+from ..schema.loading import validate
 from ..schema.recipe import Recipe
 from .builtin import builtin_names, crystal_names, load_builtin
-from .importing import read_species
+from .importing import load_library
+from .libraryfile import read_library
 from .nearfield import require_geometry
 from .random_classes import random_species, unknown_species
-from .selection import is_dark, modes_in_grid, modes_outside
+from .selection import ModeChoice, mode_widths
 from .structure import resolve_structure
 
 _MOST_RANDOM = 100_000
@@ -25,30 +28,34 @@ def _count(source: str, text: str) -> int:
     return int(text)
 
 
-def _species(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Species]:
+def _parts(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Library]:
+    """Yield what each source has, in order."""
     number = 0
     for source in sources:
         kind, _, rest = source.partition(":")
         if source == "builtin":
-            yield from (load_builtin(name) for name in builtin_names())
+            yield Library(load_builtin(name) for name in builtin_names())
         elif source == "crystals":
-            yield from (load_builtin(name) for name in crystal_names())
+            yield Library(load_builtin(name) for name in crystal_names())
         elif kind == "builtin":
-            yield load_builtin(rest)
+            yield Library([load_builtin(rest)])
         elif kind == "random":
-            for _ in range(_count(source, rest)):
-                yield random_species(number, recipe.random, recipe.seed)
-                number += 1
+            last = number + _count(source, rest)
+            yield Library(
+                random_species(k, recipe.random, recipe.seed) for k in range(number, last)
+            )
+            number = last
         elif kind == "unknown":
-            for other in range(_count(source, rest)):
-                yield unknown_species(other, recipe.random, recipe.seed)
+            yield Library(
+                unknown_species(k, recipe.random, recipe.seed) for k in range(_count(source, rest))
+            )
         else:
             if not Path(source).exists():
                 raise LibraryError(
                     f"library source {source!r}: no such file; expected builtin, builtin:NAME, "
                     "crystals, random:K, unknown:K or a file"
                 )
-            yield from read_species(Path(source))
+            yield load_library(Path(source))
 
 
 def build_library(recipe: Recipe) -> Library:
@@ -63,25 +70,38 @@ def build_library(recipe: Recipe) -> Library:
     """
     if isinstance(recipe.library, Library):
         return recipe.library
-    species = tuple(_species(recipe.library, recipe))
-    names = [one.name for one in species]
-    twice = (
-        sorted({name for name in names if names.count(name) > 1})
-        if len(set(names)) < len(names)
-        else []
-    )
-    if twice:
+    if isinstance(recipe.library, LibraryReference):
+        return _referred(recipe.library)
+    library = Library.joined(tuple(_parts(recipe.library, recipe)))
+    try:
+        library.check_names()
+    except ValueError as error:
         raise LibraryError(
-            f"library: expected unique species names, got {', '.join(twice[:8])} more than once; "
-            "drop a source or rename with tersgen library import --name"
+            f"library: {error}; drop a source or rename with tersgen library import --name"
+        ) from None
+    return library
+
+
+def _referred(reference: LibraryReference) -> Library:
+    """Return the library that a stored recipe names."""
+    if reference.file is None:
+        raise LibraryError(
+            f"library: expected its file for the digest {reference.digest[:12]}, got none; take "
+            "the recipe from its dataset, where library.tlib lies beside it"
         )
-    return Library(species=species)
+    library = read_library(Path(reference.file))
+    if library.digest != reference.digest:
+        raise LibraryError(
+            f"{reference.file}: expected the library of digest {reference.digest[:12]}, got "
+            f"{library.digest[:12]}"
+        )
+    return library
 
 
-def _warn(library: Library, recipe: Recipe) -> None:
+def _warn(library: Library, recipe: Recipe, choice: ModeChoice) -> None:
     """Say once what a user should know of a library on the recipe's grid."""
     grid = recipe.grid
-    outside = modes_outside(library, recipe)
+    outside = choice.missed()
     if outside:
         warnings.warn(
             f"{len(outside)} Raman-active mode{'s' if len(outside) > 1 else ''} of the library "
@@ -90,7 +110,7 @@ def _warn(library: Library, recipe: Recipe) -> None:
             TersWarning,
             stacklevel=3,
         )
-    dark = [species.name for species in library.species if is_dark(species, recipe)]
+    dark = choice.dark_species()
     if dark:
         warnings.warn(
             f"{', '.join(dark[:6])}: no mode scatters in this geometry, so spectra are noise only; "
@@ -98,12 +118,8 @@ def _warn(library: Library, recipe: Recipe) -> None:
             TersWarning,
             stacklevel=3,
         )
-    widths = [
-        mode.fwhm_cm1 or recipe.lineshape.fwhm_cm1
-        for species in library.species
-        for mode in modes_in_grid(species, recipe)
-    ]
-    narrowest = min(widths) * recipe.perturbations.width[0]
+    narrowest = float(mode_widths(library, recipe)[choice.bright].min())
+    narrowest *= recipe.perturbations.width[0]
     if recipe.instrument is not None:
         narrowest = max(narrowest, recipe.instrument.resolution_cm1[0])
     if recipe.fields.spectra and narrowest < grid.step_cm1:
@@ -125,10 +141,10 @@ def _warn(library: Library, recipe: Recipe) -> None:
 
 
 def resolve(recipe: Recipe) -> Recipe:
-    """Return the recipe with its library written out and the numbers that follow from it set.
+    """Return the recipe with its library and the numbers that follow from it set.
 
-    A resolved recipe needs no other file. Warns once if modes lie outside the grid, and
-    are left out, or if bands are narrower than its steps.
+    A resolved recipe decides every row. Warns once if modes lie outside the grid, and are left
+    out, or if bands are narrower than its steps.
 
     Raises
     ------
@@ -136,14 +152,19 @@ def resolve(recipe: Recipe) -> Recipe:
         If a source cannot be used, a species has no Raman-active mode on the grid, or none of the
         geometry that near-field maps need, or structure targets have no room for its atoms.
     """
+    if recipe.is_resolved:
+        if recipe.structure is not None:
+            resolve_structure(recipe.structure, recipe.held_library)  # is there room for all atoms?
+        return recipe
     library = build_library(recipe)
     if recipe.nearfield is not None:
-        for species in library.species:
-            require_geometry(species)
-    if not isinstance(recipe.library, Library):
-        _warn(library, recipe)
-    most = max(len(modes_in_grid(species, recipe)) for species in library.species)
-    n_modes = recipe.fields.n_modes or most
-    fields = recipe.fields.model_copy(update={"n_modes": n_modes})
+        require_geometry(library)
+    choice = ModeChoice(library, recipe)
+    if isinstance(recipe.library, tuple):
+        _warn(library, recipe, choice)
+    fields = recipe.fields.model_copy(update={"n_modes": recipe.fields.n_modes or choice.most()})
     structure = recipe.structure and resolve_structure(recipe.structure, library)
-    return recipe.model_copy(update={"library": library, "fields": fields, "structure": structure})
+    full = recipe.model_copy(update={"library": library, "fields": fields, "structure": structure})
+    # through its document, so that a recipe and what is read of it again are equal to the bit
+    content = {**stored_content(full), "library": library}
+    return validate(Recipe, content, "recipe")

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import Mode, Provenance, Species
+from ..schema.species import Mode, Provenance, Species
 from ..units import WAVENUMBERS, stated_unit
 from .sourcefile import SourceFile, one_line_errors, quote
 

@@ -1,20 +1,24 @@
 """What structure targets take from a library: which elements, and how many atoms."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from ..errors import ConfigError
-from ..schema.library import Library, Species
+from ..schema.library import Library
 from ..schema.structure import Structure
 from .geometry import SYMBOLS, atomic_number
 
 
 def library_elements(library: Library) -> tuple[str, ...]:
     """Return the symbols of the elements of all species, by rising atomic number."""
-    numbers = {atomic_number(a.symbol) for one in library.species for a in one.atoms or ()}
+    symbols = {symbol for page in library.pages for symbol in page.get("symbols", ())}
+    numbers = map(atomic_number, symbols)
     return tuple(SYMBOLS[number] for number in sorted(numbers))
 
 
-def n_counted(species: Species, elements: tuple[str, ...]) -> int:
+def _n_counted(page: Mapping[str, Any], elements: tuple[str, ...]) -> int:
     """Return how many atoms of a species are of some elements."""
-    return sum(atom.symbol in elements for atom in species.atoms or ())
+    return sum(symbol in elements for symbol in page.get("symbols", ()))
 
 
 def resolve_structure(structure: Structure, library: Library) -> Structure:
@@ -32,7 +36,7 @@ def resolve_structure(structure: Structure, library: Library) -> Structure:
         raise ConfigError(
             f"structure.elements: expected chemical symbols such as C or Cl, got {unknown[0]}"
         )
-    counts = {one.name: n_counted(one, elements) for one in library.species}
+    counts = {page["name"]: _n_counted(page, elements) for page in library.pages}
     most = max(counts, key=lambda name: counts[name])
     if not counts[most]:
         raise ConfigError(

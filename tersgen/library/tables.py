@@ -9,7 +9,7 @@ import re
 import numpy as np
 
 from ..errors import LibraryError
-from ..schema.library import Mode, Provenance, Species
+from ..schema.species import Mode, Provenance, Species
 from ..units import BOHR_ANGSTROM, WAVENUMBERS, stated_unit
 from .invariants import REMARK, tensor_of_invariants
 from .phonopy import symmetrised

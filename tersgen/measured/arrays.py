@@ -1,6 +1,5 @@
 """Measured rows in NumPy files: spectra on one axis, maps, and what is known of each row."""
 
-import zipfile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -8,8 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeasurementError
+from ..files import open_input
+from ..schema.loading import printable
+from .npy import NPY, ZIP, open_arrays
 
-_NPY, _ZIP = b"\x93NUMPY", b"PK\x03\x04"
 _KNOWN = ("spectra", "maps", "shift_cm1", "label", "classes", "group", "part")
 _BLOCK = 4096
 
@@ -34,16 +35,13 @@ class RowArrays(NamedTuple):
 
 
 def is_arrays(path: Path) -> bool:
-    """Return whether a file is NumPy's: .npy, or an .npz with arrays in it."""
+    """Return whether a file is NumPy's: .npy, .npz, or another ZIP archive."""
     try:
-        with path.open("rb") as file:
-            head = file.read(len(_NPY))
-        if head.startswith(_ZIP):
-            with zipfile.ZipFile(path) as archive:
-                return any(name.endswith(".npy") for name in archive.namelist())
-    except (OSError, zipfile.BadZipFile):
+        with open_input(path) as file:
+            head = file.read(len(NPY))
+    except OSError:
         return False
-    return head.startswith(_NPY)
+    return head.startswith((NPY, *ZIP))
 
 
 def read_arrays(path: Path, axis: Axis | None = None) -> RowArrays:
@@ -63,22 +61,16 @@ def read_arrays(path: Path, axis: Axis | None = None) -> RowArrays:
     MeasurementError
         If an array is missing, of another shape, or not finite; without the name of the file.
     """
-    try:
-        content = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(content, np.ndarray):
-            return _checked({"spectra" if content.ndim == 2 else "maps": content}, axis)
-        with content:
-            unknown = sorted(set(content.files) - set(_KNOWN))
-            if unknown:
-                raise MeasurementError(
-                    f"expected arrays named {', '.join(_KNOWN)}, got {unknown[0][:40]!r}"
-                )
-            return _checked({name: content[name] for name in content.files}, axis)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        if isinstance(error, MeasurementError):
-            raise
-        reason = " ".join(str(error).split())[:120]
-        raise MeasurementError(f"expected a NumPy file, got one that fails: {reason}") from None
+    with open_arrays(path) as content:
+        if content.is_single:
+            signal = content.single()
+            return _checked({"maps" if signal.ndim > 2 else "spectra": signal}, axis)
+        unknown = sorted(set(content.names) - set(_KNOWN))
+        if unknown:
+            raise MeasurementError(
+                f"expected arrays named {', '.join(_KNOWN)}, got {printable(unknown[0][:40])!r}"
+            )
+        return _checked({name: content.read(name) for name in content.names}, axis)
 
 
 def read_axis(path: Path) -> NDArray[np.float64]:
@@ -90,11 +82,11 @@ def read_axis(path: Path) -> NDArray[np.float64]:
         If it holds no such axis.
     """
     try:
-        axis = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        reason = " ".join(str(error).split())[:120]
-        raise MeasurementError(f"{path}: expected an axis in a .npy file, got: {reason}") from None
-    if not isinstance(axis, np.ndarray) or axis.ndim != 1 or axis.dtype.kind not in "fiu":
+        with open_arrays(path) as content:
+            axis = content.single() if content.is_single else None
+    except MeasurementError as error:
+        raise MeasurementError(f"{path}: expected an axis in a .npy file: {error}") from None
+    if axis is None or axis.ndim != 1 or axis.dtype.kind not in "fiu":
         raise MeasurementError(f"{path}: expected an axis of shape (L,), got another array")
     return axis.astype(np.float64)
 
@@ -103,7 +95,8 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
     spectra, maps = arrays.get("spectra"), arrays.get("maps")
     if spectra is None and maps is None:
         raise MeasurementError("expected spectra, maps, or both, got neither")
-    rows = len(next(signal for signal in (spectra, maps) if signal is not None))
+    first = next(signal for signal in (spectra, maps) if signal is not None)
+    rows = len(first) if first.ndim else 0
     shift: NDArray[Any] | None = None
     if spectra is not None:
         _check_signals("spectra", spectra, (2,), rows)
@@ -119,7 +112,9 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
             )
         shift = shift.astype(np.float64)
         steps = np.diff(shift)
-        if not (np.isfinite(shift).all() and ((steps > 0).all() or (steps < 0).all())):
+        if not (
+            len(steps) and np.isfinite(shift).all() and ((steps > 0).all() or (steps < 0).all())
+        ):
             raise MeasurementError("shift_cm1: expected an axis that rises or falls, got another")
         if steps[0] < 0:
             shift, spectra = shift[::-1], spectra[:, ::-1]
@@ -173,7 +168,9 @@ def _texts(name: str, arrays: dict[str, NDArray[Any]], n_rows: int) -> tuple[str
         )
     classes = arrays.get("classes")
     if name == "label" and values.dtype.kind in "iu" and classes is not None:
-        if classes.ndim != 1 or values.min() < 0 or values.max() >= len(classes):
+        if classes.ndim != 1 or classes.dtype.kind not in "US":
+            raise MeasurementError(f"classes: expected names, got {classes.dtype} {classes.shape}")
+        if not len(classes) or values.min() < 0 or values.max() >= len(classes):
             raise MeasurementError(
                 f"label: expected positions in {len(classes)} classes, got others"
             )

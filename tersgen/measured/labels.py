@@ -7,8 +7,9 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..errors import MeasurementError
-from ..schema.library import UNKNOWN
+from ..files import read_input, why
 from ..schema.loading import printable
+from ..schema.species import UNKNOWN
 
 _LARGEST_TABLE = 1 << 26
 _FILE = ("file", "filename", "name", "path", "spectrum")
@@ -89,13 +90,14 @@ class LabelTable:
 def _rows(path: Path) -> list[tuple[int, list[str]]]:
     """Return the lines of a table with their numbers, its heading first."""
     try:
-        if path.stat().st_size > _LARGEST_TABLE:
+        content = read_input(path, _LARGEST_TABLE)
+        if len(content) > _LARGEST_TABLE:
             raise MeasurementError(f"{path}: expected a table of at most 64 MiB, got more")
-        text = path.read_text("utf-8-sig")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise MeasurementError(f"{path}: expected UTF-8 text, got other bytes") from None
     except OSError as error:
-        raise MeasurementError(f"{path}: cannot be read: {error.strerror}") from None
+        raise MeasurementError(f"{path}: cannot be read: {why(error)}") from None
     lines = [
         (number, line)
         for number, line in enumerate(text.splitlines(), 1)

@@ -1,9 +1,11 @@
 """One way in for every file of measured spectra; the format is told by content, not by the name."""
 
 import codecs
+import os
 from pathlib import Path
 
 from ..errors import MeasurementError
+from ..files import NoPlainFileError, open_input, why
 from ..schema.loading import printable
 from .instrument import instrument_format, read_instrument
 from .jcamp import is_jcamp, read_jcamp
@@ -69,14 +71,16 @@ def read_spectrum(path: str | Path, laser_nm: float | None = None) -> Spectrum:
 def _content(path: Path) -> bytes:
     """Return the bytes of a file, or the beginning of a large one that an instrument wrote."""
     try:
-        if not path.is_file():
-            state = "a folder" if path.is_dir() else "no such file"
-            raise MeasurementError(f"expected a file of a measured spectrum, got {state}")
-        with path.open("rb") as file:
+        with open_input(path) as file:
+            size = os.fstat(file.fileno()).st_size
             content = file.read(LARGEST_TEXT + 1)
-            size = path.stat().st_size
+    except FileNotFoundError:
+        raise MeasurementError("expected a file of a measured spectrum, got no such file") from None
+    except NoPlainFileError as error:
+        got = str(error.strerror).removeprefix("expected a file, ")
+        raise MeasurementError(f"expected a file of a measured spectrum, {got}") from None
     except OSError as error:
-        raise MeasurementError(f"cannot be read: {error.strerror}") from None
+        raise MeasurementError(f"cannot be read: {why(error)}") from None
     largest = LARGEST_TEXT if instrument_format(content) is None else LARGEST_FILE
     if max(size, len(content)) > largest:
         raise MeasurementError(

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import ConfigError
 from ..kernels._jit import kernel
 from ..schema.fields import INSTRUMENT_PARAMETERS, SCAN_PARAMETERS, FieldSpec, field_table
-from ..schema.library import Library
-from ..schema.recipe import Recipe
+from ..schema.recipe import GENERATORS, Recipe
 from .cpus import available_cpus
 from .image import draw_map, fill_maps, image_scratch
 from .labels import (
@@ -208,30 +208,37 @@ class Generator:
     ------
     ValueError
         If the recipe is not resolved.
+    ConfigError
+        If its rows are those of another version of the generator.
     LibraryError
         If near-field maps are asked for and a species has no geometry.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        if not isinstance(recipe.library, Library):
-            raise ValueError("expected a resolved recipe, got one that names library sources")
+        if recipe.generator not in GENERATORS:
+            known = ", ".join(map(str, GENERATORS))
+            raise ConfigError(
+                f"generator: expected {known}, which this version of tersgen has, got "
+                f"{recipe.generator}; make the rows with the version that the recipe is for"
+            )
+        library = recipe.held_library
         self.recipe = recipe
         self.table = field_table(recipe)
-        self._modes = mode_table(recipe, recipe.library)
-        self._hotspots = hotspot_table(recipe, recipe.library)
+        self._modes = mode_table(recipe, library)
+        self._hotspots = hotspot_table(recipe, library)
         self._settings = settings(recipe)
         self._near = None
         if recipe.nearfield is not None and (recipe.fields.maps or recipe.fields.cube):
-            self._near = near_table(recipe, recipe.library), near_settings(recipe)
+            self._near = near_table(recipe, library), near_settings(recipe)
         self._recorder = Recorder.of(recipe, self._settings)
         self._structure = None
         if recipe.structure is not None and recipe.fields.structure:
-            self._structure = structure_table(recipe, recipe.library)
+            self._structure = structure_table(recipe, library)
         row_bytes = sum(spec.row_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
-        self._thresholds = class_thresholds(recipe, recipe.library)
+        self._thresholds = class_thresholds(recipe, library)
         self._n_classes = len(recipe.class_names)
-        self._members = class_members(recipe.library)
+        self._members = class_members(library)
         self._mixture = None
         if recipe.mixture is not None:
             self._mixture = MixtureSettings.of(recipe.mixture, self._thresholds, self._n_classes)

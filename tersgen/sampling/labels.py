@@ -64,7 +64,7 @@ class Members(NamedTuple):
 def class_members(library: Library) -> Members:
     """Return which species each class has: one, but of the class of unknown ones."""
     place = {name: label for label, name in enumerate(library.class_names)}
-    label = np.array([place[one.class_name] for one in library.species], np.int32)
+    label = np.array([place[name] for name in library.class_of_species], np.int32)
     sizes = np.bincount(label, minlength=len(place))
     return Members(
         first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),

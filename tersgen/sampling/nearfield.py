@@ -110,7 +110,7 @@ def _draw_near_modes(
         for m in range(count):
             place = modes.bright[first + m]
             if (place >= 0) == bright:
-                normal = np.float64(normals[place if bright else m])
+                normal = np.float64(normals[place if bright else modes.dark[first + m]])
                 shift = np.float64(out.shift[row]) + settings.mode_shift_cm1 * normal
                 work.position[m] = modes.frequency[first + m] + shift
                 work.fwhm[m] = modes.fwhm[first + m] * width
@@ -119,7 +119,7 @@ def _draw_near_modes(
         for m in range(count):
             place = modes.bright[first + m]
             if (place >= 0) == bright:
-                normal = np.float64(normals[place if bright else m])
+                normal = np.float64(normals[place if bright else modes.dark[first + m]])
                 jitter = exp(np.float32(settings.intensity * normal))
                 work.weight[m] = modes.factor[first + m] * np.float64(jitter)
 

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..kernels import nearfield
-from ..library.nearfield import centred_positions, require_geometry
-from ..library.selection import select_modes
-from ..schema.library import Library, Mode, Species
+from ..library.nearfield import centred, require_geometry
+from ..library.selection import ModeChoice, mode_widths
+from ..schema.library import Library, matrices
 from ..schema.recipe import Recipe
 from .tables import stokes_factors
 
@@ -41,7 +41,9 @@ class NearModes(NamedTuple):
     factor: F64
     """Stokes factor relative to that at 1000 cm^-1, shape (modes,)."""
     bright: NDArray[np.int64]
-    """Place of the mode among those of the spectrum, -1 if it is not among them; (modes,)."""
+    """Place of the mode's draws among the modes of the spectrum, -1 if it is not one; (modes,)."""
+    dark: NDArray[np.int64]
+    """Place of the draws of a mode that is not one, among all modes of the species; (modes,)."""
 
 
 class NearSettings(NamedTuple):
@@ -64,13 +66,6 @@ class NearSettings(NamedTuple):
     cube: bool
 
 
-def modes_on_grid(species: Species, recipe: Recipe) -> list[Mode]:
-    """Return the modes of a species on the recipe's grid, dark ones too, by rising frequency."""
-    grid = recipe.grid
-    inside = [m for m in species.modes if grid.start_cm1 <= m.frequency_cm1 <= grid.stop_cm1]
-    return sorted(inside, key=lambda mode: mode.frequency_cm1)
-
-
 def near_table(recipe: Recipe, library: Library) -> NearModes:
     """Return atoms and modes of every species.
 
@@ -79,31 +74,37 @@ def near_table(recipe: Recipe, library: Library) -> NearModes:
     LibraryError
         If a species has no atom positions or atom tensors.
     """
-    first_atom, first_mode, first_share = [0], [0], [0]
-    positions, shares, bright = [], [], []
-    modes: list[Mode] = []
-    for species in library.species:
-        require_geometry(species)
-        inside = modes_on_grid(species, recipe)
-        place = {id(mode): k for k, mode in enumerate(select_modes(species, recipe))}
-        bright += [place.get(id(mode), -1) for mode in inside]
-        modes += inside
-        positions.append(centred_positions(species))
-        tensors = np.array([mode.atom_tensors for mode in inside], np.float64).reshape(-1, 3, 3)
-        shares.append(0.5 * (tensors + tensors.swapaxes(1, 2)))
-        first_atom.append(first_atom[-1] + len(positions[-1]))
-        first_mode.append(len(modes))
-        first_share.append(first_share[-1] + len(tensors))
+    require_geometry(library)
+    choice = ModeChoice(library, recipe)
+    mode, first_mode = choice.with_dark()
+    partner = choice.partners(mode)
+    line = mode[partner]
+    bright = np.full(len(choice.frequency), -1)
+    used, first_used = choice.in_use()
+    bright[used] = choice.partners(used) - first_used[choice.species[used]]
+    # a set has the draws of its bright modes, if it has any
+    of_set = np.full(len(mode), -1)
+    np.maximum.at(of_set, partner, bright[mode])
+    position, first_atom = library.array("position")
+    share, first_share = library.array("atom_tensor")
+    n_atoms = np.diff(first_atom)[choice.species[mode]]
+    # the atom tensors of each mode in use, one mode after the other
+    starts = first_share[choice.species[mode]] + n_atoms * (
+        mode - choice.first[choice.species[mode]]
+    )
+    ends = np.cumsum(n_atoms)
+    rows = np.arange(ends[-1]) + np.repeat(starts - (ends - n_atoms), n_atoms)
     return NearModes(
-        first_atom=np.array(first_atom, np.int64),
-        first_mode=np.array(first_mode, np.int64),
-        first_share=np.array(first_share, np.int64),
-        position=np.concatenate(positions),
-        share=np.concatenate(shares),
-        frequency=np.array([mode.frequency_cm1 for mode in modes], np.float64),
-        fwhm=np.array([mode.fwhm_cm1 or recipe.lineshape.fwhm_cm1 for mode in modes], np.float64),
-        factor=stokes_factors(modes, recipe),
-        bright=np.array(bright, np.int64),
+        first_atom=first_atom,
+        first_mode=first_mode,
+        first_share=np.concatenate([[0], ends])[first_mode],
+        position=np.concatenate([centred(one) for one in np.split(position, first_atom[1:-1])]),
+        share=matrices(share[rows]),
+        frequency=choice.frequency[line],
+        fwhm=mode_widths(library, recipe)[line],
+        factor=stokes_factors(choice.frequency[line], recipe),
+        bright=of_set[partner],
+        dark=partner - first_mode[choice.species[mode]],
     )
 
 

@@ -110,7 +110,7 @@ def _draw_component(
     normals = work.mode_normals[: (count + 63) // 64 * 64]
     fill_normals(normals, index, c, settings.seed, streams.MODE_SHIFT)
     for m in range(count):
-        own = settings.mode_shift_cm1 * np.float64(normals[m])
+        own = settings.mode_shift_cm1 * np.float64(normals[modes.partner[first + m]])
         work.position[at + m] = modes.frequency[first + m] + shift + own
         work.fwhm[at + m] = modes.fwhm[first + m] * width
     fill_normals(normals, index, c, settings.seed, streams.INTENSITY)
@@ -124,7 +124,8 @@ def _draw_component(
             rotate(tensor, work.matrix, work.tensor)
             strength = scattered_intensity(work.tensor, settings.incident, settings.scattered)
             lab = work.tensor
-        jitter = exp(np.float32(settings.intensity * np.float64(normals[m])))
+        normal = np.float64(normals[modes.partner[first + m]])
+        jitter = exp(np.float32(settings.intensity * normal))
         work.intensity[at + m] = strength * modes.factor[first + m] * np.float64(jitter)
         total += work.intensity[at + m]
         if settings.tensors:

@@ -17,7 +17,7 @@ from ..kernels.structure import paint_line
 from ..kernels.tensor import quaternion_to_matrix
 from ..library.covalent import find_bonds
 from ..library.geometry import atomic_number
-from ..library.nearfield import centred_positions
+from ..library.nearfield import centred
 from ..schema.library import Library
 from ..schema.recipe import Recipe
 from .orientation import draw_orientation
@@ -69,15 +69,18 @@ def structure_table(recipe: Recipe, library: Library) -> StructureTable:
     targets, near = recipe.structure, recipe.nearfield
     if targets is None or near is None or targets.elements is None:
         raise ValueError("expected a resolved recipe with structure and nearfield, got another")
-    positions = [centred_positions(species) for species in library.species]
-    symbols = [atom.symbol for species in library.species for atom in species.atoms or ()]
+    position, first_atom = library.array("position")
+    places = np.split(position, first_atom[1:-1])
+    of_species = [page.get("symbols", []) for page in library.pages]
+    symbols = [symbol for some in of_species for symbol in some]
     tolerance = targets.bond_tolerance_angstrom
-    bonds = [find_bonds(species, tolerance) for species in library.species if targets.bonds]
+    pairs = zip(of_species, places, strict=True)
+    bonds = [find_bonds(some, one, tolerance) for some, one in pairs if targets.bonds]
     channels = {symbol: number for number, symbol in enumerate(targets.elements)}
     rows, columns = near.frame_angstrom
     return StructureTable(
-        first_atom=np.cumsum([0, *map(len, positions)], dtype=np.int64),
-        position=np.concatenate(positions),
+        first_atom=first_atom,
+        position=np.concatenate([centred(one) for one in places]),
         number=np.array([atomic_number(symbol) for symbol in symbols], np.int32),
         channel=np.array([channels.get(symbol, -1) for symbol in symbols], np.int64),
         first_bond=np.cumsum([0, *map(len, bonds)], dtype=np.int64),

@@ -10,9 +10,9 @@ from ..kernels import crosssection, hotspots, lineshape, philox, streams
 from ..kernels.elementary import cos_sin_turn
 from ..kernels.transforms import blur_radius, blur_weights
 from ..library.nearfield import principal_axes, rotation_quaternion
-from ..library.selection import select_modes
+from ..library.selection import ModeChoice, mode_widths
 from ..schema.hotspots import Map
-from ..schema.library import Library, Mode, Species
+from ..schema.library import Library
 from ..schema.recipe import Recipe
 from ..units import wavelength_nm_to_cm1
 
@@ -48,6 +48,8 @@ class Modes(NamedTuple):
     """Shape (total,), cm^-1."""
     factor: F64
     """Stokes factor relative to that at 1000 cm^-1, shape (total,)."""
+    partner: NDArray[np.int64]
+    """First mode of its degenerate set, counted from the species' first; they share draws."""
     frame: F64
     """Quaternion that lays each species flat, shape (K, 4); the identity where none is asked."""
 
@@ -102,16 +104,16 @@ class Settings(NamedTuple):
     """Whether fractions of a mixture are those of the signal."""
 
 
-def stokes_factors(modes: list[Mode], recipe: Recipe) -> F64:
-    """Return the Stokes factor of each mode relative to that at 1000 cm^-1, float64."""
+def stokes_factors(frequency: F64, recipe: Recipe) -> F64:
+    """Return the Stokes factor at each frequency relative to that at 1000 cm^-1, float64."""
     laser = wavelength_nm_to_cm1(recipe.geometry.laser_nm)
     temperature = recipe.geometry.temperature_k
     form = _DETECTIONS[recipe.geometry.detection]
     reference = crosssection.stokes_factor(REFERENCE_SHIFT_CM1, laser, temperature, form)
     return np.array(
         [
-            crosssection.stokes_factor(mode.frequency_cm1, laser, temperature, form) / reference
-            for mode in modes
+            crosssection.stokes_factor(one, laser, temperature, form) / reference
+            for one in frequency.tolist()
         ],
         np.float64,
     )
@@ -119,32 +121,37 @@ def stokes_factors(modes: list[Mode], recipe: Recipe) -> F64:
 
 def mode_table(recipe: Recipe, library: Library) -> Modes:
     """Return the modes in use of every species, by rising frequency."""
-    kept = [select_modes(species, recipe) for species in library.species]
-    modes = [mode for one in kept for mode in one]
-    frame = [_IDENTITY] * len(kept)
+    choice = ModeChoice(library, recipe)
+    mode, first = choice.in_use()
+    partner = choice.partners(mode)
+    line = mode[partner]  # partners are one line: at one place, with one width
+    frame = [_IDENTITY] * len(library)
     if recipe.nearfield is not None:
-        frame = [rotation_quaternion(principal_axes(species)) for species in library.species]
+        position, atoms = library.array("position")
+        places = np.split(position, atoms[1:-1])
+        frame = [rotation_quaternion(principal_axes(one)) for one in places]
     return Modes(
-        first=np.cumsum([0] + [len(one) for one in kept], dtype=np.int64),
-        frequency=np.array([mode.frequency_cm1 for mode in modes], np.float64),
-        tensor=np.array([mode.tensor for mode in modes], np.float64).reshape(-1, 3, 3),
-        fwhm=np.array([mode.fwhm_cm1 or recipe.lineshape.fwhm_cm1 for mode in modes], np.float64),
-        factor=stokes_factors(modes, recipe),
+        first=first,
+        frequency=choice.frequency[line],
+        tensor=choice.tensor[mode],
+        fwhm=mode_widths(library, recipe)[line],
+        factor=stokes_factors(choice.frequency[line], recipe),
+        partner=partner - first[choice.species[mode]],
         frame=np.array(frame, np.float64),
     )
 
 
-def name_index(species: Species) -> int:
+def name_index(name: str) -> int:
     """Return the index of a species' random streams: from its name, not its place in a library."""
-    return int.from_bytes(hashlib.blake2b(species.name.encode(), digest_size=8).digest(), "little")
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=8).digest(), "little")
 
 
 def _between(interval: tuple[float, float], word: np.uint32) -> float:
     return interval[0] + (interval[1] - interval[0]) * float(philox.uniform(word))
 
 
-def _constellation(species: Species, spec: Map, seed: int) -> tuple[F64, F64, F64]:
-    index: Any = np.uint64(name_index(species))
+def _constellation(name: str, spec: Map, seed: int) -> tuple[F64, F64, F64]:
+    index: Any = np.uint64(name_index(name))
     radius = spec.radius * min(spec.height, spec.width)
     offset = np.empty((spec.n_hotspots, 2))
     sigma = np.empty(spec.n_hotspots)
@@ -165,7 +172,7 @@ def _constellation(species: Species, spec: Map, seed: int) -> tuple[F64, F64, F6
 
 def hotspot_table(recipe: Recipe, library: Library) -> Hotspots:
     """Return the constellation of every species, a function of its name and the seed."""
-    drawn = [_constellation(species, recipe.map, recipe.seed) for species in library.species]
+    drawn = [_constellation(name, recipe.map, recipe.seed) for name in library.names]
     return Hotspots(*(np.stack(arrays) for arrays in zip(*drawn, strict=True)))
 
 

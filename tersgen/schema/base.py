@@ -13,11 +13,23 @@ class Frozen(BaseModel):
     )
 
 
+class Document(Frozen):
+    """Base of what is stored in a dataset: what a newer version has added to it is not read.
+
+    Digests cover it all the same. Whatever changes what values mean raises the format's version.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+
 def field(description: str, unit: str, default: Any = ..., **constraints: Any) -> Any:
     """Declare a model field that carries its unit (``"1"`` for a pure number or a name)."""
     extra: dict[str, JsonValue] = {"unit": unit}
     return Field(default, description=description, json_schema_extra=extra, **constraints)
 
+
+LIBRARY = "library.tlib"
+"""File with the library of a stored recipe, beside it."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.+(),:-]*$"
 TAG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

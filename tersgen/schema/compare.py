@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from .fields import Basis
+from ..errors import ConfigError
+from .basis import StoredBasis
 from .library import Library
 
 _LONGEST = 60
@@ -19,7 +20,7 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         """Return the field and both values in one line."""
-        return f"{self.field}: {self.first or 'none'} there, {self.second or 'none'} here"
+        return f"{self.field}: {self.first or 'default'} there, {self.second or 'default'} here"
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
@@ -46,29 +47,39 @@ def compare_tables(first: dict[str, Any], second: dict[str, Any]) -> list[Differ
 
 def compare_libraries(first: Library, second: Library) -> list[Difference]:
     """Return the species in which two libraries differ: in presence, position or content."""
-    ones = {species.name: (label, species) for label, species in enumerate(first.species)}
-    others = {species.name: (label, species) for label, species in enumerate(second.species)}
+    if first == second:
+        return []
+    ones, others = ({name: k for k, name in enumerate(one.names)} for one in (first, second))
     found = []
     for name in [*ones, *(name for name in others if name not in ones)]:
         one, other = ones.get(name), others.get(name)
         if one is None or other is None:
-            shown = ["" if item is None else f"label {item[0]}" for item in (one, other)]
+            shown = ["" if label is None else f"label {label}" for label in (one, other)]
             found.append(Difference(f"library.{name}", *shown))
-        elif one[1] != other[1]:
-            shown = [f"{len(item[1].modes)} modes" for item in (one, other)]
+        elif (first.digests[one] != second.digests[other]).any():
+            sizes = [len(library[k].modes) for library, k in ((first, one), (second, other))]
+            shown = [f"{size} modes" for size in sizes]
             if shown[0] == shown[1]:
                 shown[1] += " of other values"
             found.append(Difference(f"library.{name}", *shown))
-        elif one[0] != other[0]:
-            found.append(Difference(f"library.{name}", f"label {one[0]}", f"label {other[0]}"))
+        elif one != other:
+            found.append(Difference(f"library.{name}", f"label {one}", f"label {other}"))
     return found
 
 
-def compare_recipes(first: Basis, second: Basis) -> list[Difference]:
-    """Return the fields in which two resolved recipes, or measurements, differ."""
-    tables = [recipe.model_dump(mode="json", exclude={"library"}) for recipe in (first, second)]
+def compare_documents(first: StoredBasis, second: StoredBasis) -> list[Difference]:
+    """Return the fields in which two recipes, or measurements, differ.
+
+    Defaults are spelt out, unless this version of tersgen does not understand one of them.
+    """
+    try:
+        tables = [one.basis.model_dump(mode="json", exclude={"library"}) for one in (first, second)]
+    except ConfigError:
+        tables = [
+            {name: value for name, value in one.content.items() if name != "library"}
+            for one in (first, second)
+        ]
     found = compare_tables(*tables)
-    libraries = [getattr(recipe, "library", None) for recipe in (first, second)]
-    if isinstance(libraries[0], Library) and isinstance(libraries[1], Library):
-        found += compare_libraries(libraries[0], libraries[1])
+    if first.library is not None and second.library is not None:
+        found += compare_libraries(first.library, second.library)
     return found

@@ -1,10 +1,13 @@
-"""Digests of models: the same content gives the same digest on every machine."""
+"""Documents as they are stored, and their digests: the same content, the same digest anywhere."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from blake3 import blake3
 from pydantic import BaseModel
+
+Table = dict[str, Any]
 
 
 def canonical_json(content: Any) -> str:
@@ -18,6 +21,38 @@ def canonical_digest(content: Any) -> str:
     return digest
 
 
-def model_digest(model: BaseModel) -> str:
-    """Return the BLAKE3 digest of a model's canonical JSON, 64 hexadecimal digits."""
-    return canonical_digest(model.model_dump(mode="json"))
+def digest_without(content: Mapping[str, Any], name: str) -> str:
+    """Return the digest of a document without one of its entries, which holds that digest."""
+    return canonical_digest({key: value for key, value in content.items() if key != name})
+
+
+def without_defaults(model: BaseModel, former: Mapping[str, Any] | None = None) -> Table:
+    """Return the content of a model without what is as by default, section by section.
+
+    So a setting that is added later, with a default, changes no document that is there.
+
+    Parameters
+    ----------
+    model
+        A model whose sections have the defaults of their own classes.
+    former
+        Defaults that take the place of those of the model's classes, as a table.
+    """
+    former = former or {}
+    dumped = model.model_dump(mode="json")
+    table: Table = {}
+    for name, info in type(model).model_fields.items():
+        value = getattr(model, name)
+        if isinstance(value, BaseModel):
+            inside = without_defaults(value, former.get(name))
+            if inside or not isinstance(info.default, BaseModel):
+                table[name] = inside
+        elif info.is_required() or dumped[name] != _default(name, info.default, former):
+            table[name] = dumped[name]
+    return table
+
+
+def _default(name: str, default: Any, former: Mapping[str, Any]) -> Any:
+    """Return a default as JSON has it."""
+    value = former.get(name, default)
+    return json.loads(json.dumps(value)) if isinstance(value, tuple) else value

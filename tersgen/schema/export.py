@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from .library import Library
+from .library import LibraryDocument
 from .manifest import JournalLine, Lock, Manifest, Tag
 from .measured import Measured
 from .recipe import Recipe
@@ -18,7 +18,7 @@ from .split import Split
 MODELS: dict[str, type[BaseModel]] = {
     "recipe": Recipe,
     "measured": Measured,
-    "library": Library,
+    "library": LibraryDocument,
     "lock": Lock,
     "journal": JournalLine,
     "manifest": Manifest,

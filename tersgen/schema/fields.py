@@ -1,13 +1,18 @@
-"""The one table of arrays: it drives generation, creation, reading, documentation and ``info``."""
+"""The one table of arrays, and their axes: it drives generation, creation and documentation.
 
-from typing import Literal
+Datasets are read by the table in their manifest, whatever this version of tersgen would make.
+"""
 
-from .base import Frozen, field
+from typing import Annotated, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from .base import Document, field
+from .basis import Basis
 from .measured import Measured
 from .recipe import Recipe
-
-Basis = Recipe | Measured
-"""What the rows of a dataset rest on."""
 
 Dtype = Literal["float16", "float32", "int32"]
 
@@ -40,19 +45,66 @@ SCAN_PARAMETERS = (
 )
 """What ``params/scan`` holds of each row, in order."""
 
+ARRAY_NAME = r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$"
+
 SAMPLE = "sample"
 """Name of the first dimension of every array."""
 
 
-class FieldSpec(Frozen):
+_DIMENSIONS = {
+    **{"label": (0, 0), "spectra": (1, 1), "maps": (3, 3), "cube": (3, 3)},
+    **{"sticks/position": (1, 2), "sticks/intensity": (1, 2), "sticks/count": (0, 1)},
+    **{"tensors": (3, 4), "mixture/label": (1, 1), "mixture/fraction": (1, 1)},
+    **{"mixture/count": (0, 0), "structure/masks": (3, 3), "structure/bonds": (2, 2)},
+    **{"structure/positions": (2, 2), "structure/elements": (1, 1), "structure/count": (0, 0)},
+    **{"source/file": (0, 0), "source/row": (0, 0), "source/part": (0, 0), "source/group": (0, 0)},
+}
+"""Fewest and most dimensions of a row of each array that this version of tersgen knows."""
+
+
+class Axis(Document):
+    """Evenly spaced positions along a dimension."""
+
+    name: str = field("the dimension", "1", pattern=r"^[a-z_]+$")
+    unit: str = field("unit of the positions", "1")
+    description: str = field("what the positions are", "1")
+    start: float = field("first position", "as unit says")
+    stop: float = field("last position", "as unit says")
+    n: int = field("number of positions", "1", gt=0, le=2**20)
+
+    def points(self) -> NDArray[np.float64]:
+        """Return the positions, Eq. (1.1), shape (n,)."""
+        step = (self.stop - self.start) / (self.n - 1) if self.n > 1 else 0.0
+        return self.start + np.arange(self.n, dtype=np.float64) * step
+
+
+class FieldSpec(Document):
     """One array of a dataset; its first dimension, ``sample``, is left out of dims and shape."""
 
-    name: str = field("path of the array in the dataset", "1", pattern=r"^[a-z_]+(/[a-z_]+)?$")
+    name: str = field("path of the array in the dataset", "1", max_length=100, pattern=ARRAY_NAME)
     dims: tuple[str, ...] = field("names of the dimensions after the first", "1")
-    shape: tuple[int, ...] = field("sizes of those dimensions", "1")
+    shape: tuple[Annotated[int, Field(gt=0, le=2**31)], ...] = field(
+        "sizes of those dimensions", "1"
+    )
     dtype: Dtype = field("type of the values", "1")
     unit: str = field("unit of the values", "1")
     description: str = field("what the values are", "1")
+    span: tuple[float, float] | None = field("what values are scaled or clipped to", "1", None)
+
+    @model_validator(mode="after")
+    def _one_size_for_each_dimension(self) -> Self:
+        n_dims, least = len(self.shape), _DIMENSIONS.get(self.name, (0, len(self.shape)))
+        if len(self.dims) != n_dims or not least[0] <= n_dims <= least[1]:
+            raise ValueError(
+                f"{self.name}: expected sizes of {least[0]} to {least[1]} dimensions with names, "
+                f"got {list(self.shape)} and {', '.join(self.dims) or 'no names'}"
+            )
+        return self
+
+    @property
+    def form(self) -> tuple[str, tuple[str, ...], tuple[int, ...], str]:
+        """What decides the bytes of a row: name, dimensions, shape and type."""
+        return self.name, self.dims, self.shape, self.dtype
 
     @property
     def fill_value(self) -> float | int:
@@ -90,26 +142,32 @@ def _spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldS
     )
 
 
+def _signal(
+    name: str, basis: Basis, precision: Dtype, text: str, sizes: dict[str, int]
+) -> FieldSpec:
+    """Return the description of spectra, maps or a cube."""
+    span = (-1.0, 1.0) if basis.scale == "symmetric" else (0.0, 1.0)
+    text = f"{text} to [{span[0]:g}, {span[1]:g}]"
+    return _spec(name, precision, "1", text, **sizes).model_copy(update={"span": span})
+
+
 def _signals(recipe: Recipe) -> list[FieldSpec]:
     fields, image, near = recipe.fields, recipe.map, recipe.nearfield
-    span = "[-1, 1]" if fields.scale == "symmetric" else "[0, 1]"
     table = []
     if fields.spectra:
-        text = f"Raman spectra with noise, min-max scaled to {span}"
-        n_points = recipe.grid.n_points
-        table.append(_spec("spectra", fields.precision, "1", text, raman_shift=n_points))
+        text = "Raman spectra with noise, min-max scaled"
+        sizes = {"raman_shift": recipe.grid.n_points}
+        table.append(_signal("spectra", recipe, fields.precision, text, sizes))
     if fields.maps:
-        text = f"intensity maps with noise, clipped to {span}"
+        text = "intensity maps with noise, clipped"
         channels = image.channels if near is None else len(near.bands)
         sizes = {"channel": channels, "row": image.height, "column": image.width}
-        table.append(_spec("maps", fields.precision, "1", text, **sizes))
+        table.append(_signal("maps", recipe, fields.precision, text, sizes))
     if fields.cube and near is not None:
-        text = (
-            f"spectrum at each pixel with noise, clipped to {span}; channel k is the band from "
-            f"{recipe.grid.start_cm1:g} + k {near.channel_cm1:g} cm^-1, {near.channel_cm1:g} wide"
-        )
+        width = f"{near.channel_cm1:g} cm^-1"
+        text = f"spectrum at each pixel with noise, in channels {width} wide, clipped"
         sizes = {"row": image.height, "column": image.width, "shift_channel": recipe.n_channels}
-        table.append(_spec("cube", fields.precision, "1", text, **sizes))
+        table.append(_signal("cube", recipe, fields.precision, text, sizes))
     return table
 
 
@@ -240,16 +298,15 @@ def _map_params(recipe: Recipe) -> list[FieldSpec]:
 
 
 def _measured(measured: Measured) -> tuple[FieldSpec, ...]:
-    span = "[-1, 1]" if measured.scale == "symmetric" else "[0, 1]"
     table = []
     if measured.n_raw:
-        text = f"measured spectra on the grid, min-max scaled to {span}"
-        n_points = measured.grid.n_points
-        table.append(_spec("spectra", measured.precision, "1", text, raman_shift=n_points))
+        text = "measured spectra on the grid, min-max scaled"
+        sizes = {"raman_shift": measured.grid.n_points}
+        table.append(_signal("spectra", measured, measured.precision, text, sizes))
     if measured.map is not None:
-        text = f"measured maps, min-max scaled to {span} over all channels"
+        text = "measured maps, min-max scaled over all channels"
         sizes = dict(zip(("channel", "row", "column"), measured.map, strict=True))
-        table.append(_spec("maps", measured.precision, "1", text, **sizes))
+        table.append(_signal("maps", measured, measured.precision, text, sizes))
     table.append(_spec("label", "int32", "1", "class: position of its name in the list"))
     if measured.n_raw:
         if measured.raw_axis:
@@ -284,3 +341,43 @@ def field_table(recipe: Basis) -> tuple[FieldSpec, ...]:
         raise ValueError("expected a resolved recipe with fields.n_modes set, got None")
     table = _signals(recipe) + _targets(recipe, n_modes) + _structure(recipe)
     return tuple(table + (_params(recipe) if recipe.fields.params else []))
+
+
+def _pixels(name: str, extent: float, n: int) -> Axis:
+    """Return the axis of pixels along one side of a frame."""
+    edge = 0.5 * extent * (1.0 - 1.0 / n)
+    text = f"centre of each {name} from the frame's centre"
+    return Axis(name=name, unit="Angstrom", description=text, start=-edge, stop=edge, n=n)
+
+
+def axis_table(basis: Basis, table: tuple[FieldSpec, ...]) -> tuple[Axis, ...]:
+    """Return the axes of the dimensions of a table of arrays, for those that have positions."""
+    grid = basis.grid
+    axes = [
+        Axis(
+            name="raman_shift",
+            unit="cm^-1",
+            description="Raman shift",
+            start=grid.start_cm1,
+            stop=grid.stop_cm1,
+            n=grid.n_points,
+        )
+    ]
+    if isinstance(basis, Recipe) and basis.nearfield is not None:
+        near, image = basis.nearfield, basis.map
+        rows, columns = near.frame_angstrom
+        axes += [_pixels("row", rows, image.height), _pixels("column", columns, image.width)]
+        if basis.n_channels:
+            first = grid.start_cm1 + 0.5 * near.channel_cm1
+            axes.append(
+                Axis(
+                    name="shift_channel",
+                    unit="cm^-1",
+                    description="Raman shift at the centre of each channel",
+                    start=first,
+                    stop=first + (basis.n_channels - 1) * near.channel_cm1,
+                    n=basis.n_channels,
+                )
+            )
+    used = {name for spec in table for name in spec.dims}
+    return tuple(axis for axis in axes if axis.name in used)

@@ -1,6 +1,7 @@
 """Recipes from TOML, YAML or JSON files, and one-line errors from what is wrong with them."""
 
 import difflib
+import io
 import json
 import reprlib
 import tomllib
@@ -14,8 +15,10 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError
-from .base import IN_WORDS
+from ..files import read_input, why
+from .base import IN_WORDS, LIBRARY
 from .recipe import Recipe
+from .yaml_text import load_yaml
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -149,13 +152,14 @@ def read_text(path: Path, largest: int = _LARGEST_FILE) -> str:
         If it cannot be read, is too large or is not UTF-8.
     """
     try:
-        if path.stat().st_size > largest:
+        content = read_input(path, largest)
+        if len(content) > largest:
             raise ConfigError(f"{path}: expected a file of at most {largest >> 20} MiB")
-        return path.read_text("utf-8")
+        return io.TextIOWrapper(io.BytesIO(content), "utf-8").read()
     except UnicodeDecodeError:
         raise ConfigError(f"{path}: expected UTF-8 text, got other bytes") from None
     except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from None
+        raise ConfigError(f"{path}: cannot be read: {why(error)}") from None
 
 
 def parse_document(text: str, path: Path) -> Any:
@@ -170,7 +174,7 @@ def parse_document(text: str, path: Path) -> Any:
         if path.suffix == ".toml":
             return tomllib.loads(text)
         if path.suffix in (".yaml", ".yml"):
-            return yaml.safe_load(text)
+            return load_yaml(text)
         if path.suffix == ".json":
             return parse_json(text)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -193,6 +197,8 @@ def load_table(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise ConfigError(f"{path}: expected a table of settings, got {type(data).__name__}")
     sources = data.get("library")
+    if isinstance(sources, dict) and "digest" in sources:
+        data["library"] = {**sources, "file": str(path.parent / str(sources.get("file", LIBRARY)))}
     if isinstance(sources, list):
         data["library"] = [
             str(path.parent / source)

@@ -1,23 +1,19 @@
 """What a dataset says of itself: its lock file, a record for each sealed shard, its versions."""
 
 import json
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from blake3 import blake3
-from pydantic import (
-    BaseModel,
-    Field,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import Field, model_validator
 
-from .base import DIGEST, TAG_NAME, Frozen, Name, field
-from .digest import canonical_json
-from .fields import FieldSpec
+from .base import DIGEST, TAG_NAME, Document, Name, field
+from .base import LIBRARY as LIBRARY
+from .contents import Contents, Kind
+from .digest import canonical_digest, digest_without, without_defaults
+from .fields import Axis, FieldSpec
 from .split import Split
 
-FORMAT_VERSION = 3
+FORMAT_VERSION = 4
 """Version of the format on disk; others are refused."""
 
 MANIFEST = "manifest.json"
@@ -51,35 +47,14 @@ InsidePath = Annotated[
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
-def _digest_without(model: BaseModel, name: str) -> str:
-    """Return the BLAKE3 digest of a model's canonical JSON without one of its fields."""
-    text = canonical_json(model.model_dump(mode="json", exclude={name}))
-    digest: str = blake3(text.encode()).hexdigest()
-    return digest
-
-
-class _Stored(Frozen):
-    """How rows are stored, beside what stands in both lock and manifest."""
-
-    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what earlier datasets did not have, so that their checks hold."""
-        table: dict[str, Any] = usual(self)
-        if self.compression == "lz4":
-            table.pop("compression", None)
-        return table
-
-
-class FileFacts(Frozen):
+class FileFacts(Document):
     """What a file is on disk: its size, and a fast checksum against accidents."""
 
     bytes: Count = field("size of the file", "byte")
     xxh128: str = field("XXH3 128-bit hash of the file", "1", pattern=r"^[0-9a-f]{32}$")
 
 
-class ShardRecord(Frozen):
+class ShardRecord(Document):
     """One sealed shard: a line of the journal."""
 
     shard: Count = field("number of the shard", "1")
@@ -94,7 +69,7 @@ class ShardRecord(Frozen):
         return sum(facts.bytes for facts in self.files.values())
 
 
-class JournalLine(Frozen):
+class JournalLine(Document):
     """A line of the journal: a record and what proves that it was written whole."""
 
     record: ShardRecord = field("the sealed shard", "1")
@@ -103,18 +78,24 @@ class JournalLine(Frozen):
     @classmethod
     def of(cls, record: ShardRecord) -> Self:
         """Return the line of a record."""
-        text = canonical_json(record.model_dump(mode="json"))
-        return cls(record=record, check=blake3(text.encode()).hexdigest(16)[:16])
+        return cls(record=record, check=_check_of(record.model_dump(mode="json")))
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        text = canonical_json(self.record.model_dump(mode="json"))
-        if self.check != blake3(text.encode()).hexdigest(16)[:16]:
+    @model_validator(mode="before")
+    @classmethod
+    def _whole(cls, data: Any) -> Any:
+        """Refuse a record that is not what its check says."""
+        record = data.get("record") if isinstance(data, dict) else None
+        if isinstance(record, dict) and data.get("check") != _check_of(record):
             raise ValueError("check: expected that of the record, got another")
-        return self
+        return data
 
 
-class Environment(Frozen):
+def _check_of(record: Mapping[str, Any]) -> str:
+    """Return the first 16 digits of the digest of a record."""
+    return canonical_digest(record)[:16]
+
+
+class Environment(Document):
     """Where and with what something was built."""
 
     tersgen: Text = field("version of this package", "1")
@@ -124,10 +105,10 @@ class Environment(Frozen):
     packages: dict[Text, Text] = field("versions of the packages that make and store values", "1")
 
 
-class Lock(_Stored):
+class Lock(Document):
     """The lock file: all that is needed to make the dataset again. Written before any shard."""
 
-    format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)
+    format_version: Literal[4] = field("version of the format", "1")
     format: Format = field("back end", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
     library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
@@ -136,46 +117,44 @@ class Lock(_Stored):
     n_samples: int = field("rows when complete", "row", gt=0, le=LARGEST_N)
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
+    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
     environment: Environment = field("where it was begun", "1")
     check: Digest = field("BLAKE3 digest of everything else in here", "1")
 
     @classmethod
     def sealed(cls, **content: object) -> Self:
         """Return the lock file with ``check`` worked out from the rest."""
-        draft = cls.model_validate({**content, "check": "0" * 64})
-        return draft.model_copy(update={"check": _digest_without(draft, "check")})
-
-    @property
-    def is_genuine(self) -> bool:
-        """Whether its content is what its check says."""
-        return self.check == _digest_without(self, "check")
+        return cls.model_validate(_sealed(cls, "check", content))
 
     @property
     def text(self) -> str:
         """The text of the file, to the byte: of two blanks, too, only one is right."""
-        return json.dumps(self.model_dump(mode="json"), indent=1) + "\n"
+        return json.dumps(without_defaults(self), indent=1) + "\n"
 
 
-class Manifest(_Stored):
+class Manifest(Document):
     """One version of a dataset, immutable; a dataset without any is incomplete."""
 
-    format_version: Literal[3] = field("version of the format", "1", FORMAT_VERSION)
+    format_version: Literal[4] = field("version of the format", "1")
     version: Digest = field("BLAKE3 digest of everything else in here", "1")
     parent: Digest | None = field("the version that this one came from", "1", None)
     change: Text = field("what was done to get here", "1")
     created: Text = field("time of completion, ISO 8601, UTC", "1")
-    kind: Literal["synthetic", "measured"] = field("how the samples came about", "1", "synthetic")
+    kind: Kind = field("how the samples came about", "1", "synthetic")
     format: Format = field("back end", "1")
     digest: Digest = field("logical digest of the dataset: recipe, rows and every value", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
     library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
     generator: int = field("version of the generator", "1")
+    seed: int = field("seed of all random streams", "1")
     n_samples: int = field("rows", "row", gt=0, le=LARGEST_N)
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
+    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
     leaf_rows: int = field("rows of a leaf of the digest tree", "row", gt=0, le=LARGEST_N)
     arrays: dict[str, Digest] = field("logical digest of each array", "1")
-    fields: tuple[FieldSpec, ...] = field("the table of arrays", "1")
+    fields: tuple[FieldSpec, ...] = field("the table of arrays", "1", min_length=1)
+    axes: tuple[Axis, ...] = field("positions along dimensions of the arrays", "1", ())
     classes: tuple[Name, ...] = field("species names in label order", "1")
     class_counts: tuple[Count, ...] = field("rows of each class", "row")
     bytes_stored: Count = field("bytes of all shards on disk", "byte")
@@ -202,23 +181,39 @@ class Manifest(_Stored):
     @classmethod
     def sealed(cls, **content: object) -> Self:
         """Return the manifest with ``version`` worked out from the rest."""
-        draft = cls.model_validate({**content, "version": "0" * 64})
-        return draft.model_copy(update={"version": _digest_without(draft, "version")})
+        return cls.model_validate(_sealed(cls, "version", content))
 
     @property
-    def is_genuine(self) -> bool:
-        """Whether its content is what its version says."""
-        return self.version == _digest_without(self, "version")
+    def text(self) -> bytes:
+        """The manifest as it is written."""
+        return json.dumps(without_defaults(self), indent=1).encode() + b"\n"
+
+    @property
+    def contents(self) -> Contents:
+        """What the dataset holds."""
+        return Contents(**{name: getattr(self, name) for name in Contents._fields})
 
     def split_named(self, name: str) -> Split | None:
         """Return the split of a name, or None."""
         return next((split for split in self.splits if split.name == name), None)
 
 
-class Tag(Frozen):
+class Tag(Document):
     """A name for a version, given once: it never moves, and a deleted name is not given again."""
 
     name: TagName = field("the tag", "1")
     version: Digest = field("the version it names", "1")
     created: Text = field("when it was given, ISO 8601, UTC", "1")
     deleted: bool = field("whether it was taken back", "1", False)
+
+
+def _sealed(model: type[Document], name: str, content: Mapping[str, object]) -> dict[str, object]:
+    """Return the content of a document with the digest of everything else in it as ``name``."""
+    whole = {"format_version": FORMAT_VERSION, **content}
+    draft = model.model_validate({**whole, name: "0" * 64})
+    return {**whole, name: digest_without(without_defaults(draft), name)}
+
+
+def is_genuine(content: Mapping[str, Any], name: str) -> bool:
+    """Return whether the digest of a document as it is stored is the one that stands in it."""
+    return content.get(name) == digest_without(content, name)

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, model_validator
 
 from .base import Frozen, field
 from .intervals import LARGEST, Interval, NonNegativeInterval
-from .library import Vector3
+from .species import Vector3
 
 LARGEST_CHANNELS = 4096
 """Most bands of a map or channels of a cube."""

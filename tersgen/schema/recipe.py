@@ -1,32 +1,34 @@
 """The recipe: everything that decides the values of a dataset, and nothing else.
 
-Shard sizes, codecs, threads and executors are not in it. A recipe whose library is written out is
-*resolved*: it needs no other file, and each of its samples is a pure function of its index.
+Shard sizes, codecs, threads and executors are not in it. A recipe that holds its library is
+*resolved*: each of its samples is a pure function of its index. It is stored without what is as by
+default, and names its library by digest.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    AfterValidator,
-    SerializerFunctionWrapHandler,
-    model_serializer,
-    model_validator,
-)
+from pydantic import AfterValidator, model_validator
 
 from .base import Frozen, field
 from .classes import Classes, RandomClasses
-from .digest import model_digest
 from .grid import Grid
 from .hotspots import Map
 from .instrument import Instrument
 from .intervals import LARGEST, NonNegativeInterval
-from .library import Library, Species, Vector3
+from .library import Library, LibraryReference
 from .mixture import Mixture
 from .nearfield import LARGEST_CHANNELS, NearField
+from .presets import merged
+from .species import Species, Vector3
 from .structure import Structure
 
-GENERATOR_VERSION = 1
+GENERATOR_VERSION = 2
 """Raised whenever the same recipe would give other values."""
+GENERATORS = (1, 2)
+"""Versions whose rows this code makes; 1 draws the partners of a degenerate mode apart."""
+FORMER_DEFAULTS: dict[int, dict[str, Any]] = {}
+"""Defaults of earlier versions of the generator that have changed since: a table for each."""
 
 
 def _direction(vector: Vector3) -> Vector3:
@@ -149,26 +151,16 @@ class Fields(Frozen):
         le=4096,
     )
 
-    @model_serializer(mode="wrap")
-    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what earlier recipes did not have, so that their digests stay."""
-        table: dict[str, Any] = usual(self)
-        if not self.cube:
-            table.pop("cube", None)
-        if self.structure:
-            table.pop("structure", None)
-        return table
-
 
 class Recipe(Frozen):
     """Everything that decides the values of a dataset: recipe and index give a sample."""
 
-    generator: Literal[1] = field("version of the generator", "1", GENERATOR_VERSION)
+    generator: int = field("version of the generator", "1", GENERATOR_VERSION, ge=1)
     seed: int = field("seed of all random streams", "1", 0, ge=0, le=2**32 - 1)
-    library: tuple[str, ...] | Library = field(
+    library: tuple[str, ...] | LibraryReference | Library = field(
         'sources of species: "builtin" (all molecules), "builtin:NAME", "crystals", "random:K", '
-        '"unknown:K" (K random species that are one class, unknown) or a file; in a resolved '
-        "recipe the species themselves",
+        '"unknown:K" (K random species that are one class, unknown) or a file; in a stored recipe '
+        "the digest of the library file beside it; or the species themselves",
         "1",
         ("builtin",),
     )
@@ -199,13 +191,13 @@ class Recipe(Frozen):
 
     @property
     def is_resolved(self) -> bool:
-        """Whether the recipe needs no other file: its library is written out."""
+        """Whether the recipe decides every row: it holds its library, and all that follows."""
         fixed = self.structure is None or self.structure.is_resolved
         return isinstance(self.library, Library) and self.fields.n_modes is not None and fixed
 
     @property
-    def species(self) -> tuple[Species, ...]:
-        """The species of a resolved recipe, in label order.
+    def held_library(self) -> Library:
+        """The library of a resolved recipe.
 
         Raises
         ------
@@ -214,17 +206,22 @@ class Recipe(Frozen):
         """
         if not isinstance(self.library, Library):
             raise ValueError("expected a resolved recipe, got one that names library sources")
-        return self.library.species
+        return self.library
+
+    @property
+    def species(self) -> Sequence[Species]:
+        """The species of a resolved recipe, in label order."""
+        return self.held_library.species
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """Species names of a resolved recipe, in label order."""
-        return Library(species=self.species).class_names
+        """Class names of a resolved recipe, in label order."""
+        return self.held_library.class_names
 
     @property
     def library_digest(self) -> str:
         """BLAKE3 digest of the library of a resolved recipe."""
-        return model_digest(Library(species=self.species))
+        return self.held_library.digest
 
     @property
     def counts_electrons(self) -> bool:
@@ -245,6 +242,14 @@ class Recipe(Frozen):
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale
+
+    @model_validator(mode="before")
+    @classmethod
+    def _former_defaults(cls, data: Any) -> Any:
+        """Fill in what was another default in the recipe's own version of the generator."""
+        if isinstance(data, dict) and data.get("generator") in FORMER_DEFAULTS:
+            return merged(FORMER_DEFAULTS[data["generator"]], data)
+        return data
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -343,12 +348,3 @@ class Recipe(Frozen):
             return 0
         room = (self.grid.stop_cm1 - self.grid.start_cm1) / self.nearfield.channel_cm1
         return int(room * (1 + 1e-12))
-
-    @model_serializer(mode="wrap")
-    def _as_before(self, usual: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out what earlier recipes did not have, so that their digests stay."""
-        table: dict[str, Any] = usual(self)
-        for name in ("nearfield", "structure", "instrument", "mixture"):
-            if getattr(self, name) is None:
-                table.pop(name, None)
-        return table

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, model_validator
 
-from .base import DIGEST, FILE_NAME, PART_NAME, Frozen, Name, field
+from .base import DIGEST, FILE_NAME, PART_NAME, Document, Name, field
 
 PartName = Annotated[str, Field(pattern=PART_NAME)]
 """Name of one part of a split, as ``train``."""
@@ -63,7 +63,7 @@ def _check_species(text: str) -> None:
         ) from None
 
 
-class SplitRule(Frozen):
+class SplitRule(Document):
     """How rows are shared among the parts of a split: with the labels it decides every row."""
 
     names: tuple[PartName, ...] = field(
@@ -149,7 +149,7 @@ class SplitRule(Frozen):
         return tuple(0.0 if j == self.held_part else r for j, r in enumerate(self.ratios))
 
 
-class Split(Frozen):
+class Split(Document):
     """A split that was made: its rule, and what came of it; the rows are in a file beside it."""
 
     name: SplitName = field("name of the split", "1")

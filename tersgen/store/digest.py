@@ -11,7 +11,8 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from ..schema.digest import canonical_json
+from ..schema.contents import Contents
+from ..schema.digest import canonical_digest
 
 
 def combine(nodes: Sequence[bytes]) -> bytes:
@@ -32,12 +33,21 @@ def leaf_digests(values: NDArray[np.generic], leaf_rows: int) -> list[bytes]:
     ]
 
 
-def dataset_digest(recipe_digest: str, n_samples: int, roots: Mapping[str, bytes]) -> str:
+def dataset_digest(contents: Contents, n_samples: int, roots: Mapping[str, bytes]) -> str:
     """Return the digest of a dataset: over the recipe, the number of rows and every array."""
-    content = {
-        "recipe": recipe_digest,
-        "n_samples": n_samples,
-        "arrays": {name: root.hex() for name, root in roots.items()},
+    arrays = {
+        spec.name: {
+            "digest": roots[spec.name].hex(),
+            "dtype": spec.dtype,
+            "shape": list(spec.shape),
+        }
+        for spec in contents.fields
     }
-    digest: str = blake3(canonical_json(content).encode()).hexdigest()
-    return digest
+    return canonical_digest(
+        {
+            "arrays": arrays,
+            "classes": list(contents.classes),
+            "n_samples": n_samples,
+            "recipe": contents.recipe_digest,
+        }
+    )

@@ -1,10 +1,9 @@
 """Chunks of Zarr v3 arrays: little-endian values, blosc where the table says so, then CRC32C.
 
-A shard file is its chunks, then an index of (offset, bytes) pairs as 64-bit integers, then the
-CRC32C of the index (``sharding_indexed``).
+A shard file is its chunks, then its seal, which Zarr does not see, then an index of (offset, bytes)
+pairs as 64-bit integers, then the CRC32C of the index (``sharding_indexed``).
 """
 
-import google_crc32c
 import numpy as np
 from numcodecs import blosc
 from numpy.typing import NDArray
@@ -13,45 +12,18 @@ from ..errors import DamagedDataError
 from ..kernels.bits import TILE_BYTES
 from ..schema.fields import FieldSpec
 from ..schema.manifest import Compression
+from .checksums import CHECKSUM, checked, checksum, crc32c
 from .interface import BitShuffled, Bytes, Chunk, Values
 from .metadata import blosc_settings
 
 _SHUFFLES = {"shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
 _MISSING = 2**64 - 1
-_CHECKSUM = 4
 _BLOSC_HEADER = 16
 _BLOSC_LZ4 = 1
 _BLOSC_BITS = 4
 _BLOSC_HOW = 7
 LARGEST_RATIO = 256
 """No chunk decodes to more than this many times its bytes: LZ4 reaches 255."""
-
-
-def crc32c(*parts: bytes | NDArray[np.uint8]) -> int:
-    """Return the CRC32C of some bytes, given in parts."""
-    value = 0
-    for part in parts:
-        value = google_crc32c.extend(value, part)
-    return value
-
-
-def checksum(data: bytes | NDArray[np.uint8]) -> bytes:
-    """Return the CRC32C of ``data``, four bytes, little-endian."""
-    return crc32c(data).to_bytes(_CHECKSUM, "little")
-
-
-def checked(data: Bytes) -> Bytes:
-    """Return what stands before the CRC32C at the end of ``data``.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is not the CRC32C of what stands before it.
-    """
-    payload, stored = data[:-_CHECKSUM], data[-_CHECKSUM:]
-    if checksum(payload) != bytes(stored):
-        raise DamagedDataError("the checksum (CRC32C) does not match")
-    return payload
 
 
 def little_endian(values: Values) -> Values:
@@ -84,20 +56,32 @@ def encode_chunk(values: Values, spec: FieldSpec, compression: Compression = "lz
 
 def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
     """Return the most bytes that a stored chunk of ``n_rows`` rows can have."""
-    return n_rows * spec.row_bytes + _BLOSC_HEADER + _CHECKSUM
+    return n_rows * spec.row_bytes + _BLOSC_HEADER + CHECKSUM
+
+
+def _proved(data: Bytes, check: int) -> Bytes:
+    """Return a chunk without its checksum, whose CRC32C must be the one that its seal records."""
+    payload = data[:-CHECKSUM]
+    if crc32c(payload) != check:
+        raise DamagedDataError(
+            f"expected the chunk with the checksum (CRC32C) {check:08x}, got another, or damage"
+        )
+    return payload
 
 
 def decode_chunk(
-    data: Bytes, n_rows: int, spec: FieldSpec, compression: Compression = "lz4"
+    data: Bytes, check: int, n_rows: int, spec: FieldSpec, compression: Compression = "lz4"
 ) -> Values:
     """Return the ``n_rows`` rows of a stored chunk; safe to call from many threads at once.
+
+    ``check`` is the CRC32C that the seal records for it.
 
     Raises
     ------
     DamagedDataError
-        If the checksum fails, or the chunk says that it holds anything but these rows.
+        If it has another, or says that it holds anything but these rows.
     """
-    payload = checked(data)
+    payload = _proved(data, check)
     settings = blosc_settings(spec, compression)
     wanted = n_rows * spec.row_bytes
     if settings is None:
@@ -111,16 +95,14 @@ def decode_chunk(
 
 
 def decode_rows(
-    data: NDArray[np.uint8], n_rows: int, spec: FieldSpec, row_bytes: int,
+    data: NDArray[np.uint8], check: int, n_rows: int, spec: FieldSpec, row_bytes: int,
     room: NDArray[np.uint8], compression: Compression = "lz4",
 ) -> NDArray[np.uint8] | BitShuffled:  # fmt: skip
     """Return the rows of a stored chunk as bytes, in ``data`` or in ``room``: memory for them.
 
     Writes into ``data``. Raises as ``decode_chunk`` does.
     """
-    payload = data[:-_CHECKSUM]
-    if google_crc32c.value(payload) != int.from_bytes(data[-_CHECKSUM:], "little"):
-        raise DamagedDataError("the checksum (CRC32C) does not match")
+    payload = _proved(data, check)
     wanted = n_rows * row_bytes
     settings = blosc_settings(spec, compression)
     if settings is None:
@@ -173,7 +155,14 @@ def _check_blosc(payload: Bytes, wanted: int, type_size: int) -> None:
         )
 
 
-def shard_parts(chunks: list[Chunk], n_chunks: int) -> list[bytes]:
+def chunk_checks(chunks: list[Chunk], n_chunks: int) -> NDArray[np.uint32]:
+    """Return the CRC32C of each of ``n_chunks`` chunks, the first of which are given; then 0."""
+    checks = np.zeros(n_chunks, np.uint32)
+    checks[: len(chunks)] = [int.from_bytes(chunk.checksum, "little") for chunk in chunks]
+    return checks
+
+
+def shard_parts(chunks: list[Chunk], n_chunks: int, seal: bytes) -> list[bytes]:
     """Return the pieces of a shard file of ``n_chunks`` chunks, the first of which are given.
 
     Chunks beyond those given lie past the end of the array and are marked missing in the index.
@@ -184,18 +173,18 @@ def shard_parts(chunks: list[Chunk], n_chunks: int) -> list[bytes]:
     index[: len(chunks), 1] = sizes
     table = index.tobytes()
     parts = [part for chunk in chunks for part in chunk]
-    return [*parts, table, checksum(table)]
+    return [*parts, seal, table, checksum(table)]
 
 
 def index_bytes(n_chunks: int) -> int:
     """Return the size of the index at the end of a shard file."""
-    return 16 * n_chunks + _CHECKSUM
+    return 16 * n_chunks + CHECKSUM
 
 
-def parse_index(data: bytes, n_used: int, file_bytes: int, largest: int) -> NDArray[np.int64]:
+def parse_index(data: bytes, n_used: int, body: int, largest: int) -> NDArray[np.int64]:
     """Return (offset, bytes) of the first ``n_used`` chunks from the index of a shard file.
 
-    Both are -1 for a chunk that is missing, too large, or not inside the file.
+    Both are -1 for a chunk that is missing, too large, or not within the first ``body`` bytes.
 
     Raises
     ------
@@ -203,7 +192,6 @@ def parse_index(data: bytes, n_used: int, file_bytes: int, largest: int) -> NDAr
         If the index fails its checksum.
     """
     index = np.frombuffer(checked(data), "<u8").reshape(-1, 2)[:n_used]
-    body = file_bytes - len(data)
     offset, size = index[:, 0], index[:, 1]
     bad = (size > largest) | (offset > body) | (size > body - np.minimum(offset, body))
     return np.where(bad[:, None], -1, index.astype(np.int64))

@@ -4,6 +4,7 @@ Large files bypass the page cache where the system allows (``O_DIRECT``): copyin
 flushing it later costs as much as compressing the data did, and pushes everything else out of it.
 """
 
+import ctypes
 import errno
 import mmap
 import os
@@ -20,12 +21,14 @@ _ALIGNMENT = 4096
 _SMALL = 1 << 20
 _PIECE = 4 << 20
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK)
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+"""Of Linux: paths from the working folder; and what ``renameat2`` is to do."""
 PARTIAL = ".partial"
 
-_SHARD = r"shards/[0-9]{6,}\.h5|[a-z_]+(?:/[a-z_]+)?/c(?:\.[0-9]+)+"
+_SHARD = r"shards/[0-9]{6,}\.h5|[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)?/c(?:\.[0-9]+)+"
 _DOCUMENT = (
-    r"(?:zarr|recipe|manifest|lock)\.json|journal\.jsonl|builder\.[0-9]+\.lock"
-    r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy)"
+    r"(?:zarr|recipe|manifest|lock)\.json|library\.tlib|journal\.jsonl|builder\.[0-9]+\.lock"
+    r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy|tlib)"
     r"|c(?:\.[0-9]+)+"  # of raman_shift: all metadata are put together at the top
 )
 _TOKEN = r"\.(?:[0-9]{1,10}|[0-9a-f]{16})"
@@ -213,6 +216,22 @@ def write_once(path: Path, parts: Sequence[bytes]) -> bool:
         return False
     sync_folder(path.parent)
     return True
+
+
+def exchange(one: Path, other: Path) -> bool:
+    """Exchange two files or folders at once; return False where the system cannot."""
+    try:
+        rename = ctypes.CDLL(None, use_errno=True).renameat2
+    except (AttributeError, OSError):
+        return False
+    here = ctypes.c_int(_AT_FDCWD)
+    paths = (os.fsencode(one), os.fsencode(other))
+    if rename(here, paths[0], here, paths[1], ctypes.c_uint(_RENAME_EXCHANGE)) == 0:
+        return True
+    number = ctypes.get_errno()
+    if number in (errno.EINVAL, *_NO_LINKS):
+        return False
+    raise OSError(number, os.strerror(number), str(one))
 
 
 def sync_folder(folder: Path) -> None:

@@ -1,7 +1,7 @@
 """Where the chunks of an array lie in an HDF5 shard file, which nobody need have written for us.
 
-HDF5 only looks the places up; bytes are read and decoded by the caller, who holds them against the
-file's table of checksums. Nothing is followed on the way (links, virtual and external storage), and
+HDF5 only looks the places up; bytes are read and decoded by the caller, who compares them with the
+file's seal. Nothing is followed on the way (links, virtual and external storage), and
 an array that is not exactly what the table of arrays says is refused before any place is asked for.
 """
 
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
-from .encode import checked
 from .hdf5_objects import H5PY_ERRORS, DescriptorFile, open_array, open_file
-from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, n_checks
+from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, seal_words
 from .layout import Layout
+from .seal_table import Place, read_seal
 
 # HDF5 signature, then version 3 of the superblock: the one whose objects are all checksummed
 _START = b"\x89HDF\r\n\x1a\n\x03"
@@ -88,9 +88,9 @@ def _places(
 
 
 def _checks(
-    file: h5py.File, descriptor: int, length: int, file_size: int
-) -> NDArray[np.unsignedinteger]:
-    """Return the table of checksums without its own, having checked that."""
+    file: h5py.File, descriptor: int, length: int, file_size: int, place: Place, n_rows: int
+) -> NDArray[np.uint32]:
+    """Return the CRC32C of all chunks from the seal, which must be of a place and rows."""
     try:
         array = open_array(file, CHECKS)
         size = 4 * length
@@ -98,13 +98,18 @@ def _checks(
         stored = _Stored(h5py.h5t.STD_U32LE, "uint32", shape, shape, size + CHECKSUM_BYTES)
         _check_array(array, stored, length)
         [(offset, _)] = _places(array, stored, length, file_size).tolist()
-        return np.frombuffer(checked(os.pread(descriptor, size, offset)), "<u4")
+        return read_seal(os.pread(descriptor, size, offset), place, n_rows)
     except DamagedDataError as error:
-        raise DamagedDataError(f"its table of checksums ({CHECKS}): {error}") from None
+        raise DamagedDataError(f"its seal ({CHECKS}): {error}") from None
 
 
 def chunk_table(
-    descriptor: int, table: Sequence[FieldSpec], spec: FieldSpec, n_rows: int, layout: Layout
+    descriptor: int,
+    table: Sequence[FieldSpec],
+    spec: FieldSpec,
+    place: Place,
+    n_rows: int,
+    layout: Layout,
 ) -> NDArray[np.int64]:
     """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
 
@@ -116,6 +121,8 @@ def chunk_table(
         All arrays of the dataset, in order.
     spec
         The array.
+    place
+        Where the file must belong.
     n_rows
         Rows that are wanted; the shard may hold more.
     layout
@@ -146,7 +153,8 @@ def chunk_table(
             array = open_array(file, spec.name)
             rows = _check_array(array, stored, n_rows)
             places = _places(array, stored, n_rows, source.size)
-            checks = _checks(file, descriptor, n_checks(table, rows, layout), source.size)
+            length = seal_words(table, rows, layout)
+            checks = _checks(file, descriptor, length, source.size, place, n_rows)
     except DamagedDataError:
         raise
     except H5PY_ERRORS as error:

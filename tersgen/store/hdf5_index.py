@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 
 from ..errors import DamagedDataError
-from ..schema.fields import FieldSpec
-from ..schema.grid import Grid
+from ..schema.contents import Contents
+from ..schema.fields import Axis, FieldSpec
 from .hdf5_objects import (
     H5PY_ERRORS,
     create_file,
@@ -24,7 +24,6 @@ from .hdf5_objects import (
     set_text,
 )
 from .layout import Layout
-from .metadata import SHIFT_COORDINATE
 
 _ENTRY = "entry"
 
@@ -62,21 +61,21 @@ def _create_array(file: h5py.File, spec: FieldSpec, creation: h5py.h5p.PropDCID,
     h5py.h5d.create(file.id, spec.name.encode(), kind, space, dcpl=creation)
 
 
-def _create_axis(file: h5py.File, grid: Grid) -> None:
-    axis = grid.points()
+def _create_axis(file: h5py.File, axis: Axis) -> None:
+    points = axis.points()
     dataset = file.create_dataset(
-        SHIFT_COORDINATE,
-        data=axis.astype("<f8"),
-        chunks=axis.shape,
+        axis.name,
+        data=points.astype("<f8"),
+        chunks=points.shape,
         fletcher32=True,
         fillvalue=np.nan,
         track_times=False,
     )
-    set_text(dataset, "units", "cm^-1")
-    set_text(dataset, "long_name", "Raman shift")
+    set_text(dataset, "units", axis.unit)
+    set_text(dataset, "long_name", axis.description)
 
 
-def _create_plots(file: h5py.File, signals: Sequence[FieldSpec]) -> None:
+def _create_plots(file: h5py.File, signals: Sequence[FieldSpec], axes: Sequence[str]) -> None:
     """Create the NeXus groups: an entry with a plot of each signal, the first one by default."""
     create_groups(file, [f"{_ENTRY}/"] + [f"{_ENTRY}/{spec.name}/" for spec in signals])
     set_text(file, "default", _ENTRY)
@@ -87,29 +86,28 @@ def _create_plots(file: h5py.File, signals: Sequence[FieldSpec]) -> None:
         plot = entry[spec.name]
         set_text(plot, "NX_class", "NXdata")
         set_text(plot, "signal", spec.name)
-        known = [name if name == SHIFT_COORDINATE else "." for name in spec.dims]
+        known = [name if name in axes else "." for name in spec.dims]
         set_text(plot, "axes", [".", *known])
         plot[spec.name] = file[spec.name]
-        if SHIFT_COORDINATE in known:
-            plot[SHIFT_COORDINATE] = file[SHIFT_COORDINATE]
-            at = 1 + known.index(SHIFT_COORDINATE)
-            plot.attrs.create(f"{SHIFT_COORDINATE}_indices", at, dtype="<i4")
+        for at, name in enumerate(known, start=1):
+            if name in axes:
+                plot[name] = file[name]
+                plot.attrs.create(f"{name}_indices", at, dtype="<i4")
         set_text(file[spec.name], "interpretation", "spectrum" if len(known) == 1 else "image")
 
 
 def index_file(
-    table: Sequence[FieldSpec],
-    grid: Grid,
+    contents: Contents,
     n_samples: int,
     layout: Layout,
     source: Callable[[int], str],
-    classes: Sequence[str],
     attributes: Mapping[str, str],
 ) -> bytes:
     """Return the index file over the shards of ``n_samples`` rows.
 
     ``source`` gives the path of a shard's file relative to the index.
     """
+    table = contents.fields
     image = io.BytesIO()
     with create_file(image) as file:
         set_text(file, "NX_class", "NXroot")
@@ -119,12 +117,12 @@ def index_file(
         for spec in table:
             creation = _mapped(spec, n_samples, layout, source)
             _create_array(file, spec, creation, n_samples)
-            describe(file[spec.name], spec, classes)
-        if any(SHIFT_COORDINATE in spec.dims for spec in table):
-            _create_axis(file, grid)
+            describe(file[spec.name], spec, contents.classes)
+        for axis in contents.axes:
+            _create_axis(file, axis)
         signals = [spec for spec in table if spec.is_dense]
         if signals:
-            _create_plots(file, signals)
+            _create_plots(file, signals, [axis.name for axis in contents.axes])
     return image.getvalue()
 
 

@@ -5,8 +5,8 @@ every shard. HDF5 lays out one file with empty chunks; any shard of as many rows
 between these, with its own chunks in their places. That takes no lock and copies nothing.
 
 HDF5's own checksum of zeros is zero, so it passes a chunk that was lost as zeros. So each file has
-a table of the CRC32C of all its chunks, which ends with that of the table: that of zeros is not
-zero, so neither a chunk of zeros nor a table of zeros is valid.
+its seal as an array: the CRC32C of all its chunks, which ends with that of the seal: that of zeros
+is not zero, so neither a chunk of zeros nor a seal of zeros is valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,17 +16,21 @@ import numpy as np
 
 from ..kernels.fletcher import fletcher32
 from ..schema.fields import FieldSpec
-from .encode import checksum, crc32c
+from .checksums import crc32c
 from .hdf5_objects import SparseImage, create_file, create_groups, describe, set_text
 from .interface import Chunk
 from .layout import Layout
+from .seal_table import Place, make_seal, seal_bytes
 
 CHECKSUM_BYTES = 4
 """Bytes that the ``fletcher32`` filter puts behind a chunk."""
 
 CHECKS = "checks"
-"""The table of checksums in each file; no array has this name."""
+"""The seal in each file; no array has this name."""
 
+_SEAL_TEXT = (
+    "where this file belongs, CRC32C of every stored chunk of every array, then of all this"
+)
 _ROOM = 1 << 20
 _ENTRY_ROOM = 64
 _NAME_ROOM = 512
@@ -42,9 +46,9 @@ def chunk_bytes(spec: FieldSpec, layout: Layout) -> int:
     return layout.chunk_rows * spec.row_bytes + CHECKSUM_BYTES
 
 
-def n_checks(table: Sequence[FieldSpec], n_rows: int, layout: Layout) -> int:
-    """Return the length of the table of checksums: one for each chunk, and its own."""
-    return len(table) * -(-n_rows // layout.chunk_rows) + 1
+def seal_words(table: Sequence[FieldSpec], n_rows: int, layout: Layout) -> int:
+    """Return the length of the seal in words of 32 bits; it has an entry for each chunk."""
+    return seal_bytes(len(table) * -(-n_rows // layout.chunk_rows)) // 4
 
 
 def _create_array(
@@ -67,11 +71,15 @@ def _create_array(
 
 
 def _create_checks(file: h5py.File, length: int) -> int:
-    """Create the table of checksums, one empty chunk; return where it lies."""
+    """Create the seal, one empty chunk; return where it lies."""
     dataset = file.create_dataset(
         CHECKS, (length,), "<u4", chunks=(length,), fletcher32=True, track_times=False
     )
-    set_text(dataset, "long_name", "CRC32C of every stored chunk of every array, then of all these")
+    set_text(
+        dataset,
+        "long_name",
+        _SEAL_TEXT,
+    )
     return _place(dataset, 0, dataset.nbytes + CHECKSUM_BYTES)
 
 
@@ -90,8 +98,9 @@ class ShardTemplate:
         self, table: Sequence[FieldSpec], n_rows: int, layout: Layout, classes: Sequence[str]
     ) -> None:
         self._names = [spec.name for spec in table]
+        self._n_rows = n_rows
         sizes = {spec.name: chunk_bytes(spec, layout) for spec in table}
-        length = n_checks(table, n_rows, layout)
+        length = seal_words(table, n_rows, layout)
         sizes[CHECKS] = 4 * length + CHECKSUM_BYTES
         chunks = sizes[CHECKS] + -(-n_rows // layout.chunk_rows) * sum(sizes.values())
         # HDF5 makes room in its indexes for the chunks of a full shard
@@ -116,22 +125,21 @@ class ShardTemplate:
         ]
         self._tail = image[ends[-1] : image.size]
 
-    def _checks(self, chunks: Mapping[str, list[Chunk]]) -> Chunk:
-        """Return the table of the checksums of chunks, array by array, as a chunk itself."""
-        values = [crc32c(*chunk) for name in self._names for chunk in chunks[name]]
-        entries = np.array(values, "<u4").tobytes()
-        payload = entries + checksum(entries)
+    def _seal(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> Chunk:
+        """Return the seal over the chunks of all arrays, as a chunk itself."""
+        entries = [crc32c(*chunk) for name in self._names for chunk in chunks[name]]
+        payload = make_seal(place, self._n_rows, np.array(entries, np.uint32))
         return Chunk(payload, fletcher(payload))
 
-    def parts(self, chunks: Mapping[str, list[Chunk]]) -> list[bytes]:
-        """Return the pieces of the file with these chunks of each array.
+    def parts(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> list[bytes]:
+        """Return the pieces of the file of a place with these chunks of each array.
 
         Raises
         ------
         ValueError
             If there are more or fewer chunks than rows need, or one has not the size of its rows.
         """
-        stored = {**chunks, CHECKS: [self._checks(chunks)]}
+        stored = {**chunks, CHECKS: [self._seal(place, chunks)]}
         parts: list[bytes] = []
         for before, name, number, size in self._chunks:
             chunk = stored[name][number]

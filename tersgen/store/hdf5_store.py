@@ -2,11 +2,11 @@
 
 Chunks are plain little-endian values with a Fletcher checksum, which every HDF5 program reads
 without plugins. Our own readers take the places of chunks from HDF5, and hold their bytes against
-the CRC32C that stands in a table of each file: Fletcher's of zeros is zero.
+the CRC32C that stands in the seal of each file: Fletcher's of zeros is zero.
 """
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..schema.fields import Basis, FieldSpec
-from .encode import crc32c, little_endian
+from ..schema.contents import Contents
+from ..schema.fields import FieldSpec
+from .checksums import crc32c
+from .encode import little_endian
 from .hdf5_chunks import chunk_table
 from .hdf5_index import check_first_source, index_file
 from .hdf5_shard import CHECKSUM_BYTES, ShardTemplate, chunk_bytes, fletcher
 from .interface import Bytes, Chunk, ShardFile, Values
 from .layout import Layout
+from .seal_table import Place, arrays_check
 
 
 class Hdf5Store:
@@ -32,14 +35,12 @@ class Hdf5Store:
         The index file, such as ``data.h5``.
     folder
         The folder beside it that holds the shards, such as ``data.h5.d``.
-    recipe
-        The resolved recipe, or what was measured.
-    table
-        The arrays of the dataset.
+    contents
+        What the dataset holds.
     layout
         Rows of chunks and shards.
-    classes
-        Species names in label order.
+    identity
+        Id of the dataset, 16 bytes.
     attributes
         Attributes of the index file's root.
     """
@@ -48,18 +49,18 @@ class Hdf5Store:
         self,
         path: Path,
         folder: Path,
-        recipe: Basis,
-        table: Sequence[FieldSpec],
+        contents: Contents,
         layout: Layout,
-        classes: Sequence[str],
+        identity: bytes,
         attributes: dict[str, str],
     ) -> None:
         self._path = path
         self._folder = folder
-        self._recipe = recipe
-        self._table = tuple(table)
+        self._contents = contents
+        self._table = contents.fields
         self._layout = layout
-        self._classes = tuple(classes)
+        self._identity = identity
+        self._check = arrays_check(contents.fields)
         self._attributes = attributes
         self._templates: dict[int, ShardTemplate] = {}
         self._lock = threading.Lock()
@@ -121,7 +122,7 @@ class Hdf5Store:
         with self._lock:
             if n_rows not in self._templates:
                 self._templates[n_rows] = ShardTemplate(
-                    self._table, n_rows, self._layout, self._classes
+                    self._table, n_rows, self._layout, self._contents.classes
                 )
             return self._templates[n_rows]
 
@@ -129,10 +130,14 @@ class Hdf5Store:
         self, shard: int, n_rows: int, chunks: Mapping[str, list[Chunk]]
     ) -> Iterator[ShardFile]:
         """Yield the one file of a shard of ``n_rows`` rows."""
-        yield ShardFile(self.shard_paths(shard)[0], self._template(n_rows).parts(chunks))
+        parts = self._template(n_rows).parts(self._place(shard), chunks)
+        yield ShardFile(self.shard_paths(shard)[0], parts)
+
+    def _place(self, shard: int) -> Place:
+        return Place(self._identity, self._check, shard)
 
     def chunk_table(
-        self, path: Path, descriptor: int, spec: FieldSpec, n_rows: int
+        self, path: Path, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
 
@@ -144,7 +149,9 @@ class Hdf5Store:
             If the file is damaged, or the array in it is not exactly what the table says.
         """
         try:
-            return chunk_table(descriptor, self._table, spec, n_rows, self._layout)
+            return chunk_table(
+                descriptor, self._table, spec, self._place(shard), n_rows, self._layout
+            )
         except DamagedDataError as error:
             raise DamagedDataError(
                 f"{path}: {spec.name}: {error}; repair the dataset or restore the file"
@@ -152,15 +159,7 @@ class Hdf5Store:
 
     def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
         """Return the index file over ``n_samples`` rows, by its path."""
-        index = index_file(
-            self._table,
-            self._recipe.grid,
-            n_samples,
-            self._layout,
-            self._source,
-            self._classes,
-            self._attributes,
-        )
+        index = index_file(self._contents, n_samples, self._layout, self._source, self._attributes)
         return {self._path: [index]}
 
     def _source(self, shard: int) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..errors import ConfigError, OutputError
-from ..schema.fields import Basis, FieldSpec
+from ..schema.contents import Contents
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
 from .files import make_folder
 from .interface import Store
 from .layout import Layout
+from .seal_table import dataset_id
 from .zarr_store import ZarrStore
 
 _ENDINGS: dict[Format, tuple[str, ...]] = {"zarr": (".zarr",), "hdf5": (".h5", ".hdf5", ".nxs")}
@@ -92,18 +93,13 @@ def find_home(path: Path) -> Home | None:
     return Home(path, path, "zarr") if any((path / name).exists() for name in ours) else None
 
 
-def make_store(
-    home: Home,
-    recipe: Basis,
-    table: tuple[FieldSpec, ...],
-    layout: Layout,
-    classes: tuple[str, ...],
-) -> Store:
+def make_store(home: Home, contents: Contents, layout: Layout) -> Store:
     """Return the back end of a dataset."""
     attributes: dict[str, Any] = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
+    identity = dataset_id(contents.recipe_digest, home.format, layout)
     if home.format == "hdf5":
         from .hdf5_store import Hdf5Store  # HDF5 takes a while to load
 
         text = {"tersgen": json.dumps({**attributes, "folder": home.folder.name})}
-        return Hdf5Store(home.path, home.folder, recipe, table, layout, classes, text)
-    return ZarrStore(home.folder, recipe, table, layout, classes, {"tersgen": attributes})
+        return Hdf5Store(home.path, home.folder, contents, layout, identity, text)
+    return ZarrStore(home.folder, contents, layout, identity, {"tersgen": attributes})

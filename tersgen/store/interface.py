@@ -87,18 +87,19 @@ class Store(Protocol):
         """Yield the files of a shard of ``n_rows`` rows."""
 
     def chunk_table(
-        self, path: Path, descriptor: int, spec: FieldSpec, n_rows: int
+        self, path: Path, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, check) of each chunk of the first ``n_rows`` rows of an array.
 
         Shape (n_chunks, 3). ``descriptor`` is ``path`` opened for reading. Offset and bytes are -1
         for a chunk that is missing or cannot lie where it is said to. The check is for
-        ``decode_chunk``: a checksum that is kept apart from the chunk, or 0.
+        ``decode_chunk``: the CRC32C that the file's seal records.
 
         Raises
         ------
         DamagedDataError
-            If the file does not tell where its chunks lie.
+            If the file does not tell where its chunks lie, or is not that of this dataset, array
+            and shard, with so many rows.
         """
 
     def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:

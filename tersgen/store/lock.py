@@ -15,9 +15,12 @@ import platform
 import re
 import secrets
 import time
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Self
+from urllib.parse import quote, unquote_to_bytes
 
 from pydantic import Field, ValidationError
 
@@ -28,10 +31,14 @@ from .files import PARTIAL, publish, remove_unfinished, write_partial
 from .reader import read_inside
 
 _NAME = re.compile(r"builder\.([1-9][0-9]{0,15})\.lock")
+_UNFINISHED = re.compile(rf"{_NAME.pattern}\.[0-9a-f]{{16}}{re.escape(PARTIAL)}")
 _LARGEST = 1 << 16
+TAKE_OVER = "; if that process is dead, or this is a copy of what it writes, pass --take-over"
+"""What an error says of a holder on another machine."""
 _PROCESSES = Path("/proc/self").parent
 
-Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._:\[\]-]*$")]
+Word = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._:+\[\]-]*$")]
+Encoded = Annotated[str, Field(max_length=3 * 4096, pattern=r"^[A-Za-z0-9._~/%-]*$")]
 
 
 class Holder(Frozen):
@@ -42,16 +49,48 @@ class Holder(Frozen):
     machine: Word = field("this run of the machine: changes when it is started again", "1")
     started: Word = field("start of the process, in ticks since the machine's start", "1")
     token: Word = field("random, its own", "1")
+    folder: Encoded = field("what it writes: real path of the folder, percent-encoded", "1", "")
+    since: Word = field("when it took the lock, ISO 8601, UTC", "1", "")
 
     @property
     def is_here(self) -> bool:
         """Whether it is a process of this machine, since it was last started."""
         return self.machine == _machine()
 
+    def writes(self, folder: Path) -> bool:
+        """Return whether it may be this folder that it writes, and not one that was copied from it.
+
+        The folder that it named is looked up as the process itself sees it. One that is not there
+        was moved, with the lock in it, and is written to still.
+        """
+        if not self.folder:
+            return True
+        named = os.fsdecode(unquote_to_bytes(self.folder))
+        root = f"{_PROCESSES}/{self.pid}/root" if _PROCESSES.is_dir() else ""
+        try:
+            return Path(root + named).samefile(folder)
+        except (OSError, ValueError):  # such as not allowed to see it, or no path at all
+            return True
+
 
 def is_lock(name: str) -> bool:
     """Return whether a file of this name is a lock."""
     return _NAME.fullmatch(name) is not None
+
+
+def is_lock_text(path: Path) -> bool:
+    """Return whether a file is a lock by its name, and says who holds it."""
+    return is_lock(path.name) and _read(path) is not None
+
+
+def is_lock_file(path: Path) -> bool:
+    """Return whether a file is a lock that says who holds it, or is about to become one.
+
+    So does one that is gone by now: it was the lock of a builder that has just ended.
+    """
+    if _UNFINISHED.fullmatch(path.name):
+        return not path.is_symlink() and not path.is_dir()
+    return is_lock_text(path) or (is_lock(path.name) and not os.path.lexists(path))
 
 
 def _machine() -> str:
@@ -110,11 +149,12 @@ def _newest(folder: Path) -> Holder | None:
 def lock_holder(folder: Path) -> Holder | None:
     """Return who is writing a dataset now, or None; a dead builder does not count."""
     holder = _newest(folder)
-    return None if holder is None or _is_dead(holder) else holder
+    return None if holder is None or _is_dead(holder, folder) else holder
 
 
-def _is_dead(holder: Holder) -> bool:
-    return holder.is_here and _started(holder.pid) != holder.started
+def _is_dead(holder: Holder, folder: Path) -> bool:
+    """Return whether nobody writes a folder for whom its lock was made: it may be a copy's."""
+    return holder.is_here and (_started(holder.pid) != holder.started or not holder.writes(folder))
 
 
 class BuilderLock:
@@ -127,6 +167,9 @@ class BuilderLock:
     take_over
         Take the lock from a holder on another machine, or one that cannot be read, which a person
         knows to be dead.
+    clear
+        Called with the folder once the lock is held: removes what a builder that is dead, or
+        believed so, may be about to give a name. By default the temporary files of a dataset.
 
     Raises
     ------
@@ -136,8 +179,14 @@ class BuilderLock:
         If the file system refuses.
     """
 
-    def __init__(self, folder: Path, take_over: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        take_over: bool = False,
+        clear: Callable[[Path], object] = remove_unfinished,
+    ) -> None:
         self._folder = folder
+        self._clear = clear
         self._take_over = take_over
         pid = os.getpid()
         self._me = Holder(
@@ -146,6 +195,8 @@ class BuilderLock:
             machine=_machine(),
             started=_started(pid) or "unknown",
             token=secrets.token_hex(8),
+            folder=quote(os.fsencode(os.path.realpath(folder))),
+            since=datetime.now(UTC).isoformat(timespec="seconds"),
         )
         self.token = self._me.token
         self.number = 0
@@ -163,9 +214,9 @@ class BuilderLock:
                 "or remove this file"
             )
         here = holder.machine == self._me.machine
-        if holder == self._me or _is_dead(holder) or (self._take_over and not here):
+        if holder == self._me or _is_dead(holder, self._folder) or (self._take_over and not here):
             return
-        hint = "" if here else "; if that process is dead, pass --take-over"
+        hint = "" if here else TAKE_OVER
         raise BusyError(
             f"{self._folder}: process {holder.pid} on {holder.host} is writing it; wait for it, "
             f"or stop it{hint}"
@@ -199,7 +250,7 @@ class BuilderLock:
             self._refuse(path)
         for path in others:
             path.unlink(missing_ok=True)
-        remove_unfinished(self._folder)
+        self._clear(self._folder)
 
     def __enter__(self) -> Self:
         """Take the lock."""
@@ -239,6 +290,13 @@ class BuilderLock:
         """Give the lock back."""
         if self._path is not None and _read(self._path) == self._me:
             self._path.unlink(missing_ok=True)
+
+
+def remove_lock_files(folder: Path) -> None:
+    """Remove temporary files of locks, and nothing else: ``folder`` is no dataset."""
+    for path in folder.iterdir():
+        if _UNFINISHED.fullmatch(path.name) and not path.is_symlink() and path.is_file():
+            path.unlink(missing_ok=True)
 
 
 class LockView:

@@ -7,13 +7,13 @@ metadata, as zarr-python and xarray read it.
 
 from typing import Any
 
-from ..schema.fields import SAMPLE, Basis, FieldSpec
+from ..schema.contents import Contents
+from ..schema.fields import SAMPLE, Axis, FieldSpec
 from ..schema.manifest import Compression
 from .layout import Layout
 
 Json = dict[str, Any]
 
-SHIFT_COORDINATE = "raman_shift"
 _CRC: Json = {"name": "crc32c"}
 _BYTES: Json = {"name": "bytes", "configuration": {"endian": "little"}}
 _KEYS: Json = {"name": "default", "configuration": {"separator": "."}}
@@ -79,22 +79,19 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
     }
 
 
-def shift_metadata(recipe: Basis) -> Json:
-    """Return the ``zarr.json`` of the Raman shift coordinate, one plain chunk."""
+def axis_metadata(axis: Axis) -> Json:
+    """Return the ``zarr.json`` of a coordinate, one plain chunk."""
     return {
         "zarr_format": 3,
         "node_type": "array",
-        "shape": [recipe.grid.n_points],
+        "shape": [axis.n],
         "data_type": "float64",
-        "chunk_grid": {
-            "name": "regular",
-            "configuration": {"chunk_shape": [recipe.grid.n_points]},
-        },
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": [axis.n]}},
         "chunk_key_encoding": _KEYS,
         "fill_value": "NaN",
         "codecs": [_BYTES, _CRC],
-        "attributes": {"units": "cm^-1", "long_name": "Raman shift"},
-        "dimension_names": [SHIFT_COORDINATE],
+        "attributes": {"units": axis.unit, "long_name": axis.description},
+        "dimension_names": [axis.name],
     }
 
 
@@ -112,17 +109,14 @@ def _group(attributes: Json, members: dict[str, Json]) -> Json:
 
 
 def hierarchy(
-    recipe: Basis,
-    table: tuple[FieldSpec, ...],
-    n_samples: int,
-    layout: Layout,
-    classes: list[str],
-    attributes: Json,
+    contents: Contents, n_samples: int, layout: Layout, attributes: Json
 ) -> dict[str, Json]:
     """Return every ``zarr.json`` of a dataset by the path of its node; ``""`` is the root."""
-    arrays = {spec.name: array_metadata(spec, n_samples, layout, classes) for spec in table}
-    if any(SHIFT_COORDINATE in spec.dims for spec in table):
-        arrays[SHIFT_COORDINATE] = shift_metadata(recipe)
+    classes = list(contents.classes)
+    arrays = {
+        spec.name: array_metadata(spec, n_samples, layout, classes) for spec in contents.fields
+    }
+    arrays |= {axis.name: axis_metadata(axis) for axis in contents.axes}
     nodes: dict[str, Json] = {}
     for folder in sorted({name.split("/")[0] for name in arrays if "/" in name}):
         inside = {

@@ -17,11 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError, DatasetError
+from ..files import is_limit, why
 from ..schema.fields import FieldSpec
 from .blocks import BlockReader
 from .encode import LARGEST_RATIO
 from .interface import Store, Values
 from .layout import Layout
+from .links import REFUSED, follows_links, open_file
 
 _MOST_TABLES = 4096
 _MOST_OPEN = 64
@@ -49,30 +51,28 @@ class _Part(NamedTuple):
 
 @contextmanager
 def open_inside(folder: Path, inside: str) -> Iterator[tuple[Path, int]]:
-    """Open a plain file of a dataset for reading, without following a link.
+    """Open a plain file of a dataset for reading; no link is followed unless the folder says so.
 
     Raises
     ------
     DamagedDataError
-        If it is missing or no plain file, or it or a folder on the way is a link.
+        If it is missing or no plain file, a folder on the way is a link, or it is one itself.
     """
     path = folder / inside
+    for parent in list(path.parents)[: len(Path(inside).parts) - 1]:
+        if parent.is_symlink():
+            raise DamagedDataError(
+                f"{parent}: expected a folder, got a link, which is not followed"
+            )
     try:
-        for parent in list(path.parents)[: len(Path(inside).parts) - 1]:
-            if parent.is_symlink():
-                raise DamagedDataError(
-                    f"{parent}: expected a folder, got a link, which is not followed"
-                )
-        # never wait for the other end of a pipe that is in the place of a file
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        descriptor = os.open(path, flags)
+        descriptor = open_file(path, follows_links(folder))
     except OSError as error:
         if isinstance(error, DamagedDataError):
-            raise
+            raise DamagedDataError(f"{path}: {error}") from None
         if error.errno == errno.ELOOP:
-            raise DamagedDataError(
-                f"{path}: expected a file, got a link, which is not followed"
-            ) from None
+            raise DamagedDataError(f"{path}: expected a file, {REFUSED}") from None
+        if is_limit(error):
+            raise DatasetError(f"{path}: {why(error)}") from None
         reason = "missing" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
         raise DamagedDataError(f"{path}: {reason}") from None
     try:
@@ -279,7 +279,7 @@ class Reader:
         known = self._tables.get(key)
         if known is not None and known.identity == identity:
             return known.chunks
-        chunks = self._store.chunk_table(path, descriptor, spec, self.shard_rows(shard))
+        chunks = self._store.chunk_table(path, descriptor, spec, shard, self.shard_rows(shard))
         if len(self._tables) >= _MOST_TABLES:
             self._tables.clear()
         self._tables[key] = _Table(identity, chunks)

@@ -1,5 +1,6 @@
-"""The files of shards, opened once for many reads: none of them through a link."""
+"""The files of shards, opened once for many reads: none through a link, unless asked to."""
 
+import errno
 import os
 import resource
 import stat
@@ -10,13 +11,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DamagedDataError
+from ..errors import DamagedDataError, DatasetError
+from ..files import is_limit, why
 from ..schema.fields import FieldSpec
 from .interface import Store
 from .layout import Layout
+from .links import REFUSED, follows_links, open_file
 
 _MOST_FILES = 4096
-_FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 
 
 class _Folders:
@@ -32,6 +34,14 @@ class _Folders:
         """Return the descriptor of a folder by its path inside the dataset; "" is the dataset."""
         with self._lock:
             return self._descriptor(inside)
+
+    def is_replaced(self, inside: str) -> bool:
+        """Return whether a folder is no longer the one that was opened."""
+        try:
+            mine, now = os.fstat(self.descriptor(inside)), (self._root / inside).stat()
+            return not os.path.samestat(mine, now)
+        except OSError:
+            return True
 
     def _descriptor(self, inside: str) -> int:
         if inside not in self._open:
@@ -114,10 +124,18 @@ class ShardFiles:
     def _open(self, inside: str) -> OpenFile:
         folder, _, name = inside.rpartition("/")
         try:
-            file = OpenFile(os.open(name, _FLAGS, dir_fd=self._folders.descriptor(folder)))
+            file = OpenFile(self._descriptor(folder, name))
         except FileNotFoundError:
-            raise DamagedDataError("the file is missing") from None
+            gone = self._folders.is_replaced(folder)
+            text = "the dataset was replaced or moved after it was opened; open it again"
+            raise DamagedDataError(text if gone else "the file is missing") from None
         except OSError as error:
+            if isinstance(error, DamagedDataError):
+                raise
+            if error.errno == errno.ELOOP:
+                raise DamagedDataError(f"expected a file, {REFUSED}") from None
+            if is_limit(error):
+                raise DatasetError(f"{self._folder / inside}: {why(error)}") from None
             raise DamagedDataError(
                 f"expected a file, got a link or what cannot be read: {error.strerror}"
             ) from None
@@ -129,9 +147,21 @@ class ShardFiles:
             self._files[inside] = file
         return file
 
+    def _descriptor(self, folder: str, name: str) -> int:
+        """Open a file; if too many are open, those that are kept are closed first."""
+        try:
+            return open_file(name, follows_links(self._folder), self._folders.descriptor(folder))
+        except OSError as error:
+            if not is_limit(error):
+                raise
+        with self._lock:
+            self._files.clear()
+        return open_file(name, follows_links(self._folder), self._folders.descriptor(folder))
+
     def _table(self, spec: FieldSpec, shard: int, inside: str, file: OpenFile) -> list[list[int]]:
         rows = min(self._layout.shard_rows, self._n_samples - shard * self._layout.shard_rows)
-        chunks = self._store.chunk_table(self._folder / inside, file.descriptor, spec, rows)
+        path = self._folder / inside
+        chunks = self._store.chunk_table(path, file.descriptor, spec, shard, rows)
         table: list[list[int]] = chunks.tolist()
         file.tables[spec.name] = table
         return table

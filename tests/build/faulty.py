@@ -5,6 +5,7 @@ and strikes before the k-th. What a power cut takes is worked out from the calls
 that no ``fsync`` of their file followed, and names that no ``fsync`` of their folder followed.
 """
 
+import errno
 import os
 import re
 import shutil
@@ -16,9 +17,11 @@ from typing import Any, NamedTuple
 CALLS = ("open", "write", "fsync", "link", "replace", "unlink", "ftruncate", "mkdir", "rmdir")
 REAL = {name: getattr(os, name) for name in CALLS}
 
-KINDS = ("kill", "torn", "cut", "cut data", "stop")
+KINDS = ("kill", "torn", "cut", "cut data", "stop", "term", "full")
 """Killed; killed half-way through a write; power cut that takes all that was not flushed, or the
-bytes but not the names; stopped."""
+bytes but not the names; stopped; asked to end by SIGTERM; the disk full from there on."""
+GROWING = ("write", "link", "mkdir")
+"""Calls that a full disk refuses; it refuses to open a file that is new, too."""
 
 
 class Call(NamedTuple):
@@ -125,7 +128,15 @@ class Fault:
         for name, call in REAL.items():
             setattr(os, name, call)
 
+    def _refuse_if_full(self, name: str, arguments: tuple[Any, ...]) -> None:
+        is_new = name == "open" and arguments[1] & os.O_CREAT and not os.path.lexists(arguments[0])
+        if is_new or name in GROWING:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
     def _strike(self) -> None:
+        if self._kind == "term":
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
         if self._disk is not None:
             self.__exit__()
             self._disk.cut(names=self._kind == "cut")
@@ -142,7 +153,10 @@ class Fault:
             if options.get("dir_fd") is None and not self._is_ours(arguments[0]):
                 return REAL[name](*arguments, **options)
             self.calls.append(Call(name, self._target(arguments[0], options.get("dir_fd"))))
-            if len(self.calls) == self._at:
+            if self._kind == "full":
+                if 0 < self._at <= len(self.calls):
+                    self._refuse_if_full(name, arguments)
+            elif len(self.calls) == self._at:
                 if self._kind == "torn" and name == "write":
                     data = memoryview(arguments[1])
                     REAL["write"](arguments[0], data[: len(data) // 2])

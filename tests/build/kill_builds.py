@@ -31,6 +31,7 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import DatasetError, LostLockError, OutputError
 from tersgen.schema.recipe import Recipe
 from tersgen.schema.split import SplitRule
+from tersgen.store import files
 from tersgen.store.home import new_home
 
 FIELDS = {"maps": False, "tensors": False, "params": False}
@@ -72,6 +73,7 @@ class Faults:
         self.home = new_home(self.out, back_end)
         self.plan = self._plan(11)
         self.other = self._plan(12)
+        self.third = self._plan(13)
         self.kept = work / "kept"
         for name, plan in (("built", self.plan), ("other", self.other)):
             self.fresh()
@@ -85,6 +87,8 @@ class Faults:
         self.digest = tersgen.open(self.out).digest
         self.fresh("other")
         self.other_digest = tersgen.open(self.out).digest
+        self.take_other()
+        self.third_digest = tersgen.open(self.out).digest
         self.fresh("built")
         self.rows = self.all_rows()
         self.extend()
@@ -118,9 +122,21 @@ class Faults:
         """Build in the place of another."""
         run(self.plan, self.out, overwrite=True, threads=1)
 
+    def replace_by_renames(self) -> None:
+        """The same where the system cannot exchange two folders at once."""
+        exchange, files.exchange = files.exchange, lambda *_: False
+        try:
+            self.replace()
+        finally:
+            files.exchange = exchange
+
     def take(self) -> None:
         """Build in the place of another, whoever is writing it."""
         run(self.other, self.out, overwrite=True, threads=1, take_over=True)
+
+    def take_other(self) -> None:
+        """Replace it by a third dataset, whoever is replacing it."""
+        run(self.third, self.out, overwrite=True, threads=1, take_over=True)
 
     def take_same(self) -> None:
         """Build the same, whoever is writing it."""
@@ -211,6 +227,18 @@ class Faults:
         if old and self.all_rows() != self.rows:
             yield "old rows changed"
 
+    def check_there(self, digests: set[str]) -> Iterator[str]:
+        """Yield what is wrong with a dataset that is replaced: the old or the new one is there."""
+        try:
+            verified = verify(self.home.folder, threads=1)
+        except DatasetError as error:
+            yield f"neither the old dataset nor the new one is there: {error}"
+            return
+        if verified.digest not in digests:
+            yield "another digest while it is replaced"
+        yield from (f"meanwhile: {one.path}: {one.message}" for one in verified.faults
+                    if one.path != str(self.out))  # fmt: skip
+
     def check_extension(self) -> Iterator[str]:
         """Yield what is wrong with an extension that was killed: it is under way, not damaged."""
         found = verify(self.out, threads=1)
@@ -228,7 +256,7 @@ class Faults:
         calls = self.calls(step)
         self.fresh(start)
         assert calls == self.calls(step), "calls come in another order each time"
-        extending, replacing = step == self.extend, step == self.replace
+        extending, replacing = step == self.extend, step in (self.replace, self.replace_by_renames)
         digest = self.extended_digest if extending else self.digest
         wanted = self.extended_tree if extending else self.tree
         known = {self.digest, digest} | ({self.other_digest} if replacing else set())
@@ -245,6 +273,8 @@ class Faults:
             if word is not None:
                 problems.append(f"not killed, but {word}")
             problems += self.check_between(known, extending and kind != "cut")
+            if step == self.replace:
+                problems += self.check_there(known)
             if extending and kind == "kill":
                 problems += self.check_extension()
             problems += self.attempt(step)
@@ -252,14 +282,8 @@ class Faults:
             yield {"at": at, "call": calls[at - 1], "problems": problems}
 
     def attempt(self, step: Step) -> Iterator[str]:
-        """Go on; without replacing anything first, if it was to be replaced."""
+        """Go on with the same command."""
         try:
-            if step == self.replace:
-                try:
-                    self.build()
-                    return
-                except OutputError:
-                    pass
             step()
         except (OutputError, DatasetError) as error:
             yield f"does not go on: {error}"
@@ -302,7 +326,8 @@ class Faults:
             for at, call in enumerate(calls, 1)
             if call.name == "replace" and "/manifest.json." in call.target
         )
-        digest = self.other_digest if thief == self.take else self.digest
+        known = {self.take: self.other_digest, self.take_other: self.third_digest}
+        digest = known.get(thief, self.digest)
         for at in spread(self.finishing(calls) if late else range(1, len(calls) + 1), most):
             self.fresh(start)
             problems = []
@@ -318,7 +343,9 @@ class Faults:
             os.kill(child, signal.SIGCONT)
             _, status = os.waitpid(child, 0)
             word = str(self.end(status, listen))
-            if word == "done":
+            if thief == self.take_other:
+                problems += self.check_taken(thief, word)
+            elif word == "done":
                 if at < published and thief == self.take:
                     problems.append("done, whatever took its place")
             elif not word.startswith(LostLockError.__name__) and "holds another" not in word:
@@ -328,9 +355,25 @@ class Faults:
             problems += self.check(digest, self.tree)
             yield {"at": at, "call": calls[at - 1], "end": word[:40], "problems": problems}
 
+    def check_taken(self, thief: Step, word: str) -> Iterator[str]:
+        """Yield what is wrong with a dataset that was taken from one who was replacing it.
+
+        One who held no lock yet has lost nothing, and replaces it in turn; one whose dataset was in
+        place already has nothing to lose any more.
+        """
+        found = tersgen.open(self.out).digest
+        known = {self.third_digest} | ({self.digest} if word == "done" else set())
+        yield from self.check(found if found in known else self.third_digest, None)
+        if word != "done" and not word.startswith((LostLockError.__name__, OutputError.__name__)):
+            yield word
+        try:
+            thief()
+        except (OutputError, DatasetError) as error:
+            yield f"cannot be replaced again: {error}"
+
     def move_lock(self) -> None:
         """Make the holder of the lock one on another machine, which may be taken over from."""
-        for path in self.home.folder.glob("builder.*.lock"):
+        for path in (self.root / "data").rglob("builder.*.lock"):
             holder = json.loads(path.read_text()) | {"machine": "elsewhere"}
             path.with_suffix(".forged").write_text(json.dumps(holder))
             path.with_suffix(".forged").replace(path)
@@ -340,7 +383,7 @@ def main(back_end: str, work: Path, most: int, *sweeps: str) -> None:
     """Print what comes of at most so many kills of a build and of an extension, and of others."""
     faults = Faults(back_end, work)
     build, extend, replace = faults.build, faults.extend, faults.replace
-    few = -(-most // 4)
+    by_renames, few = faults.replace_by_renames, -(-most // 4)
     known: dict[str, Iterator[dict]] = {
         "build": faults.sweep("kill", build, None, most),
         "build-late": faults.sweep("kill", build, None, few, late=True),
@@ -354,11 +397,15 @@ def main(back_end: str, work: Path, most: int, *sweeps: str) -> None:
         "extend-cut": faults.sweep("cut", extend, "built", few),
         "extend-cut-data": faults.sweep("cut data", extend, "built", few),
         "extend-twice": faults.twice(extend, "built", min(few, 200)),
-        "replace": faults.sweep("kill", replace, "other", few),
+        "replace": faults.sweep("kill", replace, "other", most),
+        "replace-late": faults.sweep("kill", replace, "other", most, late=True),
+        "replace-renames": faults.sweep("kill", by_renames, "other", most, late=True),
+        "replace-twice": faults.twice(replace, "other", min(few, 200)),
         "zombie": faults.zombies(build, None, faults.take, few),
         "zombie-late": faults.zombies(build, None, faults.take, most, late=True),
         "zombie-same": faults.zombies(build, None, faults.take_same, few),
         "zombie-split": faults.zombies(faults.split, "built", faults.take, few, late=True),
+        "zombie-replace": faults.zombies(replace, "other", faults.take_other, most),
         "zombie-extend": faults.zombies(extend, "built", faults.take, most, late=True),
     }
     for name in sweeps or known:

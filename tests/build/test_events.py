@@ -98,7 +98,7 @@ def test_lines_are_whole_and_what_is_none_is_passed_over(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(plan, tmp_path):
-    (tmp_path / "a").mkdir()
+    seal_range(plan, tmp_path / "a", 0, 1)
     (tmp_path / "a" / "events.jsonl").mkdir()
     assert run(plan, tmp_path / "a").manifest.n_samples == 1300
 

@@ -31,11 +31,15 @@ SWEEPS = {
     "extend-cut": "",
     "extend-cut-data": "",
     "extend-twice": "",
-    "replace": "killed while it replaces another dataset",
+    "replace": "killed while it replaces another dataset: the old or the new one is there",
+    "replace-late": "",
+    "replace-renames": "the same where two folders cannot be exchanged at once",
+    "replace-twice": "",
     "zombie": "stopped; another dataset is built in its place; woken",
     "zombie-late": "the same, when all shards were sealed",
     "zombie-same": "stopped; the same dataset is finished by another; woken",
     "zombie-split": "a split stopped; another dataset is built in its place; woken",
+    "zombie-replace": "a replacement stopped; a third dataset takes the place of both; woken",
     "zombie-extend": "an extension stopped; another dataset is built in its place; woken",
 }
 

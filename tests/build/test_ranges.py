@@ -14,6 +14,8 @@ from tersgen.build.range_job import finalize, seal_range
 from tersgen.build.run import run
 from tersgen.dataset.verify import verify
 from tersgen.errors import BusyError, ConfigError, DatasetError, LostLockError, OutputError
+from tersgen.schema.basis import StoredBasis
+from tersgen.schema.contents import Contents
 from tersgen.store.home import new_home
 from tersgen.store.journal import read_journal
 from tersgen.store.lock import BuilderLock
@@ -73,7 +75,8 @@ def test_ranges_finish_what_a_build_left(plan, tmp_path, digest):
     (tmp_path / "a" / "manifest.json").unlink()
     shutil.rmtree(tmp_path / "a" / "versions")
     (tmp_path / "a" / "versions" / "copies").mkdir(parents=True)
-    shutil.copy(tmp_path / "a" / "recipe.json", tmp_path / "a" / "versions" / "recipe.json")
+    for name in ("recipe.json", "library.tlib"):
+        shutil.copy(tmp_path / "a" / name, tmp_path / "a" / "versions" / name)
     (tmp_path / "a" / "label" / "c.2").unlink()
     assert seal_range(plan, tmp_path / "a", 1, 4)[2:4] == (768, 512)
     assert finalize(tmp_path / "a").manifest.digest == digest
@@ -87,11 +90,16 @@ def test_shards_that_are_not_there_are_refused(plan, tmp_path, first, last):
     assert not (tmp_path / "a").exists()
 
 
+def seeded(plan, changed):
+    document = StoredBasis.of(changed(plan.recipe, seed=12))
+    return plan._replace(document=document, contents=Contents.of(document))
+
+
 def test_another_plan_is_refused(plan, changed, tmp_path):
     seal_range(plan, tmp_path / "a", 0, 2)
     for other, difference in (
         (plan._replace(n_samples=1301), "n_samples: 1300 there, 1301 here"),
-        (plan._replace(recipe=changed(plan.recipe, seed=12)), "seed: 11 there, 12 here"),
+        (seeded(plan, changed), "seed: 11 there, 12 here"),
     ):
         with pytest.raises(OutputError, match=difference):
             seal_range(other, tmp_path / "a", 2, 4)
@@ -99,17 +107,17 @@ def test_another_plan_is_refused(plan, changed, tmp_path):
 
 def test_who_begins_first_decides_the_recipe(plan, changed, tmp_path, monkeypatch):
     """Of two jobs of other recipes that begin at once, one stops, whatever it had written."""
-    other = plan._replace(recipe=changed(plan.recipe, seed=12))
+    other = seeded(plan, changed)
     real = range_job._write_first
 
     def overtaken(path, text):
-        if path.name == "recipe.json" and not (tmp_path / "a" / "lock.json").exists():
+        if path.name == "lock.json":
             monkeypatch.setattr(range_job, "_write_first", real)
             seal_range(other, tmp_path / "a", 0, 1)
         real(path, text)
 
     monkeypatch.setattr(range_job, "_write_first", overtaken)
-    with pytest.raises(OutputError, match="another dataset was begun here, from another recipe"):
+    with pytest.raises(OutputError, match="holds another dataset: seed: 12 there, 11 here"):
         seal_range(plan, tmp_path / "a", 1, 2)
     assert run(other, tmp_path / "a").n_kept == 256
 
@@ -133,7 +141,7 @@ def test_jobs_on_machines_that_are_gone_are_taken_over(plan, tmp_path, digest):
     seal_range(plan, out, 0, 2)
     lock = BuilderLock(out / "ranges" / "0-2").__enter__()
     forge(out / "ranges" / "0-2" / "builder.1.lock", machine="elsewhere", host="node7")
-    with pytest.raises(BusyError, match=r"on node7 .*if that process is dead, pass --take-over"):
+    with pytest.raises(BusyError, match=r"on node7 .*is dead, or .*pass --take-over"):
         seal_range(plan, out, 0, 2)
     with pytest.raises(BusyError, match=r"on node7 is sealing its shards 0:2.*pass --take-over"):
         finalize(out)

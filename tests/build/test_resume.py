@@ -57,7 +57,8 @@ def begun(recipe, tmp_path_factory):
         (home.folder / "manifest.json").unlink()
         shutil.rmtree(home.folder / "versions")
         (home.folder / "versions" / "copies").mkdir(parents=True)
-        shutil.copy(home.folder / "recipe.json", home.folder / "versions" / "recipe.json")
+        for name in ("recipe.json", "library.tlib"):
+            shutil.copy(home.folder / name, home.folder / "versions" / name)
         return home, plan
 
     return begin

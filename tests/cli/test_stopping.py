@@ -6,7 +6,6 @@ import re
 import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -147,27 +146,6 @@ def test_a_build_stopped_before_its_first_shard_leaves_nothing(start, tmp_path):
 
 
 SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143)]
-
-
-@pytest.mark.parametrize(("number", "code"), SIGNALS)
-@pytest.mark.parametrize("arguments", [("build", "--out", "new/a.zarr"), ("config", "show")])
-def test_a_command_stopped_while_it_reads_its_recipe(start, tmp_path, arguments, number, code):
-    pipe = tmp_path / "recipe.toml"
-    os.mkfifo(pipe)
-    command = start(*arguments, "--config", pipe)
-    writer = None
-
-    def reads() -> bool:
-        nonlocal writer
-        with suppress(OSError):  # nobody has opened it for reading yet
-            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)
-        return writer is not None
-
-    command.until(reads)
-    command.send(number)
-    assert command.end(code) == ("", "stopped")
-    os.close(writer)
-    assert [path.name for path in tmp_path.iterdir()] == ["recipe.toml"]
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)

@@ -52,7 +52,7 @@ def test_a_job_array(quick_cli, tmp_path, digest):
     assert re.search(r"shards 0:2 are sealed, 512 samples \(0 kept, 512 made\)", said)
     assert f"tersgen finalize {out}" in said
     assert "3 of 6 shards" not in quick_cli.good("info", "--build", out)
-    assert "2 of 6 shards (33.3 %) of 1300 samples" in quick_cli.good("info", "--build", out)
+    assert "2 of 6 shards (33.3 %), 512 of 1300 samples" in quick_cli.good("info", "--build", out)
     line = quick_cli.bad("finalize", out)
     assert re.search(r"expected all 6 shards, 4 missing: 2:6; make them with --shard-range", line)
     facts = json.loads(

@@ -88,5 +88,5 @@ def test_damage_in_a_small_field_costs_its_chunk_alone(stored, tmp_path):
     np.testing.assert_array_equal(
         out["label"].view("<i4")[:, 0], dataset["label"][SHARD : SHARD + CHUNK]
     )
-    with pytest.raises(DamagedDataError, match="label, rows 288 to 319: the checksum"):
+    with pytest.raises(DamagedDataError, match="label, rows 288 to 319: expected the chunk"):
         source.read_into(SHARD + CHUNK, copies, ReadTimes())

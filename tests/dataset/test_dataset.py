@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 import tersgen
 from tersgen.errors import DatasetError, IncompleteDatasetError, RowIndexError, UnknownFieldError
-from tersgen.schema.manifest import Manifest
 
 N = 1000
 
@@ -141,13 +140,7 @@ def test_a_recipe_file_is_a_dataset(built, tmp_path, whole):
     assert tersgen.open(tmp_path / "small.toml")["spectra"][:2].shape == (2, 32)
 
 
-def resealed(manifest, **changes):
-    content = {**manifest, **changes}
-    del content["version"]
-    return Manifest.sealed(**content).model_dump(mode="json")
-
-
-def test_what_is_no_dataset_is_told_apart(tmp_path, built):
+def test_what_is_no_dataset_is_told_apart(tmp_path, built, resealed):
     with pytest.raises(DatasetError, match="no such dataset"):
         tersgen.open(tmp_path / "none.zarr")
     with pytest.raises(DatasetError, match="expected a dataset of tersgen, got another folder"):
@@ -157,12 +150,14 @@ def test_what_is_no_dataset_is_told_apart(tmp_path, built):
         tersgen.open(tmp_path)
     manifest = json.loads((built / "manifest.json").read_text())
     for content, message in [
-        ({**manifest, "format_version": 99}, "expected format version 3, got 99"),
-        ({**manifest, "format_version": 2}, "got 2; use the version of tersgen that wrote it"),
+        ({**manifest, "format_version": 99}, "expected format version 4, got 99"),
+        ({**manifest, "format_version": 3}, "got 3; read it with the version of tersgen that"),
         ({**manifest, "digest": "0" * 64}, "its content is not what its version"),
         (resealed(manifest, recipe_digest="0" * 64), "expected the recipe of digest 000000000000"),
         ({**manifest, "n_samples": -1}, "n_samples: expected greater than 0"),
-        (resealed(manifest, fields=[]), "table of arrays is not that of"),
+        ({**manifest, "fields": []}, "fields: expected at least 1 item"),
+        (resealed(manifest, fields=manifest["fields"][1:]), "not those of the table of arrays"),
+        (resealed(manifest, digest="0" * 64), "is not that of its arrays, classes and recipe"),
         (resealed(manifest, chunk_rows=3), "chunk rows: expected a power of two"),
         ([], "expected a table|should be a valid dictionary|expected"),
     ]:

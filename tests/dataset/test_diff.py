@@ -6,11 +6,14 @@ from tersgen.build.extend import extend, plan_extension
 from tersgen.build.plan import make_plan
 from tersgen.build.run import run
 from tersgen.dataset.diff import compare, statistics
+from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import find_version, locate
-from tersgen.errors import ConfigError, DatasetError
+from tersgen.errors import ConfigError, DamagedDataError, DatasetError
+from tersgen.schema.library import Library
 from tersgen.schema.split import SplitRule
+from tersgen.store.home import make_store
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def test_recipes_and_libraries_are_compared_field_by_field(data, tiny_recipe, ch
         tiny_recipe,
         seed=12,
         noise={"map": (0.0, 0.0)},
-        library=tiny_recipe.library.model_copy(update={"species": (wider, species[0])}),
+        library=Library((wider, species[0])),
     )
     run(make_plan(other, 600), tmp_path / "b.zarr")
     found = compare(data, tmp_path / "b.zarr")
@@ -106,10 +109,24 @@ def test_rows_made_again_are_the_same(data):
 
 
 def test_rows_of_another_recipe_are_noticed(data, tiny_recipe, changed, tmp_path):
-    """Another dataset's shard, whose checksums are all right."""
-    run(make_plan(changed(tiny_recipe, seed=12), 600, chunk_rows=64, shard_rows=256),
-        tmp_path / "b.zarr")  # fmt: skip
-    (data / "maps" / "c.1.0.0.0").write_bytes((tmp_path / "b.zarr/maps/c.1.0.0.0").read_bytes())
+    """Rows of another seed, sealed as if they belonged there; and their file as it is."""
+    other = changed(tiny_recipe, seed=12)
+    run(make_plan(other, 600, chunk_rows=64, shard_rows=256), tmp_path / "b.zarr")
+    place = data / "maps" / "c.1.0.0.0"
+    place.write_bytes((tmp_path / "b.zarr" / "maps" / "c.1.0.0.0").read_bytes())
+    with pytest.raises(DamagedDataError, match="the file is of another dataset"):
+        reproduce(data, 1.0)
+    manifest = find_version(locate(data), None)
+    store = make_store(locate(data), manifest.contents, checked_layout(data, manifest))
+    rows = tersgen.generate(other, 256, 512)
+    chunks = {
+        spec.name: [
+            store.encode_chunk(rows[spec.name][at : at + 64], spec) for at in range(0, 256, 64)
+        ]
+        for spec in manifest.fields
+    }
+    (file,) = [one for one in store.shard_files(1, 256, chunks) if one.path.startswith("maps/")]
+    place.write_bytes(b"".join(file.parts))
     found = reproduce(data, 1.0)
     assert not found.equal
     assert found.n_different == 256

@@ -24,6 +24,7 @@ from tersgen.dataset.versions import list_tags, locate, version_ids
 from tersgen.errors import DatasetError
 from tersgen.schema.manifest import FORMAT_VERSION
 from tersgen.schema.recipe import GENERATOR_VERSION
+from tersgen.store.seal_table import HEAD_WORDS
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -156,12 +157,13 @@ def test_the_specification_quotes_them():
 def test_the_specification_quotes_the_table_of_checksums():
     page = " ".join((ROOT / "schemas" / "FORMAT.md").read_text().split())
     path = GOLDEN / f"v{FORMAT_VERSION}.h5"
-    at = list(tersgen.open(path)).index("label")
+    at = HEAD_WORDS + list(tersgen.open(path)).index("label")
     with h5py.File(GOLDEN / f"{path.name}.d" / "shards" / "000001.h5") as file:
         checks = file["checks"][()].tolist()
-    fourth = f"`checks` has {len(checks)} numbers for its {len(checks) - 1} arrays: the fourth"
-    assert at == 3
-    assert f"{fourth}, {checks[at]:08x}, is that of `label`" in page, CHANGED
+    n_arrays = len(checks) - 1 - HEAD_WORDS
+    which = f"`checks` has {len(checks)} numbers for its {n_arrays} arrays: the fourteenth"
+    assert at == 13
+    assert f"{which}, {checks[at]:08x}, is that of `label`" in page, CHANGED
     assert f"of the {4 * len(checks) - 4} bytes before it, is {checks[-1]:08x}." in page, CHANGED
 
 

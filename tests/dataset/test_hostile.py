@@ -23,17 +23,19 @@ from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import give_tag, list_tags, locate
-from tersgen.errors import DamagedDataError, DatasetError, TersError
-from tersgen.schema.digest import canonical_json, model_digest
-from tersgen.schema.fields import field_table
-from tersgen.schema.manifest import JournalLine, Manifest
-from tersgen.schema.recipe import Recipe
+from tersgen.errors import DamagedDataError, DatasetError, OutputError, TersError
+from tersgen.schema.basis import StoredBasis
+from tersgen.schema.contents import Contents
+from tersgen.schema.digest import canonical_json
+from tersgen.schema.manifest import JournalLine
 from tersgen.schema.split import SplitRule
-from tersgen.store.encode import checksum, fill_up, shard_parts
+from tersgen.store.checksums import checksum
+from tersgen.store.encode import chunk_checks, fill_up, shard_parts
 from tersgen.store.home import make_store
 from tersgen.store.interface import Chunk
 from tersgen.store.journal import read_journal
 from tersgen.store.layout import leaf_rows
+from tersgen.store.seal_table import Place, arrays_check, dataset_id, make_seal
 
 
 @pytest.fixture(scope="module")
@@ -70,33 +72,42 @@ def state(folder):
     return {str(path.relative_to(folder)): seen(path) for path in sorted(folder.rglob("*"))}
 
 
-def resealed(path, **changes):
-    """Write a manifest with another content, and the id that belongs to it."""
-    content = json.loads((path / "manifest.json").read_text())
-    content.update(changes)
-    del content["version"]
-    text = Manifest.sealed(**content).model_dump_json()
-    (path / "manifest.json").write_text(text)
+@pytest.fixture
+def rewrite(resealed):
+    """Return what writes a manifest with another content, and the digests that belong to it."""
+
+    def write(path, **changes):
+        content = json.loads((path / "manifest.json").read_text())
+        (path / "manifest.json").write_text(json.dumps(resealed(content, **changes)))
+
+    return write
 
 
-def with_recipe(path, **sections):
-    """Write another recipe, and a manifest that fits it."""
-    content = json.loads((path / "recipe.json").read_text())
-    for name, values in sections.items():
-        content[name] = {**content[name], **values}
-    text = json.dumps(content)
-    for name in ("recipe.json", "versions/recipe.json"):
-        (path / name).write_text(text)
-    recipe = Recipe.model_validate(content)
-    table = field_table(recipe)
-    resealed(
-        path,
-        recipe_digest=model_digest(recipe),
-        fields=[spec.model_dump() for spec in table],
-        leaf_rows=leaf_rows(table),
-        chunk_rows=1,
-        shard_rows=1 if leaf_rows(table) == 1 else 256,
-    )
+@pytest.fixture
+def with_recipe(rewrite):
+    """Return what writes another recipe, and a manifest that fits it."""
+
+    def write(path, **sections):
+        content = json.loads((path / "recipe.json").read_text())
+        library = tersgen.open(path).library
+        for name, values in sections.items():
+            content[name] = {**content.get(name, {}), **values}
+        text = json.dumps(content)
+        for name in ("recipe.json", "versions/recipe.json"):
+            (path / name).write_text(text)
+        contents = Contents.of(StoredBasis(content, lambda: library, "recipe"))
+        table = contents.fields
+        rewrite(
+            path,
+            recipe_digest=contents.recipe_digest,
+            fields=[spec.model_dump() for spec in table],
+            axes=[axis.model_dump() for axis in contents.axes],
+            leaf_rows=leaf_rows(table),
+            chunk_rows=1,
+            shard_rows=1 if leaf_rows(table) == 1 else 256,
+        )
+
+    return write
 
 
 # ---- documents
@@ -171,7 +182,7 @@ def edited(path, old, new):
         ('"chunk_rows": 64', '"chunk_rows": 1099511627776', "its content is not what its version"),
         ('"chunk_rows": 64', '"chunk_rows": 1' + "0" * 400, "chunk_rows: expected less than"),
         ('"change": "split default"', '"change": "\\u001b[31mred"', "change: expected"),
-        ('"change": "', '"\\u009b31m": 1, "change": "', r"\\x9b31m: unknown field"),
+        ('"change": "', '"\\u009b31m": 1, "change": "', "its content is not what its version"),
         ('"created": "', '"created": "<b>\\n', "created: expected"),
         ('"name": "default"', '"name": "../default"', "name: expected"),
         ('"name": "default"', '"name": "/etc/passwd"', "name: expected"),
@@ -192,8 +203,8 @@ def test_values_that_cannot_be_are_refused(data, old, new, message):
     {"n_samples": 2**53, "class_counts": [2**53, 0, 0]},
     {"n_samples": 2**40, "class_counts": [2**40, 0, 0], "chunk_rows": 1, "shard_rows": 256},
 ])  # fmt: skip
-def test_more_rows_than_there_ever_were_are_refused(data, changes):
-    resealed(data, splits=[], **changes)
+def test_more_rows_than_there_ever_were_are_refused(data, changes, rewrite):
+    rewrite(data, splits=[], **changes)
     before = state(data)
     dataset = tersgen.open(data)
     for rows in (slice(None), slice(0, None, 2), [0, 2**39], slice(300, 400)):
@@ -201,7 +212,9 @@ def test_more_rows_than_there_ever_were_are_refused(data, changes):
             dataset["label"][rows]
     with pytest.raises(DatasetError, match=r"expected \d+ shards, found records of 2"):
         verify(data)
-    with pytest.raises(DatasetError, match=r"expected \d+ shards, found records of 2"):
+    with pytest.raises(
+        DatasetError, match=r"are not those of version|expected \d+ shards, found records of 2"
+    ):
         repair(data)
     for name, content in before.items():
         if name.startswith(("spectra", "label", "recipe", "lock", "journal")):
@@ -214,15 +227,37 @@ def test_more_rows_than_there_ever_were_are_refused(data, changes):
     {"chunk_rows": 3},
     {"shard_rows": 64},
     {"leaf_rows": 128},
-    {"classes": ["a", "b", "c"]},
-    {"fields": []},
+    {"digest": "0" * 64},
 ])  # fmt: skip
-def test_absurd_layouts_are_refused(data, changes):
-    resealed(data, **changes)
+def test_absurd_layouts_are_refused(data, changes, rewrite):
+    rewrite(data, **changes)
     with pytest.raises(DatasetError):
         tersgen.open(data)
     with pytest.raises(DatasetError):
         verify(data)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"dtype": "int32"}, {"unit": "nm"}, {"dims": ["mode_2"]}, {"shape": [1]}]
+)
+def test_an_array_of_another_type_shape_or_unit_than_was_written_is_refused(data, changes, rewrite):
+    manifest = json.loads((data / "manifest.json").read_text())
+    for spec in manifest["fields"]:
+        if spec["name"] == "sticks/position":
+            spec.update(changes)
+    rewrite(data, fields=manifest["fields"])
+    with pytest.raises(DamagedDataError, match="of another array, or of another type"):
+        tersgen.open(data)["sticks/position"][3]
+    assert not verify(data, quick=True).sound
+
+
+def test_repair_makes_no_shards_in_a_layout_that_no_other_version_has(data, rewrite):
+    before = {name: content for name, content in state(data).items() if "/c." in name}
+    rewrite(data, chunk_rows=32)
+    with pytest.raises(DatasetError, match="its chunk_rows are not those of version"):
+        repair(data)
+    assert {name: content for name, content in state(data).items() if "/c." in name} == before
+    assert len(tersgen.open(f"{data}@v1")["label"][:]) == 300
 
 
 def test_a_split_of_other_rows_is_refused(data):
@@ -323,15 +358,21 @@ def test_nothing_is_written_through_a_link(data, outside, name):
     assert state(outside) == before
 
 
-def test_overwriting_empties_no_folder_behind_a_link(data, outside, tiny_recipe):
+def test_a_dataset_with_links_in_it_is_not_replaced(data, outside, tiny_recipe):
     (data / "maps" / "more").symlink_to(outside)
-    shutil.rmtree(data / "tensors")
+    before = state(outside), state(data)
+    with pytest.raises(OutputError, match="found 'maps/more' in it, which is no part of one"):
+        run(make_plan(tiny_recipe, 20), data, overwrite=True)
+    (data / "tensors").rename(outside.parent / "moved")
     (data / "tensors").symlink_to(outside)
-    before = state(outside)
+    with pytest.raises(OutputError, match="found 'tensors' in it, which is no part of one"):
+        run(make_plan(tiny_recipe, 20), data, overwrite=True)
+    (data / "tensors").unlink()
+    (outside.parent / "moved").rename(data / "tensors")
+    assert (state(outside), state(data)) == before
+    (data / "maps" / "more").unlink()
     run(make_plan(tiny_recipe, 20), data, overwrite=True)
-    assert state(outside) == before
     assert verify(data).sound
-    assert not (data / "tensors").is_symlink()
 
 
 @pytest.mark.parametrize("name", ["spectra", "sticks", "journal.jsonl", "splits", "versions"])
@@ -421,23 +462,29 @@ def refused(path, array, row):
     return done.stderr
 
 
-def test_a_small_chunk_that_decodes_to_half_a_gibibyte_is_refused(data):
+def test_a_small_chunk_that_decodes_to_half_a_gibibyte_is_refused(data, with_recipe, rewrite):
     with_recipe(data, grid={"n_points": 1 << 20}, map={"height": 1, "width": 1})
-    resealed(data, chunk_rows=256, shard_rows=256)
+    rewrite(data, chunk_rows=256, shard_rows=256)
     bomb = blosc.compress(bytes(256 * 2 << 20), b"zstd", 9, blosc.BITSHUFFLE, 0, 2)
     assert len(bomb) < 200_000
     path = data / "spectra" / "c.0.0"
     for content in (bomb, b"\x02\x01\x21\x02" + bomb[4:]):
-        parts = shard_parts([Chunk(content, checksum(content))], 1)
+        chunks = [Chunk(content, checksum(content))]
+        layout = checked_layout(data, tersgen.open(data).manifest)
+        opened = tersgen.open(data)
+        identity = dataset_id(opened.manifest.recipe_digest, "zarr", layout)
+        place = Place(identity, arrays_check([opened["spectra"].spec]), 0)
+        parts = shard_parts(chunks, 1, make_seal(place, 256, chunk_checks(chunks, 1)))
         with path.open("wb") as file:
             file.writelines(parts)
             file.truncate(max(file.tell(), 4 << 20))
-        body = path.read_bytes()[: len(content) + 4].ljust((4 << 20) - 20, b"\0")
-        path.write_bytes(body + b"".join(parts[-2:]))
+        end = b"".join(parts[-3:])
+        body = path.read_bytes()[: len(content) + 4].ljust((4 << 20) - len(end), b"\0")
+        path.write_bytes(body + end)
         assert "expected LZ4 that decodes to 536870912 bytes" in refused(data, "spectra", 3)
 
 
-def test_a_small_file_cannot_hold_huge_rows(data):
+def test_a_small_file_cannot_hold_huge_rows(data, with_recipe):
     with_recipe(data, map={"height": 4096, "width": 4096, "channels": 1024})
     text = refused(data, "maps", 0)
     assert "expected at least" in text
@@ -460,8 +507,8 @@ def with_label(path, row, label):
     """Write a shard again in which one label is another, with checksums that fit."""
     dataset, home = tersgen.open(path), locate(path)
     manifest = dataset.manifest
-    layout = checked_layout(path, manifest, dataset.recipe)
-    store = make_store(home, dataset.recipe, manifest.fields, layout, manifest.classes)
+    layout = checked_layout(path, manifest)
+    store = make_store(home, manifest.contents, layout)
     shard, inside = divmod(row, layout.shard_rows)
     first = shard * layout.shard_rows
     chunks = {}

@@ -9,7 +9,8 @@ from tersgen.errors import LibraryError
 from tersgen.kernels.tensor import activity, depolarization_plane
 from tersgen.library.builtin import builtin_names, load_builtin, species_json
 from tersgen.library.level import SCALING
-from tersgen.schema.library import Library, Species
+from tersgen.schema.library import Library
+from tersgen.schema.species import Species
 
 REQUIRED = {
     "water", "carbon_dioxide", "carbon_monoxide", "methane", "acetonitrile", "benzene", "pyridine",

@@ -11,7 +11,7 @@ from tersgen.errors import LibraryError
 from tersgen.kernels.tensor import activity
 from tersgen.library.builtin import builtin_names, crystal_names, load_builtin, species_json
 from tersgen.library.selection import bands
-from tersgen.schema.library import Species
+from tersgen.schema.species import Species
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "crystals.py"
 

@@ -12,7 +12,7 @@ from tersgen.errors import LibraryError
 from tersgen.kernels.tensor import activity, depolarization_natural, depolarization_plane
 from tersgen.library.fchk import read_fchk
 from tersgen.library.sourcefile import make_source
-from tersgen.schema.library import Species
+from tersgen.schema.species import Species
 
 PRINT = 5e-5 + 1e-9
 """Half a unit of the fourth decimal that Gaussian prints."""

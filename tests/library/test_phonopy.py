@@ -9,7 +9,7 @@ from tersgen.errors import LibraryError
 from tersgen.kernels.tensor import activity
 from tersgen.library.phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
 from tersgen.library.sourcefile import make_source, open_source
-from tersgen.schema.library import Species
+from tersgen.schema.species import Species
 
 SMALL = """\
 frequency_units: thz

@@ -6,7 +6,7 @@ import pytest
 from tersgen.kernels.tensor import activity
 from tersgen.library.builtin import load_builtin
 from tersgen.library.selection import bands
-from tersgen.schema.library import Mode, Provenance, Species
+from tersgen.schema.species import Mode, Provenance, Species
 
 ROUND = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
 SKEW = ((0.0, 1.0, 0.0), (1.0, 0.0, 0.0), (0.0, 0.0, 0.0))
@@ -38,7 +38,8 @@ def test_partners_are_put_together_and_added():
         ([(500, ROUND, "A1g")] * 2, [1, 1]),
         ([(500, SKEW, "E1g"), (500, SKEW, "E2g")], [1, 1]),
         ([(500, SKEW, "E"), (500.02, SKEW, "E")], [1, 1]),
-        ([(500, SKEW, None)] * 2, [1, 1]),
+        ([(500, SKEW, None)] * 2, [2]),
+        ([(500, SKEW, None), (500.002, SKEW, None)], [1, 1]),
     ],
 )
 def test_what_is_a_set(modes, sizes):

@@ -26,7 +26,7 @@ def test_a_resolved_recipe_stays_as_it_is(tiny_recipe):
 
 def test_two_species_of_one_name_are_refused(tmp_path):
     table = sticks(tmp_path / "dye.csv", 1000)
-    with pytest.raises(LibraryError, match="expected unique species names, got dye more than once"):
+    with pytest.raises(LibraryError, match="expected unique species names, got dye twice"):
         tersgen.resolve(tersgen.Recipe(library=(table, table)))
 
 

@@ -179,7 +179,7 @@ def test_arrays_that_do_not_fit(tmp_path, changes, message):
 def test_arrays_that_would_run_code(tmp_path):
     path = tmp_path / "evil.npy"
     np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
-    with pytest.raises(MeasurementError, match="NumPy file, got one that fails"):
+    with pytest.raises(MeasurementError, match="expected numbers or texts, got object"):
         read_arrays(path)
     with pytest.raises(MeasurementError, match="an axis of the spectra too"):
         read_arrays(saved(tmp_path, spectra=GOOD["spectra"]))
@@ -187,4 +187,6 @@ def test_arrays_that_would_run_code(tmp_path):
         read_arrays(saved(tmp_path, shift_cm1=np.arange(4.0)))
     truncated = saved(tmp_path, **GOOD)
     truncated.write_bytes(truncated.read_bytes()[:100])
-    assert not is_arrays(truncated)
+    assert is_arrays(truncated)
+    with pytest.raises(MeasurementError, match="expected an archive of arrays"):
+        read_arrays(truncated)

@@ -6,6 +6,7 @@ import pytest
 import tersgen
 from tersgen import Recipe
 from tersgen.errors import ConfigError
+from tersgen.schema.basis import stored_content
 from tersgen.schema.fields import INSTRUMENT_PARAMETERS, SCAN_PARAMETERS
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
@@ -272,7 +273,7 @@ def test_what_is_not_possible_is_said(table, message):
 
 
 def test_without_an_instrument_a_recipe_is_as_it_was():
-    assert "instrument" not in Recipe().model_dump()
+    assert "instrument" not in stored_content(Recipe())
 
 
 @pytest.mark.parametrize("name", ["ideal", "realistic"])

@@ -11,8 +11,9 @@ from tersgen.errors import ConfigError
 from tersgen.sampling.block import Generator
 from tersgen.sampling.labels import class_thresholds, fill_balanced, fill_weighted
 from tersgen.schema.classes import Classes
-from tersgen.schema.library import Library, Mode, Provenance, Species
+from tersgen.schema.library import Library
 from tersgen.schema.recipe import Recipe
+from tersgen.schema.species import Mode, Provenance, Species
 
 FEW = settings(max_examples=20, deadline=None)
 LAST = 2**53

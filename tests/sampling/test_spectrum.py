@@ -7,7 +7,8 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import cauchy, norm
 
 import tersgen
-from tersgen.library.selection import select_modes
+from tersgen.library.selection import ModeChoice
+from tersgen.schema.library import Library
 
 N_ROWS = 24
 FWHM_PER_SIGMA = 2.0 * np.sqrt(2.0 * np.log(2.0))
@@ -16,7 +17,8 @@ STILL = {"shift_cm1": 0.0, "mode_shift_cm1": 0.0, "width": (1.0, 1.0), "intensit
 
 
 def modes_of(recipe, label):
-    return select_modes(recipe.library.species[label], recipe)
+    species = recipe.library.species[label]
+    return [species.modes[k] for k in ModeChoice(Library([species]), recipe).in_use().mode]
 
 
 def stokes(recipe, shift):

@@ -165,7 +165,9 @@ def test_bonds_are_those_that_a_chemist_draws(recipe):
 
     for species in recipe.library.species:
         symbols = [atom.symbol for atom in species.atoms]
-        pairs = [tuple(sorted((symbols[i], symbols[j]))) for i, j in find_bonds(species, 0.4)]
+        places = np.array([atom.position for atom in species.atoms])
+        bonds = find_bonds(symbols, places, 0.4)
+        pairs = [tuple(sorted((symbols[i], symbols[j]))) for i, j in bonds]
         assert sorted(pairs) == BONDS[species.name]
 
 

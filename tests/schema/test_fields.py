@@ -1,5 +1,7 @@
 import pytest
+from pydantic import BaseModel
 
+from tersgen.schema.digest import without_defaults
 from tersgen.schema.fields import field_table
 from tersgen.schema.recipe import Recipe
 
@@ -39,7 +41,17 @@ def test_structure_targets_are_described_once_they_are_fixed():
         field_table(Recipe(**sections, structure={}))
 
 
-def test_a_recipe_without_structure_is_written_as_before():
-    text = Recipe(nearfield={}).model_dump_json()
-    assert "structure" not in text
-    assert '"structure":false' in Recipe(fields={"structure": False}).model_dump_json()
+def test_what_is_as_by_default_is_not_stored():
+    assert without_defaults(Recipe()) == {}
+    assert without_defaults(Recipe(nearfield={})) == {"nearfield": {}}
+    stored = without_defaults(Recipe(fields={"structure": False, "maps": True}, seed=0))
+    assert stored == {"fields": {"structure": False}}
+    assert without_defaults(Recipe(seed=7), {"seed": 7}) == {}
+    assert without_defaults(Recipe(), {"map": {"height": 32}}) == {"map": {"height": 64}}
+
+
+@pytest.mark.parametrize("name", Recipe.model_fields)
+def test_a_section_left_out_is_that_section_with_its_defaults(name):
+    default = Recipe.model_fields[name].default
+    if isinstance(default, BaseModel):
+        assert default == type(default)()

@@ -7,9 +7,12 @@ import numpy as np
 import pytest
 
 from tersgen.sampling.block import Generator
+from tersgen.schema.basis import StoredBasis
+from tersgen.schema.contents import Contents
 from tersgen.store.encode import fill_up
 from tersgen.store.hdf5_store import Hdf5Store
 from tersgen.store.layout import Layout
+from tersgen.store.seal_table import dataset_id
 
 LAYOUT = Layout(chunk_rows=16, shard_rows=64)
 ROWS = 100
@@ -23,12 +26,15 @@ class Made:
         self.generator = Generator(recipe)
         self.path, self.folder = path, path.with_name(path.name + ".d")
         self.table = {spec.name: spec for spec in self.generator.table}
-        classes = [species.name for species in recipe.library.species]
-        attributes = {"recipe": "recipe.json"}
-        self.store = Hdf5Store(
-            path, self.folder, recipe, self.generator.table, LAYOUT, classes, attributes
-        )
+        self.contents = Contents.of(StoredBasis.of(recipe))
+        self.with_layout(LAYOUT, self.contents)
         (self.folder / "shards").mkdir(parents=True)
+
+    def with_layout(self, layout, contents):
+        """Take another layout, or other contents."""
+        identity = dataset_id(contents.recipe_digest, "hdf5", layout)
+        attributes = {"recipe": "recipe.json"}
+        self.store = Hdf5Store(self.path, self.folder, contents, layout, identity, attributes)
 
     def shard(self, number, n_rows):
         """The bytes of a shard."""
@@ -60,7 +66,7 @@ class Made:
         assert self.store.array_path(number, spec) == self.store.shard_paths(number)[0]
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            places = self.store.chunk_table(path, descriptor, spec, n_rows)
+            places = self.store.chunk_table(path, descriptor, spec, number, n_rows)
             assert places.dtype == np.int64
             rows = [
                 self.store.decode_chunk(os.pread(descriptor, size, offset), check, spec)

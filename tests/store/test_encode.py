@@ -2,7 +2,8 @@ import google_crc32c
 import numpy as np
 import pytest
 
-from tersgen.store.encode import checksum, shard_parts
+from tersgen.store.checksums import checksum
+from tersgen.store.encode import shard_parts
 from tersgen.store.interface import Chunk
 
 
@@ -13,11 +14,12 @@ def test_checksum_is_crc32c():
 
 
 @pytest.mark.parametrize("n_chunks", [3, 4])
-def test_a_shard_is_chunks_index_and_checksum(n_chunks):
+def test_a_shard_is_chunks_seal_index_and_checksum(n_chunks):
     chunks = [Chunk(payload, checksum(payload)) for payload in (b"one", b"", b"three")]
-    shard = b"".join(shard_parts(chunks, n_chunks))
+    shard = b"".join(shard_parts(chunks, n_chunks, b"seal"))
     table = shard[-4 - 16 * n_chunks : -4]
     assert shard[-4:] == checksum(table)
+    assert shard[: -4 - 16 * n_chunks].endswith(b"seal")
     index = np.frombuffer(table, "<u8").reshape(n_chunks, 2)
     for (offset, size), chunk in zip(index, chunks, strict=False):
         assert shard[int(offset) : int(offset + size)] == chunk.payload + chunk.checksum

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tersgen.errors import DamagedDataError
+from tersgen.store.seal_table import HEAD_WORDS
 
 
 def same(left, right):
@@ -44,7 +45,7 @@ def test_a_table_lost_as_zeros_is_noticed(fresh):
         assert not file["checks"][()].any()
         assert all(same(file[name][()], rows[name]) for name in rows)
     for name in rows:
-        with pytest.raises(DamagedDataError, match=r"checksums \(checks\): .* does not match"):
+        with pytest.raises(DamagedDataError, match=r"seal \(checks\): .* does not match"):
             fresh.read(0, name, 64)
     assert same(fresh.read(1, "label", 36), fresh.generator.labels(64, 100))
 
@@ -67,7 +68,8 @@ def test_all_that_is_not_metadata_lost_as_zeros_is_noticed(fresh):
 
 def entry(made, shard, name, number):
     """Where the checksum of a chunk stands in the file of a shard of 64 rows."""
-    at = made.place(shard, "checks").start + 4 * (4 * list(made.table).index(name) + number)
+    words = HEAD_WORDS + 4 * list(made.table).index(name) + number
+    at = made.place(shard, "checks").start + 4 * words
     return slice(at, at + 4)
 
 
@@ -79,7 +81,7 @@ def test_the_table_holds_the_checksum_of_every_stored_chunk(made):
             assert data[entry(made, 0, name, number)] == stored.to_bytes(4, "little")
     with h5py.File(made.shard_path(0)) as file:
         *entries, last = file["checks"][()]
-        assert len(entries) == 4 * len(made.table)
+        assert len(entries) == HEAD_WORDS + 4 * len(made.table)
         assert last == google_crc32c.value(np.array(entries, "<u4").tobytes())
 
 
@@ -113,9 +115,9 @@ def test_chunk_and_table_of_another_shard_are_noticed(fresh):
     fresh.change(0, take(first))
     with pytest.raises(DamagedDataError, match="expected a chunk with the checksum"):
         fresh.read(0, "maps", 16)
-    fresh.change(0, take(table))  # now the chunk has its checksum, and no other has
+    fresh.change(0, take(table))  # now the chunk has its checksum, but the place is another
     for name in fresh.table:
-        with pytest.raises(DamagedDataError, match="expected a chunk with the checksum"):
+        with pytest.raises(DamagedDataError, match=r"\(checks\): the file is of shard 1, not 0"):
             fresh.read(0, name, 64)
 
 

@@ -12,9 +12,9 @@ import h5py
 import numpy as np
 import pytest
 
+import tersgen
 from tersgen.errors import DamagedDataError
 from tersgen.store.encode import fill_up
-from tersgen.store.hdf5_store import Hdf5Store
 from tersgen.store.layout import Layout
 
 ROWS = 100
@@ -153,9 +153,7 @@ def test_many_classes_fit(hdf5_dataset, tiny_recipe, tmp_path):
     made = hdf5_dataset(tiny_recipe, tmp_path / "data.h5")
     names = [f"species {k} {'x' * 48}" for k in range(3000)]
     layout = Layout(chunk_rows=16, shard_rows=64)
-    made.store = Hdf5Store(
-        made.path, made.folder, tiny_recipe, made.generator.table, layout, names, {}
-    )
+    made.with_layout(layout, made.contents._replace(classes=tuple(names)))
     made.write(20)
     for path in (made.path, made.shard_path(0)):
         with h5py.File(path) as file:
@@ -166,9 +164,7 @@ def test_many_classes_fit(hdf5_dataset, tiny_recipe, tmp_path):
 def test_any_layout_fits(hdf5_dataset, tiny_recipe, tmp_path, chunk_rows, shard_rows):
     made = hdf5_dataset(tiny_recipe, tmp_path / "data.h5")
     layout = Layout(chunk_rows=chunk_rows, shard_rows=shard_rows)
-    made.store = Hdf5Store(
-        made.path, made.folder, tiny_recipe, made.generator.table, layout, ["a"], {}
-    )
+    made.with_layout(layout, made.contents)
     rows = made.generator.block(0, 1)
     chunks = {
         name: [made.store.encode_chunk(fill_up(rows[name], chunk_rows, spec), spec)]
@@ -422,7 +418,7 @@ def test_a_disk_that_fails_is_an_error(made, monkeypatch):
     monkeypatch.setattr(os, "pread", fails)
     try:
         with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
-            made.store.chunk_table(path, descriptor, made.table["label"], 64)
+            made.store.chunk_table(path, descriptor, made.table["label"], 0, 64)
     finally:
         os.close(descriptor)
 
@@ -466,13 +462,13 @@ FLIPS = """
 import sys
 from pathlib import Path
 import numpy as np
-from tersgen import Recipe
+from tersgen import load_recipe, resolve
 from tersgen.errors import DamagedDataError
 
 sys.path.insert(0, sys.argv[1])
 from conftest import Made
 
-recipe = Recipe.model_validate_json(Path("recipe.json").read_text())
+recipe = resolve(load_recipe("recipe.json"))
 made = Made(recipe, Path("flips.h5").absolute())
 path = made.shard_path(0)
 data = made.shard(0, 36)
@@ -499,7 +495,7 @@ print(refused)
 @pytest.mark.exhaustive
 def test_no_flipped_byte_goes_unseen(tiny_recipe, tmp_path):
     # in a process of its own: HDF5 might crash
-    (tmp_path / "recipe.json").write_text(tiny_recipe.model_dump_json())
+    tersgen.save_recipe(tiny_recipe, tmp_path / "recipe.json")
     done = subprocess.run(
         [sys.executable, "-c", FLIPS, str(Path(__file__).parent)],
         cwd=tmp_path, capture_output=True, text=True, timeout=300,

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -80,9 +81,9 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-def change(folder: Path, **values) -> None:
+def change(place: Path, **values) -> None:
     """Change what a lock says of its holder."""
-    (path,) = folder.glob("builder.*.lock")
+    (path,) = place.glob("builder.*.lock")
     path.write_text(json.dumps(json.loads(path.read_text()) | values))
 
 
@@ -221,3 +222,49 @@ def test_a_folder_that_is_gone_is_one_error(tmp_path):
             path.unlink()
         with pytest.raises(LostLockError):
             lock.check()
+
+
+@pytest.mark.parametrize("name", ["copy", "a copy % \udcff\N{GREEK SMALL LETTER OMEGA}"])
+def test_the_lock_in_a_copy_is_not_that_of_a_builder_of_the_original(tmp_path, name):
+    folder = tmp_path / name.replace("copy", "original")
+    folder.mkdir()
+    with BuilderLock(folder) as lock:
+        copied = shutil.copytree(folder, tmp_path / name)
+        assert names(copied) == ["builder.1.lock"]
+        assert lock_holder(copied) is None
+        assert lock_holder(folder).token == lock.token
+        with BuilderLock(copied) as other:
+            assert lock_holder(copied).token == other.token
+            lock.check()
+        (tmp_path / "link").symlink_to(folder)
+        assert lock_holder(tmp_path / "link").token == lock.token
+
+
+def test_a_folder_that_was_moved_is_written_to_still(tmp_path):
+    folder = tmp_path / "a"
+    folder.mkdir()
+    with BuilderLock(folder):
+        folder.rename(tmp_path / "b")
+        assert lock_holder(tmp_path / "b").pid == os.getpid()
+        with pytest.raises(BusyError):
+            BuilderLock(tmp_path / "b").__enter__()
+        (tmp_path / "b").rename(folder)
+
+
+@pytest.mark.parametrize("folder", ["", "%00", "relative", "/proc/%2e%2e", "/"])
+def test_a_lock_may_name_anything(tmp_path, folder):
+    with BuilderLock(tmp_path):
+        change(tmp_path, folder=folder)
+        holder = lock_holder(tmp_path)
+        assert holder is None or holder.pid == os.getpid()
+
+
+def test_a_lock_of_before_names_no_folder(tmp_path):
+    with BuilderLock(tmp_path):
+        (path,) = tmp_path.glob("builder.*.lock")
+        known = json.loads(path.read_text())
+        path.write_text(json.dumps({k: v for k, v in known.items() if k not in NEW}))
+        assert lock_holder(tmp_path).pid == os.getpid()
+
+
+NEW = ("folder", "since")

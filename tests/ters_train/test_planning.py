@@ -22,7 +22,7 @@ CLASSES = {
 def test_a_recipe_has_the_rows_that_are_expected(name, tmp_path) -> None:
     recipe = tersgen.Recipe(**SMALL, classes=CLASSES[name])
     path = tmp_path / "recipe.json"
-    path.write_text(recipe.model_dump_json())
+    tersgen.save_recipe(recipe, path)
     dataset = tersgen.open(path, 2 * N)
     data = DataConfig(path=str(path), input="spectrum", n_samples=N)
     expected = np.array(class_counts(dataset, data, "train"))

@@ -23,6 +23,7 @@ from ..plan import Plan
 from .dask_executor import DaskExecutor
 from .memory import SLOTS, worker_memory
 from .options import ClusterOptions, local_threads
+from .security import check_keys, own_security
 
 _CONNECT_S = 30
 
@@ -111,6 +112,7 @@ def thread_limits(threads: int) -> dict[str, int]:
 def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int | None]]:
     """Yield what a client connects to, and the threads of each worker process."""
     if options.scheduler:
+        check_keys(options.scheduler)
         yield options.scheduler, options.threads
         return
     if options.system:
@@ -123,6 +125,7 @@ def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int |
         n_workers = options.workers or 1
         threads = local_threads(n_workers, options.threads)
         _set_defaults(threads)
+        security = own_security()
         with _deaf_threads():
             cluster = LocalCluster(
                 n_workers=n_workers,
@@ -131,6 +134,7 @@ def _scheduler(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int |
                 host="127.0.0.1",
                 dashboard_address="127.0.0.1:0",
                 silence_logs=logging.CRITICAL,
+                security=security,
             )
     try:
         yield cluster, threads

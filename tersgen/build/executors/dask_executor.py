@@ -14,7 +14,6 @@ from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
 from ...errors import ClusterError, LostLockError
-from ...schema.digest import model_digest
 from ...schema.manifest import ShardRecord
 from ..environment import versions
 from ..seal import is_written
@@ -90,7 +89,7 @@ class DaskExecutor:
         return Order(
             path=str(job.home.path.absolute()),
             format=plan.format,
-            recipe_digest=model_digest(plan.recipe),
+            recipe_digest=plan.contents.recipe_digest,
             n_samples=plan.n_samples,
             chunk_rows=plan.layout.chunk_rows,
             shard_rows=plan.layout.shard_rows,
@@ -186,12 +185,12 @@ class _Run:
     def _report(self, content: dict[str, Any]) -> None:
         """Take a report of a worker."""
         shard = content["shard"]
-        if shard in self._done:
-            return  # from one that was believed dead
+        if shard in self._done or not self._is_ours(content):
+            return  # from one that was believed dead, or works for another build
         if "begun" in content:
             self._begun[shard] += 1
             if self._begun[shard] > self._tries[shard, "submitted"]:
-                self._again(shard, f"begun again by {content['begun']}")
+                self._again(shard, f"begun again by {content['begun'][1]}")
         elif "receipt" in content:
             receipt = Receipt(*content["receipt"])
             record = ShardRecord.model_validate_json(receipt.record)
@@ -201,6 +200,11 @@ class _Run:
         else:
             self._silent.pop(shard, None)
             self._failed(shard, Failure(*content["failure"]))
+
+    def _is_ours(self, content: dict[str, Any]) -> bool:
+        """Return whether a report is of this build: any client can speak on a topic."""
+        reports = (content.get(kind) for kind in ("begun", "receipt", "failure"))
+        return any(report and report[0] == self._order.lock_token for report in reports)
 
     def _again(self, shard: int, why: str) -> None:
         self._n_retries += 1
@@ -316,7 +320,12 @@ class _Run:
         try:
             while not self._inbox.empty():
                 future, content = self._inbox.get_nowait()
-                if future is None and "receipt" in content and content["shard"] not in self._done:
+                if (
+                    future is None
+                    and "receipt" in content
+                    and content["shard"] not in self._done
+                    and self._is_ours(content)
+                ):
                     receipt = Receipt(*content["receipt"])
                     self._unseen[content["shard"]] = (receipt, receipt.shard_record(), 0.0)
             for shard, (receipt, record, _) in list(self._unseen.items()):

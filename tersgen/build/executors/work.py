@@ -17,9 +17,10 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
-from ...dataset.documents import load_recipe_of
+from ...dataset.documents import load_stored_basis, understood
 from ...errors import DatasetError, LostLockError, OutputError
 from ...sampling.cpus import available_cpus
+from ...schema.contents import Contents
 from ...schema.manifest import RECIPE, Compression, Format, ShardRecord
 from ...store.home import new_home
 from ...store.layout import Layout
@@ -63,6 +64,8 @@ class Order(NamedTuple):
 class Receipt(NamedTuple):
     """A shard whose files are written."""
 
+    token: str
+    """Of the order that it was made for: the lock of the build."""
     record: str
     """The record of the shard, as JSON."""
     worker: str
@@ -78,6 +81,8 @@ class Receipt(NamedTuple):
 class Failure(NamedTuple):
     """A shard that was not made, and why."""
 
+    token: str
+    """Of the order that it was to be made for."""
     reason: Literal["differs", "unseen", "lost", "full", "files", "memory", "other"]
     worker: str
     text: str
@@ -90,13 +95,15 @@ class _Shop:
 
     def __init__(self, order: Order, most_threads: int) -> None:
         home = new_home(Path(order.path), order.format)
-        recipe = load_recipe_of(home, order.recipe_digest)
+        document = load_stored_basis(home, order.recipe_digest)
+        understood(home.path, document)
         layout = Layout(
             chunk_rows=order.chunk_rows,
             shard_rows=order.shard_rows,
             compression=order.compression,
         )
-        self.plan = Plan(recipe, order.n_samples, layout, order.format)
+        contents = Contents.of(document)
+        self.plan = Plan(document, contents, order.n_samples, layout, order.format)
         store = self.plan.store(home)
         self.threads = order.threads or min(available_cpus(), most_threads)
         # as many threads as processors, however many shards are asked for at once: shards asked
@@ -176,7 +183,7 @@ def work(order: Order, shard: int, replacing: bool, careful: bool) -> None:
     worker = get_worker()
     topic = topic_of(order.lock_token)
     name = f"{worker.address} on {platform.node()}"
-    worker.log_event(topic, {"shard": shard, "begun": name})
+    worker.log_event(topic, {"shard": shard, "begun": [order.lock_token, name]})
     result = make_shard(order, shard, replacing, careful, name, worker.state.nthreads)
     kind = "receipt" if isinstance(result, Receipt) else "failure"
     worker.log_event(topic, {"shard": shard, kind: list(result)})
@@ -208,6 +215,7 @@ def make_shard(
         Threads to use at most, if the order says nothing of them.
     """
     start = time.perf_counter()
+    token = order.lock_token
     n_retries = 0
 
     def retried() -> None:
@@ -216,10 +224,10 @@ def make_shard(
 
     different = version_differences(versions(), order.versions)
     if different:
-        return Failure("differs", name, different)
+        return Failure(token, "differs", name, different)
     try:
         if not _wait_for_recipe(order):
-            return Failure("unseen", name, f"no {RECIPE} in {order.path}")
+            return Failure(token, "unseen", name, f"no {RECIPE} in {order.path}")
         shop = _patiently(lambda: _shop_of(order, most_threads), retried)
         _patiently(shop.check, retried)
         made = _make(shop, shard, careful)
@@ -227,13 +235,13 @@ def make_shard(
             lambda: shop.writer.write(made, secrets.token_hex(8), replacing), retried
         )
     except LostLockError as error:
-        return Failure("lost", name, str(error))
+        return Failure(token, "lost", name, str(error))
     except MemoryError:
-        return Failure("memory", name, "out of memory")
+        return Failure(token, "memory", name, "out of memory")
     except (DatasetError, OutputError) as error:
-        return Failure("other", name, str(error))
+        return Failure(token, "other", name, str(error))
     except OSError as error:
         kind: Literal["full", "files"] = "full" if error.errno in _FULL else "files"
-        return Failure(kind, name, error.strerror or str(error), error.errno or 0)
+        return Failure(token, kind, name, error.strerror or str(error), error.errno or 0)
     seconds = time.perf_counter() - start
-    return Receipt(record.model_dump_json(), name, seconds, n_retries)
+    return Receipt(token, record.model_dump_json(), name, seconds, n_retries)

@@ -1,7 +1,9 @@
 """What each command gives when all is well, against a computation of its own."""
 
 import json
+import shutil
 import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -176,7 +178,7 @@ def test_bench_loader(runs, few) -> None:
 
 def test_a_recipe(runs, tiny_recipe, tmp_path) -> None:
     path = tmp_path / "recipe.json"
-    path.write_text(tiny_recipe.model_dump_json())
+    tersgen.save_recipe(tiny_recipe, path)
     out = tmp_path / "run"
     options = ["--n", 320, "--epochs", 2, "--lr", 0.02]
     runs.good("fit", "--recipe", path, "--out", out, *TINY, *options)
@@ -233,3 +235,19 @@ def test_patience(runs, few, tmp_path) -> None:
     again = runs.good("fit", "--resume", out).stdout
     assert f"{out}: all steps were taken before; best on val: macro-F1" in again
     assert (out / "log.jsonl").read_bytes() == content
+
+
+def test_a_dataset_of_links_is_read_if_asked_for(runs, few, tmp_path):
+    linked = tmp_path / "linked.zarr"
+    shutil.copytree(few, linked, copy_function=lambda file, link: Path(link).symlink_to(file))
+    for command in (
+        ("inspect", "--data", linked),
+        ("bench-loader", "--data", linked, "--epochs", 1),
+        ("fit", "--data", linked, "--out", tmp_path / "run", *TINY, "--epochs", 1),
+        ("evaluate", tmp_path / "run", "--data", linked),
+    ):
+        if command[0] != "evaluate":
+            assert "--follow-links" in runs.bad(*command)
+        runs.good(*command, "--follow-links")
+    runs.good("fit", "--resume", tmp_path / "run")
+    assert "--follow-links" in runs.bad(*command)

@@ -3,6 +3,7 @@
 import json
 import shutil
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -114,7 +115,9 @@ def test_predictions_are_written_as_masks_and_atoms(trained, runs, data, tmp_pat
         "predict", trained, tmp_path / "wide.npy"
     )
     np.save(tmp_path / "code.npy", np.array([{"a": 1}], dtype=object))
-    assert "is no array of NumPy" in runs.bad("predict", trained, tmp_path / "code.npy")
+    assert "expected numbers or texts, got object" in runs.bad(
+        "predict", trained, tmp_path / "code.npy"
+    )
 
 
 def test_a_stopped_run_goes_on_as_if_nothing_had_been(runs, data, tmp_path):
@@ -147,7 +150,7 @@ def test_cubes_recipes_and_exports(runs, data, trained, tmp_path):
     pytest.importorskip("onnxscript")
     short = ("--epochs", 1, "--batch-size", 32)
     runs.good("fit", "--data", data, "--input", "cube", *TINY, *short, "--out", tmp_path / "cube")
-    (tmp_path / "r.json").write_text(recipe_of().model_dump_json())
+    tersgen.save_recipe(recipe_of(), tmp_path / "r.json")
     runs.good(
         "fit", "--recipe", tmp_path / "r.json", "--n", 64, *TINY, *short, "--out", tmp_path / "made"
     )
@@ -174,7 +177,16 @@ def test_what_does_not_fit_is_refused(runs, data, few, trained, finished, tmp_pa
     assert "expected the structure targets trained on" in line
     spectrum = tmp_path / "s.txt"
     spectrum.write_text("100 1\n4000 2\n")
-    assert "is no array of NumPy" in runs.bad(
+    assert "expected arrays of NumPy, .npy or .npz" in runs.bad(
         "predict", trained, shutil.copy(spectrum, tmp_path / "s.npy")
     )
     assert "got a classifier" in runs.bad("predict", finished, spectrum, *out, code=2)
+
+
+def test_maps_of_a_dataset_of_links_are_drawn_if_asked_for(runs, data, trained, tmp_path):
+    linked = tmp_path / "linked.zarr"
+    shutil.copytree(data, linked, copy_function=lambda file, link: Path(link).symlink_to(file))
+    command = ("predict", trained, linked, "--n", 2, "--out", tmp_path / "drawn")
+    assert "--follow-links" in runs.bad(*command)
+    runs.good(*command, "--follow-links")
+    assert (tmp_path / "drawn" / "linked.npz").is_file()

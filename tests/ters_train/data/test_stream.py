@@ -20,6 +20,8 @@ from ters_train.config import DataConfig, StreamConfig
 from ters_train.data.order import Order, Partition
 from ters_train.data.rows import RowSet, all_rows, rows_of_part
 from ters_train.data.stream import Stream
+from tersgen.build.plan import make_plan
+from tersgen.build.run import run
 from tersgen.errors import ConfigError, DamagedDataError, UnknownFieldError
 
 FIELDS = ("spectra", "maps", "sticks/count", "tensors", "label", "params/hotspots")
@@ -82,7 +84,7 @@ def test_the_sequence_is_that_of_one_rank_with_one_thread(
     def read(partition, n_threads, start):
         config = StreamConfig(threads=n_threads, prefetch_mb=1)
         stream = Stream(dataset, ("spectra", "label"), order, partition, config)
-        stream.load_state_dict({"epoch": epoch, "batch": start})
+        stream.enter(epoch, start)
         return batches_of(stream)
 
     plain = read(Partition(), 1, 0)
@@ -94,7 +96,7 @@ def test_the_sequence_is_that_of_one_rank_with_one_thread(
 
 def test_a_recipe_streams_what_its_dataset_holds(dataset, tiny_recipe, tmp_path):
     path = tmp_path / "recipe.json"
-    path.write_text(tiny_recipe.model_dump_json())
+    tersgen.save_recipe(tiny_recipe, path)
     generated = tersgen.open(path, 3000)
     for names in (FIELDS, ("maps", "label"), ("spectra",)):
         order = Order(all_rows(dataset), 50, 4, seed=1)
@@ -104,7 +106,7 @@ def test_a_recipe_streams_what_its_dataset_holds(dataset, tiny_recipe, tmp_path)
 
 def test_the_parts_of_a_recipe_do_not_overlap(tiny_recipe, tmp_path):
     path = tmp_path / "recipe.json"
-    path.write_text(tiny_recipe.model_dump_json())
+    tersgen.save_recipe(tiny_recipe, path)
     generated = tersgen.open(path, 10)
     data = DataConfig(path=str(path), n_samples=95)
     parts = [rows_of_part(generated, data, part) for part in ("train", "val", "test")]
@@ -134,14 +136,54 @@ def test_it_stands_where_it_was_left(dataset):
         if len(taken) == 4:
             break
     state = json.loads(json.dumps(stream.state_dict()))
-    assert state == {"epoch": 0, "batch": 4}
+    assert (state["epoch"], state["batch"]) == (0, 4)
     again = Stream(dataset, FIELDS, order)
     again.load_state_dict(state)
     same(taken + batches_of(again), first)
     same(batches_of(again), second)
-    for bad in ({}, {"epoch": 0, "batch": 31}, {"epoch": -1, "batch": 0}):
+    for bad in (
+        {},
+        {"batch": 31},
+        {"epoch": -1},
+        {"epoch": None},
+        {"batch": 1.5},
+        {"epoch": "1"},
+        {"epoch": [1]},
+        {"epoch": 10**400},
+    ):
+        place = {**state, **bad} if bad else {"of": state["of"]}
         with pytest.raises(ConfigError, match="state: expected an epoch"):
-            again.load_state_dict(bad)
+            again.load_state_dict(place)
+    assert (again.epoch, again.batch) == (2, 0)
+
+
+def test_a_state_belongs_to_one_order_of_one_dataset(dataset, tiny_recipe, tmp_path):
+    def stream(data=dataset, fields=FIELDS, rows=None, size=100, mix=2, seed=9, rank=0):
+        order = Order(rows or all_rows(data), size, mix, seed=seed)
+        return Stream(data, fields, order, Partition(rank, 2))
+
+    state = json.loads(json.dumps(stream().state_dict()))
+    stream(rank=1).load_state_dict(state)  # whichever rank, of how many
+    Stream(dataset, FIELDS, stream().order).load_state_dict(state)
+    path = tmp_path / "other.zarr"
+    run(make_plan(tiny_recipe.model_copy(update={"seed": 8}), 3000, chunk_rows=64), path)
+    others = {
+        "dataset": [stream(tersgen.open(path))],
+        "fields": [stream(fields=FIELDS[:1])],
+        "order": [
+            stream(rows=rows_of_part(dataset, DataConfig(path="x"), "train")),
+            stream(size=50),
+            stream(mix=4),
+            stream(seed=8),
+        ],
+    }
+    for name, streams in others.items():
+        for other in streams:
+            with pytest.raises(ConfigError, match=f"state: expected the {name} of this stream, "):
+                other.load_state_dict(state)
+    for bad in ({}, {"epoch": 0, "batch": 4}, {**state, "of": None}, {**state, "of": ["a"]}):
+        with pytest.raises(ConfigError, match="state: expected one of state_dict"):
+            stream().load_state_dict(bad)
 
 
 def test_a_batch_that_is_kept_stays_what_it_was(dataset):
@@ -171,7 +213,7 @@ def test_a_data_loader_gives_the_same_batches(dataset, context):
 def test_a_stream_can_be_pickled(dataset):
     order = Order(all_rows(dataset), 100, 2, seed=4)
     stream = Stream(dataset, ("label",), order)
-    stream.load_state_dict({"epoch": 1, "batch": 3})
+    stream.enter(1, 3)
     copy = pickle.loads(pickle.dumps(stream))
     same(batches_of(copy), batches_of(stream))
 

@@ -21,7 +21,7 @@ from ters_train.engine.checkpoint import Checkpoint, Position, State
 from ters_train.engine.ranks import Ranks
 from ters_train.engine.trainer import Trainer
 from ters_train.errors import NotFiniteError
-from tersgen.errors import ConfigError
+from tersgen.errors import DatasetError
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
 CNN = CnnConfig(widths=(4, 6), norm="group", dropout=0.0)
@@ -140,10 +140,10 @@ def test_another_model_s_checkpoint_is_refused(tmp_path) -> None:
     trainer, other = make(), make(CnnConfig(widths=(4, 8), norm="group"))
     state = State(position=Position(step=3), config=other.config, classes=("a", "b", "c"))
     other.train([batch(8)], 0)
-    with pytest.raises(ConfigError, match=r"does not fit this model: .*size mismatch"):
+    with pytest.raises(DatasetError, match=r"the weights are not the model's: .*expected float32"):
         trainer.load(Checkpoint(tmp_path, state, other.tensors()))
     files = {"model": trainer.tensors()["model"]}
-    with pytest.raises(ConfigError, match="does not fit this model: 'optimiser'"):
+    with pytest.raises(DatasetError, match="expected tensors of the optimiser, got none"):
         trainer.load(Checkpoint(tmp_path, state, files))
 
 

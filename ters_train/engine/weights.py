@@ -1,0 +1,100 @@
+"""Weights that were read, compared with what a model needs before the model takes any memory."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tersgen.errors import ConfigError, DatasetError
+from tersgen.schema.loading import printable
+
+from ..config import ModelConfig
+from ..models.build import Model, build_model
+
+_MOMENTS = ("exp_avg", "exp_avg_sq")
+_STEP = "step"
+
+
+def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
+    """Return the weights of a model by name, without their values: on the meta device.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model.
+    """
+    try:
+        with torch.device("meta"):
+            return dict(build_model(config).state_dict())
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        reason = " ".join(str(error).split())[:120]
+        raise ConfigError(f"model: expected one that can be built, got: {reason}") from None
+
+
+def check_weights(folder: Path, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:
+    """Refuse weights that are not those of a model; nothing of its size is allocated.
+
+    Raises
+    ------
+    DatasetError
+        If a name, shape or type differs; it names the checkpoint.
+    """
+    try:
+        expected = expected_weights(config)
+    except ConfigError as error:
+        raise DatasetError(f"{folder}: {error}") from None
+    _compare(f"{folder}: the weights are not the model's", expected, weights)
+
+
+def check_optimiser(
+    folder: Path, parameters: Mapping[str, Tensor], tensors: Mapping[str, Tensor]
+) -> None:
+    """Refuse the state of an optimiser that is not that of these parameters, all or none.
+
+    Raises
+    ------
+    DatasetError
+        If a name, shape or type differs; it names the checkpoint.
+    """
+    if not tensors:
+        return
+    expected = {f"{name}/{_STEP}": torch.zeros((), device="meta") for name in parameters}
+    for moment in _MOMENTS:
+        expected |= {f"{name}/{moment}": value for name, value in parameters.items()}
+    _compare(f"{folder}: the optimiser's state is not the model's", expected, tensors)
+
+
+def load_weights(
+    folder: Path, config: ModelConfig, weights: Mapping[str, Tensor], device: torch.device
+) -> Model:
+    """Return a model with some weights, which are compared before it is built.
+
+    Raises
+    ------
+    DatasetError
+        If they are not those of the model.
+    """
+    check_weights(folder, config, weights)
+    model = build_model(config)
+    model.load_state_dict(weights)
+    return model.to(device)
+
+
+def _compare(what: str, expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> None:
+    for name, value in expected.items():
+        got = found.get(name)
+        if got is None or got.shape != value.shape or got.dtype != value.dtype:
+            shown = "none" if got is None else _described(got.shape, got.dtype)
+            raise DatasetError(
+                f"{what}: {name}: expected {_described(value.shape, value.dtype)}, got {shown}"
+            )
+    more = sorted(found.keys() - expected.keys())
+    if more:
+        raise DatasetError(f"{what}: expected no {printable(more[0][:80])}, got it")
+
+
+def _described(shape: Sequence[int], dtype: torch.dtype) -> str:
+    return f"{str(dtype).removeprefix('torch.')} of shape {tuple(shape)}"

@@ -1,0 +1,108 @@
+"""Single files that commands write where a user says: whole or not at all, and never amid ours."""
+
+import errno
+import os
+import secrets
+import stat
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import OutputError
+from .ownership import dataset_around, has_marker
+
+_LONGEST = 64
+"""Letters of a file's name that its temporary name takes: names may be as long as they can be."""
+
+
+def replace_file(path: Path, content: bytes | Sequence[bytes]) -> None:
+    """Write a file under a temporary name, flush it to disk and give it its name.
+
+    A link of that name is replaced, not followed. A file that is replaced keeps its permissions.
+
+    Raises
+    ------
+    OutputError
+        If the file system refuses, or a folder has the name; what was there is still there.
+    """
+    partial = path.with_name(f".{path.name[:_LONGEST]}.{secrets.token_hex(8)}.partial")
+    try:
+        if path.is_dir() and not path.is_symlink():
+            raise OutputError(f"{path}: expected the name of a file to write, got a folder")
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        try:
+            with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
+                if path.is_file() and not path.is_symlink():
+                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+                file.writelines([content] if isinstance(content, bytes) else content)
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(path)
+        except BaseException:
+            with suppress(OSError):
+                partial.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        if isinstance(error, OutputError):
+            raise
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+
+
+def check_output_file(path: Path) -> None:
+    """Refuse a file to write that cannot be one, before it is worked out what goes into it.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder, or lies inside a dataset of ours.
+    """
+    try:
+        if path.is_dir():
+            raise OutputError(f"{path}: expected the name of a file to write, got a folder")
+        target = path.resolve() if path.is_symlink() else path
+        if target.is_symlink():  # from Python 3.13 on a circle is no error of resolve
+            raise OSError(errno.ELOOP, "links in a circle")
+        refuse_inside_dataset(target, path)
+    except OutputError:
+        raise
+    except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError
+        reason = error.strerror if isinstance(error, OSError) else "links in a circle"
+        raise OutputError(f"{path}: cannot be written: {reason}") from None
+
+
+def refuse_inside_dataset(path: Path, shown: Path | None = None) -> None:
+    """Refuse a place to write that is a dataset of ours, or inside one.
+
+    Raises
+    ------
+    OutputError
+        If it is.
+    """
+    around = path if has_marker(path) else dataset_around(path)
+    if around is not None:
+        raise OutputError(
+            f"{shown or path}: expected a place outside datasets, got one in the dataset {around}"
+        )
+
+
+def write_output(path: Path, content: bytes | Sequence[bytes]) -> None:
+    """Write a file that a user has named, whole or not at all.
+
+    A link is followed, as any program does; the file at its end is replaced as a whole. A device or
+    a pipe is written to.
+
+    Raises
+    ------
+    OutputError
+        If it is a folder or inside a dataset of ours, or the file system refuses; what was there
+        is still there.
+    """
+    check_output_file(path)
+    if path.exists() and not path.is_file():
+        try:
+            with path.open("wb") as file:
+                file.writelines([content] if isinstance(content, bytes) else content)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+        return
+    replace_file(path.resolve() if path.is_symlink() else path, content)

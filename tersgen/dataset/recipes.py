@@ -1,0 +1,40 @@
+"""Recipes as files: a resolved one with its library beside it."""
+
+import json
+from pathlib import Path
+
+from ..errors import ConfigError, OutputError
+from ..library.libraryfile import SUFFIX, library_parts
+from ..schema.basis import stored_content
+from ..schema.digest import without_defaults
+from ..schema.library import Library
+from ..schema.recipe import Recipe
+from ..store.files import write_durably
+
+
+def save_recipe(recipe: Recipe, path: str | Path) -> None:
+    """Write a recipe as JSON, for ``--config`` and :func:`tersgen.load_recipe`.
+
+    The library of a resolved recipe goes into a file beside it, with the ending ``.tlib``.
+
+    Raises
+    ------
+    ConfigError
+        If the name does not end in ``.json``.
+    OutputError
+        If the file system refuses.
+    """
+    path = Path(path)
+    if path.suffix != ".json":
+        raise ConfigError(f"{path}: expected a name that ends in .json")
+    try:
+        if isinstance(recipe.library, Library):
+            content = stored_content(recipe)
+            beside = path.with_suffix(SUFFIX)
+            write_durably(beside, library_parts(recipe.library))
+            content["library"]["file"] = beside.name
+        else:
+            content = {"generator": recipe.generator, **without_defaults(recipe)}
+        write_durably(path, [json.dumps(content, indent=1).encode() + b"\n"])
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error

@@ -1,0 +1,259 @@
+"""Library files: the arrays of a library in one file, read in parts.
+
+The layout is that of safetensors: eight bytes with the length of a header, the header (JSON: type,
+shape and place of each array), then the arrays without gaps, little-endian. Beside the arrays of
+:data:`tersgen.schema.library.ARRAYS` there are ``NAME.end``, where the rows of each species end,
+and ``digest``, the BLAKE3 digest of each species.
+"""
+
+import json
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import LibraryError
+from ..schema.library import ARRAYS, PAGE, Column, Library, LibraryDocument
+from ..schema.species import SYMMETRY_TOLERANCE
+
+Values = NDArray[Any]
+
+SUFFIX = ".tlib"
+"""Ending of a library file."""
+FORMAT = "tersgen-library-1"
+LARGEST_HEADER = 1 << 16
+_LENGTH_BYTES = 8
+_DIGEST = "digest"
+_END = ".end"
+_CODES = {"U8": "|u1", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
+_NAMES = {kind: code for code, kind in _CODES.items()}
+
+
+class FileRows:
+    """Rows of an array in a file, read as they are sliced."""
+
+    def __init__(
+        self, descriptor: "_Descriptor", name: str, offset: int, kind: str, shape: tuple[int, ...]
+    ) -> None:
+        self._file = descriptor
+        self._name = name
+        self._offset = offset
+        self.dtype = np.dtype(kind)
+        self.shape = shape
+
+    def __getitem__(self, key: slice) -> Values:
+        """Return some rows, from the first to the last.
+
+        Raises
+        ------
+        LibraryError
+            If the file has become shorter.
+        """
+        start, stop, _ = key.indices(self.shape[0])
+        shape = (max(stop - start, 0), *self.shape[1:])
+        row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
+        out = np.empty(shape[0] * row, np.uint8)
+        self._file.read(self._offset + start * row, out)
+        return out.view(self.dtype).reshape(shape)
+
+
+class _Descriptor:
+    """An open file, closed when nobody reads it any more."""
+
+    def __init__(self, descriptor: int, path: Path) -> None:
+        self._descriptor = descriptor
+        self._path = path
+
+    def __del__(self) -> None:
+        os.close(self._descriptor)
+
+    def read(self, offset: int, room: Values) -> None:
+        """Fill ``room``, bytes, from ``offset`` on."""
+        done = 0
+        while done < len(room):
+            count = os.preadv(self._descriptor, [room[done:].data], offset + done)
+            if not count:
+                raise LibraryError(
+                    f"{self._path}: expected {len(room)} bytes at {offset}, got {done}"
+                )
+            done += count
+
+
+def read_library(path: Path) -> Library:
+    """Open a library file; species are read when they are asked for.
+
+    Raises
+    ------
+    LibraryError
+        If it is missing, no library file, or damaged.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise LibraryError(f"{path}: cannot be read: {error.strerror}") from None
+    return open_library(descriptor, path)
+
+
+def open_library(descriptor: int, path: Path) -> Library:
+    """Return the library in an open file, which it closes; ``path`` is for messages.
+
+    Raises
+    ------
+    LibraryError
+        If it is no library file, or damaged.
+    """
+    file = _Descriptor(descriptor, path)
+    facts = os.fstat(descriptor)
+    if not stat.S_ISREG(facts.st_mode):
+        raise LibraryError(f"{path}: expected a library file, got a folder, pipe or device")
+    try:
+        arrays = _arrays(file, facts.st_size)
+        columns, digests = _columns(arrays)
+        return Library.of_columns(columns, digests)
+    except LibraryError:
+        raise
+    except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
+        text = " ".join(str(error).split())[:200]
+        raise LibraryError(
+            f"{path}: expected a library file, got another or a damaged one: {text}"
+        ) from None
+
+
+def has_library(path: Path) -> bool:
+    """Return whether there is a file that begins as a library file does."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+        return regular and FORMAT.encode() in os.pread(descriptor, 256, _LENGTH_BYTES)
+    finally:
+        os.close(descriptor)
+
+
+def check_library(library: Library, path: Path) -> None:
+    """Refuse species that cannot be, in a library file from who knows where.
+
+    Raises
+    ------
+    LibraryError
+        If a species is not what its digest says, or a number is not finite or possible.
+    """
+    frequency, first = library.array("frequency")
+    tensor, of_tensor = library.array("tensor")
+    fwhm, of_fwhm = library.array("fwhm")
+    atoms = library.array("position")[1]
+    n_modes, n_atoms = np.diff(first), np.diff(atoms)
+    with np.errstate(invalid="ignore"):
+        skew = np.abs(tensor - tensor.swapaxes(1, 2)).max(axis=(1, 2), initial=0.0)
+    largest = np.abs(tensor).max(axis=(1, 2), initial=0.0)
+    for wrong, what in (
+        (not n_modes.all(), "a species without modes"),
+        ((of_tensor != first).any(), "other numbers of tensors than of frequencies"),
+        (((np.diff(of_fwhm) != 0) & (np.diff(of_fwhm) != n_modes)).any(), "widths of some modes"),
+        (not (np.isfinite(frequency) & (frequency > 0)).all(), "frequencies of 0 or less"),
+        (not np.isfinite(tensor).all(), "tensors that are not finite"),
+        ((skew > SYMMETRY_TOLERANCE * largest).any(), "tensors that are not symmetric"),
+        ((fwhm <= 0).any() or np.isinf(fwhm).any(), "widths of 0 or less"),
+        (not np.isfinite(library.array("position")[0]).all(), "positions that are not finite"),
+        (np.isinf(library.array("atom_tensor")[0]).any(), "atom tensors that are not finite"),
+    ):
+        if wrong:
+            raise LibraryError(f"{path}: expected modes that can be, got {what}")
+    shares = np.diff(library.array("atom_tensor")[1])
+    if ((shares != 0) & (shares != n_modes * n_atoms)).any():
+        raise LibraryError(f"{path}: expected an atom tensor for each atom and mode, got others")
+    for page, n in zip(library.pages, n_atoms.tolist(), strict=True):
+        symbols = page.get("symbols", [])
+        if not isinstance(symbols, list) or len(symbols) != n:
+            raise LibraryError(f"{path}: {page['name']!r:.80}: expected a symbol for each atom")
+
+
+def _arrays(file: _Descriptor, size: int) -> dict[str, FileRows]:
+    """Return the arrays that the header lists, having checked that they fill the file."""
+    length = np.empty(_LENGTH_BYTES, np.uint8)
+    if size < _LENGTH_BYTES:
+        raise ValueError(f"{size} bytes")
+    file.read(0, length)
+    n_header = int(length.view("<u8")[0])
+    if n_header > min(LARGEST_HEADER, size - _LENGTH_BYTES):
+        raise ValueError(f"a header of {n_header} bytes")
+    text = np.empty(n_header, np.uint8)
+    file.read(_LENGTH_BYTES, text)
+    header = json.loads(text.tobytes().decode())
+    if header.pop("__metadata__")["format"] != FORMAT:
+        raise ValueError("another format")
+    first = _LENGTH_BYTES + n_header
+    arrays, at = {}, 0
+    for name, entry in header.items():
+        kind, shape = np.dtype(_CODES[entry["dtype"]]), tuple(entry["shape"])
+        begin, end = entry["data_offsets"]
+        if not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, begin, end)) or not shape:
+            raise ValueError(f"{name}: sizes that cannot be")
+        n_bytes = kind.itemsize
+        for n in shape:
+            n_bytes *= n
+        if (begin, end) != (at, at + n_bytes):
+            raise ValueError(f"{name}: expected bytes {at} to {at + n_bytes}, got {begin} to {end}")
+        arrays[name] = FileRows(file, name, first + begin, kind.str, shape)
+        at = end
+    if first + at != size:
+        raise ValueError(f"expected {first + at} bytes, got {size}")
+    return arrays
+
+
+def _columns(arrays: Mapping[str, FileRows]) -> tuple[dict[str, Column], Values]:
+    digests = arrays[_DIGEST]
+    if digests.dtype != np.uint8 or digests.shape[1:] != (32,):
+        raise ValueError("digest: expected 32 bytes for each species")
+    columns = {}
+    for name, rows in arrays.items():
+        if name == _DIGEST or name.endswith(_END):
+            continue
+        kind, shape = ARRAYS.get(name, (rows.dtype.str, rows.shape[1:]))
+        end = arrays[name + _END]
+        if rows.dtype.str != kind or rows.shape[1:] != shape or end.dtype != np.int64:
+            raise ValueError(f"{name}: expected rows of type {kind} and shape {shape}")
+        ends = end[:]
+        if (
+            ends.shape != digests.shape[:1]
+            or (np.diff(ends, prepend=0) < 0).any()
+            or ends[-1] != rows.shape[0]
+        ):
+            raise ValueError(f"{name}: expected rising ends of the rows of each species")
+        columns[name] = Column(rows, ends)
+    if PAGE not in columns or "frequency" not in columns or "tensor" not in columns:
+        raise ValueError("expected pages, frequencies and tensors")
+    return columns, digests[:]
+
+
+def library_json(library: Library) -> bytes:
+    """Return a library as JSON, without what is not known."""
+    document = LibraryDocument(species=tuple(library.species))
+    return document.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
+
+
+def library_parts(library: Library) -> list[bytes]:
+    """Return the pieces of the file of a library, which are the same whenever it is written."""
+    arrays: dict[str, Values] = {_DIGEST: library.digests}
+    for name, column in sorted(library.columns.items()):
+        arrays[name] = column.rows[:]
+        arrays[name + _END] = column.end
+    header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "digest": library.digest}}
+    at = 0
+    for name, values in arrays.items():
+        header[name] = {
+            "dtype": _NAMES[values.dtype.str],
+            "shape": list(values.shape),
+            "data_offsets": [at, at + values.nbytes],
+        }
+        at += values.nbytes
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text = text.ljust(-(-len(text) // 8) * 8)
+    parts = [np.ascontiguousarray(one).reshape(-1).view(np.uint8).data for one in arrays.values()]
+    return [len(text).to_bytes(_LENGTH_BYTES, "little") + text, *parts]  # type: ignore[list-item]

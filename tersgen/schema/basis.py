@@ -1,0 +1,120 @@
+"""What the rows of a dataset rest on, as its document states it: a recipe, or what was measured.
+
+A document is hashed as it is stored, and whoever only reads rows never needs to understand it.
+"""
+
+import json
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from ..errors import ConfigError
+from .digest import canonical_digest, without_defaults
+from .library import Library
+from .loading import validate
+from .measured import Measured
+from .recipe import FORMER_DEFAULTS, GENERATORS, Recipe
+
+Basis = Recipe | Measured
+"""What the rows of a dataset rest on."""
+
+
+def stored_content(basis: Basis) -> dict[str, Any]:
+    """Return the document of a resolved recipe, or of measured rows, without what is by default."""
+    if isinstance(basis, Measured):
+        return {"kind": basis.kind, **without_defaults(basis)}
+    former = FORMER_DEFAULTS.get(basis.generator)
+    return {"generator": basis.generator, **without_defaults(basis, former)}
+
+
+def basis_digest(basis: Basis) -> str:
+    """Return the BLAKE3 digest of the document of a resolved recipe, or of measured rows."""
+    return canonical_digest(stored_content(basis))
+
+
+class StoredBasis:
+    """A document that says what rows rest on.
+
+    Parameters
+    ----------
+    content
+        The document, parsed.
+    library
+        Returns the library that it names; None if it names none.
+    origin
+        What the document is called, for messages.
+    """
+
+    def __init__(
+        self, content: dict[str, Any], library: Callable[[], Library] | None, origin: str
+    ) -> None:
+        self.content = content
+        self._library = library
+        self._origin = origin
+
+    @classmethod
+    def of(cls, basis: Basis) -> "StoredBasis":
+        """Return the document of a resolved recipe, or of measured rows."""
+        library = None
+        if isinstance(basis, Recipe):
+            held = basis.held_library
+            library = lambda: held  # noqa: E731
+        document = cls(stored_content(basis), library, "recipe")
+        document.__dict__["basis"] = basis
+        return document
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the rows were measured."""
+        return self.content.get("kind") == "measured"
+
+    @cached_property
+    def digest(self) -> str:
+        """BLAKE3 digest of the canonical JSON of the document."""
+        return canonical_digest(self.content)
+
+    @property
+    def library_digest(self) -> str:
+        """Digest of the library that the document names; "" if it names none."""
+        library = self.content.get("library")
+        named = library.get("digest") if isinstance(library, dict) else None
+        return named if isinstance(named, str) else ""
+
+    @property
+    def text(self) -> bytes:
+        """The document as it is written."""
+        return json.dumps(self.content, indent=1).encode() + b"\n"
+
+    @cached_property
+    def library(self) -> Library | None:
+        """The library that the document names.
+
+        Raises
+        ------
+        TersError
+            If it is missing or damaged.
+        """
+        return None if self._library is None else self._library()
+
+    @cached_property
+    def basis(self) -> Basis:
+        """The recipe, or what was measured, as this version of tersgen understands it.
+
+        Raises
+        ------
+        ConfigError
+            If it does not: the document is of a newer version, or of one with plug-ins.
+        """
+        model: type[Basis] = Measured if self.is_measured else Recipe
+        try:
+            found = validate(model, self.content, self._origin)
+        except ConfigError as error:
+            made = self.content.get("generator")
+            known = f"{min(GENERATORS)} to {max(GENERATORS)}"
+            raise ConfigError(
+                f"{error}; it is for generator {made!r:.20}, this version of tersgen knows "
+                f"{known}; its rows can be read, and made again by the version that wrote it"
+            ) from None
+        if isinstance(found, Recipe) and self.library is not None:
+            return found.model_copy(update={"library": self.library})
+        return found

@@ -1,0 +1,147 @@
+"""Species and their vibrational modes, as documents: what importers make and people read."""
+
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from .base import Frozen, Name, field
+
+Vector3 = tuple[float, float, float]
+Matrix3 = tuple[Vector3, Vector3, Vector3]
+
+UNKNOWN = "unknown"
+"""Class of what nobody has named."""
+
+SYMMETRY_TOLERANCE = 1e-6
+"""Largest allowed |R_ij - R_ji| relative to the largest |R_ij| of a stored tensor."""
+
+
+def _symmetric(tensor: Matrix3) -> Matrix3:
+    largest = max(abs(value) for row in tensor for value in row)
+    skew = max(abs(tensor[i][j] - tensor[j][i]) for i, j in ((0, 1), (0, 2), (1, 2)))
+    if skew > SYMMETRY_TOLERANCE * largest:
+        raise ValueError(
+            f"expected a symmetric tensor (within {SYMMETRY_TOLERANCE:g} of its largest element), "
+            f"got a difference of {skew:g} at a largest element of {largest:g}"
+        )
+    return tensor
+
+
+SymmetricMatrix3 = Annotated[Matrix3, AfterValidator(_symmetric)]
+
+
+class Atom(Frozen):
+    """One atom of a species, in the frame of the species' tensors."""
+
+    symbol: str = field("chemical symbol", "1", pattern=r"^[A-Z][a-z]?$")
+    position: Vector3 = field("Cartesian position", "Angstrom")
+
+
+class Mode(Frozen):
+    """One vibrational mode."""
+
+    frequency_cm1: float = field("harmonic frequency, scaled as stated", "cm^-1", gt=0)
+    tensor: SymmetricMatrix3 = field("Raman tensor d(alpha)/dQ, symmetric", "Angstrom^2 amu^-1/2")
+    irrep: str | None = field("irreducible representation", "1", None, max_length=16)
+    fwhm_cm1: float | None = field("the mode's own full width at half maximum", "cm^-1", None, gt=0)
+    atom_tensors: tuple[Matrix3, ...] | None = field(
+        "each atom's share of the tensor; they add up to it, and of each its symmetric part counts",
+        "Angstrom^2 amu^-1/2",
+        None,
+    )
+    displacements: tuple[Vector3, ...] | None = field(
+        "Cartesian displacement of each atom, normalised over all atoms", "1", None
+    )
+
+
+class Provenance(Frozen):
+    """Where the modes of a species come from: enough to judge them and to make them again."""
+
+    kind: Literal[
+        "computed",
+        "fchk",
+        "output",
+        "phonopy",
+        "table",
+        "sticks",
+        "peaks",
+        "random",
+        "unknown",
+        "published",
+    ] = field("kind of source", "1")
+    program: str | None = field("program and version", "1", None)
+    method: str | None = field("level of theory, or the model the modes are drawn from", "1", None)
+    scaling: float = field("factor applied to the frequencies", "1", 1.0, gt=0)
+    temperature_k: float | None = field("temperature of the modes' own widths", "K", None, gt=0)
+    file: str | None = field("name of the file read", "1", None)
+    sha256: str | None = field("SHA-256 of that file", "1", None)
+    note: str | None = field("remarks, citations, licence", "1", None)
+    levels: dict[str, str] | None = field(
+        "level of theory of single quantities (frequencies, tensors, ...) that differ from method",
+        "1",
+        None,
+    )
+
+
+class Species(Frozen):
+    """A molecule or crystal: its name, modes and, where known, its geometry."""
+
+    name: Name = field("unique name in the library", "1")
+    modes: tuple[Mode, ...] = field("vibrational modes, by rising frequency", "1", min_length=1)
+    provenance: Provenance = field("where the modes come from", "1")
+    formula: str | None = field("chemical formula", "1", None, max_length=64)
+    point_group: str | None = field("point group, Schoenflies symbol", "1", None, max_length=8)
+    atoms: tuple[Atom, ...] | None = field("geometry", "Angstrom", None)
+    masses_amu: tuple[Annotated[float, Field(gt=0)], ...] | None = field(
+        "mass of each atom", "amu", None
+    )
+    isotopes: tuple[Annotated[int, Field(ge=0)], ...] | None = field(
+        "mass number of each atom; 0 for the natural mixture", "1", None
+    )
+    hessian: tuple[float, ...] | None = field(
+        "second derivatives of the energy by Cartesian coordinates: lower triangle, row by row",
+        "Hartree bohr^-2",
+        None,
+    )
+    polarizability: SymmetricMatrix3 | None = field("static polarizability", "Angstrom^3", None)
+    atom_polarizabilities: tuple[Matrix3, ...] | None = field(
+        "each atom's share of the static polarizability; they add up to it", "Angstrom^3", None
+    )
+    frequency_uncertainty_cm1: float | None = field(
+        "standard deviation of the frequencies from measured ones", "cm^-1", None, ge=0
+    )
+    conformer_weight: float | None = field(
+        "share of this conformer at room temperature", "1", None, ge=0, le=1
+    )
+
+    @model_validator(mode="after")
+    def _one_for_each_atom(self) -> Self:
+        atoms = len(self.atoms or ())
+        each: list[tuple[str, int | None]] = [
+            (f"mode {number}: {what}", None if values is None else len(values))
+            for number, mode in enumerate(self.modes)
+            for what, values in (
+                ("atom_tensors", mode.atom_tensors),
+                ("displacements", mode.displacements),
+            )
+        ]
+        for name in ("masses_amu", "isotopes", "atom_polarizabilities"):
+            values = getattr(self, name)
+            each.append((name, None if values is None else len(values)))
+        for name, count in each:
+            if count not in (None, atoms):
+                raise ValueError(f"{name}: expected one for each of the {atoms} atoms, got {count}")
+        wanted = 3 * atoms * (3 * atoms + 1) // 2
+        if self.hessian is not None and len(self.hessian) != wanted:
+            raise ValueError(
+                f"hessian: expected the {wanted} numbers of a lower triangle for {atoms} atoms, "
+                f"got {len(self.hessian)}"
+            )
+        return self
+
+    def __repr__(self) -> str:
+        """Return name and size: the tensors would fill pages."""
+        geometry = f", {len(self.atoms)} atoms" if self.atoms else ""
+        return f"Species({self.name!r}, {len(self.modes)} modes{geometry})"
+
+    __str__ = __repr__

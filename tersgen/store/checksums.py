@@ -1,0 +1,38 @@
+"""CRC32C, which every chunk, index and seal ends with."""
+
+import google_crc32c
+import numpy as np
+from numpy.typing import NDArray
+
+from ..errors import DamagedDataError
+from .interface import Bytes
+
+CHECKSUM = 4
+"""Bytes of a CRC32C."""
+
+
+def crc32c(*parts: bytes | NDArray[np.uint8]) -> int:
+    """Return the CRC32C of some bytes, given in parts."""
+    value = 0
+    for part in parts:
+        value = google_crc32c.extend(value, part)
+    return value
+
+
+def checksum(data: bytes | NDArray[np.uint8]) -> bytes:
+    """Return the CRC32C of ``data``, four bytes, little-endian."""
+    return crc32c(data).to_bytes(CHECKSUM, "little")
+
+
+def checked(data: Bytes) -> Bytes:
+    """Return what stands before the CRC32C at the end of ``data``.
+
+    Raises
+    ------
+    DamagedDataError
+        If it is not the CRC32C of what stands before it.
+    """
+    payload, stored = data[:-CHECKSUM], data[-CHECKSUM:]
+    if checksum(payload) != bytes(stored):
+        raise DamagedDataError("the checksum (CRC32C) does not match")
+    return payload

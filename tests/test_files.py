@@ -1,0 +1,139 @@
+"""Pipes, sockets and devices are refused at once, and limits are named; for every kind of input."""
+
+import os
+import resource
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tersgen.build.plan import make_plan
+from tersgen.build.run import run
+from tersgen.files import NoPlainFileError, open_input, read_input
+
+KINDS = {
+    "pipe": "a pipe; write what it brings, as of <(command), to a file first",
+    "socket": "a socket",
+    "device": "a device",
+    "folder": "a folder",
+}
+WAIT_S = 120
+
+
+def make(path: Path, kind: str) -> Path:
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        here = os.open(path.parent, os.O_RDONLY)
+        with socket.socket(socket.AF_UNIX) as one:
+            one.bind(f"/proc/self/fd/{here}/{path.name}")  # its own path may be too long
+        os.close(here)
+    elif kind == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("/dev/zero")
+    return path
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_only_plain_files_are_opened(tmp_path, kind) -> None:
+    path = make(tmp_path / "x", kind)
+    with pytest.raises(NoPlainFileError) as error:
+        open_input(path)
+    assert error.value.strerror == f"expected a file, got {KINDS[kind]}"
+
+
+def test_a_file_is_read_up_to_a_limit(tmp_path) -> None:
+    (tmp_path / "x").write_bytes(b"12345678")
+    assert read_input(tmp_path / "x", 8) == b"12345678"
+    assert read_input(tmp_path / "x", 3) == b"1234"
+    with pytest.raises(FileNotFoundError):
+        read_input(tmp_path / "none", 3)
+    with pytest.raises(OSError, match=r"null (byte|character)"):
+        read_input(Path("a\0b"), 3)
+
+
+def error_of(program: str, *arguments: object, **limits: int) -> str:
+    """Return the one line with which a command fails."""
+
+    def limit() -> None:
+        for name, value in limits.items():
+            resource.setrlimit(getattr(resource, name), (value, value))
+
+    done = subprocess.run(
+        [sys.executable, "-m", program, *map(str, arguments)],
+        capture_output=True, text=True, timeout=WAIT_S, check=False, preexec_fn=limit,
+    )  # fmt: skip
+    assert done.returncode in (1, 2), done
+    assert "Traceback" not in done.stderr
+    line = done.stderr.strip().splitlines()[-1]
+    assert line.startswith("Error: "), done.stderr
+    return line
+
+
+COMMANDS = {
+    "recipe": ("tersgen", "config", "show", "--config", "{x}.toml"),
+    "yaml": ("tersgen", "config", "show", "--config", "{x}.yaml"),
+    "measured": ("tersgen", "ingest", "{x}.txt", "--label", "a", "--out", "{out}"),
+    "arrays": ("tersgen", "ingest", "{x}.npz", "--label", "a", "--out", "{out}"),
+    "labels": ("tersgen", "ingest", "{good}", "--labels", "{x}.csv", "--out", "{out}"),
+    "species": ("tersgen", "library", "import", "{x}.fchk", "-o", "{out}"),
+    "run": ("ters_train", "fit", "--data", "{out}", "--config", "{x}.toml", "--out", "{out}"),
+}
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+@pytest.mark.parametrize("name", COMMANDS)
+def test_inputs_of_commands(tmp_path, name, kind) -> None:
+    (tmp_path / "good.txt").write_text("".join(f"{100 + 9 * k} {k % 7}\n" for k in range(99)))
+    program, *arguments = COMMANDS[name]
+    suffix = next(one for one in arguments if one.startswith("{x}")).removeprefix("{x}")
+    make(tmp_path / f"x{suffix}", kind)
+    places = {"x": tmp_path / "x", "out": tmp_path / "out", "good": tmp_path / "good.txt"}
+    line = error_of(program, *(one.format(**places) for one in arguments))
+    assert f"got a {kind}" in line
+
+
+FEW = """
+import os, resource, sys
+from pathlib import Path
+import tersgen
+from tersgen.errors import TersError
+from tersgen.schema.loading import read_text
+
+dataset = tersgen.open(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+held = []
+def hold():
+    while True:
+        try:
+            held.append(os.open("/dev/null", os.O_RDONLY))
+        except OSError:
+            return
+whole = {name: dataset[name][:] for name in dataset}  # many more files than may be open
+hold()
+for name in ("read_text", "open"):
+    try:
+        if name == "read_text":
+            read_text(Path(sys.argv[1]) / "manifest.json")
+        else:
+            tersgen.open(sys.argv[1])
+    except TersError as error:
+        print(type(error).__name__, error)
+"""
+
+
+def test_too_few_files_name_the_limit(tiny_recipe, tmp_path) -> None:
+    run(make_plan(tiny_recipe, 3000, chunk_rows=64, shard_rows=256), tmp_path / "a.zarr")
+    done = subprocess.run(
+        [sys.executable, "-c", FEW, tmp_path / "a.zarr"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    for line in lines:
+        assert "too many open files: the limit is 40 (ulimit -n); raise it" in line
+        assert "Damaged" not in line
