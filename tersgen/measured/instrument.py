@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeasurementError, MissingExtraError
+from ..schema.loading import printable
 from ..units import EV_CM1
 from .spectrum import Spectrum, ascending, shift_from_nm
 
@@ -92,11 +93,11 @@ def _check_count(path: Path, kind: str, n_points: int) -> None:
     if kind != "msa":
         return
     with path.open("rb") as file:
-        said = re.search(rb"^#NPOINTS\s*:\s*([0-9.]+)", file.read(_HEAD), re.MULTILINE)
-    if said and float(said[1]) != n_points:
+        said = re.search(rb"^#NPOINTS\s*:([^\r\n]*)", file.read(_HEAD), re.MULTILINE)
+    expected = _numbers(said[1].decode("latin-1"), "#NPOINTS") if said else n_points
+    if expected != n_points:
         raise MeasurementError(
-            f"expected {float(said[1]):g} points, as #NPOINTS says, got {n_points}; is the file "
-            "whole?"
+            f"expected {expected:g} points, as #NPOINTS says, got {n_points}; is the file whole?"
         )
 
 
@@ -142,9 +143,19 @@ def _axis(signal: dict[str, Any], laser_nm: float | None) -> tuple[NDArray[np.fl
 
 def _values(axis: dict[str, Any]) -> NDArray[np.float64]:
     if "axis" in axis:
-        return np.asarray(axis["axis"], np.float64)
+        return _numbers(axis["axis"], "the axis")
     steps = np.arange(axis["size"], dtype=np.float64)
-    return np.asarray(axis["offset"] + axis["scale"] * steps)
+    start, step = (_numbers(axis[key], f"the {key} of an axis") for key in ("offset", "scale"))
+    return np.asarray(start + step * steps)
+
+
+def _numbers(found: Any, what: str) -> NDArray[np.float64]:
+    """Return numbers that RosettaSciIO passes on as the file has them, text where it has text."""
+    try:
+        return np.asarray(found, np.float64)
+    except (ValueError, TypeError):
+        shown = printable(str(found).strip()[:40])
+        raise MeasurementError(f"{what}: expected a number, got {shown!r}") from None
 
 
 def _laser(signal: dict[str, Any]) -> float | None:
@@ -163,7 +174,7 @@ def _spectra(
         raise MeasurementError(
             f"expected {len(axis)} intensities along the axis, got data of shape {data.shape}"
         )
-    rows = np.moveaxis(data, place, -1).reshape(-1, len(axis)).astype(np.float64)
+    rows = _numbers(np.moveaxis(data, place, -1).reshape(-1, len(axis)), "the intensities")
     if not 1 <= len(rows) <= _MOST_SPECTRA:
         raise MeasurementError(f"expected 1 to {_MOST_SPECTRA} spectra, got {len(rows)}")
     names = [name] if len(rows) == 1 else [f"{name}[{k}]" for k in range(len(rows))]

@@ -1,5 +1,7 @@
 """Files of measured spectra, told by content."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -128,3 +130,22 @@ def test_an_emsa_file_through_rosettasciio(tmp_path):
         read_spectra(written(tmp_path, emsa("nm"), "x.msa"))
     with pytest.raises(MeasurementError, match="expected 9 points, as #NPOINTS says, got 5"):
         read_spectra(written(tmp_path, emsa().replace(": 5.", ": 9."), "x.msa"))
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "what"),
+    [
+        ("NPOINTS", "1.2.3", "#NPOINTS"),
+        ("NPOINTS", "", "#NPOINTS"),
+        ("NPOINTS", "five", "#NPOINTS"),
+        ("OFFSET", "abc", "the offset of an axis"),
+        ("XPERCHAN", "1,5", "the scale of an axis"),
+    ],
+)
+def test_text_in_a_number_of_an_emsa_file(tmp_path, field, value, what):
+    pytest.importorskip("rsciio")
+    text = re.sub(rf"(?m)^#{field} .*$", f"#{field:12}: {value}", emsa())
+    assert f": {value}" in text
+    expected = re.escape(f"{what}: expected a number, got '{value}'")
+    with pytest.raises(MeasurementError, match=expected):
+        read_spectra(written(tmp_path, text, "x.msa"))
