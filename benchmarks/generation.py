@@ -22,19 +22,19 @@ from machine import Json, describe, spread, write_json
 from numpy_generator import CANONICAL, SCHEMES, NumpyGenerator, check_statistics
 from writers import numpy_to_hdf5, numpy_to_zarr, tensorstore_build, write_raw
 
-from tersgen.build.chunks import unit_rows
-from tersgen.build.finish import Origin
-from tersgen.build.plan import SHARDS_IN_FLIGHT, Plan, make_plan
-from tersgen.build.rows import GeneratedRuns
-from tersgen.build.run import run
+from tersgen.cpus import available_cpus
+from tersgen.generator import Buffer, Generator
+from tersgen.jobs.chunks import unit_rows
+from tersgen.jobs.finish import Origin
+from tersgen.jobs.plan import SHARDS_IN_FLIGHT, Plan, make_plan
+from tersgen.jobs.rows import GeneratedRuns
+from tersgen.jobs.run import run
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Buffer, Generator
-from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 from tersgen.schema.recipe import Recipe
 from tersgen.store.digest import leaf_digests
 from tersgen.store.encode import checksum, encode_chunk
-from tersgen.store.home import new_home
+from tersgen.store.location import new_home
 
 _WRITER_ROWS = 256
 _MEMORY_ROWS = 32768
@@ -113,7 +113,7 @@ class Bench:
         self.generator, self.n, self.folder, self.threads = generator, n, folder, threads
         recipe = generator.recipe
         self.plan = make_plan(recipe, n)
-        self.buffers = [Buffer(recipe, _WRITER_ROWS) for _ in range(threads)]
+        self.buffers = [generator.buffer(_WRITER_ROWS) for _ in range(threads)]
         self.peers = {scheme: NumpyGenerator(recipe, scheme) for scheme in SCHEMES}
         self.writing_peer = NumpyGenerator(recipe, "boxmuller", _WRITER_ROWS)
         rows = min(n, _MEMORY_ROWS)
@@ -227,7 +227,7 @@ def chunk_parts(generator: Generator, plan: Plan) -> Json:
     """
     maker = plan.maker(plan.store(new_home(Path("unused.zarr"), "zarr")))
     rows = maker.unit_rows
-    buffer = Buffer(generator.recipe, rows)
+    buffer = generator.buffer(rows)
     arrays = [(buffer.arrays[spec.name], spec) for spec in generator.table]
     maker.make(0, rows)
     generator.fill(0, buffer)

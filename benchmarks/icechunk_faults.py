@@ -275,8 +275,8 @@ def _build_for_ever(folder: Path, done: Any) -> None:
 def _planned(n: int) -> tuple[Any, Callable[..., Any]]:
     from numpy_generator import CANONICAL
 
-    from tersgen.build.plan import make_plan
-    from tersgen.build.run import run
+    from tersgen.jobs.plan import make_plan
+    from tersgen.jobs.run import run
     from tersgen.library.sources import resolve
     from tersgen.schema.loading import load_recipe
 

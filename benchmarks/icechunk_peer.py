@@ -31,11 +31,11 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.core.sync import sync
 
 import tersgen
-from tersgen.build.plan import Plan, make_plan
-from tersgen.build.run import run
+from tersgen.cpus import available_cpus
+from tersgen.generator import Generator
+from tersgen.jobs.plan import Plan, make_plan
+from tersgen.jobs.run import run
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Generator
-from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 
 _BRANCH = "main"

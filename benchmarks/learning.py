@@ -130,7 +130,7 @@ def vit(bench: Bench, options: argparse.Namespace) -> Json:
     result: Json = {"n": options.n, "config": SMALL_VIT.read_text()}
     for stem in ("conv", "linear"):
         runs = [
-            bench.fit(data, *config, "--set", f"model.vit.stem={stem}", "--seed", str(seed))
+            bench.fit(data, *config, "--set", f"model.options.stem={stem}", "--seed", str(seed))
             for seed in range(options.seeds if stem == "conv" else 1)
         ]
         result[stem] = [_without_log(run) for run in runs]

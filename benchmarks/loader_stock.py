@@ -17,9 +17,9 @@ import numpy as np
 from machine import Json
 from numpy_generator import CANONICAL
 
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run as run_build
 from tersgen.dataset.opening import open as open_dataset
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run as run_build
 from tersgen.library.sources import resolve
 from tersgen.schema.loading import load_recipe
 

@@ -1,10 +1,13 @@
-"""What a measurement was made on, and how it is summed up."""
+"""What a measurement was made on, what a process costs, and how figures are summed up."""
 
 import json
 import os
 import platform
 import statistics
-from collections.abc import Sequence
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +49,34 @@ def describe() -> Json:
         "python": platform.python_version(),
         "packages": {name: version(name) for name in _PACKAGES},
     }
+
+
+def usage_of(process: "subprocess.Popen[bytes]") -> Json:
+    """Wait for a process; return its processor seconds and peak resident memory."""
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS
+    return {
+        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
+        "peak_mb": round(usage.ru_maxrss * unit / 1e6, 1),
+    }
+
+
+def measured(command: Sequence[str], environment: Mapping[str, str] | None = None) -> Json:
+    """Return wall and processor seconds and the peak resident memory of a new process.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        If it fails.
+    """
+    start = time.perf_counter()
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, env=environment)
+    usage = usage_of(process)
+    seconds = round(time.perf_counter() - start, 3)
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, command)
+    return {"seconds": seconds, **usage}
 
 
 def spread(values: Sequence[float], digits: int = 4) -> Json:

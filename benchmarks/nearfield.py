@@ -15,10 +15,10 @@ import numpy as np
 from machine import describe, spread, write_json
 
 import tersgen
-from tersgen.kernels.crosssection import FOURTH_POWER, stokes_factor
+from tersgen.generator import Generator
 from tersgen.library.importing import read_species
 from tersgen.library.nearfield import atom_positions, centred, principal_axes, rotation_quaternion
-from tersgen.sampling.block import Buffer, Generator
+from tersgen.numeric.crosssection import FOURTH_POWER, stokes_factor
 from tersgen.schema.library import Library
 
 EXTENT, WIDTH, HEIGHT, CHANNEL, FWHM = 18.0, 5.0, 3.0, 40.0, 15.0
@@ -121,7 +121,7 @@ class Ours:
 
     def __init__(self, one, threads):
         self.generator, self.threads = Generator(one), threads
-        self.buffers = [Buffer(one, 1) for _ in range(threads)]
+        self.buffers = [self.generator.buffer(1) for _ in range(threads)]
         self.pool = ThreadPoolExecutor(threads)
         self.run()
 

@@ -21,10 +21,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tersgen.effects.bands import mode_table
+from tersgen.effects.chain import field_table
+from tersgen.effects.hotspots.effect import hotspot_table
+from tersgen.generator import Generator
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Generator
-from tersgen.sampling.tables import hotspot_table, mode_table
-from tersgen.schema.fields import field_table
 from tersgen.schema.library import Library
 from tersgen.schema.loading import load_recipe
 from tersgen.schema.recipe import Recipe

@@ -6,14 +6,11 @@ its shards are as small as shards can be. Each figure is of a new process.
 
 import argparse
 import json
-import os
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
-from machine import Json, describe, write_json
+from machine import Json, describe, measured, write_json
 
 SHARD_ROWS = 256
 RECIPE = """
@@ -38,29 +35,6 @@ STEPS = {
     "last_row": "import sys, tersgen; d = tersgen.open(sys.argv[1]); d['label'][-1]",
 }
 """What is done in a process; each holds the one before it."""
-
-
-def measured(command: list[str]) -> Json:
-    """Return wall and processor seconds and the peak resident memory of a new process.
-
-    Raises
-    ------
-    subprocess.CalledProcessError
-        If it fails.
-    """
-    start = time.perf_counter()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    _, status, usage = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise subprocess.CalledProcessError(process.returncode, command)
-    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS
-    return {
-        "seconds": round(seconds, 3),
-        "cpu_seconds": round(usage.ru_utime + usage.ru_stime, 3),
-        "peak_mb": round(usage.ru_maxrss * unit / 1e6, 1),
-    }
 
 
 def measure(n_shards: int, format: str, folder: Path) -> Json:

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from numpy_generator import CANONICAL
 
-from tersgen.kernels import streams
-from tersgen.kernels.hotspots import add_hotspots, fill_profile
-from tersgen.kernels.lineshape import GAUSSIAN, add_sticks
-from tersgen.kernels.normal import fill_normals
+from tersgen.effects.hotspots.kernels import add_hotspots, fill_profile
+from tersgen.generator import Buffer, Generator
 from tersgen.library.sources import resolve
-from tersgen.sampling.block import Buffer, Generator
+from tersgen.numeric.lineshape import GAUSSIAN, add_sticks
+from tersgen.random import streams
+from tersgen.random.normal import fill_normals
 from tersgen.schema.loading import load_recipe
 from tersgen.store.digest import leaf_digests
 from tersgen.store.encode import encode_chunk
@@ -28,7 +28,7 @@ def generator() -> Generator:
 @pytest.fixture(scope="module")
 def block(generator: Generator) -> Buffer:
     """Return one chunk of rows."""
-    buffer = Buffer(generator.recipe, _ROWS)
+    buffer = generator.buffer(_ROWS)
     generator.fill(0, buffer)
     return buffer
 

@@ -19,12 +19,12 @@ from unittest.mock import patch
 from machine import Json, describe, spread, write_json
 from numpy_generator import CANONICAL
 
-from tersgen.build.plan import make_plan
-from tersgen.build.repair import repair
-from tersgen.build.run import run
+from tersgen.cpus import available_cpus
 from tersgen.dataset.verify import verify
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.repair import repair
+from tersgen.jobs.run import run
 from tersgen.library.sources import resolve
-from tersgen.sampling.cpus import available_cpus
 from tersgen.schema.loading import load_recipe
 from tersgen.schema.manifest import FileFacts, Format
 
@@ -48,13 +48,13 @@ def _no_crc(*_: bytes) -> int:
 
 
 PROTECTIONS: dict[str, list[tuple[str, object]]] = {
-    "digests": [("tersgen.build.chunks.leaf_digests", _no_leaves)],
+    "digests": [("tersgen.jobs.chunks.leaf_digests", _no_leaves)],
     "checksums of chunks": [
         ("tersgen.store.encode.checksum", _nothing),
         ("tersgen.store.hdf5_store.fletcher", _nothing),
         ("tersgen.store.hdf5_shard.crc32c", _no_crc),
     ],
-    "checksums of files": [("tersgen.build.seal.facts_of", _no_facts)],
+    "checksums of files": [("tersgen.jobs.seal.facts_of", _no_facts)],
     "flushes to disk": [("os.fsync", _nothing)],
 }
 

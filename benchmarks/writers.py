@@ -15,13 +15,12 @@ import tensorstore
 import zarr
 from numpy_generator import NumpyGenerator
 
-from tersgen.build.plan import Plan
-from tersgen.sampling.block import Buffer, Generator
+from tersgen.generator import Buffer, Generator
+from tersgen.jobs.plan import Plan
 from tersgen.store.files import sync_folder
 from tersgen.store.metadata import hierarchy
 
 _PAGE = 4096
-_TILE = 128
 _PIECE = 8 << 20
 
 
@@ -78,7 +77,7 @@ def _open_tensorstore(plan: Plan, folder: Path, threads: int) -> dict[str, Any]:
             "file_io_concurrency": {"limit": threads},
         }
     )
-    nodes = hierarchy(plan.recipe, plan.table, plan.n_samples, plan.layout, list(plan.classes), {})
+    nodes = hierarchy(plan.contents, plan.n_samples, plan.layout, {})
     names = ("shape", "data_type", "chunk_grid", "chunk_key_encoding", "fill_value", "codecs")
     opened = {
         spec.name: tensorstore.open(
@@ -96,19 +95,6 @@ def _open_tensorstore(plan: Plan, folder: Path, threads: int) -> dict[str, Any]:
     return {name: future.result() for name, future in opened.items()}
 
 
-def fill_shared(
-    generator: Generator, start: int, buffer: Buffer, rows: int, pool: ThreadPoolExecutor
-) -> None:
-    """Generate into one large buffer with all threads of ``pool``, tile by tile."""
-    generator._fill_labels(start, buffer.outputs.label[:rows])
-
-    def tile(first: int) -> None:
-        generator._fill_rows(first, min(rows, first + _TILE), start, buffer.outputs)
-
-    for _ in pool.map(tile, range(0, rows, _TILE)):
-        pass
-
-
 def tensorstore_build(plan: Plan, folder: Path, threads: int) -> None:
     """Build a dataset's arrays with TensorStore as the writer: one shard made, two written.
 
@@ -117,7 +103,7 @@ def tensorstore_build(plan: Plan, folder: Path, threads: int) -> None:
     arrays = _open_tensorstore(plan, folder, threads)
     rows = plan.layout.shard_rows
     generator = Generator(plan.recipe)
-    free = [Buffer(plan.recipe, min(rows, plan.n_samples)) for _ in range(3)]
+    free = [generator.buffer(min(rows, plan.n_samples)) for _ in range(3)]
     writing: deque[tuple[Buffer, list[Any]]] = deque()
 
     def finish_oldest() -> None:
@@ -132,7 +118,7 @@ def tensorstore_build(plan: Plan, folder: Path, threads: int) -> None:
                 finish_oldest()
             buffer = free.pop()
             count = min(rows, plan.n_samples - start)
-            fill_shared(generator, start, buffer, count, pool)
+            generator.fill(start, buffer, count, pool)
             futures = [
                 array[start : start + count].write(buffer.arrays[name][:count])
                 for name, array in arrays.items()

@@ -2,8 +2,8 @@
 
 Positions are measured ones, and tensors have the form that the crystal class demands (R. Loudon,
 Adv. Phys. 13, 423 (1964)), axes x, y, z along a, a x c, c of the conventional cell. What the form
-leaves free is said in each note. Activities are relative, the strongest band of a crystal is 100,
-summed over partners. Widths that we could not trace to a measurement are left out.
+leaves free is said in each note. Observed strengths are turned into activities once, here.
+Activities are relative, the strongest band of a crystal is 100, summed over partners.
 
 QUARTZ is the folder of Phonopy-Spectroscopy's example: its tensors (``quartz_raman_tensors.yaml``)
 and widths (``quartz_raman_peaks.dat``) come from a computation, the positions are measured.
@@ -15,23 +15,34 @@ from pathlib import Path
 
 import numpy as np
 
-from tersgen.kernels.tensor import activity
 from tersgen.library.builtin import species_json
 from tersgen.library.harmonic import round_to, to_matrix3
 from tersgen.library.importing import read_species
+from tersgen.library.intensities import Observation, to_activities
+from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Mode, Provenance, Species
-
-VERY_STRONG, STRONG, MEDIUM, WEAK = 100.0, 30.0, 10.0, 3.0
 
 
 @dataclass(frozen=True)
 class Band:
-    """A Raman band: position, representation, activity summed over partners, FWHM."""
+    """A Raman band: position, representation, strength summed over partners, FWHM, free ratio."""
 
     position_cm1: float
     irrep: str
-    activity: float
-    fwhm_cm1: float | None = None
+    strength: float
+    fwhm_cm1: float
+    ratio: float = 1.0
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal's bands, and what their strengths are: observed as told, or activities (None)."""
+
+    formula: str
+    group: str
+    bands: tuple[Band, ...]
+    observed: Observation | None
+    note: str
 
 
 def tensor(xx=0.0, yy=0.0, zz=0.0, xy=0.0, xz=0.0, yz=0.0):
@@ -40,78 +51,105 @@ def tensor(xx=0.0, yy=0.0, zz=0.0, xy=0.0, xz=0.0, yz=0.0):
 
 
 FORMS = {
-    "Oh": {"T2g": (tensor(yz=1), tensor(xz=1), tensor(xy=1))},
+    "Oh": {
+        "A1g": lambda _: (tensor(1, 1, 1),),
+        "T2g": lambda _: (tensor(yz=1), tensor(xz=1), tensor(xy=1)),
+    },
     "D3d": {
-        "A1g": (tensor(1, 1, 1),),
-        "Eg": (tensor(1, -1, yz=1), tensor(xy=-1, xz=-1)),
+        "A1g": lambda ratio: (tensor(1, 1, ratio),),
+        "Eg": lambda ratio: (tensor(1, -1, yz=ratio), tensor(xy=-1, xz=-ratio)),
     },
     "D4h": {
-        "A1g": (tensor(1, 1, 1),),
-        "B1g": (tensor(1, -1),),
-        "Eg": (tensor(xz=1), tensor(yz=1)),
+        "A1g": lambda ratio: (tensor(1, 1, ratio),),
+        "B1g": lambda _: (tensor(1, -1),),
+        "Eg": lambda _: (tensor(xz=1), tensor(yz=1)),
     },
     "D6h": {
-        "A1g": (tensor(1, 1),),
-        "E2g": (tensor(1, -1), tensor(xy=-1)),
+        "A1g": lambda _: (tensor(1, 1),),
+        "E2g": lambda _: (tensor(1, -1), tensor(xy=-1)),
     },
 }
-"""Tensors of each representation; free ratios are 1, but for graphite, which has no zz."""
-
-STRENGTHS = (
-    "activities are strength classes, not measurements: very strong 100, strong 30, medium 10, "
-    "weak 3"
-)
+"""Tensors of each representation by its free ratio, zz/xx or yz/xx; graphite's A1g has no zz."""
 
 CRYSTALS = {
-    "silicon": (
+    "silicon": Crystal(
         "Si",
         "Oh",
-        [Band(520.2, "T2g", VERY_STRONG, 4.6)],
-        "position 520.2 +- 0.5 cm^-1 and FWHM 4.6 cm^-1, the spectrometer's part in it, at 300 K: "
-        "J. H. Parker, D. W. Feldman and M. Ashkin, Phys. Rev. 155, 712 (1967); the second-order "
-        "band near 950 cm^-1 is left out",
+        (
+            Band(303, "A1g", 2.0, 16),
+            Band(306, "A1g", 12.3, 144),
+            Band(520.2, "T2g", 100.0, 4.6),
+            Band(938, "A1g", 2.0, 15),
+            Band(962, "A1g", 13.0, 57),
+        ),
+        Observation("area", 785.0),
+        "520.2 +- 0.5 cm^-1, FWHM 4.6 cm^-1 with the spectrometer's part, at 300 K: J. H. Parker, "
+        "D. W. Feldman and M. Ashkin, Phys. Rev. 155, 712 (1967). Second order is no mode of a "
+        "harmonic model: it is drawn as Gaussian-like bands, two for 2TO (920 to 1000 cm^-1) and "
+        "two for the acoustic overtones (2TA, 200 to 450 cm^-1), all A1g, as it mostly is: P. A. "
+        "Temple and C. E. Hathaway, Phys. Rev. B 7, 3685 (1973); the weak bands from 600 to 850 "
+        "cm^-1 are left out. Observed at 785 nm, taken as unpolarised, response corrected by SRM "
+        "2241: the area of 2TO is 0.15 (+- 30 %) of the line's, mean of our fits to wafers S0N and "
+        "S1N of ramanchada2 1.5.0 (MIT licence, folder ICV_BW785). Positions, widths and shares of "
+        "the bands, overtones 0.95 of 2TO: our fits to S0B and S0P at 633 nm (folder TOP_Ho633), "
+        "response not corrected",
     ),
-    "calcite": (
+    "calcite": Crystal(
         "CaCO3",
         "D3d",
-        [
-            Band(156, "Eg", MEDIUM),
-            Band(282, "Eg", STRONG),
-            Band(712, "Eg", MEDIUM),
-            Band(1086, "A1g", VERY_STRONG),
-        ],
+        (
+            Band(156, "Eg", 22.0, 7.6, 1.69),
+            Band(282, "Eg", 80.0, 10.7, 2.47),
+            Band(712, "Eg", 11.0, 4.8, 0.38),
+            Band(1086, "A1g", 100.0, 3.9, 0.31),
+        ),
+        Observation("area", 785.0),
         "symmetries and positions, rounded (published ones differ by up to 3 cm^-1): S. P. S. "
-        "Porto, J. A. Giordmaine and T. C. Damen, Phys. Rev. 147, 608 (1966); the weak Eg band "
-        f"near 1435 cm^-1 and all widths left out; {STRENGTHS}; the free ratios zz/xx of A1g "
-        "and yz/xx of Eg taken as 1",
+        "Porto, J. A. Giordmaine and T. C. Damen, Phys. Rev. 147, 608 (1966). Areas observed at "
+        "785 nm, taken as unpolarised: 22 +- 4, 80 +- 17, 11 +- 1, 100, mean and spread of our "
+        "fits to the six spectra nCAL02 and sCAL02 of ramanchada2 1.5.0 (MIT licence, folder "
+        "ICV_BW785), two crystals of unknown orientation, response corrected by SRM 2241 measured "
+        "there, which halves the two low bands (its certificate begins at 200 cm^-1). FWHM: our "
+        "fit to nCal on a Renishaw Qontor at 785 nm in the tests of ramanchada2, with the "
+        "spectrometer's 3 cm^-1; the Lorentzian part is about 5.9, 10, 2.3 and 1.3 cm^-1. Free "
+        "ratios yz/xx of Eg, sign unknown, and zz/xx of A1g: computed (PBE), calcite_CRYSTAL_PBE "
+        "of ramanchada2. The weak Eg band near 1435 cm^-1 is left out",
     ),
-    "anatase": (
+    "anatase": Crystal(
         "TiO2",
         "D4h",
-        [
-            Band(144, "Eg", VERY_STRONG),
-            Band(197, "Eg", WEAK),
-            Band(399, "B1g", MEDIUM),
-            Band(513, "A1g", MEDIUM),
-            Band(519, "B1g", MEDIUM),
-            Band(639, "Eg", MEDIUM),
-        ],
+        (
+            Band(144, "Eg", 499.06, 7.5),
+            Band(197, "Eg", 3.58, 10),
+            Band(399, "B1g", 276.51, 19),
+            Band(513, "A1g", 272.20, 20, -0.14),
+            Band(519, "B1g", 59.85, 20),
+            Band(639, "Eg", 1000.0, 21),
+        ),
+        None,
         "positions and symmetries: T. Ohsaka, F. Izumi and Y. Fujiki, J. Raman Spectrosc. 7, 321 "
         "(1978), of the pair 513 and 519 cm^-1 at 73 K, which is one band at 516 cm^-1 at room "
-        f"temperature; widths left out; {STRENGTHS}; the free ratio zz/xx of A1g taken as 1",
+        "temperature. Activities and zz/xx of A1g are computed, not observed, as no spectrum of a "
+        "pure powder was at hand: PBE, CRYSTAL, Anatase_PBE_pob_TZVP_Raman_intens.out in the tests "
+        "of ramanchada2 (MIT licence). Observed areas agree: 516/144 is 0.10 +- 0.01 in TiO2 in a "
+        "polymer at 785 nm (ramanchada2 1.5.0, folders twinning, response corrected by SRM 2241), "
+        "639/144 is 0.2 (+- 20 %) in crystal R060277 of RRUFF (broad scan 21346, laser and "
+        "response not stated); 399 is not checked. FWHM: Lorentzian parts of our fits to the two, "
+        "7.5 cm^-1 +- 0.3 of 144, the others +- 3; of 197 about 10 cm^-1",
     ),
-    "graphite": (
+    "graphite": Crystal(
         "C",
         "D6h",
-        [Band(1582, "E2g", 100.0, 12.0), Band(2700, "A1g", 200.0, 50.0)],
+        (Band(1582, "E2g", 100.0, 12), Band(2700, "A1g", 200.0, 50)),
+        Observation("area", 514.5),
         "G band 1582 cm^-1: review by S. Reich and C. Thomsen, Phil. Trans. R. Soc. A 362, 2271 "
         "(2004); 2D band about 2700 cm^-1 at 514.5 nm (it moves with the laser's energy): A. Gupta "
         "et al., Nano Lett. 6, 2667 (2006); FWHM of G about 12 cm^-1: arXiv 1401.0804. The 2D "
         "band is a double resonance and no mode of a harmonic model: it is drawn as one A1g-like "
-        "band, in-plane isotropic (xx = yy, zz = 0), with an FWHM of 50 cm^-1 and twice G's area, "
-        "half its height: model figures, after the heights 1/4 and 1/2 of G that A. C. Ferrari et "
-        "al., Phys. Rev. Lett. 97, 187401 (2006) state for its two components. The shear mode near "
-        "42 cm^-1 and the defect band D are left out",
+        "band, in-plane isotropic (xx = yy, zz = 0), with an FWHM of 50 cm^-1 and, at 514.5 nm, "
+        "twice G's area, half its height: model figures, after the heights 1/4 and 1/2 of G that "
+        "A. C. Ferrari et al., Phys. Rev. Lett. 97, 187401 (2006) state for its two components. "
+        "The shear mode near 42 cm^-1 and the defect band D are left out",
     ),
 }
 
@@ -122,13 +160,21 @@ QUARTZ_CM1 = {
 }  # fmt: skip
 
 
-def make_modes(group: str, bands: list[Band]) -> tuple[Mode, ...]:
+def band_activities(crystal: Crystal) -> list[float]:
+    """Return the activity of each band, the largest being 100."""
+    rows = np.array([[band.position_cm1, band.strength, band.fwhm_cm1] for band in crystal.bands])
+    if crystal.observed:
+        rows = to_activities(rows, crystal.observed)
+    return (100.0 * rows[:, 1] / rows[:, 1].max()).tolist()
+
+
+def make_modes(crystal: Crystal) -> tuple[Mode, ...]:
     """Return one mode per partner, whose activities add up to the band's."""
     modes = []
-    for band in bands:
-        partners = FORMS[group][band.irrep]
+    for band, total in zip(crystal.bands, band_activities(crystal), strict=True):
+        partners = FORMS[crystal.group][band.irrep](band.ratio)
         for partner in partners:
-            scale = np.sqrt(band.activity / len(partners) / activity(partner))
+            scale = np.sqrt(total / len(partners) / activity(partner))
             modes.append(
                 Mode(
                     frequency_cm1=band.position_cm1,
@@ -177,16 +223,16 @@ def make_crystals(quartz: Path | None = None) -> list[Species]:
     made = [
         Species(
             name=name,
-            modes=make_modes(group, bands),
+            modes=make_modes(crystal),
             provenance=Provenance(
                 kind="published",
-                method=f"measured positions, tensors of the form of {group}",
-                note=note,
+                method=f"measured positions, tensors of the form of {crystal.group}",
+                note=crystal.note,
             ),
-            formula=formula,
-            point_group=group,
+            formula=crystal.formula,
+            point_group=crystal.group,
         )
-        for name, (formula, group, bands, note) in CRYSTALS.items()
+        for name, crystal in CRYSTALS.items()
     ]
     return made + ([make_quartz(quartz)] if quartz else [])
 

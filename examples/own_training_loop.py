@@ -10,9 +10,7 @@ import torch
 from torch import nn
 
 import tersgen
-from ters_train.data.order import Order
-from ters_train.data.rows import RowSet
-from ters_train.data.stream import Stream
+from ters_train import Order, RowSet, Stream
 
 # a recipe file is a dataset too: its rows are generated as they are read, and never stored
 recipe = tersgen.Recipe(seed=3, library=("builtin",), grid={"n_points": 1024})

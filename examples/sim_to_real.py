@@ -46,7 +46,7 @@ def main() -> None:
     call("tersgen", "split", data)
     call(
         "ters_train", "fit", "--data", data, "--out", run, "--epochs", options.epochs,
-        "--set", "model.cnn.features=flat", "--set", "model.cnn.dropout=0.3",
+        "--set", "model.options.features=flat", "--set", "model.options.dropout=0.3",
     )  # fmt: skip
     call("ters_train", "evaluate", run, "--data", data, "--split", "test")
     if options.real is None:

@@ -12,6 +12,6 @@ tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
 
 # on a GPU add --amp bf16; sizes of the model: tiny, small, base, or custom as here
 ters-train fit --data data.zarr --model vit --out run --epochs 5 \
-    --set model.vit.size=custom --set model.vit.width=64 --set model.vit.depth=4 \
-    --set model.vit.heads=4
+    --set model.options.size=custom --set model.options.width=64 --set model.options.depth=4 \
+    --set model.options.heads=4
 ters-train evaluate run --data data.zarr --split test

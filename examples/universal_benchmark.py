@@ -9,7 +9,7 @@ then they are rows as if they had been measured:
     ters-train fit --data universal.zarr --config examples/runs/universal.toml --out runs/universal
     ters-train evaluate runs/universal --data universal.zarr --split test
 
-docs/universal.md has the published scores, and ours.
+docs/outside_checks.md has the published scores, and ours.
 """
 
 import sys

@@ -1,7 +1,87 @@
-"""Training on TERS datasets: streams shards of :mod:`tersgen` into PyTorch.
+"""Training on TERS datasets: streams shards of :mod:`tersgen` into PyTorch, trains and scores.
 
-This is a start: ``ters-train inspect`` shows what a model would be fed. Streaming, models and the
-training engine follow.
+``Stream`` gives batches of a dataset in the order of ``Order`` to a training loop of your own;
+``plan`` and ``fit`` are ours; ``load`` opens what was trained. ``Model``, ``Task`` and ``Callback``
+are the bases of parts of your own, see docs/extending_training.md. Names are imported when first
+used, so that ``import ters_train`` is quick.
 """
 
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from .api import fit, load, plan
+    from .callbacks import Callback, RunInfo
+    from .config import ModelConfig, RunConfig
+    from .data.draws import Draws
+    from .data.order import Order, Partition
+    from .data.rows import RowSet, all_rows
+    from .data.stream import Batch, Stream
+    from .engine.checkpoint import Checkpoint, load_checkpoint
+    from .engine.trained import Trained
+    from .models.model import Model
+    from .parts import use_plugins
+    from .tasks.task import Predicted, Task, TaskScores
+
+_HOMES = {
+    "Batch": "data.stream",
+    "Callback": "callbacks",
+    "Checkpoint": "engine.checkpoint",
+    "Draws": "data.draws",
+    "Model": "models.model",
+    "ModelConfig": "config",
+    "Order": "data.order",
+    "Partition": "data.order",
+    "Predicted": "tasks.task",
+    "RowSet": "data.rows",
+    "RunConfig": "config",
+    "RunInfo": "callbacks",
+    "Stream": "data.stream",
+    "Task": "tasks.task",
+    "TaskScores": "tasks.task",
+    "Trained": "engine.trained",
+    "all_rows": "data.rows",
+    "fit": "api",
+    "load": "api",
+    "load_checkpoint": "engine.checkpoint",
+    "plan": "api",
+    "use_plugins": "parts",
+}
+
+__all__ = [
+    "Batch",
+    "Callback",
+    "Checkpoint",
+    "Draws",
+    "Model",
+    "ModelConfig",
+    "Order",
+    "Partition",
+    "Predicted",
+    "RowSet",
+    "RunConfig",
+    "RunInfo",
+    "Stream",
+    "Task",
+    "TaskScores",
+    "Trained",
+    "all_rows",
+    "fit",
+    "load",
+    "load_checkpoint",
+    "plan",
+    "use_plugins",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'ters_train' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -7,6 +7,10 @@ class TrainingError(TersError, RuntimeError):
     """Training cannot go on."""
 
 
+class PluginError(TrainingError):
+    """The code of a plug-in has failed."""
+
+
 class NotFiniteError(TrainingError):
     """The loss is not finite."""
 

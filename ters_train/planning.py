@@ -1,44 +1,27 @@
 """From a dataset and a user's wishes to the configuration of a run."""
 
-import math
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
+from tersgen.effects.classes import class_thresholds
 from tersgen.errors import ConfigError, DatasetError
-from tersgen.sampling.labels import class_thresholds
 from tersgen.schema.loading import validate
+from tersgen.schema.presets import merged
 
-from .config import (
-    INPUT_FIELDS,
-    DataConfig,
-    Input,
-    ModelConfig,
-    OrderConfig,
-    RunConfig,
-    StructureTargets,
-)
+from .config import DEFAULT_MODELS, INPUT_FIELDS, DataConfig, OrderConfig, PartConfig, RunConfig
+from .data.fields import MIXTURE_LABEL
 from .data.rows import rows_of_part
-from .targets import STRUCTURE_FIELDS, TENSOR_FIELDS, target_fields
 
-MODELS: dict[str, tuple[Input, ...]] = {
-    "cnn": ("spectrum",),
-    "vit": ("map",),
-    "cnn+vit": ("both",),
-    "unet": ("map", "cube"),
-}
-"""Models by name, and what each may be fed; the first if nobody chooses."""
+if TYPE_CHECKING:
+    from .parts import Group
 
-_PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
-_UNET_DEPTHS = (4, 3, 2, 1)
-_LEAST_PRESENT = 0.02
-"""Smallest fraction from which on a species of a mixture counts as present."""
-_UNET_BATCH = 32
-"""Rows of a batch of images as large as those of a U-Net are; they take memory at each level."""
+_BATCH_SIZE = OrderConfig().batch_size
 
 
 def open_data(data: DataConfig) -> Dataset:
@@ -52,7 +35,7 @@ def open_data(data: DataConfig) -> Dataset:
     path = data.path
     if data.version is not None and "@" not in Path(path).name:
         path = f"{path}@{data.version}"
-    begun = f"{data.path}: expected the dataset that the run was begun with"
+    begun = f"{data.path}: expected the dataset that the run was started with"
     try:
         n_samples = 12 * (data.n_samples // 10 + 1) + 2
         dataset = open_dataset(path, n_samples, data.follow_links)
@@ -63,8 +46,7 @@ def open_data(data: DataConfig) -> Dataset:
     digest, _ = identity(dataset)
     if data.digest is not None and data.digest != digest:
         raise DatasetError(
-            f"{begun}, digest {data.digest[:16]}, got {digest[:16]}; put it back, or begin "
-            "another run"
+            f"{begun}, digest {data.digest[:16]}, got {digest[:16]}; restore it, or start a new run"
         )
     return dataset
 
@@ -76,37 +58,11 @@ def identity(dataset: Dataset) -> tuple[str, str | None]:
     return dataset.manifest.digest, dataset.manifest.version
 
 
-def fields_of(config: RunConfig) -> tuple[str, ...]:
-    """Return the fields of the dataset that a run reads."""
-    return (*INPUT_FIELDS[config.data.input], *target_fields(config.model))
-
-
-def structure_targets(dataset: Dataset) -> StructureTargets:
-    """Return what a U-Net is asked for on a dataset.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset has no structure targets.
-    """
-    check_fields(dataset, STRUCTURE_FIELDS, "structures")
-    structure, near = dataset.recipe.structure, dataset.recipe.nearfield
-    if structure is None or near is None or structure.elements is None:
-        raise ConfigError(f"{dataset.path}: expected a recipe with structure and nearfield")
-    return StructureTargets(
-        elements=structure.elements,
-        shape=structure.shape,
-        radius_angstrom=structure.radius_angstrom,
-        bonds=structure.bonds,
-        frame_angstrom=near.frame_angstrom,
-    )
-
-
 def class_counts(dataset: Dataset, data: DataConfig, part: str) -> tuple[float, ...]:
-    """Return the rows of each class in a part: counted, or of a recipe those to be expected.
+    """Return the rows of each class in a part: counted, or for a recipe the expected number.
 
-    Of a recipe no row is looked at: n_c is the probability of the class times the rows of an epoch.
-    A class of n_c = 0 never comes.
+    For a recipe no rows are generated: n_c is the probability of the class times the rows of an
+    epoch. A class with n_c = 0 does not occur.
     """
     split = dataset.splits.get(data.split)
     if split is not None:
@@ -118,22 +74,6 @@ def class_counts(dataset: Dataset, data: DataConfig, part: str) -> tuple[float, 
         return (n_rows / n_classes,) * n_classes
     shares = np.diff(thresholds.astype(float), prepend=0.0) / thresholds[-1]
     return tuple((shares * n_rows).tolist())
-
-
-def training_weights(counts: Sequence[float]) -> tuple[float, ...]:
-    """Return w_c of Eq. (8.2) from the rows of each class, mean 1 over the classes that have any.
-
-    A class without rows has weight 0: it cannot be learnt, and as the rarest of all it would
-    outweigh the others in a smoothed label, Eq. (6.2).
-
-    Examples
-    --------
-    >>> training_weights((30, 10, 0))
-    (0.5, 1.5, 0.0)
-    """
-    raw = [1 / max(count, 1.0) if count else 0.0 for count in counts]
-    mean = math.fsum(raw) / max(1, sum(count > 0 for count in counts))
-    return tuple(weight / mean for weight in raw)
 
 
 def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
@@ -170,35 +110,53 @@ def _values(table: Mapping[str, Any], group: str = "") -> dict[str, Any]:
 def differing(before: RunConfig, now: RunConfig) -> list[str]:
     """Return the names of the values that decide a run and differ in two configurations.
 
-    Where the dataset lies, and how it is read, decides nothing.
+    Where the dataset lies, how it is read and who watches decides nothing; plug-ins that have
+    changed are warned of.
     """
-    free: dict[str, Any] = {"stream": True, "data": {"path", "version"}}
+    free: dict[str, Any] = dict.fromkeys(("stream", "callbacks", "plugins"), True)
+    free["data"] = {"path", "version"}
     first, second = (_values(config.model_dump(exclude=free)) for config in (before, now))
     return [name for name in {**first, **second} if first.get(name) != second.get(name)]
 
 
-def _patch(height: int, width: int) -> int:
-    """Return the side of the patches of a map: at most 8 pixels, and not the whole map."""
-    return next(p for p in _PATCHES if height % p == 0 and width % p == 0 and 2 * p <= height)
+def default_task(dataset: Dataset) -> str:
+    """Return the task of a dataset if neither user nor model chooses."""
+    return "mixture" if MIXTURE_LABEL in dataset else "classification"
 
 
-def _depth(height: int, width: int) -> int:
-    """Return the levels of a U-Net: at most 4, with 4 pixels or more at the bottom."""
-    for depth in _UNET_DEPTHS:
-        step = 1 << depth
-        if height % step == 0 and width % step == 0 and min(height, width) >= 4 * step:
-            return depth
-    return 1
+def _table(table: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return a table of settings, empty if there is none."""
+    inside = table.get(name, {})
+    if not isinstance(inside, dict):
+        raise ConfigError(f"{name}: expected a table of settings, got {inside!r:.80}")
+    return dict(inside)
 
 
-def branches(config: ModelConfig) -> dict[str, dict[str, Any]]:
-    """Return the settings of a model's branches, by the names that ``--model`` gives them."""
-    parts = {"cnn": config.cnn, "vit": config.vit, "unet": config.unet}
-    return {name: part.model_dump() for name, part in parts.items() if part is not None}
+def _follows(what: str, own: Mapping[str, Any], name: str, value: Any) -> None:
+    """Refuse what a user sets although it follows from the dataset, unless it is the same."""
+    follows = json.loads(json.dumps(value))
+    if name in own and own[name] != follows:
+        raise ConfigError(
+            f"{what}: expected {follows}, which follows from the dataset and what is trained on, "
+            f"got {own[name]!r}; leave it out"
+        )
+
+
+def _whole(group: "Group", table: Any) -> PartConfig:
+    """Return a callback or transform with all its options."""
+    from .parts import whole
+
+    part = validate(PartConfig, table, group.rpartition(".")[2])
+    options = whole(group, part.name, part.options)
+    return part.model_copy(update={"options": options})
 
 
 def make_config(
-    dataset: Dataset, data: DataConfig, model: str, settings: Mapping[str, Any]
+    dataset: Dataset,
+    data: DataConfig,
+    model: str,
+    settings: Mapping[str, Any],
+    task: str | None = None,
 ) -> RunConfig:
     """Return the configuration of a run on a dataset.
 
@@ -209,74 +167,66 @@ def make_config(
     data
         Where that lies, and which split.
     model
-        ``cnn``, ``vit``, ``cnn+vit`` or ``unet``.
+        Name of a model: ``cnn``, ``timm:convnext_atto``, ``my_module:Net``.
     settings
         What a user sets, as tables within tables; the rest is taken from the dataset, or default.
+    task
+        Name of a task; by default that of the model or the dataset.
 
     Raises
     ------
     ConfigError
-        If the dataset lacks what the model needs, or a setting is not possible.
+        If the dataset lacks what the model or task needs, or a setting is not possible.
     """
-    wanted = MODELS.get(model)
-    if wanted is None:
-        raise ConfigError(f"model: expected one of {', '.join(MODELS)}, got {model!r}")
-    if data.input not in wanted:
-        fitting = next(name for name, kinds in MODELS.items() if data.input in kinds)
+    from .engine.weights import try_model
+    from .models import model as models
+    from .parts import find, plugins_of, whole
+    from .tasks import task as tasks
+
+    part = find(models.GROUP, model)
+    kinds = models.kinds_of(model)
+    if data.input not in kinds:
         raise ConfigError(
-            f"model: expected {fitting} for input {data.input!r}, got {model!r}, which is fed "
-            f"{' or '.join(map(repr, wanted))}"
+            f"model: expected {DEFAULT_MODELS[data.input]} for input {data.input!r}, got "
+            f"{model!r}, which is fed {' or '.join(map(repr, kinds))}"
         )
     check_fields(dataset, INPUT_FIELDS[data.input], f"input {data.input!r}")
-    digest, version = identity(dataset)
-    table: dict[str, Any] = {name: dict(value) for name, value in settings.items()}
-    shapes: dict[str, Any] = {"n_classes": len(dataset.classes)}
-    mixture = dataset.recipe.mixture if "mixture/count" in dataset else None
-    if mixture is not None:
-        # half of the smallest fraction: an error either way is as large
-        shapes["present_fraction"] = max(_LEAST_PRESENT, 0.5 * mixture.smallest)
-    if "cnn" in model:
-        shapes |= {"spectrum": dataset["spectra"].shape[1], "cnn": {}}
-    if model == "unet":
-        (array,) = INPUT_FIELDS[data.input]
-        image = dataset[array].shape[1:]
-        channels, height, width = image if array == "maps" else (image[2], *image[:2])
-        targets = structure_targets(dataset)
-        unet = {"depth": _depth(height, width), "array": array}
-        shapes |= {"map": (channels, height, width), "unet": unet}
-        shapes["structure"] = targets.model_dump(mode="json")
-        table.setdefault("order", {}).setdefault("batch_size", _UNET_BATCH)
-    if "vit" in model:
-        channels, height, width = dataset["maps"].shape[1:]
-        if min(height, width) < 2:
-            raise ConfigError(
-                f"{dataset.path}: expected maps of at least 2 x 2 pixels for a vision transformer, "
-                f"got {height} x {width}"
-            )
-        shapes |= {"map": (channels, height, width), "vit": {"patch": _patch(height, width)}}
-    if table.get("loss", {}).get("tensor_loss"):
-        check_fields(dataset, TENSOR_FIELDS, "tensor_loss")
-        if mixture is not None:
-            raise ConfigError(
-                "loss.tensor_loss: expected 0 for mixtures, whose spectra are of several species, "
-                f"got {table['loss']['tensor_loss']:g}"
-            )
-        shapes["tensor_modes"] = dataset["tensors"].shape[1]
-    own = table.pop("model", {})
-    for name in ("n_classes", "spectrum", "map", "tensor_modes", "structure"):
-        follows = shapes.get(name)
-        follows = list(follows) if isinstance(follows, tuple) else follows
-        if name in own and own[name] != follows:
-            raise ConfigError(
-                f"model.{name}: expected {follows}, which follows from the dataset and what is "
-                f"trained on, got {own[name]!r}; leave it out"
-            )
-    for name, value in own.items():
-        inside = shapes.get(name)
-        shapes[name] = {**inside, **value} if isinstance(inside, dict) else value
+    table = dict(settings)
+    loss, order = _table(table, "loss"), _table(table, "order")
+    shapes = {name: dataset[name].shape[1:] for name in INPUT_FIELDS[data.input]}
+
+    own = _table(table, "task")
+    name = task or own.get("name") or getattr(part, "task", None) or default_task(dataset)
+    wanted = _table(own, "options")
+    planned = tasks.task_class(str(name)).plan(dataset, data, loss, wanted)
+    for key, value in planned.items():
+        _follows(f"task.options.{key}", wanted, key, value)
+    options = whole(tasks.GROUP, str(name), {**wanted, **planned})
+    table["task"] = {**own, "name": name, "options": options}
+    outputs = tasks.make_plain_task(validate(PartConfig, table["task"], "task")).outputs
+
+    own = _table(table, "model")
+    suggest = getattr(part, "suggest", None)
+    options = merged({} if suggest is None else suggest(shapes), _table(own, "options"))
+    fixed: dict[str, Any] = {"name": model, "inputs": shapes, "outputs": outputs}
+    for key, value in fixed.items():
+        _follows(f"model.{key}", own, key, value)
+    table["model"] = {**own, **fixed, "options": whole(models.GROUP, model, options)}
+    table["callbacks"] = [_whole("ters_train.callbacks", one) for one in table.get("callbacks", ())]
+    changes = _table(table, "transforms")
+    changes["plugins"] = [
+        _whole("ters_train.transforms", one) for one in changes.get("plugins", ())
+    ]
+    table["transforms"] = changes
+
+    usual = order.setdefault("batch_size", getattr(part, "batch_size", None) or _BATCH_SIZE)
     rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
-    usual = table.get("order", {}).get("batch_size", OrderConfig().batch_size)
     if "batch_size" not in settings.get("order", {}) and rows < usual:
-        table["order"] = {**table.get("order", {}), "batch_size": rows}
+        order["batch_size"] = rows
+    digest, version = identity(dataset)
     known = data.model_copy(update={"digest": digest, "version": version})
-    return validate(RunConfig, {**table, "data": known.model_dump(), "model": shapes}, "run")
+    given = {**table, "order": order, "data": known.model_dump()}
+    config = validate(RunConfig, given, "run")
+    tasks.make_task(config)
+    try_model(config.model)
+    return config.model_copy(update={"plugins": plugins_of(config)})

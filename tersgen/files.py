@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
-    (stat.S_ISFIFO, "a pipe; write what it brings, as of <(command), to a file first"),
+    (stat.S_ISFIFO, "a pipe; write its output, as of <(command), to a file first"),
     (stat.S_ISSOCK, "a socket"),
     (stat.S_ISCHR, "a device"),
     (stat.S_ISBLK, "a device"),
@@ -66,9 +66,10 @@ def read_input(path: Path, largest: int) -> bytes:
 def why(error: OSError | MemoryError | RuntimeError) -> str:
     """Return why the system refused, in a clause; of a limit which one, and how to raise it."""
     if isinstance(error, MemoryError):
-        return f"out of memory{_limit(resource.RLIMIT_AS, 'ulimit -v', 1 << 20, ' MiB')}"
+        return f"out of memory{memory_limit()}"
     if isinstance(error, RuntimeError):
-        return f"{error}{_limit(resource.RLIMIT_NPROC, 'ulimit -u')}"
+        # a thread needs room for its stack, too
+        return f"{error}{memory_limit() or _limit(resource.RLIMIT_NPROC, 'ulimit -u')}"
     if error.errno == errno.EMFILE:
         return f"too many open files{_limit(resource.RLIMIT_NOFILE, 'ulimit -n')}"
     if error.errno == errno.ENFILE:
@@ -90,7 +91,7 @@ def is_limit(error: BaseException) -> bool:
 def refused(error: BaseException) -> str | None:
     """Return in one line what the system refused; None if the error is a fault of the program."""
     if isinstance(error, RecursionError):
-        return "expected tables or lists less deep in each other"
+        return "expected less deeply nested tables or lists"
     if (
         isinstance(error, OSError)
         and error.errno is not None
@@ -101,6 +102,11 @@ def refused(error: BaseException) -> str | None:
     if is_limit(error) and isinstance(error, MemoryError | RuntimeError):
         return why(error)
     return None
+
+
+def memory_limit() -> str:
+    """Return the limit of memory and how to raise it, to follow a clause; nothing without one."""
+    return _limit(resource.RLIMIT_AS, "ulimit -v", 1 << 20, " MiB")
 
 
 def _limit(kind: int, command: str, unit: int = 1, name: str = "") -> str:

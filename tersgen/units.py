@@ -54,7 +54,7 @@ _LAST_WORD = re.compile(r"(?:^|[\s_/])(1\s*/\s*c?m|[^\s_/]+)$")
 def stated_unit(heading: str) -> str | None:
     """Return the unit that a heading of a column states, or None; if known, as in WAVENUMBERS.
 
-    It stands in brackets, behind a slash, or is the last word, if that is a unit that is known.
+    It is in brackets, after a slash, or the last word, if that is a known unit.
 
     >>> stated_unit("Raman shift (1/cm)"), stated_unit("frequency/THz"), stated_unit("position")
     ('cm-1', 'thz', None)

@@ -1,7 +1,9 @@
 """Fixtures that every part of the tests may use."""
 
+import gc
 import os
 import signal
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,8 +21,22 @@ from tersgen.store.digest import dataset_digest
 signal.signal(signal.SIGINT, signal.default_int_handler)
 # threads of torch and PySCF that wait for each other on busy processors cost more than they give
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# tests start hundreds of processes, each of which would compile every module anew
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 settings.register_profile("untimed", deadline=None)  # machines are busy; speed is no matter here
 settings.load_profile("untimed")
+
+
+def pytest_collectstart() -> None:
+    """Look for no garbage while tests are collected: what is imported stays."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage again, but not in what was imported so far."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

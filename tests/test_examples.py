@@ -26,7 +26,7 @@ def test_scripts_run(script, tmp_path):
 def test_trainings_run(script, tmp_path):
     pytest.importorskip("torch")
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    few = "2000"
+    few = "1000"
     done = subprocess.run(
         ["sh", str(script), few],
         check=True,

@@ -1,6 +1,7 @@
 """Pipes, sockets and devices are refused at once, and limits are named; for every kind of input."""
 
 import os
+import re
 import resource
 import socket
 import subprocess
@@ -9,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.files import NoPlainFileError, open_input, read_input
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 KINDS = {
-    "pipe": "a pipe; write what it brings, as of <(command), to a file first",
+    "pipe": "a pipe; write its output, as of <(command), to a file first",
     "socket": "a socket",
     "device": "a device",
     "folder": "a folder",
@@ -55,8 +56,8 @@ def test_a_file_is_read_up_to_a_limit(tmp_path) -> None:
         read_input(Path("a\0b"), 3)
 
 
-def error_of(program: str, *arguments: object, **limits: int) -> str:
-    """Return the one line with which a command fails."""
+def error_of(program: str, *arguments: object, may_succeed: bool = False, **limits: int) -> str:
+    """Return the one line with which a command fails; "" if it does not, and may."""
 
     def limit() -> None:
         for name, value in limits.items():
@@ -66,6 +67,8 @@ def error_of(program: str, *arguments: object, **limits: int) -> str:
         [sys.executable, "-m", program, *map(str, arguments)],
         capture_output=True, text=True, timeout=WAIT_S, check=False, preexec_fn=limit,
     )  # fmt: skip
+    if may_succeed and not done.returncode:
+        return ""
     assert done.returncode in (1, 2), done
     assert "Traceback" not in done.stderr
     line = done.stderr.strip().splitlines()[-1]
@@ -137,3 +140,80 @@ def test_too_few_files_name_the_limit(tiny_recipe, tmp_path) -> None:
     for line in lines:
         assert "too many open files: the limit is 40 (ulimit -n); raise it" in line
         assert "Damaged" not in line
+
+
+SMALL = """
+library = ["random:2"]
+[grid]
+n_points = 64
+[lineshape]
+fwhm_cm1 = 100.0
+[fields]
+maps = false
+"""
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """A recipe and a dataset of it with a split."""
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "r.toml").write_text(SMALL)
+    for arguments in (
+        ("build", "--config", folder / "r.toml", "--n", 600, "--out", folder / "a.zarr"),
+        ("split", folder / "a.zarr"),
+    ):
+        subprocess.run([sys.executable, "-m", "tersgen", *map(str, arguments)], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(("command", "n_files"), [("build", 5), ("verify", 5), ("fit", 7)])
+def test_commands_with_few_files_succeed_or_name_the_limit(small, tmp_path, command, n_files):
+    if command == "fit":
+        pytest.importorskip("torch")
+    arguments = {
+        "build": ("tersgen", "build", "--config", small / "r.toml", "--n", 600, "--out"),
+        "verify": ("tersgen", "verify", small / "a.zarr"),
+        "fit": ("ters_train", "fit", "--data", small / "a.zarr", "--epochs", 1, "--out"),
+    }[command]
+    out = [] if command == "verify" else [tmp_path / "out"]
+    line = error_of(*arguments, *out, may_succeed=True, RLIMIT_NOFILE=n_files)
+    assert not line or f"too many open files: the limit is {n_files} (ulimit -n)" in line
+
+
+LITTLE = """
+import resource, sys
+import tersgen
+from tersgen.dataset.verify import verify
+from tersgen.cli import _in_one_line
+path, what = sys.argv[1:]
+def read():
+    return tersgen.open(path)["maps"][:]
+whole = len(read())
+verify(path, threads=1)
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+room = now + (6 << 20)
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+with _in_one_line():
+    if what == "read":
+        read()
+    elif not verify(path, threads=1).sound:
+        print("not sound")
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit address space")
+@pytest.mark.parametrize("what", ["read", "verify"])
+@pytest.mark.parametrize("format", ["zarr", "hdf5"])
+def test_too_little_memory_is_not_taken_for_damage(tiny_recipe, changed, tmp_path, format, what):
+    recipe = changed(tiny_recipe, map={"height": 64, "width": 64})
+    path = tmp_path / ("a.zarr" if format == "zarr" else "a.h5")
+    run(make_plan(recipe, 2048, format, chunk_rows=1024, shard_rows=2048), path)
+    done = subprocess.run(
+        [sys.executable, "-c", LITTLE, path, what],
+        capture_output=True, text=True, timeout=WAIT_S, check=False,
+        env={**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "MALLOC_TRIM_THRESHOLD_": "65536"},
+    )  # fmt: skip
+    assert not done.stdout
+    if what == "read" or done.returncode:
+        assert re.search(r"memory: the limit is \d+ MiB \(ulimit -v\); raise it", done.stderr), done
+    assert "damage" not in done.stderr

@@ -19,9 +19,9 @@ from ters_train.config import StreamConfig
 from ters_train.data.order import Order
 from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
+from tersgen.cpus import available_cpus
 from tersgen.dataset.opening import open as open_dataset
-from tersgen.sampling.block import Buffer, Generator
-from tersgen.sampling.cpus import available_cpus
+from tersgen.generator import Buffer, Generator
 from tersgen.schema.loading import load_recipe
 
 _GENERATED_ROWS = 256
@@ -55,7 +55,7 @@ def generate(path: Path, n: int) -> dict[str, Any]:
     from tersgen.library.sources import resolve
 
     generator = Generator(resolve(load_recipe(path)))
-    buffers = [Buffer(generator.recipe, _GENERATED_ROWS) for _ in range(available_cpus())]
+    buffers = [generator.buffer(_GENERATED_ROWS) for _ in range(available_cpus())]
 
     def work(buffer: Buffer, starts: Iterator[int]) -> None:
         while (start := next(starts, None)) is not None:

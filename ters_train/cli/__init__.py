@@ -9,16 +9,16 @@ import click
 
 from tersgen.errors import TersError, TersWarning
 from tersgen.files import refused
-from tersgen.schema.loading import printable
+from tersgen.text import printable
 
 from .. import __version__
-from .saying import say
+from .messages import say
 
 _COMMANDS = {
-    "bench-loader": "Measure how fast batches come, and say what bounds it.",
+    "bench-loader": "Measure how fast batches come, and say what limits it.",
     "evaluate": "Score a trained model on a part of a dataset.",
     "export": "Write a trained model as ONNX.",
-    "fit": "Train a model, or go on with a run.",
+    "fit": "Train a model, or resume a run.",
     "inspect": "Show what a model would be trained on.",
     "predict": "Name the species of measured spectra, or draw the structures in maps.",
 }

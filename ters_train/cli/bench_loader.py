@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from .messages import say, say_json
 from .options import (
     COUNT,
     FILE,
@@ -16,7 +17,6 @@ from .options import (
     tell_repaired,
     threads_option,
 )
-from .saying import say, say_json
 
 
 @click.command("bench-loader")

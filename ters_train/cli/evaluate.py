@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from .messages import say, say_json
 from .options import (
     COUNT,
     FILE,
@@ -12,10 +13,10 @@ from .options import (
     device_option,
     json_option,
     links_option,
+    plugin_option,
     tell_repaired,
     threads_option,
 )
-from .saying import say, say_json
 
 
 @click.command("evaluate")
@@ -26,12 +27,13 @@ from .saying import say, say_json
 @click.option("--batch-size", type=COUNT, help="Rows of a batch.  [default: that of the run]")
 @click.option(
     "--out", type=FILE,
-    help="Folder for results.  [default: RUN/evaluation-PART; of other data than trained on with "
-    "their name and digest behind it]",
+    help="Folder for results.  [default: RUN/evaluation-PART; for data not trained on, "
+    "followed by their name and digest]",
 )  # fmt: skip
 @threads_option
 @damage_option
 @links_option
+@plugin_option
 @device_option
 @json_option
 def command(
@@ -44,6 +46,7 @@ def command(
     threads: int | None,
     on_damage: Any,
     follow_links: bool | None,
+    plugins: tuple[str, ...],
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -56,23 +59,22 @@ def command(
 
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
-    from ..engine.evaluate import evaluate, every_row, told
-    from ..engine.initial import labels_by_name
+    from ..engine.evaluate import evaluate, every_row, fields_of, told
     from ..engine.optimiser import Precision
-    from ..engine.ranks import joined
+    from ..engine.pretrained import labels_by_name
+    from ..engine.ranks import process_group
     from ..engine.results import make_report, write_results
     from ..engine.trained import check_fits, load_trained
-    from ..planning import fields_of, identity, open_data
+    from ..parts import use_plugins
+    from ..planning import identity, open_data
     from ..reporting.logs import read_log
-    from ..structures import StructureScores
-    from ..targets import MIXTURE_FIELDS, MIXTURE_LABEL
-    from ..task import make_task_loss
     from .stopping import Stop
     from .watching import Watcher
 
+    use_plugins(plugins)
     if out is not None:
         refuse_inside_dataset(out)
-    with joined(device) as ranks:
+    with process_group(device) as ranks:
         trained = load_trained(run, ranks.device)
         config = trained.state.config
         place = config.data.model_copy(
@@ -86,8 +88,8 @@ def command(
         )
         dataset = open_data(place)
         check_fits(trained, dataset)
-        is_species = config.model.structure is None
-        labels = labels_by_name(trained.state, dataset) if is_species else None
+        task = trained.task
+        labels = labels_by_name(trained.state, dataset) if task.n_classes else None
         order = validate(
             OrderConfig,
             {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
@@ -96,20 +98,18 @@ def command(
         stream = every_row(
             dataset,
             rows_of_part(dataset, place, part),
-            tuple(
-                name for name in fields_of(config) if name not in MIXTURE_FIELDS or name in dataset
-            ),
+            fields_of(config, task, dataset),
             order,
             StreamConfig(threads=threads, on_damage=on_damage or "stop"),
             ranks,
         )
         plain = config.loss.model_copy(update={"class_weights": False})
-        loss = make_task_loss(plain, config.model).to(ranks.device)
+        loss = task.make_loss(plain, None).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
         watcher = Watcher(Stop(), as_json or not ranks.is_first)
         batches = told(stream, lambda batch: watcher.score(batch, len(stream)))
         scores = evaluate(
-            trained.model, batches, trained.transforms, loss, precision, ranks, labels
+            trained.model, task, batches, trained.transforms, loss, precision, ranks, labels
         )
     if not ranks.is_first:
         return
@@ -121,7 +121,7 @@ def command(
     facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
     classes = trained.state.classes
     report = make_report(home.name, config, dataset, scores, part, read_log(home), facts, classes)
-    write_results(folder, report)
+    write_results(folder, report, task)
     if as_json:
         text = {
             "run": str(run),
@@ -137,18 +137,10 @@ def command(
         return
     if digest != config.data.digest:
         say("Note: this is not the dataset that the model was trained on", err=True)
-    if MIXTURE_LABEL in dataset and config.model.present_fraction is None:
-        say(
-            "Note: these are mixtures, the model is for pure samples: scored is the species with "
-            "the largest fraction",
-            err=True,
-        )
+    note = task.note(dataset)
+    if note is not None:
+        say(f"Note: {note}", err=True)
     say(f"{scores.n_samples} samples of {part}: {scores.headline}")
-    lines = (
-        scores.details()
-        if isinstance(scores, StructureScores)
-        else scores.describe_confusions(trained.state.classes, 5)
-    )
-    for line in lines:
+    for line in scores.details(classes):
         say(f"  {line}")
     say(f"results: {folder}")

@@ -4,14 +4,15 @@ from pathlib import Path
 
 import click
 
-from .options import FILE
-from .saying import say
+from .messages import say
+from .options import FILE, plugin_option
 
 
 @click.command("export")
 @click.argument("run", type=FILE)
 @click.option("--onnx", "path", type=FILE, required=True, help="File to write, such as model.onnx.")
-def command(run: Path, path: Path) -> None:
+@plugin_option
+def command(run: Path, path: Path, plugins: tuple[str, ...]) -> None:
     """Write the best model of a run as ONNX, and compare it with the model itself."""
     import torch
 
@@ -19,9 +20,10 @@ def command(run: Path, path: Path) -> None:
 
     from ..engine.export import export_onnx
     from ..engine.trained import load_trained
-    from ..targets import describe_outputs
+    from ..parts import use_plugins
 
     check_output_file(path)
+    use_plugins(plugins)
     trained = load_trained(run, torch.device("cpu"))
     difference = export_onnx(trained, path)
     inputs = ", ".join(
@@ -29,8 +31,8 @@ def command(run: Path, path: Path) -> None:
         for name, shape in trained.model.shapes.items()
     )
     compared = (
-        f"probabilities within {difference:.1g} of the model's"
+        f"results within {difference:.1g} of the model's"
         if difference == difference
         else "not compared: onnxruntime is not installed"
     )
-    say(f"{path}: takes {inputs}, gives {describe_outputs(trained.model.config)}; {compared}")
+    say(f"{path}: takes {inputs}, gives {trained.task.description}; {compared}")

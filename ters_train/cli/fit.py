@@ -10,6 +10,7 @@ import click
 
 from tersgen.errors import ConfigError, OutputError
 
+from .messages import say
 from .options import (
     COUNT,
     FILE,
@@ -17,11 +18,11 @@ from .options import (
     damage_option,
     device_option,
     links_option,
+    plugin_option,
     settings_from,
     tell_repaired,
     threads_option,
 )
-from .saying import say
 from .stopping import stoppable
 
 _CONFIG = "config.json"
@@ -38,12 +39,23 @@ _WRITTEN = (
 @click.option("--n", "n_samples", type=COUNT, help="Training rows of a recipe.  [default: 100000]")
 @click.option("--input", "kind", type=INPUTS, help="What the model sees.  [default: its model's]")
 @click.option(
-    "--model", type=click.Choice(["cnn", "vit", "cnn+vit", "unet"]),
-    help="Spectra, maps or both to species; unet: maps or cubes to structures.  [default: cnn]",
+    "--model", metavar="NAME",
+    help="cnn: spectra, vit: maps, cnn+vit: both; unet: maps or cubes to structures; timm:NAME of "
+    "the package timm; MODULE:CLASS of your own; or one of a plug-in.  [default: cnn]",
 )  # fmt: skip
+@click.option(
+    "--task", metavar="NAME",
+    help="classification, mixture, structure, regression, or one of a plug-in.  [default: that of "
+    "model and dataset]",
+)  # fmt: skip
+@plugin_option
+@click.option("--callback", "callbacks", multiple=True, metavar="NAME",
+              help="Callback of a plug-in, or MODULE:CLASS; may be repeated.")  # fmt: skip
+@click.option("--transform", "transforms", multiple=True, metavar="NAME",
+              help="Transform of a plug-in, or MODULE:CLASS; may be repeated.")  # fmt: skip
 @click.option("--out", type=FILE, help="Folder for checkpoints, log and report.")
-@click.option("--resume", type=FILE, help="Folder of a run to go on with.")
-@click.option("--init", type=FILE, help="Run whose weights to begin with: fine-tuning.")
+@click.option("--resume", type=FILE, help="Folder of a run to resume.")
+@click.option("--init", type=FILE, help="Run whose weights to start from: fine-tuning.")
 @click.option("--split", help="Split of the dataset.  [default: default]")
 @click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]")
 @click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes.")
@@ -59,7 +71,7 @@ _WRITTEN = (
 @click.option("--config", type=FILE, help="Settings: TOML, YAML or JSON.")
 @click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE",
-    help="Set a field of the run, e.g. model.cnn.depth=2; may be repeated.",
+    help="Set a field of the run, e.g. model.options.depth=2; may be repeated.",
 )  # fmt: skip
 @threads_option
 @damage_option
@@ -77,6 +89,10 @@ def command(
     n_samples: int | None,
     kind: Any,
     model: str | None,
+    task: str | None,
+    plugins: tuple[str, ...],
+    callbacks: tuple[str, ...],
+    transforms: tuple[str, ...],
     out: Path | None,
     resume: Path | None,
     init: Path | None,
@@ -113,14 +129,22 @@ def command(
         "follow_links": "data.follow_links",
     }
     wanted = settings_from(config, settings, {names[key]: value for key, value in options.items()})
+    # a configuration that was stored has tables there, which say what was used
+    named = (one for one in wanted.pop("plugins", ()) if not isinstance(one, dict))
+    modules = [*plugins, *named]
+    if modules:
+        from ..parts import use_plugins
+
+        use_plugins(map(str, modules))
     if resume is not None:
-        given = [data, recipe, n_samples, kind, model, out, init, split, config, *settings]
+        given = [data, recipe, n_samples, kind, model, task, out, init, split, config, *settings]
+        given += [*callbacks, *transforms]
         changed = [key for key in options if options[key] is not None]
         if any(one is not None for one in given) or {*changed} - {"threads", "on_damage"}:
             raise click.UsageError(
-                "--resume: a run goes on as it was begun; expected no other option than "
-                "--threads, --on-damage, --device and --quiet; to train on from its weights, begin "
-                f"another run with --init {resume}"
+                "--resume: a run resumes with its own settings; expected no other option than "
+                "--plugin, --threads, --on-damage, --device and --quiet; to train on from its "
+                f"weights, start a new run with --init {resume}"
             )
         _go(resume, _resumed(resume, wanted), device, quiet, dry_run, take_over, resume=True)
         return
@@ -134,9 +158,9 @@ def command(
         raise click.UsageError("--split: the rows of a recipe have none; expected it with --data")
     if data is not None and n_samples is not None:
         raise click.UsageError("--n: a dataset has its rows; expected it with --recipe only")
-    run = _begun(
-        data or recipe or Path(), recipe is not None, n_samples, kind, model, split, init, wanted
-    )
+    _add_parts(wanted, callbacks, transforms)
+    place = data or recipe or Path()
+    run = _begun(place, recipe is not None, n_samples, kind, model, task, split, init, wanted)
     _go(out or Path("run"), run, device, quiet, dry_run, take_over, resume=False)
 
 
@@ -159,12 +183,46 @@ def _refuse_others(out: Path) -> None:
         )
 
 
+def _add_parts(
+    wanted: dict[str, Any], callbacks: tuple[str, ...], transforms: tuple[str, ...]
+) -> None:
+    """Add callbacks and transforms that options name to those of the settings."""
+    if callbacks:
+        there = wanted.setdefault("callbacks", [])
+        wanted["callbacks"] = [*there, *({"name": name} for name in callbacks)]
+    if transforms:
+        inside = wanted.setdefault("transforms", {})
+        there = inside.get("plugins", [])
+        inside["plugins"] = [*there, *({"name": name} for name in transforms)]
+
+
+def _import_named(wanted: dict[str, Any], model: str, task: str | None) -> None:
+    """Import the modules of the parts that the user names as MODULE:CLASS."""
+    from ..parts import Group, use_module_of
+
+    def named(parts: Any) -> list[Any]:
+        there = parts if isinstance(parts, list) else []
+        return [one.get("name") for one in there if isinstance(one, dict)]
+
+    groups: dict[Group, list[Any]] = {
+        "ters_train.models": [model],
+        "ters_train.tasks": [task, wanted.get("task", {}).get("name")],
+        "ters_train.callbacks": named(wanted.get("callbacks")),
+        "ters_train.transforms": named(wanted.get("transforms", {}).get("plugins")),
+    }
+    for group, parts in groups.items():
+        for name in parts:
+            if isinstance(name, str):
+                use_module_of(name, group)
+
+
 def _begun(
     path: Path,
     is_recipe: bool,
     n_samples: int | None,
     kind: Any,
     model: str | None,
+    task: str | None,
     split: str | None,
     init: Path | None,
     wanted: dict[str, Any],
@@ -173,8 +231,9 @@ def _begun(
     from tersgen.schema.loading import validate
     from tersgen.schema.presets import merged
 
-    from ..config import DataConfig
-    from ..planning import MODELS, branches, make_config, open_data
+    from ..config import DEFAULT_MODELS, DataConfig
+    from ..models.model import kinds_of
+    from ..planning import make_config, open_data
 
     if is_recipe and not path.is_file():
         raise ConfigError(f"{path}: expected a recipe file, found none")
@@ -185,38 +244,43 @@ def _begun(
         from ..engine.trained import check_fits, load_trained
 
         start, init = load_trained(init, torch.device("cpu")), init.absolute()
-        settings = branches(start.model.config)
-        if model not in (None, "+".join(settings)):
-            raise click.UsageError(
-                f"--model: expected {'+'.join(settings)}, that of --init, got {model}"
-            )
-        model = "+".join(settings)
-        wanted = merged({"model": settings, "engine": {"init": str(init)}}, wanted)
+        before = start.model.config
+        if model not in (None, before.name):
+            raise click.UsageError(f"--model: expected {before.name}, that of --init, got {model}")
+        model = before.name
+        settings = {"model": {"options": before.options}, "engine": {"init": str(init)}}
+        wanted = merged(settings, wanted)
     kind = kind or own.get("input")
+    model = model or wanted.get("model", {}).get("name")
     if model is None:
-        model = next((name for name, fed in MODELS.items() if kind in fed), "cnn")
-    given = {"input": kind or MODELS[model][0], "n_samples": n_samples, "split": split}
+        model = DEFAULT_MODELS.get(kind, "cnn")
+    _import_named(wanted, model, task)
+    given = {"input": kind or kinds_of(model)[0], "n_samples": n_samples, "split": split}
     place = path.parent.resolve() / path.name
     chosen = {key: value for key, value in given.items() if value is not None}
     data = validate(DataConfig, {**own, "path": str(place), **chosen}, "run")
     dataset = open_data(data)
     if init is not None:
         check_fits(start, dataset)
-    return make_config(dataset, data, model, wanted)
+    return make_config(dataset, data, model, wanted, task)
 
 
 def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:
-    """Return the configuration of a run that goes on."""
-    from tersgen.schema.loading import read_text, validate_text
+    """Return the configuration of a run that is resumed."""
+    from tersgen.schema.loading import read_text
 
-    from ..config import RunConfig, StreamConfig
+    from ..config import StreamConfig
+    from ..config_versions import read_config
     from ..engine.checkpoint import CONFIG
+    from ..parts import check_plugins, plugins_of
 
     if not (folder / CONFIG).is_file():
-        raise ConfigError(f"{folder}: expected a run to go on with, found no {CONFIG} in it")
-    run = validate_text(RunConfig, read_text(folder / CONFIG), str(folder / CONFIG))
+        raise ConfigError(f"{folder}: expected a run to resume, found no {CONFIG} in it")
+    run = read_config(read_text(folder / CONFIG), str(folder / CONFIG))
+    check_plugins(run, folder / CONFIG)
     stream = {**run.stream.model_dump(), **wanted.get("stream", {})}
-    return run.model_copy(update={"stream": StreamConfig.model_validate(stream)})
+    changed = {"stream": StreamConfig.model_validate(stream), "plugins": plugins_of(run)}
+    return run.model_copy(update=changed)
 
 
 def _tell_rows(config: Any) -> None:
@@ -246,17 +310,17 @@ def _go(
         _tell_rows(config)
         return
     from ..engine.fit import fit, is_run
-    from ..engine.ranks import joined
+    from ..engine.ranks import process_group
     from .watching import Watcher
 
     if not resume and is_run(folder):
         raise OutputError(
-            f"{folder}: holds a run already; go on with it: ters-train fit --resume {folder}, or "
+            f"{folder}: holds a run already; resume it: ters-train fit --resume {folder}, or "
             "give another --out"
         )
     with ExitStack() as stack:
         stop = stack.enter_context(stoppable())
-        ranks = stack.enter_context(joined(device))
+        ranks = stack.enter_context(process_group(device))
         ranks.meet()  # nobody writes before all have looked
         watcher = Watcher(stop, quiet or not ranks.is_first)
         stack.callback(watcher.close)
@@ -266,7 +330,7 @@ def _go(
     if not done.finished:
         name = signal.Signals(stop.signal or signal.SIGTERM).name
         say(
-            f"stopped by {name} at step {done.position.step}, which is saved; go on: "
+            f"stopped by {name} at step {done.position.step}, which is saved; resume: "
             f"ters-train fit --resume {folder}",
             err=True,
         )

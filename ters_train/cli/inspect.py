@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from .messages import say, say_json
 from .options import FILE, INPUTS, json_option, links_option
-from .saying import say, say_json
 
 
 @click.command("inspect")
@@ -21,7 +21,7 @@ def command(data: Path, kind: Any, follow_links: bool | None, as_json: bool) -> 
     from tersgen.dataset.opening import open as open_dataset
 
     from ..config import INPUT_FIELDS
-    from ..planning import check_fields, structure_targets
+    from ..planning import check_fields
 
     dataset = open_dataset(data, follow_links=bool(follow_links))
     check_fields(dataset, INPUT_FIELDS[kind], f"input {kind!r}")
@@ -31,7 +31,11 @@ def command(data: Path, kind: Any, follow_links: bool | None, as_json: bool) -> 
         for name, split in dataset.splits.items()
     }
     drawn = "structure/masks" in dataset and kind in ("map", "cube")
-    targets = structure_targets(dataset) if drawn else None
+    targets = None
+    if drawn:
+        from ..tasks.structure import structure_targets
+
+        targets = structure_targets(dataset)
     if as_json:
         shown = {"inputs": inputs, "classes": dataset.classes, "splits": splits}
         if targets is not None:

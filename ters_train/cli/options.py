@@ -12,7 +12,7 @@ from tersgen.errors import ConfigError
 from tersgen.schema.loading import parse_document, read_text
 from tersgen.schema.yaml_text import load_yaml
 
-from .saying import say
+from .messages import say
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +50,7 @@ def links_option(function: F) -> F:
     """Add ``--follow-links``."""
     return click.option(
         "--follow-links", is_flag=True, default=None,
-        help="Read files that are links, as git-annex and the cache of Hugging Face keep them.",
+        help="Follow links, as git-annex and the Hugging Face cache use.",
     )(function)  # fmt: skip
 
 
@@ -77,11 +77,19 @@ def damage_option(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def plugin_option(function: F) -> F:
+    """Add ``--plugin``."""
+    return click.option(
+        "--plugin", "plugins", multiple=True, metavar="MODULE",
+        help="Module with parts of your own, my_module or folder/my_module.py; may be repeated.",
+    )(function)  # fmt: skip
+
+
 def tell_repaired(n_blocks: int, path: Path | str) -> None:
-    """Say how many damaged blocks were made again in memory, if any."""
+    """Say how many damaged blocks were rebuilt in memory, if any."""
     if n_blocks:
         say(
-            f"{n_blocks} damaged blocks were made again in memory; mend the dataset: "
+            f"{n_blocks} damaged blocks were rebuilt in memory; mend the dataset: "
             f"tersgen repair {path}",
             err=True,
         )
@@ -126,7 +134,10 @@ def settings_from(
         If a setting is no FIELD=VALUE.
     """
     table = parse_document(read_text(config), config) if config else {}
-    if not isinstance(table, dict) or not all(isinstance(part, dict) for part in table.values()):
+    lists = ("plugins", "callbacks")
+    if not isinstance(table, dict) or not all(
+        isinstance(part, list if name in lists else dict) for name, part in table.items()
+    ):
         raise ConfigError(f"{config}: expected groups of settings, such as [optim]")
     for setting in settings:
         name, equals, text = setting.partition("=")

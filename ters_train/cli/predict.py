@@ -6,9 +6,10 @@ from typing import Any
 import click
 
 from tersgen.errors import ConfigError, OutputError
+from tersgen.files import why
 
-from .options import COUNT, FILE, device_option, json_option, links_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import COUNT, FILE, device_option, json_option, links_option, plugin_option
 
 _WORTH_SAYING = 0.01
 
@@ -23,13 +24,14 @@ _WORTH_SAYING = 0.01
 )  # fmt: skip
 @click.option("--laser-nm", type=click.FloatRange(50, 1e5),
               help="Laser, for axes of wavelengths.")  # fmt: skip
-@click.option("--skip-bad", is_flag=True, help="Pass over files that cannot be used, and say so.")
+@click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
 @click.option(
     "--out", type=FILE,
     help="Folder for the structures of a U-Net, NAME.npz each.  [default: RUN/predicted]",
 )  # fmt: skip
 @click.option("--n", "n_rows", type=COUNT, help="First rows of a dataset to draw.  [default: all]")
 @links_option
+@plugin_option
 @device_option
 @json_option
 def command(
@@ -42,10 +44,11 @@ def command(
     out: Path | None,
     n_rows: int | None,
     follow_links: bool | None,
+    plugins: tuple[str, ...],
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Name the species of measured spectra: text files of two columns, shift and intensity.
+    """Say what measured spectra are: text files of two columns, shift and intensity.
 
     Each is brought to the model's axis and scaled as in training. A U-Net draws the structures in
     maps instead: .npy, .npz or datasets, in the shape and range that it was trained on.
@@ -53,27 +56,28 @@ def command(
     from ..engine.predict import predict
     from ..engine.ranks import choose_device
     from ..engine.trained import load_trained
+    from ..parts import use_plugins
 
+    use_plugins(plugins)
     trained = load_trained(run, choose_device(device))
-    if trained.model.config.structure is not None:
+    if trained.task.draws:
         _draw(trained, files, out or run / "predicted", n_rows, bool(follow_links), as_json)
         return
     if out is not None or n_rows is not None:
-        raise click.UsageError("--out, --n: expected with a U-Net, which draws; got a classifier")
+        raise click.UsageError(
+            "--out, --n: expected with a U-Net, which draws; got a model that does not"
+        )
     refused: list[str] = []
     found = predict(
         trained, files, top, allow_extrapolation, laser_nm, refused if skip_bad else None
     )
     for line in refused:
-        say(f"passed over: {line}", err=True)
+        say(f"skipped: {line}", err=True)
     if as_json:
         say_json([one.as_dict() for one in found])
         return
     for one in found:
-        names = ", ".join(f"{name} {share:.1%}" for name, share in one.species)
-        rest = 1 - sum(share for _, share in one.species)
-        whole = f" (fractions; others {rest:.1%})" if one.is_mixture else ""
-        say(f"{one.spectrum.name}: {names}{whole}")
+        say(f"{one.spectrum.name}: {one.said.text}")
         if one.extrapolated >= _WORTH_SAYING:
             say(f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated")
         for note in one.spectrum.notes:
@@ -91,7 +95,7 @@ def _draw(
     """Write what a U-Net sees in each file of maps, and say how many atoms."""
     from tersgen.dataset.output_file import refuse_inside_dataset
 
-    from ..engine.predict_structures import predict_structures, read_maps, write_structures
+    from ..tasks.structure.drawing import predict_structures, read_maps, write_structures
 
     names = [path.name.partition(".")[0] for path in files]
     twice = sorted({name for name in names if names.count(name) > 1})
@@ -103,9 +107,9 @@ def _draw(
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
     maps = [read_maps(trained, path, n_rows, follow_links) for path in files]
-    elements = trained.model.config.structure.elements
+    elements = trained.task.options.elements
     told: list[dict[str, Any]] = []
     for name, values in zip(names, maps, strict=True):
         found = predict_structures(trained, values)

@@ -13,8 +13,8 @@ from tqdm import tqdm
 from tersgen.schema.loading import printable
 
 from ..engine.checkpoint import Position
-from ..task import AnyScores
-from .saying import say
+from ..tasks.task import TaskScores
+from .messages import say
 from .stopping import Stop
 
 _BAR_EVERY_S = 0.5
@@ -70,7 +70,7 @@ class Watcher:
         for note in notes:
             say(f"Note: {note}", err=True)
         if position.step:
-            say(f"going on from step {position.step} of {n_steps}", err=True)
+            say(f"resuming from step {position.step} of {n_steps}", err=True)
         self._n_steps, self._first = n_steps, position.step
         self._start = self._last = time.perf_counter()
         if not self._quiet and sys.stderr.isatty():
@@ -104,7 +104,7 @@ class Watcher:
         else:
             say(text, err=True)
 
-    def epoch(self, epoch: int, scores: AnyScores) -> None:
+    def epoch(self, epoch: int, scores: TaskScores) -> None:
         """Show the scores of an epoch."""
         if self._quiet:
             return

@@ -65,16 +65,16 @@ class Measurement:
         """Return one sentence on what bounds the rate and what would change it."""
         busy = self.read + self.decode + self.gather
         if self.transfer > 0.5 * self.seconds:
-            return "bound by copies to the device: read fewer fields"
+            return "limited by copies to the device: read fewer fields"
         if busy < 0.5 * self.n_threads * self.seconds and self.wait < 0.5 * self.seconds:
-            return "bound by the one who takes the batches: the threads mostly have nothing to do"
+            return "limited by the consumer of the batches: the threads are mostly idle"
         steps = {"read": self.read, "decode": self.decode, "gather": self.gather}
         most = max(steps, key=lambda name: steps[name])
         advice = {
-            "read": "bound by reading: more threads (--threads), or a quicker file system",
-            "decode": "bound by checks and decompression, or generation: more processors, or "
+            "read": "limited by reading: more threads (--threads), or a faster file system",
+            "decode": "limited by checks and decompression, or generation: more processors, or "
             "fewer fields",
-            "gather": "bound by memory: fewer fields, or smaller batches in flight",
+            "gather": "limited by memory: fewer fields, or smaller batches in flight",
         }
         return advice[most]
 

@@ -135,7 +135,7 @@ class Order:
     shuffle
         False for the order of the dataset, as in evaluation.
     drop_last
-        Whether to leave out the rows behind the last whole batch, so that all batches, and the
+        Whether to leave out the rows after the last whole batch, so that all batches, and the
         shares of all ranks, are equal.
 
     Raises
@@ -176,7 +176,7 @@ class Order:
         self._lanes = self._cut(n_rows)
 
     def _cut(self, n_rows: int) -> list[_Lane]:
-        """Return the lanes through all whole batches, and one for the batch behind them."""
+        """Return the lanes through all whole batches, and one for the batch after them."""
         n_whole, rest = divmod(n_rows, self.batch_size)
         n_lanes = self.mix_blocks if self.shuffle else 1
         places = [-(-lane * self.batch_size // n_lanes) for lane in range(n_lanes + 1)]
@@ -257,7 +257,7 @@ class Order:
     ) -> Iterator[tuple[_Lane, int]]:
         """Yield each block of each lane, in the order of the first batch that needs it.
 
-        ``edges`` are those of the blocks in the sequence of the epoch; a block is told by its
+        ``edges`` are those of the blocks in the sequence of the epoch; a block is identified by its
         number there.
         """
         lanes, numbers, needed = [], [], []

@@ -11,12 +11,14 @@ from tersgen.errors import ConfigError
 from ..config import DataConfig
 
 RECIPE_PARTS = ("train", "val", "test")
-"""Parts of the rows of a recipe, one behind the other."""
+"""Parts of the rows of a recipe, one after the other."""
+_MANY_BLOCKS = 1 << 20
+"""So many blocks are taken on trust: what is allocated for them is a few megabytes."""
 
 
 @dataclass(frozen=True)
 class RowSet:
-    """Rows of a dataset, looked at in blocks of as many as are read and decoded together.
+    """Rows of a dataset, grouped in blocks of as many as are read and decoded together.
 
     Parameters
     ----------
@@ -76,7 +78,15 @@ class RowSet:
 
 
 def all_rows(dataset: Dataset) -> RowSet:
-    """Return every row of a dataset."""
+    """Return every row of a dataset.
+
+    Raises
+    ------
+    DamagedDataError
+        If they are very many, and the dataset's files cannot hold them.
+    """
+    if dataset.n_samples > _MANY_BLOCKS * dataset.block_rows:
+        dataset.check_files()
     return RowSet("all rows", 0, dataset.n_samples, dataset.block_rows)
 
 
@@ -84,7 +94,7 @@ def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
     """Return the rows of one part: of a split that is stored, or of a recipe.
 
     Of a recipe, ``train`` is the first ``data.n_samples`` rows; ``val`` and ``test`` are a tenth as
-    many each, behind them.
+    many each, after them.
 
     Raises
     ------

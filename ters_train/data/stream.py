@@ -14,15 +14,15 @@ from pydantic import JsonValue
 from torch.utils.data import IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
+from tersgen.cpus import available_cpus
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
 from tersgen.errors import ConfigError, DamagedDataError
-from tersgen.sampling.cpus import available_cpus
 
 from ..config import StreamConfig
 from .group import checked_partition, group_partition
 from .order import Order, Partition
-from .pump import Piece, Pump, PumpTimes, Task
+from .prefetch import Piece, Prefetcher, PrefetchTimes, Task
 from .segments import ROW, Arrays, Pool, RowSpec, views
 
 Batch = dict[str, torch.Tensor]
@@ -95,7 +95,7 @@ class Stream(IterableDataset[Batch]):
         self.batch = 0
         """Batches of the epoch that were handed out."""
         self._repaired: set[int] = set()
-        self._pump: Pump | None = None
+        self._pump: Prefetcher | None = None
         self._pool: Pool | None = None
         self._reader: BlockSource | None = None
         self._pin = pin
@@ -144,13 +144,13 @@ class Stream(IterableDataset[Batch]):
         return self.order.spread
 
     @property
-    def times(self) -> PumpTimes:
+    def times(self) -> PrefetchTimes:
         """Where the time of the last, or present, iteration went."""
-        return self._pump.times if self._pump else PumpTimes()
+        return self._pump.times if self._pump else PrefetchTimes()
 
     @property
     def n_repaired(self) -> int:
-        """Blocks that were damaged and made again."""
+        """Blocks that were damaged and rebuilt."""
         return len(self._repaired)
 
     def __len__(self) -> int:
@@ -208,7 +208,7 @@ class Stream(IterableDataset[Batch]):
         self.epoch, self.batch = epoch, batch
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave what is open behind; the dataset is pickled by reference.
+        """Leave out what is open; the dataset is pickled by reference.
 
         A worker of a DataLoader is in no process group: it works for the rank that started it.
         """
@@ -222,7 +222,7 @@ class Stream(IterableDataset[Batch]):
         Raises
         ------
         DamagedDataError
-            At a chunk that is damaged, unless it is to be made again.
+            At a chunk that is damaged, unless it is to be rebuilt.
         ConfigError
             If the stream is iterated twice at once, or in a process that was forked while it was;
             or its batches cannot be shared by the ranks that there are by now.
@@ -286,7 +286,7 @@ class Stream(IterableDataset[Batch]):
             return (high - 1 - low) * share + len(last)
 
         tasks = self._tasks(start, per_segment, partition)
-        with Pump(
+        with Prefetcher(
             tasks, rows_of, fill, pool, window, self.config.threads, available_cpus()
         ) as pump:
             self._pump = pump

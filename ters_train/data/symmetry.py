@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from ..targets import BONDS, MASKS, POSITIONS
+from .fields import BONDS, MASKS, POSITIONS
 
 STRUCTURES = (MASKS, BONDS, POSITIONS)
 """Targets that are flipped and turned with the maps that show them."""

@@ -5,14 +5,15 @@ a row looks the same in whatever batch, on whatever rank and after a resume, and
 switched on changes none of the others. Only operations that round each number on its own are used:
 the result does not depend on the size of the batch either.
 
-In this order: maps are flipped and turned, and structure targets with them; maps are blurred, given
-noise and clipped; spectra are shifted and stretched, rolled, given noise and clipped, min-max
-scaled; both are standardised. A cube is changed as a map is.
+In this order: transforms of plug-ins; maps are flipped and turned, and structure targets with them;
+maps are blurred, given noise and clipped; spectra are shifted and stretched, rolled, given noise
+and clipped, min-max scaled; both are standardised. A cube is changed as a map is.
 """
 
 import math
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import Final
 
 import numpy as np
 import torch
@@ -21,7 +22,10 @@ from torch import Tensor
 from tersgen.errors import ConfigError
 
 from ..config import TransformConfig
+from ..errors import PluginError
+from ..parts import make, running
 from . import randomness
+from .draws import Draws
 from .randomness import Key
 from .symmetry import STRUCTURES, move_targets
 from .symmetry import flip_and_turn as flip_and_turn
@@ -29,6 +33,7 @@ from .symmetry import flip_and_turn as flip_and_turn
 Batch = dict[str, Tensor]
 """Tensors by the names of the dataset's fields, and ``row``, the row numbers."""
 
+_GROUP: Final = "ters_train.transforms"
 SPECTRA, MAPS, CUBE, ROW = "spectra", "maps", "cube", "row"
 BLUR_LEVELS = 4096
 """Sigmas that a blur is drawn from, evenly spaced from ``blur_px`` / BLUR_LEVELS up."""
@@ -90,6 +95,7 @@ class Transforms:
         self.low = low
         self._fields = tuple(name for name in (SPECTRA, MAPS, CUBE) if name in shapes)
         self._blur_table = blur_table(config.blur_px) if config.blur_px else None
+        self._plugins = [(one.name, make(_GROUP, one)) for one in config.plugins]
 
     def __call__(self, batch: Batch, epoch: int, train: bool) -> Batch:
         """Return the batch as a model is fed it; the one that is given is left as it is.
@@ -112,6 +118,11 @@ class Transforms:
         """
         if not train:
             return self.prepared(batch)
+        for number, (name, change) in enumerate(self._plugins):
+            draws = Draws(f"{number} {name}", Key(self.seed, epoch), batch[ROW])
+            with running(_GROUP, name, "the transform"):
+                changed = change(dict(batch), draws)
+            batch = _checked(name, changed, batch)
         done = dict(batch)
         for name in self._fields:
             values = batch[name]
@@ -208,6 +219,28 @@ class Transforms:
     def _noisy(self, values: Tensor, noise: Tensor, sigma: float) -> Tensor:
         """Return clip(values + sigma noise), Eq. (10.3), in the place of the noise."""
         return noise.mul_(sigma * (1.0 - self.low)).add_(values).clamp_(self.low, 1.0)
+
+
+def _checked(name: str, changed: object, before: Batch) -> Batch:
+    """Return what a plug-in made of a batch, if it is a batch of the same rows and fields."""
+    if not isinstance(changed, dict):
+        got = f"got {type(changed).__name__}"
+    elif missing := [field for field in before if field not in changed]:
+        got = f"got no {', '.join(missing)}"
+    elif wrong := [
+        field
+        for field, values in before.items()
+        if not isinstance(changed[field], Tensor) or changed[field].shape != values.shape
+    ]:
+        one = changed[wrong[0]]
+        shape = tuple(one.shape) if isinstance(one, Tensor) else type(one).__name__
+        got = f"got {wrong[0]} of {shape} instead of {tuple(before[wrong[0]].shape)}"
+    else:
+        return changed
+    raise PluginError(
+        f"transform {name!r}: expected a dict with the fields and shapes of the batch that it is "
+        f"given, {got}; return {{**batch, ...}}"
+    )
 
 
 def _check(config: TransformConfig, shapes: Mapping[str, tuple[int, ...]], low: float) -> None:

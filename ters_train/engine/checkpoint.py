@@ -1,13 +1,13 @@
 """Checkpoints: tensors as safetensors, all else as readable JSON; nothing in them is ever run.
 
 A checkpoint is a folder. It is written under a temporary name, flushed and renamed, and its
-``state.json`` holds the size and checksum of its other files: one that was torn is told from a
-whole one and passed over. ``state.xxh128`` is the checksum of ``state.json`` itself.
+``state.json`` holds the size and checksum of its other files: an incomplete
+one is detected and skipped. ``state.xxh128`` is the checksum of ``state.json`` itself.
 """
 
+import json
 import os
 import re
-import shutil
 import stat
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -22,14 +22,16 @@ from torch import Tensor
 from xxhash import xxh3_128
 
 from tersgen.errors import ConfigError, DatasetError, OutputError
+from tersgen.files import why
 from tersgen.schema.base import DIGEST, Frozen, field
 from tersgen.schema.loading import parse_json, printable, validate_text
 
 from ..config import RunConfig
+from ..config_versions import from_version_2
 from ..reporting.files import replace_file
 
-FORMAT_VERSION = 2
-"""Version of the format of checkpoints; others are refused."""
+FORMAT_VERSION = 3
+"""Version of the format of checkpoints; 2 is read too, which had a field for each model."""
 
 CHECKPOINTS = "checkpoints"
 CONFIG = "config.json"
@@ -37,12 +39,15 @@ _STATE, _CHECK = "state.json", "state.xxh128"
 _NAME = re.compile(r"(step|best)-(\d{9})")
 _PASSING = ("partial", "replaced")
 """Endings of the names of folders that a save makes and removes."""
+_PASSING_NAME = re.compile(rf"{_NAME.pattern}\.({'|'.join(_PASSING)})")
 _LARGEST = 1 << 36
 _LARGEST_STATE = 1 << 23
 _LARGEST_HEADER = 1 << 22
 """Larger headers of files of tensors are refused: those of the largest models have half of it."""
 FILES = ("model", "optimiser", "average")
 """Files of tensors that a checkpoint may have."""
+_OURS = (_CHECK, _STATE, *(f"{name}.safetensors" for name in FILES))
+"""All files of a checkpoint, in the order in which they are removed: it is torn at once."""
 
 Count = Annotated[int, Field(ge=0, le=2**53)]
 
@@ -57,7 +62,9 @@ class FileCheck(Frozen):
 class Best(Frozen):
     """The best epoch so far on the part that chooses."""
 
-    score: float = field("its macro-F1, Eq. (9.2), or of structures its mean Dice, Eq. (9.5)", "1")
+    score: float = field(
+        "what its task chooses by: macro-F1, Eq. (9.2), mean Dice, Eq. (9.5), ...", "1"
+    )
     epoch: Count = field("the epoch, from 0", "1")
     step: Count = field("steps done at its end", "1")
 
@@ -75,7 +82,7 @@ class Position(Frozen):
 class State(Frozen):
     """The readable part of a checkpoint."""
 
-    format_version: Literal[2] = field("version of the format of checkpoints", "1", FORMAT_VERSION)
+    format_version: Literal[3] = field("version of the format of checkpoints", "1", FORMAT_VERSION)
     position: Position = field("where the run stands; with the seed it decides what follows", "1")
     config: RunConfig = field("the run", "1")
     classes: tuple[str, ...] = field("species names in label order", "1")
@@ -89,10 +96,10 @@ class State(Frozen):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        model = self.config.model
-        if model.structure is None and len(self.classes) != model.n_classes:
+        n_classes = self.config.task.options.get("n_classes", len(self.classes))
+        if n_classes != len(self.classes):
             raise ValueError(
-                f"classes: expected {model.n_classes}, as many as the model has outputs, got "
+                f"classes: expected {n_classes}, as many as the model has outputs, got "
                 f"{len(self.classes)}"
             )
         if self.low not in (0.0, -1.0):
@@ -159,6 +166,8 @@ def save_checkpoint(
         if place.is_symlink():
             raise OutputError(f"{place}: expected a folder, got a link; begin the run where it is")
         place.mkdir(parents=True, exist_ok=True)
+        for folder in (partial, replaced, target):
+            _refuse_foreign(folder)
         _remove(partial)
         partial.mkdir()
         files = {}
@@ -184,17 +193,40 @@ def save_checkpoint(
         with suppress(OSError):
             _remove(partial)  # to give back what room it took
         raise OutputError(
-            f"{target}: the checkpoint cannot be written: {error.strerror}; those before it are "
-            "kept; make room and go on with --resume"
+            f"{target}: the checkpoint cannot be written: {why(error)}; those before it are "
+            "kept; make room and continue with --resume"
         ) from None
     return target
 
 
+def _foreign(folder: Path) -> Path | None:
+    """Return what is in the place of a checkpoint, or in it, and none of its files."""
+    if not os.path.lexists(folder):
+        return None
+    if folder.is_symlink() or not folder.is_dir():
+        return folder
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name not in _OURS or not entry.is_file(follow_symlinks=False):
+                return folder / entry.name
+    return None
+
+
+def _refuse_foreign(folder: Path) -> None:
+    foreign = _foreign(folder)
+    if foreign is not None:
+        raise OutputError(
+            f"{foreign}: expected nothing but the files of a checkpoint there, got what no run "
+            "has made; move it away and continue with --resume"
+        )
+
+
 def _remove(folder: Path) -> None:
-    if folder.is_symlink():
-        folder.unlink()
-    elif folder.exists():
-        shutil.rmtree(folder)
+    """Remove a checkpoint, file by file, by their names."""
+    if folder.exists():
+        for name in _OURS:
+            (folder / name).unlink(missing_ok=True)
+        folder.rmdir()
 
 
 def _step_of(folder: Path) -> int:
@@ -215,23 +247,26 @@ def prune(run: Path, position: Position, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints up to a position, and its best one.
 
     Those of later steps are left over from before a resume, which has found them torn or has not
-    come there again.
+    come there again. One that holds anything else than its files is left as it is.
 
     Raises
     ------
     OutputError
         If the file system refuses.
     """
+    place = run / CHECKPOINTS
+    if place.is_symlink() or not place.is_dir():
+        return
     best = None if position.best is None else position.best.step
     steps = [path for path in _folders(run, "step") if _step_of(path) <= position.step][:keep]
     kept = {*steps, *(path for path in _folders(run, "best") if _step_of(path) == best)}
-    passing = [path for word in _PASSING for path in (run / CHECKPOINTS).glob(f"*.{word}")]
     try:
+        passing = [path for path in place.iterdir() if _PASSING_NAME.fullmatch(path.name)]
         for path in [*_folders(run, "step"), *_folders(run, "best"), *passing]:
-            if path not in kept:
+            if path not in kept and _foreign(path) is None:
                 _remove(path)
     except OSError as error:
-        raise OutputError(f"{path}: cannot be removed: {error.strerror}") from None
+        raise OutputError(f"{error.filename}: cannot be removed: {why(error)}") from None
 
 
 def _content(path: Path, largest: int) -> bytes:
@@ -274,7 +309,7 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpo
     except DatasetError:
         raise
     except OSError as error:
-        raise DatasetError(f"{folder}: cannot be read: {error.strerror}") from None
+        raise DatasetError(f"{folder}: cannot be read: {why(error)}") from None
     return Checkpoint(folder, state, tensors)
 
 
@@ -288,16 +323,20 @@ def _read_state(folder: Path) -> State:
         table = parse_json(text)
     except ValueError as error:
         reason = printable(" ".join(str(error).split()))[:120]
-        raise DatasetError(f"{path}: expected JSON, got what is none: {reason}") from None
+        raise DatasetError(f"{path}: expected JSON, got something else: {reason}") from None
     if not isinstance(table, dict):
         raise DatasetError(f"{path}: expected a table, got {type(table).__name__}")
     version = table.get("format_version")
-    if version != FORMAT_VERSION:
+    if version not in (2, FORMAT_VERSION):
         raise DatasetError(
             f"{folder}: expected a checkpoint of format version {FORMAT_VERSION}, got "
             f"{printable(repr(version)[:20])}; use the version of ters_train that wrote it, or "
             "train again"
         )
+    if version == 2:
+        config = table.get("config")
+        table["config"] = from_version_2(config) if isinstance(config, dict) else config
+        text = json.dumps({**table, "format_version": FORMAT_VERSION})
     try:
         return validate_text(State, text, str(path))
     except ConfigError as error:

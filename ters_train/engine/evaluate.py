@@ -6,17 +6,26 @@ import torch
 
 from tersgen.dataset.dataset import Dataset
 
-from ..config import OrderConfig, StreamConfig
+from ..config import INPUT_FIELDS, OrderConfig, RunConfig, StreamConfig
 from ..data.order import Order
 from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
 from ..data.transforms import Transforms
-from ..models.build import Model
-from ..targets import MIXTURE_LABEL
-from ..task import AnyLoss, AnyScores, make_count
+from ..models.model import Model
+from ..tasks.task import Task, TaskLoss, TaskScores
 from .device import moved
 from .optimiser import Precision
 from .ranks import Ranks
+
+
+def fields_of(config: RunConfig, task: Task, dataset: Dataset | None = None) -> tuple[str, ...]:
+    """Return the fields of the dataset that a run reads.
+
+    Of a dataset that a trained model is scored on, those that it may lack are left out.
+    """
+    wanted = (*INPUT_FIELDS[config.data.input], *task.fields)
+    optional = () if dataset is None else task.optional
+    return tuple(name for name in wanted if name not in optional or name in (dataset or ()))
 
 
 def every_row(
@@ -47,29 +56,28 @@ def told(batches: Iterable[Batch], tell: Callable[[int], None]) -> Iterator[Batc
 
 def evaluate(
     model: Model,
+    task: Task,
     batches: Iterable[Batch],
     transforms: Transforms,
-    loss: AnyLoss,
+    loss: TaskLoss,
     precision: Precision,
     ranks: Ranks,
     labels: torch.Tensor | None = None,
-) -> AnyScores:
+) -> TaskScores:
     """Return the scores of a model over all batches of all processes.
 
     All processes must call it; a process may have fewer batches than others, or none. ``labels``
     has the model's label of each class of the dataset, shape (K,), where these are others.
     """
-    metric = make_count(model.config)
+    metric = task.make_count()
     metric.to(ranks.device)
     model.eval()
     with torch.inference_mode():
         for batch in moved(batches, ranks.device):
-            if not len(batch["label"]):
+            if not len(batch["row"]):
                 continue  # the last batch may be too short for all processes to have a share
             if labels is not None:
-                named = labels.to(ranks.device)
-                for name in {"label", MIXTURE_LABEL} & set(batch):
-                    batch[name] = named[batch[name].long()]
+                task.relabel(batch, labels.to(ranks.device))
             with precision.autocast():
                 outputs = model(transforms.prepared(batch))
             metric.count(outputs, batch, loss(outputs, batch)["loss"])

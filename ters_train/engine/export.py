@@ -16,23 +16,19 @@ from .trained import Trained
 
 
 class _Named(nn.Module):
-    """A model whose inputs and outputs are in a fixed order, probabilities beside logits."""
+    """A model whose inputs and results are in a fixed order."""
 
     def __init__(self, trained: Trained) -> None:
         super().__init__()
         self.model = trained.model
         self.names = tuple(trained.model.shapes)
+        self.task = trained.task
         self.transforms = trained.transforms
 
     def forward(self, *inputs: Tensor) -> tuple[Tensor, ...]:
         batch = dict(zip(self.names, inputs, strict=True))
-        outputs: dict[str, Tensor] = self.model(self.transforms.prepared(batch))
-        if "masks" in outputs:
-            bonds = (outputs["bonds"].sigmoid(),) if "bonds" in outputs else ()
-            return (outputs["masks"], outputs["masks"].sigmoid(), *bonds)
-        probabilities = outputs["logits"].softmax(dim=1)
-        tensors = (outputs["tensors"],) if "tensors" in outputs else ()
-        return (outputs["logits"], probabilities, *tensors)
+        results = self.task.results(self.model(self.transforms.prepared(batch)))
+        return tuple(results[name] for name in self.task.result_names)
 
 
 def example_inputs(trained: Trained, n_rows: int) -> tuple[Tensor, ...]:
@@ -48,16 +44,16 @@ def example_inputs(trained: Trained, n_rows: int) -> tuple[Tensor, ...]:
 def export_onnx(trained: Trained, path: Path) -> float:
     """Write a model as ONNX; inputs as in the dataset, any number of rows.
 
-    Outputs are ``logits`` (B, K), ``probabilities`` (B, K) and, if it predicts them, ``tensors``
-    (B, M, 3, 3). Of structures ``logits`` and ``probabilities`` are masks (B, E, H, W), and
-    ``bonds`` probabilities (B, H, W). Species or elements, axis and range of the inputs are in the
-    file's metadata.
+    Outputs are the results of its task: of classes ``logits`` (B, K), ``probabilities`` (B, K) and
+    maybe ``tensors`` (B, M, 3, 3); of structures ``logits`` and ``probabilities`` of masks
+    (B, E, H, W) and ``bonds`` (B, H, W); of a number ``value`` (B, 1), in its unit. Species, axis,
+    range of the inputs, and the task are in the file's metadata.
 
     Returns
     -------
     float
-        Largest difference of a probability from that of the model itself, on random inputs; NaN
-        where onnxruntime is not installed to compare.
+        Largest difference of a result from that of the model itself, over the largest of them but
+        at least 1, on random inputs; NaN where onnxruntime is not installed to compare.
 
     Raises
     ------
@@ -75,12 +71,6 @@ def export_onnx(trained: Trained, path: Path) -> float:
         ) from None
     model = _Named(trained).cpu().eval()
     inputs = example_inputs(trained, 3)
-    config = trained.model.config
-    outputs = ["logits", "probabilities"]
-    if config.tensor_modes is not None:
-        outputs.append("tensors")
-    if config.structure is not None and config.structure.bonds:
-        outputs.append("bonds")
     rows = torch.export.Dim("rows")
     logger = logging.getLogger("torch.onnx")
     level = logger.level
@@ -92,7 +82,7 @@ def export_onnx(trained: Trained, path: Path) -> float:
             model,
             inputs,
             input_names=list(model.names),
-            output_names=outputs,
+            output_names=list(trained.task.result_names),
             dynamic_shapes=(tuple({0: rows} for _ in inputs),),
             dynamo=True,
             verbose=False,
@@ -107,9 +97,8 @@ def export_onnx(trained: Trained, path: Path) -> float:
         "axis_cm1": json.dumps(state.axis_cm1),
         "input_range": json.dumps([state.low, 1.0]),
         "dataset_digest": state.config.data.digest or "",
+        "task": state.config.task.model_dump_json(),
     }
-    if config.structure is not None:
-        about["structure"] = config.structure.model_dump_json()
     onnx.helper.set_model_props(proto, about)
     content = proto.SerializeToString()
     write_output(path, content)
@@ -123,13 +112,16 @@ def _difference(content: bytes, model: _Named, inputs: tuple[Tensor, ...], path:
         return float("nan")
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     fed = {name: value.numpy() for name, value in zip(model.names, inputs, strict=True)}
-    found = session.run(["probabilities"], fed)[0]
+    found = session.run(list(model.task.result_names), fed)
     with torch.inference_mode():
-        wanted = model(*inputs)[1].numpy()
-    difference = float(np.abs(found - wanted).max())
+        wanted = [value.numpy() for value in model(*inputs)]
+    difference = max(
+        float(np.abs(one - other).max() / max(1.0, np.abs(other).max()))
+        for one, other in zip(found, wanted, strict=True)
+    )
     if not difference < 1e-3:
         raise OutputError(
-            f"{path}: expected the model's probabilities within 1e-3 of it, got a difference of "
+            f"{path}: expected the model's results within 1e-3 of them, got a difference of "
             f"{difference:.2g}; do not use this file"
         )
     return difference

@@ -15,13 +15,15 @@ import torch
 
 from tersgen.dataset.locking import BuilderLock, remove_lock_files
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
+from tersgen.files import why
 
+from ..callbacks import RunInfo
 from ..config import RunConfig
 from ..errors import TrainingError
 from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
-from ..task import AnyScores
+from ..tasks.task import TaskScores
 from .checkpoint import CONFIG, Position, newest, prune, write_config
 from .optimiser import slowdown
 from .ranks import Ranks
@@ -41,7 +43,7 @@ class Watch(Protocol):
     def step(self, step: int, loss: float, samples_per_s: float, waiting: float) -> None:
         """Learn of a step: loss, rate, and the share of the time spent waiting for data."""
 
-    def epoch(self, epoch: int, scores: AnyScores) -> None:
+    def epoch(self, epoch: int, scores: TaskScores) -> None:
         """Learn of an epoch that was scored."""
 
     def score(self, batch: int, n_batches: int) -> None:
@@ -56,11 +58,22 @@ class Watch(Protocol):
         """Number of the signal that asks to stop after this step, or 0."""
 
 
+class Quiet:
+    """A watch that says nothing and never stops."""
+
+    is_due, stop = False, 0
+
+    def begin(self, *_: object) -> None:
+        """Say nothing."""
+
+    step = epoch = score = begin
+
+
 class Fitted(NamedTuple):
     """How a run ended."""
 
     position: Position
-    scores: AnyScores | None
+    scores: TaskScores | None
     """On the part that chooses, of the best epoch."""
     finished: bool
     """False if it was stopped and can go on."""
@@ -70,13 +83,13 @@ class Fitted(NamedTuple):
     n_steps: int
     """Steps taken now, without those before it was resumed."""
     n_repaired: int
-    """Damaged blocks made again in memory."""
+    """Damaged blocks rebuilt in memory."""
 
 
 def _resume(run: Run, notes: list[str]) -> None:
-    """Stand where the newest whole checkpoint of the run was saved, if there is any."""
+    """Load the newest complete checkpoint of the run, if there is any."""
     found, wrong = newest(run.folder)
-    notes += [f"passed over: {one}" for one in wrong]
+    notes += [f"skipped: {one}" for one in wrong]
     if found is None:
         notes.append(f"{run.folder}: no whole checkpoint yet; starting from the beginning")
         return
@@ -84,13 +97,13 @@ def _resume(run: Run, notes: list[str]) -> None:
     if other:
         raise ConfigError(
             f"{run.folder / CONFIG}: {other[0]} is not what {found.folder.name} was trained with; "
-            "put it back, or begin another run"
+            "restore it, or start a new run"
         )
     order = run.stream.order
     if found.state.order not in (None, order.digest):
         raise ConfigError(
             f"{found.folder}: expected {order.rows.name} of split {run.config.data.split!r} as it "
-            "was when the run was begun, got other rows; put the split back, or begin another run"
+            "was when the run was started, got other rows; restore the split, or start a new run"
         )
     run.trainer.load(found)
     run.position = found.state.position
@@ -98,7 +111,7 @@ def _resume(run: Run, notes: list[str]) -> None:
 
 def _check_classes(run: Run, notes: list[str]) -> None:
     """Note classes without a row to train on."""
-    if run.config.model.structure is not None:
+    if run.task.n_classes is None:
         return
     none = [
         name for name, count in zip(run.dataset.classes, run.class_counts, strict=True) if not count
@@ -157,26 +170,32 @@ def fit(
             try:
                 folder.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+                raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
             run.lock = stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
         if resume:
             ranks.meet()
             _resume(run, notes)
         elif config.engine.init is not None:
-            run.trainer.begin_with(config.engine.init, dataset.classes)
+            run.trainer.load_pretrained(config.engine.init, dataset.classes)
         _check_classes(run, notes)
         if ranks.is_first:
             _check_speed(config, ranks, notes)
             write_config(folder, config)
             log = stack.enter_context(RunLog(folder, run.position.step if resume else None))
             watch.begin(run.describe(), run.n_steps, run.position, notes)
+            run.callbacks.tell(
+                "on_start",
+                RunInfo(folder, config, dataset.classes, run.n_steps, run.position.step),
+            )
         first = run.position.step
         stopped = _epochs(run, watch, log, clock)
         if ranks.is_first:
             prune(folder, run.position, config.engine.keep)
         scores = _best_scores(run, watch) if not stopped else None
         if scores is not None and ranks.is_first and log is not None:
-            write_results(folder, _report(run, log, scores))
+            write_results(folder, _report(run, log, scores), run.task)
+        if ranks.is_first:
+            run.callbacks.tell("on_end", run.position.step, not stopped)
     return Fitted(
         run.position,
         scores,
@@ -229,6 +248,7 @@ def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
             }
         )
         watch.epoch(epoch, scores)
+        run.callbacks.tell("on_epoch", epoch, scores.logged)
     run.save()
     return False
 
@@ -246,24 +266,20 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
             values = {name: run.ranks.mean(float(value)) for name, value in losses.items()}
             if log is not None:
                 watch.step(trainer.step, values["loss"], clock.rate, clock.waiting)
-                log.append(
-                    {
-                        "step": trainer.step,
-                        "epoch": epoch,
-                        "part": "train",
-                        **values,
-                        "lr": float(trainer.optimiser.param_groups[0]["lr"]),
-                        "samples_per_s": clock.rate,
-                        "waiting": clock.waiting,
-                    }
-                )
+                values |= {
+                    "lr": float(trainer.optimiser.param_groups[0]["lr"]),
+                    "samples_per_s": clock.rate,
+                    "waiting": clock.waiting,
+                }
+                log.append({"step": trainer.step, "epoch": epoch, "part": "train", **values})
+                run.callbacks.tell("on_step", trainer.step, values)
             clock.reset()
         elif log is not None and watch.is_due:  # with the loss of this process: none waits for it
             watch.step(trainer.step, float(losses["loss"]), clock.rate, clock.waiting)
         if run.ranks.agree(bool(watch.stop)):
             return True
         steps = config.engine.checkpoint_steps
-        # at the end of an epoch it is saved behind its scores, which then are in the log once
+        # at the end of an epoch it is saved after its scores, which then are in the log once
         if steps and trainer.step % steps == 0 and trainer.step % run.steps_per_epoch:
             run.save()
     return False
@@ -276,7 +292,7 @@ def _teller(run: Run, watch: Watch) -> Callable[[int], None]:
     return lambda batch: watch.score(batch, len(run.val_stream))
 
 
-def _best_scores(run: Run, watch: Watch) -> AnyScores | None:
+def _best_scores(run: Run, watch: Watch) -> TaskScores | None:
     """Return the scores of the best weights on the part that chooses."""
     found, _ = newest(run.folder, "best")
     if found is None:
@@ -286,7 +302,7 @@ def _best_scores(run: Run, watch: Watch) -> AnyScores | None:
     return run.score_of(model, _teller(run, watch))
 
 
-def _report(run: Run, log: RunLog, scores: AnyScores) -> Report:
+def _report(run: Run, log: RunLog, scores: TaskScores) -> Report:
     facts = {
         "parameters": sum(value.numel() for value in run.trainer.model.parameters()),
         "steps": run.position.step,

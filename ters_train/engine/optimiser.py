@@ -85,10 +85,10 @@ def _seconds(dtype: torch.dtype) -> float:
 def slowdown(amp: Amp, device: torch.device) -> float | None:
     """Return how many times as long half precision takes here as float32, if it is much longer.
 
-    Processors differ, and so does what torch makes of them: with instructions for bfloat16 it is
-    about as quick as float32, without them, as float16 nearly everywhere, 10 to 100 times slower.
+    Processors differ, and so does how well torch uses them: with instructions for bfloat16 it is
+    about as fast as float32, without them, as float16 nearly everywhere, 10 to 100 times slower.
     Lists of instructions would have to say for each type, layer and version of torch which path is
-    taken, so it is measured: some ms. On other devices than a CPU it is not looked at.
+    taken, so it is measured, which takes some ms. It is measured on CPUs only.
     """
     dtype = _AMP_TYPES.get(amp)
     if dtype is None or device.type != "cpu":

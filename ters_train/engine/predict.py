@@ -1,4 +1,4 @@
-"""Species of measured spectra, from a trained model."""
+"""What a trained model says of measured spectra."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,6 +12,7 @@ from tersgen.measured.reading import read_spectrum
 from tersgen.measured.resample import extrapolated, resample
 from tersgen.measured.spectrum import Spectrum
 
+from ..tasks.task import Predicted
 from .trained import Trained
 
 
@@ -19,19 +20,16 @@ class Prediction(NamedTuple):
     """What a model says of a spectrum."""
 
     spectrum: Spectrum
-    species: tuple[tuple[str, float], ...]
-    """Names and probabilities, the most probable first; of a model of mixtures fractions."""
-    is_mixture: bool
+    said: Predicted
     extrapolated: float
     """Share of the model's axis that was not measured: there, its edges are repeated."""
 
     def as_dict(self) -> dict[str, Any]:
         """Return it as JSON takes it."""
-        kind = "fraction" if self.is_mixture else "probability"
         return {
             **self.spectrum.summary(),
             "extrapolated": self.extrapolated,
-            "species": [{"name": name, kind: share} for name, share in self.species],
+            **self.said.content,
         }
 
 
@@ -43,9 +41,9 @@ def predict(
     laser_nm: float | None = None,
     refused: list[str] | None = None,
 ) -> list[Prediction]:
-    """Return the most probable species of each spectrum; files are all read before the first.
+    """Return what a model says of each spectrum: its species, their fractions, a number.
 
-    Of a model of mixtures, those whose fraction makes them count as present, or the first.
+    Files are all read before the first.
 
     Parameters
     ----------
@@ -95,22 +93,8 @@ def predict(
     batch = {"spectra": torch.from_numpy(np.stack(rows)).to(device)}
     with torch.inference_mode():
         outputs = trained.model(trained.transforms.prepared(batch))
-    shares = outputs["logits"].float().softmax(dim=1).cpu()
-    best = shares.topk(min(top, shares.shape[1]), dim=1)
-    classes = trained.state.classes
-    least = trained.model.config.present_fraction
+    said = trained.task.predicted(outputs, trained.state.classes, top)
     return [
-        Prediction(
-            spectrum,
-            tuple(
-                (classes[label], float(share))
-                for k, (label, share) in enumerate(
-                    zip(labels.tolist(), values.tolist(), strict=True)
-                )
-                if k == 0 or least is None or share >= least
-            ),
-            least is not None,
-            extrapolated(spectrum, axis),
-        )
-        for spectrum, labels, values in zip(spectra, best.indices, best.values, strict=True)
+        Prediction(spectrum, one, extrapolated(spectrum, axis))
+        for spectrum, one in zip(spectra, said, strict=True)
     ]

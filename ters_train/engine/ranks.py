@@ -16,7 +16,7 @@ from tersgen.errors import ConfigError, TersError
 from ..data.order import Partition
 from ..errors import TrainingError
 from .launch import Launch, find_launch, interface_of, names_itself_loopback, reachable
-from .lookout import Lookout
+from .peers import PeerMonitor
 
 _PATIENCE = timedelta(minutes=30)
 """How long one may be slower than the others."""
@@ -98,7 +98,7 @@ def choose_device(wanted: str | None, local_rank: int = 0) -> torch.device:
 
 
 @contextmanager
-def joined(device: str | None = None) -> Iterator[Ranks]:
+def process_group(device: str | None = None) -> Iterator[Ranks]:
     """Join the processes that torchrun or srun started with this one; alone if there are none.
 
     Raises
@@ -118,7 +118,7 @@ def joined(device: str | None = None) -> Iterator[Ranks]:
         os.environ.update(launch.environment())
     with _not_found(launch):
         store, _, _ = next(iter(rendezvous("env://", timeout=_JOIN)))
-        lookout = Lookout(launch, store, _JOIN.total_seconds())
+        lookout = PeerMonitor(launch, store, _JOIN.total_seconds())
     try:
         with lookout:
             _choose_interface(lookout.own_address)

@@ -7,12 +7,13 @@ from typing import Any
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import OutputError
+from tersgen.files import why
 
 from ..config import RunConfig
 from ..planning import identity
 from ..reporting import Report, write_report
 from ..reporting.files import replace_file
-from ..task import AnyScores
+from ..tasks.task import Task, TaskScores
 
 SCORES, CONFUSION = "scores.json", "confusion.json"
 
@@ -21,7 +22,7 @@ def make_report(
     name: str,
     config: RunConfig,
     dataset: Dataset,
-    scores: AnyScores,
+    scores: TaskScores,
     part: str,
     log: Sequence[Mapping[str, Any]],
     facts: Mapping[str, Any],
@@ -54,7 +55,7 @@ def make_report(
     )
 
 
-def write_results(folder: Path, report: Report) -> None:
+def write_results(folder: Path, report: Report, task: Task) -> None:
     """Write scores.json, of classes confusion.json, pictures, page and card into a folder.
 
     Raises
@@ -65,7 +66,7 @@ def write_results(folder: Path, report: Report) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from None
+        raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
     scores = {key: value for key, value in report.scores.items() if key != "confusion"}
     about = {"part": report.part, "digest": report.digest, "version": report.version}
     about_classes = {**about, "classes": list(report.classes)}
@@ -74,4 +75,4 @@ def write_results(folder: Path, report: Report) -> None:
         contents[CONFUSION] = {**about_classes, "confusion": report.scores["confusion"]}
     for name, content in contents.items():
         replace_file(folder / name, json.dumps(content, indent=1).encode() + b"\n")
-    write_report(folder, report)
+    write_report(folder, report, task.pages)

@@ -7,19 +7,20 @@ from pathlib import Path
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.locking import BuilderLock
+from tersgen.dataset.stratify import class_weights
 from tersgen.errors import ConfigError
 
+from ..callbacks import Callbacks
 from ..config import RunConfig
 from ..data.order import Order
 from ..data.rows import rows_of_part
 from ..data.stream import Batch, Stream
-from ..models.build import Model, build_model
-from ..planning import class_counts, fields_of, training_weights
-from ..targets import describe_outputs
-from ..task import AnyScores
+from ..models.model import Model, build_model
+from ..planning import class_counts
+from ..tasks.task import TaskScores, make_task
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
-from .evaluate import evaluate, every_row, told
+from .evaluate import evaluate, every_row, fields_of, told
 from .ranks import Ranks
 from .trainer import Trainer, input_range
 
@@ -60,7 +61,9 @@ class Run:
     def __init__(self, config: RunConfig, dataset: Dataset, folder: Path, ranks: Ranks) -> None:
         self.config, self.dataset, self.folder, self.ranks = config, dataset, folder, ranks
         order, engine = config.order, config.engine
-        fields = fields_of(config)
+        self.task = make_task(config)
+        self.callbacks = Callbacks(config)
+        fields = fields_of(config, self.task)
         self.val = rows_of_part(dataset, config.data, config.data.val_part)
         train = Order(
             rows_of_part(dataset, config.data, config.data.train_part),
@@ -79,7 +82,7 @@ class Run:
             )
         self.n_steps = self.steps_per_epoch * config.optim.epochs
         self.class_counts = class_counts(dataset, config.data, config.data.train_part)
-        weights = training_weights(self.class_counts) if config.loss.class_weights else None
+        weights = class_weights(self.class_counts) if config.loss.class_weights else None
         self.low = input_range(dataset)
         self.trainer = Trainer(config, self.low, weights, ranks, self.n_steps)
         self.position = Position()
@@ -92,7 +95,9 @@ class Run:
             position=self.position,
             config=self.config,
             classes=self.dataset.classes,
-            axis_cm1=(float(axis[0]), float(axis[-1])) if self.config.model.spectrum else None,
+            axis_cm1=(float(axis[0]), float(axis[-1]))
+            if "spectra" in self.config.model.inputs
+            else None,
             low=self.low,
             order=self.stream.order.digest,
             scaler=self.trainer.precision.state_dict(),
@@ -140,13 +145,13 @@ class Run:
         ranks = f", {self.ranks.world_size} processes" if self.ranks.world_size > 1 else ""
         amp = "" if config.engine.amp == "off" else f", {config.engine.amp}"
         return (
-            f"{self.folder}: {data.input} to {describe_outputs(config.model)}, {read} {data.path}: "
+            f"{self.folder}: {data.input} to {self.task.description}, {read} {data.path}: "
             f"{n_train} of {data.train_part}, {self.val.counts().sum()} of {data.val_part}; "
             f"{n_weights} parameters on {self.ranks.device}{ranks}{amp}; "
             f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
         )
 
-    def score(self, tell: Callable[[int], None]) -> AnyScores:
+    def score(self, tell: Callable[[int], None]) -> TaskScores:
         """Return the scores on the part that chooses; ``tell`` learns how many batches are done."""
         trainer = self.trainer
         model = trainer.model
@@ -159,14 +164,20 @@ class Run:
             model.load_state_dict(trainer.average.weights)
         return self.score_of(model, tell)
 
-    def score_of(self, model: Model, tell: Callable[[int], None]) -> AnyScores:
+    def score_of(self, model: Model, tell: Callable[[int], None]) -> TaskScores:
         """Return the scores of another model of this run on the part that chooses."""
         trainer, batches = self.trainer, told(self.val_stream, tell)
         return evaluate(
-            model, batches, trainer.transforms, trainer.loss, trainer.precision, self.ranks
+            model,
+            self.task,
+            batches,
+            trainer.transforms,
+            trainer.loss,
+            trainer.precision,
+            self.ranks,
         )
 
-    def choose(self, scores: AnyScores, epoch: int) -> None:
+    def choose(self, scores: TaskScores, epoch: int) -> None:
         """Keep the weights if they are the best so far."""
         best = self.position.best
         if best is None or scores.chosen_by > best.score:
@@ -180,7 +191,7 @@ class Run:
         self.position = self.position.model_copy(update=update)
 
     def done_steps(self, epoch: int, batch: int) -> None:
-        """Stand behind so many batches of an epoch."""
+        """Set the position to after so many batches of an epoch."""
         self._move(step=self.trainer.step, epoch=epoch, batch=batch)
 
     @property

@@ -8,11 +8,12 @@ import torch
 from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.errors import ConfigError
+from tersgen.errors import ConfigError, DatasetError
 
 from ..data.transforms import Transforms
-from ..models.build import Model
-from ..planning import structure_targets
+from ..models.model import Model
+from ..parts import check_plugins
+from ..tasks.task import Task, make_task
 from .checkpoint import State, choose
 from .trainer import input_range, make_transforms
 from .weights import load_weights
@@ -22,6 +23,7 @@ class Trained(NamedTuple):
     """A trained model, and what its inputs and outputs are."""
 
     model: Model
+    task: Task
     state: State
     transforms: Transforms
     folder: Path
@@ -36,13 +38,13 @@ class Trained(NamedTuple):
         ConfigError
             If the model sees no spectra.
         """
-        axis, n_points = self.state.axis_cm1, self.state.config.model.spectrum
-        if axis is None or n_points is None:
+        axis, shape = self.state.axis_cm1, self.model.shapes.get("spectra")
+        if axis is None or shape is None:
             raise ConfigError(
                 f"{self.folder}: expected a model of spectra, got one of "
                 f"{self.state.config.data.input}s"
             )
-        return np.linspace(*axis, n_points)
+        return np.linspace(*axis, shape[0])
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:
@@ -55,9 +57,17 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     """
     found = choose(path)
     config = found.state.config
+    check_plugins(config, found.folder, ("ters_train.models", "ters_train.tasks"))
+    try:
+        task = make_task(config)
+    except ConfigError as error:
+        raise DatasetError(f"{found.folder}: {error}") from None
     weights = found.tensors.get("average", found.tensors["model"])
     model = load_weights(found.folder, config.model, weights, device).eval()
-    return Trained(model, found.state, make_transforms(config, found.state.low), found.folder)
+    # those of plug-ins change training batches only
+    plain = config.transforms.model_copy(update={"plugins": ()})
+    transforms = make_transforms(config.model_copy(update={"transforms": plain}), found.state.low)
+    return Trained(model, task, found.state, transforms, found.folder)
 
 
 def check_fits(trained: Trained, dataset: Dataset) -> None:
@@ -69,12 +79,7 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
         If the shape, axis or range of its inputs are not those trained on.
     """
     state = trained.state
-    targets = trained.model.config.structure
-    if targets is not None and structure_targets(dataset) != targets:
-        raise ConfigError(
-            f"{dataset.path}: expected the structure targets trained on, {targets}, got "
-            f"{structure_targets(dataset)}; build it with the same elements, shapes and frame"
-        )
+    trained.task.check_dataset(dataset)
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
             got = dataset[name].shape[1:] if name in dataset else "none"

@@ -12,14 +12,13 @@ from tersgen.errors import DatasetError, TersError
 
 from ..config import RunConfig
 from ..data.stream import Batch
-from ..data.symmetry import STRUCTURES
 from ..data.transforms import Transforms
 from ..errors import NotFiniteError, OutOfMemoryError
-from ..models.build import build_model
-from ..task import make_task_loss
+from ..models.model import build_model
+from ..tasks.task import make_task
 from .checkpoint import Checkpoint, optimiser_tensors, set_optimiser
-from .initial import begin_with
 from .optimiser import Average, Precision, learning_rate, make_optimiser
+from .pretrained import load_pretrained
 from .ranks import Ranks
 from .weights import check_optimiser, check_weights
 
@@ -46,14 +45,7 @@ def make_transforms(config: RunConfig, low: float) -> Transforms:
     ConfigError
         If a transform does not fit the inputs.
     """
-    shapes: dict[str, tuple[int, ...]] = {}
-    if config.model.spectrum is not None:
-        shapes["spectra"] = (config.model.spectrum,)
-    if config.model.map is not None:
-        channels, height, width = config.model.map
-        cube = config.data.input == "cube"
-        shapes["cube" if cube else "maps"] = (height, width, channels) if cube else config.model.map
-    return Transforms(config.transforms, config.engine.seed, shapes, low)
+    return Transforms(config.transforms, config.engine.seed, config.model.inputs, low)
 
 
 class Trainer:
@@ -85,10 +77,11 @@ class Trainer:
         self.ranks = ranks
         self.step = 0
         self.n_steps = n_steps
+        self.task = make_task(config)
         torch.manual_seed(config.engine.seed)
         self.model = build_model(config.model).to(ranks.device)
         weights = None if class_weights is None else torch.tensor(class_weights)
-        self.loss = make_task_loss(config.loss, config.model, weights).to(ranks.device)
+        self.loss = self.task.make_loss(config.loss, weights).to(ranks.device)
         self.transforms = make_transforms(config, low)
         self.precision = Precision(config.engine.amp, ranks.device)
         self.optimiser, self._names = make_optimiser(self.model, config.optim)
@@ -100,7 +93,7 @@ class Trainer:
             self._forward = DistributedDataParallel(self._forward)
         self._unseen: tuple[int, Tensor, Batch] | None = None
 
-    def begin_with(self, path: str, classes: tuple[str, ...]) -> None:
+    def load_pretrained(self, path: str, classes: tuple[str, ...]) -> None:
         """Take the weights of another run, by the names of classes.
 
         Raises
@@ -108,7 +101,7 @@ class Trainer:
         DatasetError, ConfigError
             If it has none, or those of another model.
         """
-        begin_with(self.model, path, classes)
+        load_pretrained(self.model, path, classes)
         if self.average is not None:
             self.average = Average(self.model, self.config.engine.ema)
 
@@ -143,8 +136,8 @@ class Trainer:
         except (RuntimeError, MemoryError) as error:
             if not _is_memory(error):
                 raise
-        # behind the handler, whose error keeps alive what did not fit
-        raise self._too_large(len(batches[0]["label"]))
+        # after the handler, whose error keeps alive what did not fit
+        raise self._too_large(batches[0], epoch)
 
     def _train(self, batches: Sequence[Batch], epoch: int) -> dict[str, Tensor]:
         totals: dict[str, Tensor] = {}
@@ -214,9 +207,10 @@ class Trainer:
     def _refuse(self, step: int, loss: Tensor, batch: Batch) -> None:
         if torch.isfinite(loss):
             return
-        for name in ("spectra", "maps", "cube", "tensors", *STRUCTURES):
+        for name in (*self.model.shapes, *self.task.fields):
             if name in batch:
-                bad = ~torch.isfinite(batch[name].flatten(1)).all(dim=1)
+                values = batch[name]
+                bad = ~torch.isfinite(values.reshape(len(values), -1)).all(dim=1)
                 if bad.any():
                     row = int(batch["row"][bad][0])
                     raise NotFiniteError(
@@ -233,38 +227,38 @@ class Trainer:
             f"more of {len(batch['row'])}, whose inputs are finite: {_DIVERGED}"
         )
 
-    def _too_large(self, n_rows: int) -> OutOfMemoryError:
-        """Return the error that says which batch size would fit, found by trying."""
+    def _too_large(self, batch: Batch, epoch: int) -> OutOfMemoryError:
+        """Return the error that says which batch size to try, found by trying."""
+        n_rows = len(batch["row"])
         fits = n_rows // 2
-        # a quarter more is tried: batches that are read ahead take memory too
-        while fits and not self._fits(fits + fits // 4):
+        # a quarter more is tried: another process reads ahead and places its memory in its own way
+        while fits and not self._fits(batch, fits + fits // 4, epoch):
             fits //= 2
         world = self.ranks.world_size
         least = f"batch size {n_rows * world}: the model does not fit in memory with it"
         if not fits:
             return OutOfMemoryError(f"{least}, nor with one row; take a smaller model")
         return OutOfMemoryError(
-            f"{least}; {fits * world} would fit: --batch-size {fits * world}, and optim.accumulate "
-            "for the rest"
+            f"{least}; try --batch-size {fits * world}, and optim.accumulate for the rest"
         )
 
-    def _fits(self, n_rows: int) -> bool:
-        """Return whether a step on so many rows fits; it is tried, and changes no weight."""
-        device = self.ranks.device
+    def _fits(self, batch: Batch, n_rows: int, epoch: int) -> bool:
+        """Return whether a step on the first rows of a batch fits; it changes no weight."""
         self.optimiser.zero_grad(set_to_none=True)
-        if device.type == "cuda":
+        if self.ranks.device.type == "cuda":
             torch.cuda.empty_cache()
+        # what the optimiser holds while later steps go forward and back: two moments of each
+        # weight, and what an update is worked out in
+        n_held = 1 if self.optimiser.state else 3
         try:
-            fed = {
-                name: torch.zeros(n_rows, *shape, device=device)
-                for name, shape in self.model.shapes.items()
-            }
+            held = [torch.zeros_like(one) for one in self.model.parameters() for _ in range(n_held)]
+            fed = self.transforms(
+                {name: value[:n_rows] for name, value in batch.items()}, epoch, train=True
+            )
             with self.precision.autocast():
                 outputs = self.model(fed)
-            loss = torch.stack([value.float().mean() for value in outputs.values()]).sum()
-            loss.backward()  # type: ignore[no-untyped-call]
-            if not self.optimiser.state:  # two moments of each weight are still to come
-                _ = [torch.zeros_like(value) for value in self.model.parameters() for _ in range(2)]
+            self.loss(outputs, fed)["loss"].backward()
+            del held
         except (RuntimeError, MemoryError) as error:
             if not _is_memory(error):
                 raise

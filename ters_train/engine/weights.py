@@ -10,7 +10,8 @@ from tersgen.errors import ConfigError, DatasetError
 from tersgen.schema.loading import printable
 
 from ..config import ModelConfig
-from ..models.build import Model, build_model
+from ..models.model import Model, build_model
+from ..parts import is_own, running
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _STEP = "step"
@@ -24,6 +25,8 @@ def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
     ConfigError
         If there is no such model.
     """
+    if not is_own("ters_train.models", config.name):
+        return _expected_of_plugin(config)
     try:
         with torch.device("meta"):
             return dict(build_model(config).state_dict())
@@ -32,6 +35,42 @@ def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
             raise
         reason = " ".join(str(error).split())[:120]
         raise ConfigError(f"model: expected one that can be built, got: {reason}") from None
+
+
+def _expected_of_plugin(config: ModelConfig) -> dict[str, Tensor]:
+    """Return the weights of somebody's own model, which may need memory and real numbers."""
+    with running("ters_train.models", config.name, "building it"):
+        try:
+            with torch.device("meta"):
+                return dict(build_model(config).state_dict())
+        except Exception:  # noqa: BLE001 - whatever its code says of such tensors
+            state = torch.get_rng_state()
+            model = build_model(config)
+            torch.set_rng_state(state)
+            return {name: value.to("meta") for name, value in model.state_dict().items()}
+
+
+def try_model(config: ModelConfig) -> None:
+    """Build somebody's own model and feed it two rows of zeros, to find what does not fit.
+
+    Raises
+    ------
+    ConfigError, PluginError
+        If it cannot be built, or its outputs are not those that are asked for.
+    """
+    expected_weights(config)
+    if is_own("ters_train.models", config.name):
+        return
+    rows = {name: torch.zeros(2, *shape) for name, shape in config.inputs.items()}
+    with torch.random.fork_rng(devices=[]), running("ters_train.models", config.name, "a batch"):
+        outputs = build_model(config)(rows)
+    for name, shape in config.outputs.items():
+        got = tuple(outputs[name].shape[1:]) if name in outputs else "none"
+        if got != shape:
+            raise ConfigError(
+                f"model {config.name!r}: expected the output {name} of shape {shape} a row, got "
+                f"{got}"
+            )
 
 
 def check_weights(folder: Path, config: ModelConfig, weights: Mapping[str, Tensor]) -> None:

@@ -1,6 +1,9 @@
-"""Models: a CNN for spectra, a transformer for maps, both together; a U-Net for structures."""
+"""Models, one file each: a CNN for spectra, a transformer for maps, a U-Net for structures, timm.
 
-from .build import Model, TersModel, build_model
-from .unet import StructureModel
+A file of this folder registers its model with ``tersgen.plugins.register``; that is all that a new
+one needs. Packages do the same through the entry-point group ``ters_train.models``.
+"""
 
-__all__ = ["Model", "StructureModel", "TersModel", "build_model"]
+from .model import Model, build_model
+
+__all__ = ["Model", "build_model"]

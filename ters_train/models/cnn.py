@@ -1,16 +1,64 @@
 """The 1D convolutional network for spectra, Eq. (4.1)."""
 
 import math
+from typing import Annotated, Literal, Self
 
 import torch
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tersgen.errors import ConfigError
+from tersgen.plugins import register
+from tersgen.schema.base import Frozen, field
 
-from ..config import CnnConfig
+from ..config import ModelConfig
+from .branches import BranchModel
+from .model import shape_of
 
 GROUPS = 8
 """Most groups of a group normalisation; fewer where they would not divide the channels."""
+
+
+Width = Annotated[int, Field(gt=0, le=1 << 16)]
+
+
+class CnnConfig(Frozen):
+    """The 1D convolutional network of Eq. (4.1): stages of convolutions, each with a pooling."""
+
+    widths: tuple[Width, ...] = field(
+        "channels of each stage", "1", (16, 32, 64, 128), max_length=64
+    )
+    depth: int = field("convolutions of each stage", "1", 1, gt=0, le=16)
+    kernel: int = field("length of the kernels, odd", "point", 7, gt=0, le=255)
+    stride: int = field("stride of the first convolution of each stage", "point", 4, gt=0, le=16)
+    dilation: int = field("dilation of the convolutions", "point", 1, gt=0, le=64)
+    norm: Literal["batch", "group", "layer", "none"] = field("normalisation", "1", "batch")
+    pool: Literal["max", "mean", "none"] = field(
+        "pooling after each stage; by default strides take its place, which is faster",
+        "1",
+        "none",
+    )
+    pool_size: int = field("length and stride of the pooling", "point", 4, gt=1, le=64)
+    position: bool = field(
+        "feed the position on the axis as a second channel: a convolution does not know it",
+        "1",
+        True,
+    )
+    features: Literal["mean", "flat"] = field(
+        "what the head sees of each channel: the mean over the points that are left, or every "
+        "point, which distinguishes bands that are slightly shifted",
+        "1",
+        "mean",
+    )
+    dropout: float = field("dropout before the head", "1", 0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.kernel % 2 == 0:
+            raise ValueError(f"kernel: expected an odd length, got {self.kernel}")
+        if not self.widths:
+            raise ValueError("widths: expected at least one stage, got none")
+        return self
 
 
 class SpectrumCnn(nn.Module):
@@ -111,3 +159,15 @@ def _check_length(config: CnnConfig, n_points: int) -> None:
             f"pool_size {config.pool_size} for spectra of {n_points} points, got {len(lengths)}; "
             "take fewer widths, or a smaller stride or pool_size"
         )
+
+
+@register("ters_train.models", "cnn")
+class CnnModel(BranchModel):
+    """Spectra to classes, or whatever else a task asks for."""
+
+    Options = CnnConfig
+    kinds = ("spectrum",)
+
+    def __init__(self, config: ModelConfig, options: CnnConfig) -> None:
+        (n_points,) = shape_of(config, "spectra", 1)
+        super().__init__(config, options, {"spectra": SpectrumCnn(options, n_points)})

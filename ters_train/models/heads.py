@@ -1,4 +1,6 @@
-"""What is read off the features: classes, Eqs. (4.2) and (5.4), and Raman tensors."""
+"""What is read off the features: classes, Eqs. (4.2) and (5.4), Raman tensors, numbers."""
+
+import math
 
 from torch import Tensor, nn
 
@@ -41,6 +43,21 @@ class TensorHead(nn.Module):
         """Return tensors, shape (B, M, 3, 3), of features of shape (B, F)."""
         flat: Tensor = self.linear(self.activation(self.hidden(features)))
         return flat.reshape(-1, self.n_modes, 3, 3)
+
+
+class ValueHead(nn.Module):
+    """Features to numbers of any shape, W h + b."""
+
+    def __init__(self, n_features: int, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+        self.linear = nn.Linear(n_features, math.prod(shape))
+        _initialise_output(self.linear)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return numbers, shape (B, ...), of features of shape (B, F)."""
+        flat: Tensor = self.linear(features)
+        return flat.reshape(-1, *self.shape)
 
 
 def _initialise_output(layer: nn.Linear) -> None:

@@ -6,19 +6,36 @@ arXiv:1803.08494), whose results depend on no other row of a batch.
 """
 
 import math
+from collections.abc import Mapping
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from tersgen.errors import ConfigError
+from tersgen.plugins import register
+from tersgen.schema.base import Frozen, field
 
-from ..config import ModelConfig, UnetConfig
+from ..config import ModelConfig, Shape
+from .model import Model
 
 GROUPS = 8
 """Most groups of a group normalisation; fewer where they would not divide the channels."""
 RARE_LOGIT = -4.0
 """Bias of the outputs at the start: sigmoid(-4) is 2 %, about as rare as an atom's pixels are."""
+
+
+_DEPTHS = (4, 3, 2, 1)
+
+
+class UnetConfig(Frozen):
+    """The U-Net for structure targets: O. Ronneberger et al., MICCAI 2015, arXiv:1505.04597."""
+
+    width: int = field("channels of the first level; each level below has twice as many", "1", 16,
+                       gt=0, le=1024)  # fmt: skip
+    depth: int = field("levels below the first, each of half the pixels", "1", 4, gt=0, le=10)
+    dropout: float = field("dropout of whole channels at the bottom", "1", 0.0, ge=0, lt=1)
 
 
 class DoubleConv(nn.Sequential):
@@ -68,31 +85,55 @@ class Unet(nn.Module):
         return x
 
 
-class StructureModel(nn.Module):
-    """Maps or cubes to logits of masks and bonds.
+@register("ters_train.models", "unet")
+class UnetModel(Model):
+    """Maps or cubes to logits of every pixel: an output (E, H, W) is E channels, (H, W) is one.
 
     Parameters
     ----------
     config
-        The model, whole, with ``unet``, ``structure`` and ``map``.
+        The model, whole: one input, ``maps`` (C, H, W) or ``cube`` (H, W, C).
+    options
+        Width, depth, dropout.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__()
-        if config.unet is None or config.structure is None or config.map is None:
-            raise ConfigError("expected a model with unet, structure and map, got another")
-        self.config = config
-        self.array = config.unet.array
-        channels, height, width = config.map
-        shape = (height, width, channels) if self.array == "cube" else config.map
-        self.shapes: dict[str, tuple[int, ...]] = {self.array: shape}
-        self.n_elements = len(config.structure.elements)
-        self.unet = Unet(config.unet, channels)
-        n_outputs = self.n_elements + config.structure.bonds
-        self.outputs = nn.Conv2d(config.unet.width, n_outputs, 1)
+    Options = UnetConfig
+    kinds = ("map", "cube")
+    task = "structure"
+    batch_size = 32  # images as large as these take memory at each level
+
+    def __init__(self, config: ModelConfig, options: UnetConfig) -> None:
+        super().__init__(config, options)
+        (self.array,) = config.inputs
+        channels, height, width = _image(config.inputs)
+        step = 1 << options.depth
+        if height % step or width % step:
+            raise ConfigError(
+                f"unet.depth: expected rows and columns that {step} divides, 2^{options.depth}, "
+                f"got {height} x {width}; take a smaller depth"
+            )
+        for name, shape in config.outputs.items():
+            if len(shape) not in (2, 3) or shape[-2:] != (height, width):
+                raise ConfigError(
+                    f"model: expected unet to be asked for pixels, {height} x {width}, got {name} "
+                    f"of shape {shape}; take another model for this task"
+                )
+        self.unet = Unet(options, channels)
+        n_channels = sum(map(_channels, config.outputs.values()))
+        self.outputs = nn.Conv2d(options.width, n_channels, 1)
         nn.init.xavier_uniform_(self.outputs.weight)
         if self.outputs.bias is not None:  # it is there, but torch's types do not know
             nn.init.constant_(self.outputs.bias, RARE_LOGIT)
+
+    @classmethod
+    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """Return the levels: at most 4, with 4 pixels or more at the bottom."""
+        _, height, width = _image(shapes)
+        for depth in _DEPTHS:
+            step = 1 << depth
+            if height % step == 0 and width % step == 0 and min(height, width) >= 4 * step:
+                return {"depth": depth}
+        return {"depth": 1}
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what the model makes of a batch.
@@ -106,25 +147,33 @@ class StructureModel(nn.Module):
         Returns
         -------
         dict
-            Logits: ``"masks"``, shape (B, E, H, W), and ``"bonds"``, shape (B, H, W), if it draws
-            them.
+            Logits, ``"masks"``, shape (B, E, H, W), and ``"bonds"``, shape (B, H, W), say.
 
         Raises
         ------
         ConfigError
             If the input is missing or has another shape than the model is for.
         """
-        x, shape = inputs.get(self.array), self.shapes[self.array]
-        if x is None or tuple(x.shape[1:]) != shape:
-            came = "none" if x is None else f"shape {tuple(x.shape)}"
-            raise ConfigError(
-                f"{self.array}: expected shape (B, {', '.join(map(str, shape))}), got {came}; "
-                "the model is for data of one shape"
-            )
+        x = self.input_of(inputs, self.array)
         if self.array == "cube":
             x = x.permute(0, 3, 1, 2)
         logits = self.outputs(self.unet(x.to(self.outputs.weight.dtype)))
-        outputs: dict[str, Tensor] = {"masks": logits[:, : self.n_elements]}
-        if logits.shape[1] > self.n_elements:
-            outputs["bonds"] = logits[:, self.n_elements]
+        outputs: dict[str, Tensor] = {}
+        first = 0
+        for name, shape in self.config.outputs.items():
+            part = logits[:, first : first + _channels(shape)]
+            outputs[name] = part if len(shape) == 3 else part[:, 0]
+            first += _channels(shape)
         return outputs
+
+
+def _channels(shape: Shape) -> int:
+    return shape[0] if len(shape) == 3 else 1
+
+
+def _image(shapes: Mapping[str, Shape]) -> tuple[int, int, int]:
+    """Return channels, rows and columns (C, H, W) of the one input."""
+    if len(shapes) != 1 or len(shape := next(iter(shapes.values()))) != 3:
+        raise ConfigError(f"model.inputs: expected maps or a cube for unet, got {dict(shapes)}")
+    first, second, third = shape
+    return (third, first, second) if "cube" in shapes else (first, second, third)

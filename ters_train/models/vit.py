@@ -5,16 +5,68 @@ Convolutional stem: T. Xiao et al., NeurIPS 2021, arXiv:2106.14881.
 Stochastic depth: G. Huang et al., ECCV 2016, arXiv:1603.09382.
 """
 
+from collections.abc import Mapping
+from typing import Any, Literal, Self
+
 import torch
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..config import VitConfig
+from tersgen.errors import ConfigError
+from tersgen.plugins import register
+from tersgen.schema.base import Frozen, field
+
+from ..config import ModelConfig, Shape
+from .branches import BranchModel
+from .model import shape_of
 
 EMBEDDING_STD = 0.02
 """Standard deviation of initial class token and positions (ViT), cut at two of them."""
 LEAST_CHANNELS = 8
 """Fewest channels of a convolutional stem."""
+_PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
+
+VIT_SIZES: dict[str, tuple[int, int, int]] = {
+    "tiny": (192, 12, 3),
+    "small": (384, 12, 6),
+    "base": (768, 12, 12),
+}
+"""Width, depth and heads of the named sizes of a vision transformer (DeiT, ViT)."""
+
+
+class VitConfig(Frozen):
+    """The vision transformer of Eqs. (5.1)-(5.4)."""
+
+    size: Literal["tiny", "small", "base", "custom"] = field(
+        "a named size, or custom with width, depth and heads", "1", "tiny"
+    )
+    width: int = field("length of a token; of a custom size", "1", 192, gt=0, le=8192)
+    depth: int = field("blocks; of a custom size", "1", 12, gt=0, le=256)
+    heads: int = field("heads of the attention; of a custom size", "1", 3, gt=0, le=256)
+    mlp_ratio: float = field("width of the MLP over that of a token", "1", 4.0, gt=0, le=32)
+    patch: int = field("side P of a patch", "pixel", 8, gt=0, le=1024)
+    stem: Literal["conv", "linear"] = field(
+        "how patches become tokens: strided convolutions, which learn small details from fewer "
+        "maps, or the projection of Eq. (5.1)",
+        "1",
+        "conv",
+    )
+    repeat_channels: bool = field("repeat a one-channel map to three channels", "1", False)
+    dropout: float = field("dropout in blocks and head", "1", 0.0, ge=0, lt=1)
+    drop_path: float = field("stochastic depth: rate of the last block", "1", 0.1, ge=0, lt=1)
+
+    @model_validator(mode="after")
+    def _divisible(self) -> Self:
+        width, _, heads = self.dimensions
+        if width % heads:
+            raise ValueError(f"width: expected a multiple of {heads} heads, got {width}")
+        return self
+
+    @property
+    def dimensions(self) -> tuple[int, int, int]:
+        """Width, depth and heads."""
+        return VIT_SIZES.get(self.size, (self.width, self.depth, self.heads))
 
 
 class PatchEmbedding(nn.Module):
@@ -167,7 +219,7 @@ class Block(nn.Module):
 
 
 class MapVit(nn.Module):
-    """Maps to features: the class token behind all blocks, Eqs. (5.1)-(5.3).
+    """Maps to features: the class token after all blocks, Eqs. (5.1)-(5.3).
 
     Tokens come from a convolutional stem or, by option, from the projection of Eq. (5.1).
 
@@ -231,3 +283,55 @@ class MapVit(nn.Module):
         tokens = self.blocks(self.dropout(tokens))
         features: Tensor = self.dropout(self.norm(tokens[:, 0]))
         return features
+
+
+def check_map(options: VitConfig, shape: tuple[int, int, int]) -> None:
+    """Refuse maps that patches do not cover.
+
+    Raises
+    ------
+    ConfigError
+        If the patch divides rows or columns not, or a map of several channels is to be repeated.
+    """
+    channels, height, width = shape
+    if min(height, width) < 2:
+        raise ConfigError(
+            "expected maps of at least 2 x 2 pixels for a vision transformer, got "
+            f"{height} x {width}"
+        )
+    if height % options.patch or width % options.patch:
+        raise ConfigError(
+            f"vit.patch: expected a divisor of {height} and {width}, got {options.patch}"
+        )
+    if options.repeat_channels and channels != 1:
+        raise ConfigError(f"vit.repeat_channels: expected maps of one channel, got {channels}")
+
+
+def suggest_patch(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """Return the side of the patches of a map: at most 8 pixels, and not the whole map."""
+    _, height, width = shapes["maps"]
+    fitting = (p for p in _PATCHES if height % p == 0 and width % p == 0 and 2 * p <= height)
+    return {"patch": next(fitting, 1)}
+
+
+def map_branch(config: ModelConfig, options: VitConfig) -> MapVit:
+    """Return the branch for the maps of a model."""
+    channels, height, width = shape_of(config, "maps", 3)
+    check_map(options, (channels, height, width))
+    return MapVit(options, (channels, height, width))
+
+
+@register("ters_train.models", "vit")
+class VitModel(BranchModel):
+    """Maps to classes, or whatever else a task asks for."""
+
+    Options = VitConfig
+    kinds = ("map",)
+
+    def __init__(self, config: ModelConfig, options: VitConfig) -> None:
+        super().__init__(config, options, {"maps": map_branch(config, options)})
+
+    @classmethod
+    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """Return the side of the patches."""
+        return suggest_patch(shapes)

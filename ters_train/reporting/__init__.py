@@ -1,6 +1,6 @@
 """What remains of a run: its log, pictures, a page to read and a model card."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,8 @@ class Report:
         Names of the K classes, in the order of their labels.
     scores
         ``accuracy``, ``macro_f1``, the sequences of length K ``precision``, ``recall``, ``f1`` and
-        ``support``, and ``confusion``, K rows of K counts: true class i predicted as j; of
-        structures those of :class:`ters_train.structures.StructureScores`.
+        ``support``, and ``confusion``, K rows of K counts: true class i predicted as j; of other
+        tasks those of their scores.
     part
         Part of the split that was scored.
     log
@@ -49,7 +49,7 @@ class Report:
 
     @property
     def is_of_classes(self) -> bool:
-        """Whether classes were told apart; else structures were predicted."""
+        """Whether classes were distinguished."""
         return "confusion" in self.scores
 
     @property
@@ -72,41 +72,30 @@ class Report:
         ]
 
 
-def write_report(folder: Path, report: Report) -> list[Path]:
-    """Write curves.png, of classes confusion.png, report.html and model_card.md into a folder.
+def write_report(
+    folder: Path, report: Report, pages: Callable[[Report, bytes], Mapping[str, bytes]]
+) -> list[Path]:
+    """Write curves.png and the files of a task, report.html and model_card.md, into a folder.
+
+    Parameters
+    ----------
+    folder
+        Where to; it exists.
+    report
+        What to tell.
+    pages
+        The task's ``pages``: from report and curves, PNG, to files by name.
 
     Raises
     ------
     OutputError
         If one cannot be written.
     """
-    from .card import card_markdown
-    from .page import page_html
-    from .plots import confusion_png, curves_png
+    from .files import replace_file
+    from .plots import curves_png
 
     curves = curves_png(report.log)
-    if not report.is_of_classes:
-        from .structure_page import structure_card, structure_page
-
-        contents = {
-            "curves.png": curves,
-            "report.html": structure_page(report, curves).encode(),
-            "model_card.md": structure_card(report).encode(),
-        }
-        return _write(folder, contents)
-    confusion = confusion_png(report.scores["confusion"], report.classes)
-    contents = {
-        "curves.png": curves,
-        "confusion.png": confusion,
-        "report.html": page_html(report, curves, confusion).encode(),
-        "model_card.md": card_markdown(report).encode(),
-    }
-    return _write(folder, contents)
-
-
-def _write(folder: Path, contents: Mapping[str, bytes]) -> list[Path]:
-    from .files import replace_file
-
+    contents = {"curves.png": curves, **pages(report, curves)}
     for name, content in contents.items():
         replace_file(folder / name, content)
     return [folder / name for name in contents]

@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from tersgen.errors import ConfigError, OutputError
+from tersgen.files import why
 
 from .files import replace_file
 
@@ -44,7 +45,7 @@ def read_log(folder: Path) -> list[Entry]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise OutputError(f"{path}: cannot be read: {error.strerror}") from None
+        raise OutputError(f"{path}: cannot be read: {why(error)}") from None
     if len(content) > LARGEST_LOG:
         raise OutputError(f"{path}: expected at most {LARGEST_LOG >> 20} MiB, got more")
     # A line that has no end was not written whole, even where it happens to be JSON.
@@ -134,7 +135,7 @@ class RunLog:
             while left:
                 left = left[os.write(descriptor, left) :]
         except OSError as error:
-            reason = error.strerror
+            reason = why(error)
             raise OutputError(f"{self._folder}: the log cannot be written: {reason}") from None
 
     def _new_table(self) -> int:

@@ -1,4 +1,4 @@
-"""The report of a run: one HTML file that needs nothing else and runs nothing."""
+"""Parts of the report of a run: one HTML file that needs nothing else and runs nothing."""
 
 import base64
 import json
@@ -8,9 +8,6 @@ from typing import Any
 
 from tersgen.schema.loading import printable
 
-from . import Report
-
-_WORST = 20
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem;
   color: #1c2733; background: #fff; }
@@ -72,67 +69,6 @@ def config_text(config: Mapping[str, Any]) -> str:
     """Return a configuration as text."""
     # As JSON every letter that could steer a terminal or turn the text around is spelt out.
     return f"<pre>{escape(json.dumps(config, indent=2, ensure_ascii=True))}</pre>"
-
-
-def page_html(report: Report, curves: bytes, confusion: bytes) -> str:
-    """Return the page of a run.
-
-    Parameters
-    ----------
-    report
-        What to tell.
-    curves, confusion
-        Pictures, PNG.
-
-    Returns
-    -------
-    str
-        HTML with the pictures in it, no script and no reference to anything outside.
-    """
-    scores = report.scores
-    worst = report.confusions(_WORST)
-    overview = {
-        **(mixture_facts(scores) if report.is_of_mixtures else {}),
-        "macro-F1": f"{scores['macro_f1']:.4f}",
-        "accuracy": f"{scores['accuracy']:.4f}",
-        "scored on": f"{report.part}, {sum(scores['support'])} samples of "
-        f"{len(report.classes)} classes",
-        "dataset digest": report.digest,
-        "dataset version": report.version or "none",
-        **report.facts,
-    }
-    sections = {
-        "Result": facts(overview),
-        "Training": picture(curves, "loss, scores and learning rate over steps"),
-        "Confusion matrix": picture(confusion, "confusion matrix"),
-        "Most frequent confusions": table(("true class", "predicted class", "samples", "of"), worst)
-        if worst
-        else "<p>None: every sample was classified as what it is.</p>",
-        **({"Species": _class_table(report, "present_")} if report.is_of_mixtures else {}),
-        "Classes": _class_table(report),
-        "Data": facts(report.recipe) if report.recipe else "<p>Not described.</p>",
-        "Configuration": config_text(report.config),
-    }
-    return document(report.name, sections)
-
-
-def mixture_facts(scores: Mapping[str, Any]) -> dict[str, str]:
-    """Return what is told first of the scores of mixtures."""
-    return {
-        "macro-F1 of presence": f"{scores['present_macro_f1']:.4f}",
-        "all species right": f"{scores['exact']:.4f}",
-        "error of the composition": f"{scores['composition_error']:.4f}",
-        "the rest": "of the species with the largest fraction",
-    }
-
-
-def _class_table(report: Report, prefix: str = "") -> str:
-    """Return the table of the scores of each class, or of its presence in mixtures."""
-    names = ("precision", "recall", "f1")
-    columns = (map(float, report.scores[prefix + name]) for name in names)
-    support = map(int, report.scores[f"{prefix}support"])
-    rows = zip(report.classes, *columns, support, strict=True)
-    return table(("class", "precision", "recall", "F1", "samples"), rows)
 
 
 def document(name: str, sections: Mapping[str, str]) -> str:

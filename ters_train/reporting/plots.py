@@ -93,7 +93,10 @@ def curves_png(log: Sequence[Mapping[str, Any]]) -> bytes:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(12.0, 3.6), layout="constrained")
-    for axes, (title, lines) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+    for axes, (title, known) in zip(figure.subplots(1, len(_PANELS)), _PANELS, strict=True):
+        lines = _other_scores(log) if title == "score on val" else known
+        if any(name in entry for _, name in known for entry in log):
+            lines = known
         for part, name in lines:
             steps, values = series(log, part, name)
             if len(steps):
@@ -109,6 +112,12 @@ def curves_png(log: Sequence[Mapping[str, Any]]) -> bytes:
         axes.set_xlabel("step")
         axes.grid(alpha=0.3)
     return _png(figure)
+
+
+def _other_scores(log: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
+    """Return the scores in a log, of a task whose scores have no place of their own."""
+    names = {name: None for entry in log if entry.get("part") == "val" for name in entry}
+    return tuple(("val", name) for name in names if name not in ("step", "epoch", "part", "loss"))
 
 
 def _spans_decades(axes: "Axes") -> bool:

@@ -12,28 +12,28 @@ import click
 from .. import __version__
 from ..errors import TersError, TersWarning
 from ..files import refused
-from .saying import say
+from .messages import say
 from .stopping import stoppable
 
 _COMMANDS = {
-    "build": "Build a dataset, or go on with one that was stopped.",
+    "build": "Build a dataset, or resume one that was stopped.",
     "config": "Show the settings that a build would use.",
     "convert": "Copy a dataset into the other back end.",
     "diff": "Show what differs between two datasets or versions.",
     "extend": "Add samples to a dataset.",
     "finalize": "Complete a dataset whose shards were sealed by many jobs.",
-    "info": "Tell what a dataset holds.",
+    "info": "Show what a dataset contains.",
     "ingest": "Make a dataset of measured spectra or arrays.",
     "library": "List, show, import and compute species.",
     "log": "Show the versions of a dataset.",
-    "plan": "Say what a large build would write and take.",
+    "plan": "Estimate the size and duration of a large build.",
     "plot": "Draw samples of a dataset or recipe.",
-    "repair": "Make what is damaged in a dataset again.",
-    "reproduce": "Make some rows again and compare them to the bit.",
+    "repair": "Rebuild what is damaged in a dataset.",
+    "reproduce": "Generate some rows again and compare the bits.",
     "schema": "Export the JSON Schemas of all models.",
     "split": "Split a dataset into parts for training and testing.",
     "tag": "Name a version of a dataset.",
-    "verify": "Find out whether a dataset is whole and as it was sealed.",
+    "verify": "Check whether a dataset is complete and unchanged.",
 }
 
 

@@ -6,12 +6,14 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, TersError
+from .messages import say, say_json
 from .options import (
     COUNT,
     FILE,
     FORMATS,
     human_bytes,
     human_time,
+    intensity_options,
     job_options,
     json_option,
     layout_options,
@@ -21,17 +23,17 @@ from .options import (
     threads_option,
     worker_options,
 )
-from .saying import say, say_json
 
 
 @click.command("build")
 @click.option("--n", "n_samples", type=COUNT, default=100_000, show_default=True,
-              help="Samples to make; 1e6 is understood.")  # fmt: skip
+              help="Number of samples, such as 1e6.")  # fmt: skip
 @click.option("--out", type=FILE, required=True, help="Dataset to write, e.g. data.zarr.")
 @click.option("--format", "back_end", type=FORMATS,
               help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
 @recipe_options
-@click.option("--dry-run", is_flag=True, help="Say what would be written; write nothing.")
+@intensity_options
+@click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
 @overwrite_option("--out")
 @layout_options
 @threads_option
@@ -55,10 +57,10 @@ def command(
     shard_range: tuple[int, int | None] | None,
     **others: Any,
 ) -> None:
-    """Build a dataset of N samples; a build that was stopped goes on with the same command.
+    """Build a dataset of N samples; a build that was stopped resumes with the same command.
 
     Without further options the species are the built-in molecules. The same recipe and seed give
-    the same dataset, to the bit, whatever the machine.
+    the same dataset, to the bit, on any machine.
 
     \b
     Examples:
@@ -70,39 +72,43 @@ def command(
       tersgen build --n 1e9 --out /shared/data.zarr --scheduler tcp://host:8786
       tersgen build --n 1e9 --out /shared/data.zarr --shard-range 0:500
     """
-    from ..build.begin import rows_kept
-    from ..build.output import check_output
-    from ..build.plan import check_space, estimate, make_plan
-    from ..build.range_job import check_range, seal_range
-    from ..build.replace import building_home
-    from ..build.run import run
+    from ..jobs.output import check_output
+    from ..jobs.plan import check_space, estimate, make_plan
+    from ..jobs.range_job import check_range, seal_range
+    from ..jobs.replace import building_home
+    from ..jobs.run import run
+    from ..jobs.start import rows_kept
     from ..library.sources import resolve
-    from ..store.home import guess_format, new_home
-    from .progress import Reporter
-    from .recipes import recipe_from_options
+    from ..store.location import guess_format, new_home
+    from .progress import Reporter, tell_compiling
+    from .recipes import recipe_from_options, take_statement
     from .workers import open_workers, take_workers
 
     workers = take_workers(threads, others)
-    if shard_range and (workers.is_asked or overwrite):
+    if shard_range and (workers.executor != "threads" or overwrite):
         raise click.UsageError(
             "--shard-range: expected none of --workers, --scheduler, --cluster and --overwrite"
         )
     if script_only and not workers.system:
         raise click.UsageError("--script-only: expected --cluster too")
+    said = take_statement(others)
     recipe = recipe_from_options(**others)
     home = new_home(out, back_end or guess_format(out))
     if not (dry_run or script_only):
         check_output(home, overwrite)
-    recipe = recipe if recipe.is_resolved else resolve(recipe)
+    recipe = resolve(recipe, said)
     try:
         plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows, compression)
         shards = range(*check_range(plan, *shard_range)) if shard_range else range(plan.n_shards)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     if script_only:
-        from ..build.executors.clusters import job_script
+        from ..jobs.executors.clusters import job_script
 
-        say(*job_script(workers, plan).splitlines())
+        try:
+            say(*job_script(workers, plan).splitlines())
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from error
         return
     wanted = (len(shards) - 1) * plan.layout.shard_rows + plan.rows_of(shards[-1])
     try:
@@ -112,7 +118,7 @@ def command(
             raise
         kept = 0  # of another plan: it is removed first
     if dry_run or kept < wanted:
-        expected = estimate(plan, home, threads)
+        expected = estimate(plan, home, threads, tell_compiling)
         if dry_run:
             _print_estimate(expected, as_json)
             if kept:

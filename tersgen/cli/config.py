@@ -4,8 +4,8 @@ from typing import Any
 
 import click
 
+from .messages import say, say_json
 from .options import json_option, recipe_options
-from .saying import say, say_json
 
 
 @click.group("config")

@@ -40,11 +40,11 @@ def command(
 ) -> None:
     """Copy the dataset at PATH to OUT: other back end or layout, same rows, same digest.
 
-    Splits come along; tags and older versions stay with the original.
+    Splits are copied; tags and older versions stay with the original.
     """
-    from ..build.convert import convert
     from ..dataset.versions import find_version, locate, split_reference
-    from ..store.home import guess_format
+    from ..jobs.convert import convert
+    from ..store.location import guess_format
     from .build import print_built
     from .progress import Reporter
 

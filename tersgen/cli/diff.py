@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .messages import say, say_json
 from .options import COUNT, FILE, json_option, links_option
-from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..dataset.diff import Comparison
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 @click.argument("first", type=FILE)
 @click.argument("second", type=FILE)
 @click.option("--rows", type=COUNT, default=16384, show_default=True,
-              help="Rows of each side that statistics are taken of.")  # fmt: skip
+              help="Rows of each side used for statistics.")  # fmt: skip
 @links_option
 @json_option
 def command(first: Path, second: Path, rows: int, as_json: bool, follow_links: bool) -> None:
@@ -46,7 +46,7 @@ def _print(found: "Comparison") -> None:
         ("library", found.library),
     ):
         for item in items:
-            say(f"{title:<8} {item.field}: {item.first or 'default'} -> {item.second or 'default'}")
+            say(f"{title:<8} {item.field}: {' -> '.join(item.shown)}")
     if found.fields:
         say("", f"{'field':<22} {'side':>6} {'rows':>8} {'mean':>12} {'deviation':>12} "
                 f"{'least':>12} {'largest':>12}  unit")  # fmt: skip

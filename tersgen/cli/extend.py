@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import COUNT, FILE, json_option, take_over_option, threads_option, worker_options
-from .saying import say
+from .messages import say
+from .options import (
+    COUNT,
+    FILE,
+    json_option,
+    plugin_option,
+    take_over_option,
+    threads_option,
+    worker_options,
+)
 
 if TYPE_CHECKING:
     from ..schema.manifest import Manifest
@@ -15,11 +23,12 @@ if TYPE_CHECKING:
 @click.command("extend")
 @click.argument("path", type=FILE)
 @click.option("--n", "n_more", type=COUNT, help="Samples to add.")
-@click.option("--to", "n_total", type=COUNT, help="Samples to have afterwards, instead of --n.")
+@click.option("--to", "n_total", type=COUNT, help="Total number of samples, instead of --n.")
 @threads_option
 @worker_options
 @take_over_option
 @json_option
+@plugin_option
 def command(
     path: Path,
     n_more: int | None,
@@ -32,14 +41,14 @@ def command(
     """Add samples to the dataset at PATH.
 
     Old rows, old splits and old versions stay as they were; splits grow in the new version. An
-    extension that was stopped goes on with the same command, and once it is complete the same
-    command adds nothing: to add as many again, say --to. Workers make the new rows as they do those
-    of a build.
+    extension that was stopped resumes with the same command, and once it is complete the same
+    command adds nothing: to add more, use --to. Workers build the new rows as they do those of a
+    build.
     """
-    from ..build.extend import extend, extended_before, plan_extension
-    from ..build.plan import check_space, estimate
+    from ..jobs.extend import extend, extended_before, plan_extension
+    from ..jobs.plan import check_space, estimate
     from .build import print_built
-    from .progress import Reporter
+    from .progress import Reporter, tell_compiling
     from .workers import open_workers, take_workers
 
     if (n_more is None) == (n_total is None):
@@ -50,7 +59,7 @@ def command(
         _print_before(before, path, n_more or 0, as_json)
         return
     home, plan, n_there = plan_extension(path, n_more, n_total)
-    check_space(estimate(plan, home, threads), home, n_there)
+    check_space(estimate(plan, home, threads, tell_compiling), home, n_there)
     with (
         Reporter(plan.n_samples, quiet=as_json) as reporter,
         open_workers(workers, plan, n_there < plan.n_samples, as_json) as executor,
@@ -61,7 +70,7 @@ def command(
 
 def _print_before(manifest: "Manifest", path: Path, n_more: int, as_json: bool) -> None:
     """Say that the same command was run before, and how to add as many samples again."""
-    from ..build.run import Built
+    from ..jobs.run import Built
     from .build import print_built
 
     if as_json:

@@ -4,18 +4,19 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, json_option, take_over_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import FILE, json_option, plugin_option, take_over_option
 
 
 @click.command("finalize")
 @click.argument("path", type=FILE)
 @take_over_option
+@plugin_option
 @json_option
 def command(path: Path, take_over: bool, as_json: bool) -> None:
     """Complete the dataset at PATH, whose shards were sealed with --shard-range.
 
-    It makes no rows. If shards are missing it names them.
+    It builds no rows. If shards are missing it names them.
 
     \b
     Example:
@@ -23,7 +24,7 @@ def command(path: Path, take_over: bool, as_json: bool) -> None:
       tersgen build --n 1e6 --out data.zarr --shard-range 100:
       tersgen finalize data.zarr
     """
-    from ..build.range_job import finalize
+    from ..jobs.range_job import finalize
 
     built = finalize(path, take_over)
     manifest = built.manifest

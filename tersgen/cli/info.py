@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .options import FILE, human_bytes, json_option, links_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import FILE, human_bytes, json_option, links_option, plugin_option
 
 if TYPE_CHECKING:
     from ..schema.manifest import Manifest, Tag
@@ -16,18 +16,19 @@ if TYPE_CHECKING:
 @click.command("info")
 @click.argument("path", type=FILE)
 @click.option("--build", "of_build", is_flag=True,
-              help="Tell how far its build is, from any machine, while it runs.")  # fmt: skip
+              help="Show the progress of its build, from any machine, while it runs.")  # fmt: skip
 @links_option
 @json_option
+@plugin_option
 def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> None:
-    """Tell what the dataset (or recipe file) at PATH holds, or how far its build is."""
+    """Show what the dataset (or recipe file) at PATH contains, or the progress of its build."""
     from .watching import build_content, say_build, show_build
 
     if of_build:
         show_build(path, as_json, follow_links)
         return
-    from ..build.watching import see_unfinished
     from ..dataset.opening import open as open_dataset
+    from ..jobs.watching import see_unfinished
 
     seen = see_unfinished(path, follow_links)
     if seen and not seen.n_complete:

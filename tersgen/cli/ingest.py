@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .options import FILE, FORMATS, json_option, overwrite_option, threads_option
-from .saying import say
+from .messages import say
+from .options import FILE, FORMATS, json_option, overwrite_option, plugin_option, threads_option
 
 if TYPE_CHECKING:
-    from ..build.ingest import Target
-    from ..measured.arrays import Axis
-    from ..store.home import Home
+    from ..jobs.ingest import Target
+    from ..measured.reader import Axis
+    from ..store.location import DatasetLocation
 
 _MOST_TOLD = 20
 
@@ -47,11 +47,13 @@ class _Grid(click.ParamType[tuple[float, float, int]]):
               help="Axis in cm^-1.  [default: what all spectra cover, in 1024 points]")  # fmt: skip
 @click.option("--axis", metavar="START:STOP|FILE",
               help="Axis of spectra in .npy files, cm^-1: a range, or a .npy.")  # fmt: skip
+@click.option("--reader", metavar="NAME",
+              help="Reader of all files.  [default: by their content]")  # fmt: skip
 @click.option("--laser-nm", type=click.FloatRange(50, 1e5),
               help="Laser, for axes of wavelengths.")  # fmt: skip
 @click.option("--allow-extrapolation", is_flag=True,
               help="Repeat the outermost intensities where the axis is not covered.")  # fmt: skip
-@click.option("--skip-bad", is_flag=True, help="Pass over files that cannot be used, and say so.")
+@click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
 @click.option("--precision", type=click.Choice(["float16", "float32"]), default="float32",
               show_default=True, help="Type of spectra and maps.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
@@ -61,6 +63,7 @@ class _Grid(click.ParamType[tuple[float, float, int]]):
 @overwrite_option("--out")
 @threads_option
 @json_option
+@plugin_option
 def command(
     paths: tuple[Path, ...],
     out: Path,
@@ -70,6 +73,7 @@ def command(
     like: Path | None,
     grid: tuple[float, float, int] | None,
     axis: str | None,
+    reader: str | None,
     laser_nm: float | None,
     allow_extrapolation: bool,
     skip_bad: bool,
@@ -82,10 +86,10 @@ def command(
 ) -> None:
     """Make a dataset of measured rows: FILES are spectra, folders of them, or NumPy arrays.
 
-    Spectra are texts of two columns, CSV, JCAMP-DX, or files of instruments (.wdf and others, with
-    pip install 'tersgen[instruments]'), told by content. Each is brought to one axis and min-max
-    scaled; what was measured is kept beside it (raw/shift, raw/intensity). A file of which nothing
-    is said is of the class unknown.
+    Spectra are text files of two columns, CSV, JCAMP-DX, or instrument files (.wdf and others, with
+    pip install 'tersgen[instruments]'), detected from the content. Each is resampled to one axis
+    and min-max scaled; the measured values are kept too (raw/shift, raw/intensity). A file without
+    a label is of the class unknown.
 
     \b
     Examples:
@@ -94,11 +98,12 @@ def command(
       tersgen ingest train.npz --out real.h5
       tersgen ingest spectra.npy --axis 100:4000 --label benzene --out real.zarr
     """
-    from ..build.ingest import ingest, plan_ingest
-    from ..build.output import check_output
+    from ..jobs.ingest import ingest, plan_ingest
+    from ..jobs.output import check_output
     from ..measured.collection import collect, find_files
     from ..measured.labels import LabelRule, LabelTable
-    from ..store.home import guess_format, new_home
+    from ..measured.reader import ReadOptions
+    from ..store.location import guess_format, new_home
     from .build import print_built
     from .progress import Reporter
 
@@ -112,11 +117,12 @@ def command(
     table = LabelTable(labels) if labels is not None else None
     rule = LabelRule(table, label, _pattern(label_from))
     files = _sources(find_files(paths), labels, home)
-    collection = collect(files, rule, _axis(axis), laser_nm, skip_bad)
+    options = ReadOptions(laser_nm, _axis(axis))
+    collection = collect(files, rule, options, reader, skip_bad)
     for text in collection.refused[:_MOST_TOLD]:
-        say(f"passed over: {text}", err=True)
+        say(f"skipped: {text}", err=True)
     if len(collection.refused) > _MOST_TOLD:
-        say(f"passed over: {len(collection.refused) - _MOST_TOLD} more files", err=True)
+        say(f"skipped: {len(collection.refused) - _MOST_TOLD} more files", err=True)
     if table is not None and table.unused:
         shown = ", ".join(table.unused[:5])
         say(f"{labels}: no file for {len(table.unused)} of its lines: {shown}", err=True)
@@ -126,7 +132,7 @@ def command(
     print_built(built, out, as_json)
 
 
-def _sources(found: "list[Path]", labels: Path | None, home: "Home") -> "list[Path]":
+def _sources(found: "list[Path]", labels: Path | None, home: "DatasetLocation") -> "list[Path]":
     """Return the files to read: without the labels, and what an earlier run has written.
 
     Raises
@@ -134,9 +140,9 @@ def _sources(found: "list[Path]", labels: Path | None, home: "Home") -> "list[Pa
     MeasurementError
         If nothing else was found.
     """
-    from ..build.replace import staging_folder
     from ..dataset.ownership import is_inside, is_same_place
     from ..errors import MeasurementError
+    from ..jobs.replace import staging_folder
 
     written = (home.path, home.folder, staging_folder(home))
     files = [
@@ -159,8 +165,8 @@ def _target(
     seed: int,
 ) -> "Target":
     """Return what measured rows are brought to."""
-    from ..build.ingest import Target
     from ..dataset.opening import open as open_dataset
+    from ..jobs.ingest import Target
     from ..schema.grid import Grid
     from ..schema.loading import validate
 
@@ -213,7 +219,7 @@ def _pattern(label_from: str | None) -> str | None:
 
 def _axis(text: str | None) -> "Axis | None":
     """Return the axis of arrays: its ends, or all its points."""
-    from ..measured.arrays import read_axis
+    from ..measured.readers.arrays import read_axis
 
     if text is None:
         return None

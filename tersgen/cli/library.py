@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..schema.library import HAS
-from .options import FILE, F, json_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import FILE, F, intensity_options, json_option, plugin_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ..schema.library import Library
     from ..schema.species import Species
 
@@ -45,13 +47,15 @@ def command() -> None:
 @command.command("list")
 @click.argument("sources", nargs=-1)
 @_filter_options
+@intensity_options
 @json_option
+@plugin_option
 def list_species(sources: tuple[str, ...], formula: str | None, has: tuple[str, ...],
-                 name: str | None, as_json: bool) -> None:  # fmt: skip
+                 name: str | None, as_json: bool, **said: Any) -> None:  # fmt: skip
     """List the species of SOURCES, by default the built-in molecules and crystals."""
     from ..library.filtering import list_rows
 
-    library = _filtered(sources or ("builtin", "crystals"), formula, has, name)
+    library = _filtered(sources or ("builtin", "crystals"), said, formula, has, name)
     rows = list_rows(library)
     if as_json:
         say_json(rows)
@@ -68,24 +72,26 @@ def list_species(sources: tuple[str, ...], formula: str | None, has: tuple[str, 
 @click.argument("sources", nargs=-1, required=True)
 @_output
 @_filter_options
+@intensity_options
 @_overwrite
+@plugin_option
 def merge(sources: tuple[str, ...], output: Path, formula: str | None, has: tuple[str, ...],
-          name: str | None, overwrite: bool) -> None:  # fmt: skip
+          name: str | None, overwrite: bool, **said: Any) -> None:  # fmt: skip
     """Write the species of all SOURCES, or those that pass the filters, as one library file."""
     _refuse_existing(output, overwrite)
-    _write_library(_filtered(sources, formula, has, name), output)
+    _write_library(_filtered(sources, said, formula, has, name), output)
 
 
 @command.command("show")
 @click.argument("source")
 @click.option("--name", metavar="PATTERN", help="Only names that match, e.g. 'random-00*'.")
 @click.option("--plot", "picture", type=FILE, help="Draw the spectrum into this file.")
+@intensity_options
 @json_option
-def show(source: str, name: str | None, picture: Path | None, as_json: bool) -> None:
+@plugin_option
+def show(source: str, name: str | None, picture: Path | None, as_json: bool, **said: Any) -> None:
     """Print the modes of SOURCE: a built-in name, a file, or any other --library of build."""
-    library = _load(source)
-    if name is not None:
-        library = _filtered((source,), None, (), name)
+    library = _filtered((source,), said, None, (), name)
     if picture is not None and len(library) > 1:
         raise click.BadParameter(
             f"expected one species to draw, got the {len(library)} of {source}; name one of them",
@@ -102,10 +108,11 @@ def show(source: str, name: str | None, picture: Path | None, as_json: bool) -> 
             draw_species(one, picture)
 
 
-def _load(*sources: str) -> "Library":
+def _load(sources: tuple[str, ...], said: dict[str, Any]) -> "Library":
     from ..library.builtin import builtin_names, crystal_names
     from ..library.sources import build_library
     from ..schema.recipe import Recipe
+    from .recipes import take_statement
 
     known = builtin_names() + crystal_names()
     return build_library(
@@ -114,18 +121,20 @@ def _load(*sources: str) -> "Library":
                 f"builtin:{one}" if one in known and not Path(one).is_file() else one
                 for one in sources
             )
-        )
+        ),
+        take_statement(said),
     )
 
 
 def _filtered(
-    sources: tuple[str, ...], formula: str | None, has: tuple[str, ...], name: str | None
-) -> "Library":
+    sources: tuple[str, ...], said: dict[str, Any], formula: str | None, has: tuple[str, ...],
+    name: str | None,
+) -> "Library":  # fmt: skip
     """Return the species of some sources that pass the filters."""
     from ..errors import LibraryError
     from ..library.filtering import choose_species
 
-    library = _load(*sources)
+    library = _load(sources, said)
     chosen = choose_species(library, formula, has, name)
     if not len(chosen):
         raise LibraryError(
@@ -140,7 +149,8 @@ def _print_modes(one: "Species") -> None:
 
     origin = one.provenance
     say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
-    for text in (origin.program, origin.method, origin.file, origin.note):
+    importer = origin.importer and f"read by {origin.importer}"
+    for text in (origin.program, origin.method, origin.file, importer, origin.note):
         if text:
             say(f"  {text}")
     say("  frequency  irrep      g   activity  relative  rho_p   rho_n    width")
@@ -167,19 +177,24 @@ def _print_modes(one: "Species") -> None:
 @click.option("--name", help="Name of the species.  [default: from the file's name]")
 @_overwrite
 @click.option("--peaks", type=FILE, help="Peak table with widths and irreps for phonopy modes.")
+@intensity_options
+@click.option("--importer", metavar="NAME", help="Importer of FILE.  [default: by its content]")
+@plugin_option
 def import_file(
-    file: Path, output: Path, name: str | None, overwrite: bool, peaks: Path | None
-) -> None:
+    file: Path, output: Path, name: str | None, overwrite: bool, peaks: Path | None,
+    importer: str | None, **said: Any,
+) -> None:  # fmt: skip
     """Read FILE and write a library file.
 
-    FILE is told by its content: a Gaussian .fchk, an output of ORCA, Q-Chem, Gaussian and others
-    (pip install 'tersgen[chem]'), phonopy YAML, vasp_raman.dat, a table of Raman tensors or of
-    sticks, a JCAMP-DX table of peaks, or a library.
+    The format of FILE is detected from its content: a Gaussian .fchk, an output of ORCA, Q-Chem,
+    Gaussian and others (pip install 'tersgen[chem]'), phonopy YAML, vasp_raman.dat, a table of
+    Raman tensors or of sticks, a JCAMP-DX table of peaks, a library, or a format of a plug-in.
     """
     from ..library.importing import read_species
     from ..schema.library import Library
+    from .recipes import take_statement
 
-    library = Library(read_species(file, name, peaks))
+    library = Library(read_species(file, name, peaks, importer, take_statement(said)))
     if not overwrite and _holds(output, _library_parts(library, output)):
         say(f"{output}: holds {', '.join(library.names[:6])} already, nothing to do")
         return
@@ -238,7 +253,7 @@ def _refuse_existing(output: Path, overwrite: bool) -> None:
         raise OutputError(f"{output}: exists already; pass --overwrite to replace it")
 
 
-def _library_parts(library: "Library", output: Path) -> list[bytes]:
+def _library_parts(library: "Library", output: Path) -> "Sequence[bytes]":
     """Return the pieces of a library file, or of JSON if the name ends in .json."""
     from ..library.libraryfile import library_json, library_parts
 
@@ -246,7 +261,7 @@ def _library_parts(library: "Library", output: Path) -> list[bytes]:
     return [library_json(library)] if is_json else library_parts(library)
 
 
-def _holds(output: Path, parts: list[bytes]) -> bool:
+def _holds(output: Path, parts: "Sequence[bytes]") -> bool:
     """Return whether a file is there and holds just this: the same command has written it."""
     try:
         if not output.is_file() or output.stat().st_size != sum(map(len, parts)):

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from .messages import say, say_json
 from .options import FILE, json_option, links_option
-from .saying import say, say_json
 
 
 @click.command("log")

@@ -3,11 +3,12 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
 from ..schema.presets import PRESETS
+from ..schema.species import Observed
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -85,7 +86,24 @@ def links_option(function: F) -> F:
     """Add ``--follow-links``."""
     return click.option(
         "--follow-links", is_flag=True,
-        help="Read files that are links, as git-annex and the cache of Hugging Face keep them.",
+        help="Follow links, as git-annex and the Hugging Face cache use.",
+    )(function)  # fmt: skip
+
+
+def _import_plugins(_: click.Context, __: click.Parameter, modules: tuple[str, ...]) -> None:
+    from ..plugins import import_module  # --help stays quick
+
+    for module in modules:
+        import_module(module)
+
+
+def plugin_option(function: F) -> F:
+    """Add ``--plugin``, whose modules are imported before anything else is done."""
+    return click.option(
+        "--plugin", multiple=True, metavar="MODULE", expose_value=False, is_eager=True,
+        callback=_import_plugins,
+        help="Module of your own with readers or other parts: a name, or a file my_module.py; may "
+        "be repeated.",
     )(function)  # fmt: skip
 
 
@@ -117,7 +135,7 @@ def layout_options(function: F) -> F:
     """Add ``--chunk-rows``, ``--shard-rows`` and ``--compression``."""
     function = click.option(
         "--compression", type=click.Choice(["lz4", "none"]),
-        help="Of Zarr: lz4 is smaller, none is read quicker.  [default: lz4]",
+        help="For Zarr: lz4 is smaller, none is faster to read.  [default: lz4]",
     )(function)  # fmt: skip
     for name in ("shard", "chunk"):
         function = click.option(
@@ -142,10 +160,11 @@ def worker_options(function: F) -> F:
                 "--workers", type=COUNT,
                 help="Worker processes on this machine; with --cluster, jobs.  [default: none]",
             ),
-            click.option("--scheduler", metavar="ADDRESS",
-                         help="Dask scheduler that is up, e.g. tcp://host:8786."),
-            click.option("--cluster", "system", type=click.Choice(["slurm", "pbs", "lsf"]),
-                         help="Start workers as jobs of a batch system."),
+            click.option("--scheduler", metavar="ADDRESS|NAME",
+                         help="Running Dask scheduler, e.g. tcp://host:8786; or the name of an "
+                         "executor: threads, local, slurm, pbs, lsf, or one of a plug-in."),
+            click.option("--cluster", "system", metavar="NAME",
+                         help="Start workers as jobs of a batch system: slurm, pbs or lsf."),
             click.option("--cores", type=COUNT, help="Processors of a job.  [default: 1]"),
             click.option("--memory", help="Memory of a job, e.g. 8GB.  [default: estimated]"),
             click.option("--walltime", help="Longest time of a job, e.g. 4:00:00."),
@@ -153,7 +172,7 @@ def worker_options(function: F) -> F:
             click.option("--account", help="Account or project of the jobs."),
             click.option("--wait-workers", "wait_s", type=Seconds(), default=600.0,
                          show_default=True,
-                         help="Seconds to wait for workers, or for a sign of life of them."),
+                         help="Seconds to wait for workers to start or respond."),
         )
     ):  # fmt: skip
         function = option(function)
@@ -171,17 +190,40 @@ def job_options(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def intensity_options(function: F) -> F:
+    """Add the options that say what strengths in tables of sticks and peaks are."""
+    for option in reversed(
+        (
+            click.option(
+                "--intensity", type=click.Choice(["activity", *get_args(Observed)]),
+                help="What strengths in tables of sticks or peaks are, if the files do not say.",
+            ),
+            click.option(
+                "--laser-nm", type=float,
+                help="Laser wavelength of observed strengths, nm.",
+            ),
+            click.option(
+                "--temperature-k", type=float,
+                help="Sample temperature of observed strengths, K.  [default: 298]",
+            ),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def recipe_options(function: F) -> F:
     """Add the options that make up a recipe."""
     for option in reversed(
         (
+            plugin_option,
             click.option(
                 "--config", type=FILE, help="Recipe file: TOML, YAML or JSON. [default: none]"
             ),
             click.option(
                 "--preset", "presets", multiple=True, type=click.Choice(sorted(PRESETS)),
-                help="Settings by name; may be repeated, and of two the later stands above. A "
-                "recipe file and other options stand above them.",
+                help="Settings by name; may be repeated: later ones override earlier ones. A "
+                "recipe file and other options override them.",
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",

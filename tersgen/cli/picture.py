@@ -123,8 +123,8 @@ def draw_species(species: "Species", output: Path) -> None:
     OutputError
         If the picture cannot be written.
     """
-    from ..kernels.lineshape import GAUSSIAN, add_sticks
     from ..library.selection import bands
+    from ..numeric.lineshape import GAUSSIAN, add_sticks
 
     rows = bands(species)
     positions = np.array([band.frequency_cm1 for band in rows])

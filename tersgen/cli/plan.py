@@ -5,21 +5,22 @@ from typing import Any
 
 import click
 
+from .messages import say, say_json
 from .options import (
     COUNT,
     FILE,
     FORMATS,
     human_bytes,
     human_time,
+    intensity_options,
     json_option,
     layout_options,
     recipe_options,
 )
-from .saying import say, say_json
 
 
 @click.command("plan")
-@click.option("--n", "n_samples", type=COUNT, required=True, help="Samples; 1e9 is understood.")
+@click.option("--n", "n_samples", type=COUNT, required=True, help="Number of samples, such as 1e9.")
 @click.option("--workers", type=COUNT, default=1, show_default=True, help="Worker processes.")
 @click.option("--threads-per-worker", "threads", type=COUNT,
               help="Threads of each.  [default: processors of this machine]")  # fmt: skip
@@ -27,6 +28,7 @@ from .saying import say, say_json
               help="Back end.")  # fmt: skip
 @click.option("--out", type=FILE, help="Where it would go, to say how much room is there.")
 @recipe_options
+@intensity_options
 @layout_options
 @json_option
 def command(
@@ -41,32 +43,35 @@ def command(
     as_json: bool,
     **recipe_parts: Any,
 ) -> None:
-    """Say what a build of N samples by so many workers would write and take; write nothing.
+    """Estimate the size and duration of a build of N samples by some workers; write nothing.
 
-    The rate of one thread is measured here and now, and multiplied: it holds for processors like
-    these, and storage that keeps up with the bytes per second that are shown.
+    The rate of one thread is measured now, on this machine, and multiplied: it holds for similar
+    processors, and storage that keeps up with the bytes per second shown.
 
     \b
     Example:
       tersgen plan --n 1e9 --workers 64 --threads-per-worker 8
     """
-    from ..build.executors.memory import worker_memory
-    from ..build.plan import estimate, make_plan
+    from ..cpus import available_cpus
     from ..errors import ConfigError
+    from ..jobs.executors.memory import worker_memory
+    from ..jobs.plan import estimate, make_plan
     from ..library.sources import resolve
-    from ..sampling.cpus import available_cpus
-    from ..store.home import new_home
-    from .recipes import recipe_from_options
+    from ..store.location import new_home
+    from .progress import tell_compiling
+    from .recipes import recipe_from_options, take_statement
 
-    recipe = recipe_from_options(**recipe_parts)
-    recipe = recipe if recipe.is_resolved else resolve(recipe)
+    said = take_statement(recipe_parts)
+    recipe = resolve(recipe_from_options(**recipe_parts), said)
     try:
         plan = make_plan(recipe, n_samples, back_end, chunk_rows, shard_rows, compression)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     threads = threads or available_cpus()
     measured = min(threads, available_cpus())
-    expected = estimate(plan, new_home(out or Path("data.zarr"), back_end), measured)
+    expected = estimate(
+        plan, new_home(out or Path("data.zarr"), back_end), measured, tell_compiling
+    )
     per_thread = expected.samples_per_s / measured
     rate = min(per_thread * threads, expected.samples_per_s * threads / measured) * workers
     busy = min(workers, plan.n_shards)

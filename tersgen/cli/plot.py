@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, links_option
-from .saying import say
+from .messages import say
+from .options import FILE, links_option, plugin_option
 
 
 @click.command("plot")
@@ -16,6 +16,7 @@ from .saying import say
     help="Picture to write: .png, .pdf or .svg; or the spectrum as two columns: .txt or .csv.",
 )  # fmt: skip
 @links_option
+@plugin_option
 def command(path: Path, index: int, output: Path, follow_links: bool) -> None:
     """Draw the spectrum, sticks and map of one sample of the dataset or recipe at PATH.
 

@@ -7,9 +7,9 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from ..build.tally import Progress
+from ..jobs.progress import Progress
+from .messages import say
 from .options import human_bytes, human_time
-from .saying import say
 
 _EVERY_S = 30.0
 
@@ -23,6 +23,14 @@ def _others(progress: Progress) -> str:
     if progress.n_retries:
         parts.append(f"{progress.n_retries} tried again")
     return ", ".join([*parts, progress.note] if progress.note else parts)
+
+
+def tell_compiling(effect: str, left: int) -> None:
+    """Say on standard error that kernels are compiled, which is done once on a machine."""
+    say(
+        f"compiling for this machine, once for each kind of recipe: {effect} ({left} to go)",
+        err=True,
+    )
 
 
 class Reporter:

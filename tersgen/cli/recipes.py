@@ -2,7 +2,7 @@
 
 import copy
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import yaml
@@ -11,6 +11,9 @@ from ..errors import ConfigError
 from ..schema.loading import load_table, validate
 from ..schema.presets import PRESETS, merged
 from ..schema.recipe import Recipe
+
+if TYPE_CHECKING:
+    from ..library.intensities import Statement
 
 
 def _set(table: dict[str, Any], setting: str) -> None:
@@ -30,6 +33,20 @@ def _set(table: dict[str, Any], setting: str) -> None:
             raise click.BadParameter(f"{group} is no group of fields", param_hint="'--set'")
         table = inside
     table[last] = value
+
+
+def take_statement(options: dict[str, Any]) -> "Statement":
+    """Remove what ``intensity_options`` has added to a command's options, and return it.
+
+    Raises
+    ------
+    ConfigError
+        If a number is out of range.
+    """
+    from ..library.intensities import Statement
+
+    given = {name: options.pop(name) for name in Statement.model_fields if name in options}
+    return validate(Statement, given, "options")
 
 
 def recipe_from_options(

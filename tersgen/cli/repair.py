@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, json_option, threads_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import FILE, json_option, plugin_option, threads_option
 
 
 @click.command("repair")
@@ -13,13 +13,14 @@ from .saying import say, say_json
 @threads_option
 @json_option
 @click.pass_context
+@plugin_option
 def command(ctx: click.Context, path: Path, threads: int | None, as_json: bool) -> None:
-    """Make what is damaged in the dataset at PATH again, and prove it by its digest.
+    """Rebuild what is damaged in the dataset at PATH, and prove it by its digest.
 
-    Shards come from the recipe inside the dataset; files of others are never touched. Exit code 0
+    Shards are built from the recipe in the dataset; foreign files are never touched. Exit code 0
     if the dataset is sound afterwards, else 1.
     """
-    from ..build.repair import repair
+    from ..jobs.repair import repair
     from .progress import Steps
     from .verify import print_verified
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .options import FILE, human_time, json_option, links_option, threads_option
-from .saying import say, say_json
+from .messages import say, say_json
+from .options import FILE, human_time, json_option, links_option, plugin_option, threads_option
 
 
 @click.command("reproduce")
@@ -17,6 +17,7 @@ from .saying import say, say_json
 @links_option
 @json_option
 @click.pass_context
+@plugin_option
 def command(
     ctx: click.Context,
     path: Path,
@@ -26,7 +27,7 @@ def command(
     as_json: bool,
     follow_links: bool,
 ) -> None:
-    """Make a random part of the rows of PATH again from its recipe and compare them to the bit.
+    """Generate a random part of the rows of PATH again from its recipe, and compare the bits.
 
     Exit code 0 if all are the same, else 1.
     """
@@ -40,7 +41,7 @@ def command(
             say(f"row {row}: {name} differs")
         result = "all the same, to the bit" if found.equal else f"{found.n_different} differ"
         say(
-            f"{found.path}: {found.n_rows} of {found.n_samples} rows made again in "
+            f"{found.path}: {found.n_rows} of {found.n_samples} rows generated again in "
             f"{human_time(found.seconds)}: {result}"
         )
     if not found.equal:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
+from .messages import say
 from .options import FILE
-from .saying import say
 
 
 @click.group("schema")
@@ -19,13 +19,14 @@ def export(folder: Path) -> None:
     """Write the JSON Schema of every model into FOLDER."""
     from ..dataset.output_file import refuse_inside_dataset, write_output
     from ..errors import OutputError
+    from ..files import why
     from ..schema.export import exported_files
 
     refuse_inside_dataset(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be written: {error.strerror}") from None
+        raise OutputError(f"{folder}: cannot be written: {why(error)}") from None
     for name, text in exported_files().items():
         write_output(folder / name, text.encode())
         say(f"wrote {folder / name}")

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from .messages import say, say_json
 from .options import FILE, json_option
-from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..schema.split import Split

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM: what is being sealed is finished, and one line says how to go on."""
+"""Ctrl-C and SIGTERM: what is being sealed is finished, and one line says how to resume."""
 
 import os
 import signal
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from .saying import say
+from .messages import say
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 

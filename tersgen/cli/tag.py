@@ -4,17 +4,17 @@ from pathlib import Path
 
 import click
 
+from .messages import say, say_json
 from .options import FILE, json_option
-from .saying import say, say_json
 
 
 @click.command("tag")
 @click.argument("path", type=FILE)
 @click.argument("name", required=False)
-@click.option("--delete", is_flag=True, help="Take NAME back; it is never given again.")
+@click.option("--delete", is_flag=True, help="Delete NAME; it is never reused.")
 @json_option
 def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
-    """Name a version of the dataset at PATH for good, or list the names.
+    """Name a version of the dataset at PATH permanently, or list the names.
 
     A tag never moves. PATH@VERSION tags another version than the newest.
 

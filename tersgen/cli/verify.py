@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .messages import say, say_json
 from .options import FILE, human_bytes, human_time, json_option, links_option, threads_option
-from .saying import say, say_json
 
 if TYPE_CHECKING:
     from ..dataset.faults import Verified
@@ -16,7 +16,9 @@ _MOST_SHOWN = 50
 
 @click.command("verify")
 @click.argument("path", type=FILE)
-@click.option("--quick", is_flag=True, help="Only files, sizes, journal and metadata.")
+@click.option(
+    "--quick", is_flag=True, help="All but the chunks: files, sizes, seals, journal, metadata."
+)
 @threads_option
 @links_option
 @json_option
@@ -29,9 +31,9 @@ def command(
     as_json: bool,
     follow_links: bool,
 ) -> None:
-    """Find out whether the dataset at PATH is whole and as it was sealed.
+    """Check whether the dataset at PATH is complete and unchanged.
 
-    Exit code 0: sound. 1: damaged or incomplete; each line says which file, shard, array and rows.
+    Exit code 0: sound. 1: damaged or incomplete; each line names file, shard, array and rows.
     """
     from ..dataset.verify import verify
     from .progress import Steps
@@ -59,7 +61,7 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
         say(f"... and {len(others) - _MOST_SHOWN} more; --json shows all")
     speed = found.bytes_checked / found.seconds / 1e6
     checked = f"{found.n_shards} shard{'s' if found.n_shards != 1 else ''}"
-    how = "sizes only" if found.quick else f"every value, {speed:.0f} MB/s"
+    how = "chunks not read" if found.quick else f"every value, {speed:.0f} MB/s"
     if found.sound:
         say(
             f"{path}: sound: {found.n_samples} samples, {checked}, "
@@ -73,7 +75,7 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
     shards = {fault.shard for fault in found.faults if fault.shard is not None}
     what = f"{len(shards)} of {checked}" if shards else "no shard, but other files"
     if repaired:
-        say(f"{path}: still damaged: {what}; put the above back from a copy of the dataset")
+        say(f"{path}: still damaged: {what}; restore the above from a copy of the dataset")
         return
     say(
         f"{path}: damaged: {what}; to make it whole again: tersgen repair "

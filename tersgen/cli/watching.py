@@ -5,19 +5,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .messages import say, say_json
 from .options import human_bytes, human_time
-from .saying import say, say_json
 
 if TYPE_CHECKING:
-    from ..build.events import Watched
-    from ..build.watching import BuildSeen
+    from ..jobs.events import Watched
+    from ..jobs.watching import BuildSeen
 
 _MOST_WORKERS = 20
 
 
 def show_build(path: Path, as_json: bool, follow_links: bool = False) -> None:
     """Say how far the build of a dataset is."""
-    from ..build.watching import see_build
+    from ..jobs.watching import see_build
 
     seen = see_build(path, follow_links)
     if as_json:
@@ -57,7 +57,7 @@ def say_build(path: Path, seen: "BuildSeen") -> None:
         )  # fmt: skip
     _say_writers(seen)
     if not seen.holders:
-        say(f"nobody is writing it; to go on: {seen.command}")
+        say(f"nobody is writing it; to resume: {seen.command}")
     if watched is not None:
         for reason in watched.stops[:_MOST_WORKERS]:
             say(f"stopped: {reason}")

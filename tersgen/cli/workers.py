@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from ..build.executors.interface import Executor
-from ..build.executors.options import ClusterOptions
-from ..build.plan import Plan
 from ..errors import ConfigError
-from .saying import say
+from ..jobs.executors.interface import Executor, open_executor
+from ..jobs.executors.options import ClusterOptions
+from ..jobs.plan import Plan
+from .messages import say
 
 _NAMES = {*ClusterOptions._fields} - {"threads"}
 
@@ -35,13 +35,11 @@ def take_workers(threads: int | None, options: dict[str, Any]) -> ClusterOptions
 def open_workers(
     asked: ClusterOptions, plan: Plan, needed: bool, quiet: bool
 ) -> Iterator[Executor | None]:
-    """Yield who makes the shards; None for threads of this process."""
-    if not (asked.is_asked and needed):
+    """Yield who makes the shards; None if nobody has to."""
+    if not needed:
         yield None
         return
-    from ..build.executors.clusters import open_executor
-
-    if asked.scheduler and not quiet:
+    if asked.executor == "dask" and not quiet:
         say(f"looking for the scheduler at {asked.scheduler} (at most 30 s)", err=True)
     with open_executor(asked, plan) as (executor, watching):
         if watching and not quiet:

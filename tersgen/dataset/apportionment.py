@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 
 from ..errors import ConfigError
-from ..kernels.assignment import shuffled
+from ..random.assignment import shuffled
 from ..schema.split import SplitRule
 
 

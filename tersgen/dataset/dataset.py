@@ -181,7 +181,7 @@ class Dataset(Mapping[str, Field]):
 
     @property
     def recipe(self) -> Recipe:
-        """The resolved recipe: with it any row can be made again.
+        """The resolved recipe: with it any row can be rebuilt.
 
         Raises
         ------
@@ -192,7 +192,7 @@ class Dataset(Mapping[str, Field]):
         """
         basis = self.basis
         if not isinstance(basis, Recipe):
-            raise not_synthetic(self.path)
+            raise not_synthetic(self.path, self.document)
         return basis
 
     @property
@@ -207,7 +207,7 @@ class Dataset(Mapping[str, Field]):
             If its library is missing or damaged.
         """
         if self.document.library is None:
-            raise not_synthetic(self.path)
+            raise not_synthetic(self.path, self.document)
         return self.document.library
 
     @property
@@ -262,6 +262,18 @@ class Dataset(Mapping[str, Field]):
             recipe = check_generator(self.path, self.contents, self.document)
             return GeneratedBlocks(recipe, chosen, self.block_rows)
         return self._source.blocks(chosen)
+
+    def check_files(self) -> None:
+        """Refuse rows that the files of a stored dataset cannot hold; their content is not read.
+
+        For who is about to allocate something of the number of rows: a manifest may claim any.
+
+        Raises
+        ------
+        DamagedDataError
+            If a file is missing, or too small for its rows.
+        """
+        self._source.check_files()
 
     @property
     def digest(self) -> str | None:

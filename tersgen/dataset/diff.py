@@ -14,9 +14,9 @@ _LAYOUT = ("format", "chunk_rows", "shard_rows", "compression")
 
 
 class Statistics(Frozen):
-    """Of the finite values of a field in the rows looked at."""
+    """Of the finite values of a field in the rows compared."""
 
-    n_rows: int = field("rows looked at", "row")
+    n_rows: int = field("rows compared", "row")
     mean: float = field("mean", "1")
     deviation: float = field("standard deviation", "1")
     least: float = field("least", "1")

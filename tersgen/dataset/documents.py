@@ -3,12 +3,15 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ..effects.contents import contents_of
 from ..errors import ConfigError, DamagedDataError, DatasetError, LibraryError, NotSyntheticError
+from ..files import why
 from ..library.libraryfile import open_library
 from ..schema.basis import Basis, StoredBasis
 from ..schema.contents import Contents
@@ -30,11 +33,12 @@ from ..schema.manifest import (
     is_genuine,
 )
 from ..schema.measured import Measured
+from ..schema.plugin import check_plugins
 from ..schema.recipe import GENERATORS, Recipe
 from ..store.digest import dataset_digest
-from ..store.home import Home
 from ..store.journal import JournalContent, read_journal
 from ..store.layout import Layout, check_layout, leaf_rows
+from ..store.location import DatasetLocation
 from ..store.reader import open_inside, read_inside
 
 M = TypeVar("M", bound=BaseModel)
@@ -43,10 +47,10 @@ LARGEST_DOCUMENT = 1 << 24
 _LEAST_JOURNAL = 1 << 26
 _LONGEST_RECORD = 1 << 16
 RECIPE_COPY = f"{VERSIONS}/{RECIPE}"
-"""A second copy of the recipe: all else can be made again from it and the library."""
+"""A second copy of the recipe: all else can be rebuilt from it and the library."""
 LIBRARY_COPY = f"{VERSIONS}/{LIBRARY}"
 COPIES = f"{VERSIONS}/copies"
-"""Second copies of versions and tags, which cannot be made again."""
+"""Second copies of versions and tags, which cannot be rebuilt."""
 
 
 def load_document(folder: Path, name: str, model: type[M], largest: int = LARGEST_DOCUMENT) -> M:
@@ -88,7 +92,7 @@ def _checked(model: type[M], text: str, content: Any, path: Path) -> M:
         raise DatasetError(str(error)) from None
 
 
-def load_head(home: Home) -> Manifest:
+def load_head(home: DatasetLocation) -> Manifest:
     """Return the newest version of a dataset.
 
     Raises
@@ -99,7 +103,7 @@ def load_head(home: Home) -> Manifest:
     return _genuine(home, MANIFEST)
 
 
-def load_version_file(home: Home, version: str, place: str = VERSIONS) -> Manifest:
+def load_version_file(home: DatasetLocation, version: str, place: str = VERSIONS) -> Manifest:
     """Return the version of a content id, from ``VERSIONS`` or ``COPIES``.
 
     Raises
@@ -116,7 +120,7 @@ def load_version_file(home: Home, version: str, place: str = VERSIONS) -> Manife
     return manifest
 
 
-def _genuine(home: Home, name: str) -> Manifest:
+def _genuine(home: DatasetLocation, name: str) -> Manifest:
     path = home.folder / name
     text, content = _parsed(home.folder, name, LARGEST_DOCUMENT)
     manifest = _checked(Manifest, text, content, path)
@@ -130,7 +134,7 @@ def _genuine(home: Home, name: str) -> Manifest:
     return manifest
 
 
-def load_tag(home: Home, name: str, place: str = TAGS) -> Tag:
+def load_tag(home: DatasetLocation, name: str, place: str = TAGS) -> Tag:
     """Return the tag of a name, from ``TAGS`` or ``COPIES``.
 
     Raises
@@ -150,7 +154,7 @@ def tag_path(name: str, place: str = TAGS) -> str:
     return f"{TAGS}/{name}.json" if place == TAGS else f"{COPIES}/tag-{name}.json"
 
 
-def load_stored_basis(home: Home, digest: str, name: str = RECIPE) -> StoredBasis:
+def load_stored_basis(home: DatasetLocation, digest: str, name: str = RECIPE) -> StoredBasis:
     """Return the document that says what rows rest on, whose digest must be the given one.
 
     Raises
@@ -170,14 +174,16 @@ def load_stored_basis(home: Home, digest: str, name: str = RECIPE) -> StoredBasi
     )
 
 
-def _library_loader(home: Home, content: dict[str, Any], name: str) -> Callable[[], Library] | None:
+def _library_loader(
+    home: DatasetLocation, content: dict[str, Any], name: str
+) -> Callable[[], Library] | None:
     """Return what opens the library of a recipe, or of its copy; None if it names none."""
     named = StoredBasis(content, None, name).library_digest
     inside = LIBRARY_COPY if name == RECIPE_COPY else LIBRARY
     return (lambda: load_library(home, named, inside)) if named else None
 
 
-def load_library(home: Home, digest: str, name: str = LIBRARY) -> Library:
+def load_library(home: DatasetLocation, digest: str, name: str = LIBRARY) -> Library:
     """Return the library of a dataset, whose digest must be the given one.
 
     Its species are proved by their digests as they are read.
@@ -225,33 +231,40 @@ def check_generator(path: Path, contents: Contents, document: StoredBasis) -> Re
         If the dataset was measured.
     """
     if document.is_measured:
-        raise not_synthetic(path)
+        raise not_synthetic(path, document)
     if contents.generator not in GENERATORS:
         known = ", ".join(map(str, GENERATORS))
         raise DatasetError(
             f"{path}: expected rows of generator {known}, got {contents.generator}: they can be "
-            "read, and are made again by the version of tersgen that made them"
+            "read, but only the version of tersgen that made them can rebuild them"
         )
     recipe = understood(path, document)
     if isinstance(recipe, Measured) or not recipe.is_resolved:
         raise DatasetError(f"{path}: expected a resolved recipe, got another document")
-    if not Contents.of(document).makes(contents):
+    try:
+        check_plugins("tersgen.effects", document.effects)
+    except ConfigError as error:
+        raise DatasetError(f"{path}: {error}") from None
+    if not contents_of(document).makes(contents):
         raise DatasetError(
             f"{path}: this version of tersgen makes other arrays from its recipe; its rows can be "
-            "read, and are made again by the version that made them, with the same plug-ins"
+            "read, but only the version that made them can rebuild them, with the same plug-ins"
         )
     return recipe
 
 
-def not_synthetic(path: Path) -> NotSyntheticError:
+def not_synthetic(path: Path, document: StoredBasis) -> NotSyntheticError:
     """Return what says that a dataset was measured where a recipe is needed."""
+    readers = ""
+    with suppress(ConfigError):  # of a document that is not understood
+        readers = "".join(f", {one.remedy} for the reader {one}" for one in document.plugins)
     return NotSyntheticError(
         f"{path}: expected a synthetic dataset, got a measured one: its rows come from files, and "
-        "no recipe makes them (tersgen ingest makes another)"
+        f"no recipe makes them (tersgen ingest makes another{readers})"
     )
 
 
-def load_lock(home: Home) -> Lock:
+def load_lock(home: DatasetLocation) -> Lock:
     """Return the lock file of a dataset.
 
     Raises
@@ -273,7 +286,7 @@ def load_lock(home: Home) -> Lock:
     return lock
 
 
-def load_journal(home: Home, n_shards: int, n_classes: int) -> JournalContent:
+def load_journal(home: DatasetLocation, n_shards: int, n_classes: int) -> JournalContent:
     """Return the journal of a dataset of so many shards.
 
     Raises
@@ -294,7 +307,7 @@ def load_journal(home: Home, n_shards: int, n_classes: int) -> JournalContent:
     try:
         return read_journal(home.folder)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read: {error.strerror}") from None
+        raise DatasetError(f"{path}: cannot be read: {why(error)}") from None
 
 
 def checked_layout(

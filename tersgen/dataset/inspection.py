@@ -1,4 +1,4 @@
-"""What is wrong with the documents of a dataset: each held against its digest or a copy."""
+"""What is wrong with the documents of a dataset: each compared with its digest or a copy."""
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from ..effects.contents import contents_of
 from ..errors import DamagedDataError, DatasetError, TersError
 from ..schema.basis import StoredBasis
 from ..schema.contents import Contents
@@ -25,9 +26,9 @@ from ..schema.manifest import (
 )
 from ..schema.split import Split
 from ..store.files import facts_of
-from ..store.home import INDEX, Home
 from ..store.interface import Store
 from ..store.journal import JournalContent
+from ..store.location import INDEX, DatasetLocation
 from ..store.lock import lock_holder
 from ..store.reader import read_inside
 from .documents import (
@@ -48,6 +49,7 @@ from .documents import (
 from .faults import Fault, Kind
 from .parts import load_parts, page_path, page_text, parts_path
 from .versions import (
+    command_to_extend,
     command_to_finish,
     find_version,
     newest_version,
@@ -74,7 +76,7 @@ def fault(kind: Kind, path: Path, message: str) -> Fault:
     return Fault(kind=kind, path=str(path), message=text)
 
 
-def read_documents(home: Home, reference: str | None = None) -> Documents:
+def read_documents(home: DatasetLocation, reference: str | None = None) -> Documents:
     """Read recipe, lock file, manifest, versions, tags and journal, and note what is wrong."""
     faults: list[Fault] = []
     notes: list[str] = []
@@ -96,20 +98,20 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
     contents = manifest.contents if manifest else None
     if contents is None and document is not None:
         try:
-            contents = Contents.of(document)
+            contents = contents_of(document)
         except (TersError, ValueError) as error:
             faults.append(fault("recipe", home.folder / RECIPE, str(error)))
     if manifest is None and not any(one.kind == "manifest" for one in faults):
         text = "incomplete: its build did not finish"
         if lock is not None:
-            text += f"; to go on: {command_to_finish(home, lock)}"
+            text += f"; to resume: {command_to_finish(home, lock)}"
         faults.append(fault("incomplete", home.path, text))
     if manifest is not None and lock is not None:
         faults += _check_lock(home, lock, manifest, reference is None)
         if reference is None and lock.n_samples > manifest.n_samples:
             notes.append(
                 f"an extension to {lock.n_samples} samples is under way; to finish it: "
-                f"tersgen extend {home.path} --to {lock.n_samples}"
+                f"{command_to_extend(home, lock)}"
             )
     faults += _check_links(home)
     faults += _check_history(home)
@@ -131,7 +133,7 @@ def read_documents(home: Home, reference: str | None = None) -> Documents:
 
 
 def _check_recipes(
-    home: Home, digest: str, manifest: Manifest | None, faults: list[Fault]
+    home: DatasetLocation, digest: str, manifest: Manifest | None, faults: list[Fault]
 ) -> StoredBasis | None:
     """Return the recipe, or its copy; note what is wrong with either, and with the library."""
     document = None
@@ -148,7 +150,7 @@ def _check_recipes(
     return document
 
 
-def _check_library(home: Home, document: StoredBasis, name: str) -> Iterator[Fault]:
+def _check_library(home: DatasetLocation, document: StoredBasis, name: str) -> Iterator[Fault]:
     """Compare every species of a library file with its digest."""
     try:
         load_library(home, document.library_digest, name).prove()
@@ -156,7 +158,9 @@ def _check_library(home: Home, document: StoredBasis, name: str) -> Iterator[Fau
         yield fault("recipe", home.folder / name, str(error))
 
 
-def _check_lock(home: Home, lock: Lock, manifest: Manifest, newest: bool) -> Iterator[Fault]:
+def _check_lock(
+    home: DatasetLocation, lock: Lock, manifest: Manifest, newest: bool
+) -> Iterator[Fault]:
     same = {
         "recipe_digest": manifest.recipe_digest,
         "library_digest": manifest.library_digest,
@@ -175,14 +179,14 @@ def _check_lock(home: Home, lock: Lock, manifest: Manifest, newest: bool) -> Ite
         yield fault("lock", home.folder / LOCK, text)
 
 
-def _check_links(home: Home) -> Iterator[Fault]:
+def _check_links(home: DatasetLocation) -> Iterator[Fault]:
     for name in (VERSIONS, COPIES, TAGS, SPLITS):
         path = home.folder / name
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             yield fault("link", path, "expected a folder, got a link or a file")
 
 
-def _check_history(home: Home) -> Iterator[Fault]:
+def _check_history(home: DatasetLocation) -> Iterator[Fault]:
     """Hold all versions against their ids, and their second copies against them.
 
     Whoever publishes a version may be killed before its second copy is there: that is a version
@@ -211,7 +215,7 @@ def _check_history(home: Home) -> Iterator[Fault]:
             yield fault("version", home.folder / place / f"{version}.json", "missing")
 
 
-def _check_tags(home: Home) -> Iterator[Fault]:
+def _check_tags(home: DatasetLocation) -> Iterator[Fault]:
     """Hold all tags against the versions they name, and their second copies against them."""
     ids = version_ids(home)
     for name in sorted({*tag_names(home), *tag_names(home, COPIES)}):
@@ -255,7 +259,7 @@ def sealed_extension(
 
 
 def check_metadata(
-    home: Home, manifest: Manifest, store: Store, n_extended: int | None
+    home: DatasetLocation, manifest: Manifest, store: Store, n_extended: int | None
 ) -> Iterator[Fault]:
     """Hold what describes the arrays to other software against the manifest.
 
@@ -274,7 +278,7 @@ def check_metadata(
 
 
 def metadata_damage(
-    home: Home, store: Store, path: Path, parts: list[bytes], facts: FileFacts | None
+    home: DatasetLocation, store: Store, path: Path, parts: list[bytes], facts: FileFacts | None
 ) -> str | None:
     """Return what is wrong with a file that describes the arrays; None if nothing is.
 
@@ -311,7 +315,7 @@ def metadata_damage(
     return text
 
 
-def _is_text(home: Home, inside: str, text: bytes) -> bool:
+def _is_text(home: DatasetLocation, inside: str, text: bytes) -> bool:
     """Return whether a small file of a dataset is there, and is just this text."""
     try:
         return read_inside(home.folder, inside, LARGEST_DOCUMENT) == text
@@ -319,7 +323,7 @@ def _is_text(home: Home, inside: str, text: bytes) -> bool:
         return False
 
 
-def _is_page_of_extension(home: Home, split: Split, n_extended: int) -> bool:
+def _is_page_of_extension(home: DatasetLocation, split: Split, n_extended: int) -> bool:
     """Return whether the page of a split shows it as an extension has grown it."""
     try:
         page = load_document(home.folder, page_path(split), Split)
@@ -331,7 +335,7 @@ def _is_page_of_extension(home: Home, split: Split, n_extended: int) -> bool:
 
 
 def check_splits(
-    home: Home, manifest: Manifest, newest: bool, n_extended: int | None
+    home: DatasetLocation, manifest: Manifest, newest: bool, n_extended: int | None
 ) -> Iterator[Fault]:
     """Hold the files of splits against the manifest, pages only for the newest version.
 

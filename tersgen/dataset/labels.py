@@ -1,4 +1,4 @@
-"""Stored labels: integers from who knows where, held against the classes that they count in."""
+"""Stored labels: untrusted integers, checked against the classes that they index."""
 
 from typing import Any
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DamagedDataError
-from ..kernels.philox import philox
-from ..kernels.streams import SPLIT
+from ..random.philox import philox
+from ..random.streams import SPLIT
 from ..schema.measured import Measured
 from ..schema.split import Split, SplitRule
 from .dataset import Dataset

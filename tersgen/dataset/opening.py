@@ -5,16 +5,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..effects.contents import contents_of
 from ..errors import ConfigError, DatasetError
+from ..generator import Generator
 from ..library.sources import resolve
-from ..sampling.block import Generator
 from ..schema.basis import StoredBasis
-from ..schema.contents import Contents
 from ..schema.loading import load_recipe
 from ..schema.manifest import Manifest
 from ..schema.recipe import Recipe
-from ..store.home import Home, make_store
 from ..store.layout import leaf_rows
+from ..store.location import DatasetLocation, make_store
 from ..store.reader import Reader
 from .dataset import Dataset
 from .documents import checked_layout, load_stored_basis
@@ -25,7 +25,7 @@ _RECIPE_FILES = (".toml", ".yaml", ".yml", ".json")
 _DEFAULT_ROWS = 100_000
 
 
-def open_version(home: Home, manifest: Manifest) -> Dataset:
+def open_version(home: DatasetLocation, manifest: Manifest) -> Dataset:
     """Return one version of a stored dataset, read-only.
 
     Raises
@@ -83,7 +83,7 @@ def open_recipe(path: Path, n_samples: int) -> Dataset:
     """
     recipe = resolve(load_recipe(path))
     document = StoredBasis.of(recipe)
-    contents = Contents.of(document)
+    contents = contents_of(document)
     rows = GeneratedRows(Generator(recipe), leaf_rows(contents.fields))
     return Dataset(path, document, contents, n_samples, rows)
 

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OutputError
+from ..files import why
 from .ownership import dataset_around, has_marker
 
 _LONGEST = 64
@@ -45,7 +46,7 @@ def replace_file(path: Path, content: bytes | Sequence[bytes]) -> None:
     except OSError as error:
         if isinstance(error, OutputError):
             raise
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+        raise OutputError(f"{path}: cannot be written: {why(error)}") from None
 
 
 def check_output_file(path: Path) -> None:
@@ -66,7 +67,7 @@ def check_output_file(path: Path) -> None:
     except OutputError:
         raise
     except (OSError, RuntimeError) as error:  # links in a circle are a RuntimeError
-        reason = error.strerror if isinstance(error, OSError) else "links in a circle"
+        reason = why(error) if isinstance(error, OSError) else "links in a circle"
         raise OutputError(f"{path}: cannot be written: {reason}") from None
 
 
@@ -103,6 +104,6 @@ def write_output(path: Path, content: bytes | Sequence[bytes]) -> None:
             with path.open("wb") as file:
                 file.writelines([content] if isinstance(content, bytes) else content)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {error.strerror}") from None
+            raise OutputError(f"{path}: cannot be written: {why(error)}") from None
         return
     replace_file(path.resolve() if path.is_symlink() else path, content)

@@ -14,7 +14,7 @@ from ..errors import DamagedDataError
 from ..schema.manifest import SPLITS
 from ..schema.split import Split
 from ..store.files import Check, write_durably
-from ..store.home import Home, own_folder
+from ..store.location import DatasetLocation, own_folder
 from ..store.reader import read_inside
 from .stratify import split_digest
 
@@ -61,15 +61,15 @@ def load_parts(folder: Path, split: Split) -> Parts:
     try:
         data = read_inside(folder, name, _HEADER_BYTES + split.n_samples)
     except DamagedDataError as error:
-        raise DamagedDataError(f"{error}; tersgen repair makes it again") from None
+        raise DamagedDataError(f"{error}; tersgen repair rebuilds it") from None
     parts = np.frombuffer(data[_HEADER_BYTES:], np.uint8)
     sound = len(parts) == split.n_samples and data.startswith(_header(split.n_samples))
     if not sound or split_digest(parts) != split.digest:
-        raise DamagedDataError(f"{folder / name}: damaged; tersgen repair makes it again")
+        raise DamagedDataError(f"{folder / name}: damaged; tersgen repair rebuilds it")
     return parts
 
 
-def store_split(home: Home, split: Split, parts: Parts, check: Check) -> None:
+def store_split(home: DatasetLocation, split: Split, parts: Parts, check: Check) -> None:
     """Write the files of a split; no version names it yet.
 
     ``check`` is that of the lock that is held.

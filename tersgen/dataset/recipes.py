@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from ..errors import ConfigError, OutputError
+from ..files import why
 from ..library.libraryfile import SUFFIX, library_parts
 from ..schema.basis import stored_content
 from ..schema.digest import without_defaults
@@ -37,4 +38,4 @@ def save_recipe(recipe: Recipe, path: str | Path) -> None:
             content = {"generator": recipe.generator, **without_defaults(recipe)}
         write_durably(path, [json.dumps(content, indent=1).encode() + b"\n"])
     except OSError as error:
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
+        raise OutputError(f"{path}: cannot be written: {why(error)}") from error

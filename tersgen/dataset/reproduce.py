@@ -1,4 +1,4 @@
-"""Reproduction: some rows made again from the recipe, and compared to the bit."""
+"""Reproduction: some rows generated again from the recipe, and compared to the bit."""
 
 import time
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import ConfigError
-from ..sampling.block import Generator
+from ..generator import Generator
 from ..schema.base import Frozen, field
 from .documents import check_generator
 from .opening import open_version
@@ -21,7 +21,7 @@ class Reproduced(Frozen):
 
     path: str = field("the dataset", "1")
     equal: bool = field("whether every value was the same, to the bit", "1")
-    n_rows: int = field("rows made again", "row")
+    n_rows: int = field("rows generated again", "row")
     n_samples: int = field("rows of the dataset", "row")
     n_different: int = field("rows of which a value differs", "row")
     different: tuple[tuple[str, int], ...] = field("field and row of the first differences", "1")

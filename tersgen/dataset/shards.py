@@ -1,4 +1,4 @@
-"""One shard held against its record: files, chunks, digests."""
+"""One shard compared with its record: files, chunks, digests."""
 
 import os
 from collections import Counter

@@ -8,8 +8,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.rows import copy_rows
-from ..sampling.block import Buffer, Generator
+from ..generator import Buffer, Generator
+from ..numeric.rows import copy_rows
 from ..schema.recipe import Recipe
 from ..store.blocks import Copies as Copies
 from ..store.blocks import ReadTimes as ReadTimes
@@ -51,6 +51,9 @@ class RowSource(Protocol):
     def blocks(self, names: Iterable[str]) -> BlockSource:
         """Return what copies rows of these fields block by block."""
 
+    def check_files(self) -> None:
+        """Refuse rows that are not there; without reading any."""
+
 
 class GeneratedBlocks:
     """Rows of some fields of a recipe, made as they are asked for; no other field is made.
@@ -81,7 +84,7 @@ class GeneratedBlocks:
         start = time.perf_counter()
         buffer: Buffer | None = getattr(self._local, "buffer", None)
         if buffer is None:
-            buffer = self._local.buffer = Buffer(self._generator.recipe, self._block_rows)
+            buffer = self._local.buffer = self._generator.buffer(self._block_rows)
         low = min(int(copy.take[0]) for copy in copies)
         high = max(int(copy.take[-1]) for copy in copies)
         self._generator.fill(first + low, buffer, high - low + 1)
@@ -103,6 +106,9 @@ class GeneratedRows:
     def blocks(self, names: Iterable[str]) -> GeneratedBlocks:
         """Return what makes rows of these fields block by block."""
         return GeneratedBlocks(self._generator.recipe, names, self._block_rows)
+
+    def check_files(self) -> None:
+        """Do nothing: any row can be made."""
 
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of a field: a slice with positive step, or an array of row numbers."""

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ConfigError, OutputError
+from ..files import why
 from ..schema.manifest import Manifest
 from ..schema.split import Split, SplitName, SplitRule
 from ..store.files import Check
-from ..store.home import Home
+from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
 from .dataset import Dataset
 from .labels import check_labels
@@ -98,7 +99,9 @@ def assign_parts(
     return assigner.finish(name, split_digest(parts)), parts
 
 
-def grow_splits(home: Home, manifest: Manifest, grown: Dataset, check: Check) -> tuple[Split, ...]:
+def grow_splits(
+    home: DatasetLocation, manifest: Manifest, grown: Dataset, check: Check
+) -> tuple[Split, ...]:
     """Grow every split of a version by the rows that a dataset has gained; no old row moves.
 
     ``check`` is that of the lock that is held.
@@ -179,5 +182,5 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
             lock.check()  # who has taken over has removed what was being written
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"{path}: the split cannot be written: {error.strerror}") from error
+            raise OutputError(f"{path}: the split cannot be written: {why(error)}") from error
     return split

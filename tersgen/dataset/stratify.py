@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DamagedDataError
-from ..kernels.assignment import fill_parts
+from ..random.assignment import fill_parts
 from ..schema.split import Split, SplitRule
 from ..store.digest import combine, leaf_digests
 from .apportionment import apportion, assign_groups
@@ -17,13 +17,19 @@ LEAF_ROWS = 2**20
 """Rows of a leaf of the digest of a split."""
 
 
-def class_weights(counts: Sequence[int]) -> tuple[float, ...]:
-    """Return w_c = sum_k n_k / (K max(n_c, 1)) scaled to mean 1, Eq. (8.2), for K counts.
+def class_weights(counts: Sequence[float]) -> tuple[float, ...]:
+    """Return 1/n_c scaled to mean 1 over the classes that have rows, Eq. (8.2).
 
-    The sum and K fall out when the mean is made 1, so that counts of 0 only give weights of 1.
+    A class without rows has weight 0: it cannot be learnt, and as the rarest of all it would
+    outweigh the others in a smoothed label, Eq. (6.2).
+
+    Examples
+    --------
+    >>> class_weights((30, 10, 0))
+    (0.5, 1.5, 0.0)
     """
-    raw = [1 / max(count, 1) for count in counts]
-    mean = math.fsum(raw) / len(raw)
+    raw = [1 / max(count, 1.0) if count else 0.0 for count in counts]
+    mean = math.fsum(raw) / max(1, sum(count > 0 for count in counts)) or 1.0
     return tuple(weight / mean for weight in raw)
 
 

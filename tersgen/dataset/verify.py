@@ -7,8 +7,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
+from ..cpus import available_cpus
 from ..errors import DatasetError
-from ..sampling.cpus import available_cpus
 from ..schema.contents import Contents
 from ..schema.manifest import (
     JOURNAL,
@@ -18,9 +18,9 @@ from ..schema.manifest import (
     ShardRecord,
 )
 from ..store.digest import combine, dataset_digest
-from ..store.home import Home, make_store
 from ..store.interface import Store
 from ..store.layout import Layout
+from ..store.location import DatasetLocation, make_store
 from .documents import (
     checked_layout,
 )
@@ -78,7 +78,7 @@ def by_shard(records: Iterable[ShardRecord]) -> dict[int, list[ShardRecord]]:
 
 
 def check_shards(
-    home: Home,
+    home: DatasetLocation,
     description: Manifest | Lock,
     contents: Contents,
     layout: Layout,
@@ -137,7 +137,7 @@ def check_shards(
     return ShardsRead(read, faults, n_bytes)
 
 
-def check_traces(home: Home, store: Store, n_shards: int, n_recorded: int) -> None:
+def check_traces(home: DatasetLocation, store: Store, n_shards: int, n_recorded: int) -> None:
     """Refuse a dataset of which far more is lost than there is any trace of.
 
     Raises
@@ -154,7 +154,7 @@ def check_traces(home: Home, store: Store, n_shards: int, n_recorded: int) -> No
         )
 
 
-def _blame_journal(home: Home, found: Fault) -> Fault:
+def _blame_journal(home: DatasetLocation, found: Fault) -> Fault:
     """Return a fault in the values of a shard as one of its record: the manifest proves them."""
     if found.kind != "digest":
         return found
@@ -173,7 +173,7 @@ def array_roots(manifest: Manifest, records: Mapping[int, ShardRecord]) -> dict[
     }
 
 
-def _check_roots(home: Home, manifest: Manifest, found: ShardsRead) -> Iterator[Fault]:
+def _check_roots(home: DatasetLocation, manifest: Manifest, found: ShardsRead) -> Iterator[Fault]:
     """Hold the digests of all shards together against those of the manifest."""
     n_shards = -(-manifest.n_samples // manifest.shard_rows)
     if len(found.records) < n_shards or any(one.kind == "digest" for one in found.faults):
@@ -206,8 +206,8 @@ def verify(
     path
         The dataset; ``data.zarr@v1.0`` is one version of it.
     quick
-        Check only that files are there, with their sizes and seals, journal and metadata; else
-        every chunk is decoded, and every digest computed anew.
+        Read no chunk: files, sizes, seals, journal, documents and metadata alone. Else every chunk
+        is decoded, and every digest computed anew.
     threads
         Threads to use; by default one for each processor.
     watch

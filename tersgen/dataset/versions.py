@@ -1,7 +1,8 @@
-"""Versions: immutable manifests under their content id, and tags that name them for good."""
+"""Versions: immutable manifests under their content id, and tags that name them permanently."""
 
 import os
 import re
+import shlex
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..errors import (
     OutputError,
     TersError,
 )
+from ..files import why
 from ..schema.loading import validate
 from ..schema.manifest import (
     BESIDE,
@@ -28,8 +30,8 @@ from ..schema.manifest import (
     Tag,
 )
 from ..store.files import Check, write_durably, write_once
-from ..store.home import Home, find_home, guess_format, own_folder
 from ..store.links import FollowedFolder
+from ..store.location import DatasetLocation, find_home, guess_format, own_folder
 from ..store.reader import read_inside
 from ..store.writers import writers, writers_text
 from .documents import (
@@ -37,6 +39,7 @@ from .documents import (
     LARGEST_DOCUMENT,
     load_head,
     load_lock,
+    load_stored_basis,
     load_tag,
     load_version_file,
     tag_path,
@@ -68,7 +71,7 @@ def split_reference(path: str | Path) -> tuple[Path, str | None]:
     return path.with_name(name), reference
 
 
-def locate(path: Path, follow_links: bool = False) -> Home:
+def locate(path: Path, follow_links: bool = False) -> DatasetLocation:
     """Return the place of the dataset that a user names; links in it are followed if asked to.
 
     Raises
@@ -79,7 +82,7 @@ def locate(path: Path, follow_links: bool = False) -> Home:
     try:
         home = find_home(path)
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be looked at: {error.strerror}") from None
+        raise DatasetError(f"{path}: cannot be accessed: {why(error)}") from None
     if home is None:
         found = "another folder" if path.is_dir() else "another file"
         if path.is_file() and guess_format(path) == "hdf5":
@@ -94,7 +97,7 @@ def locate(path: Path, follow_links: bool = False) -> Home:
     return home
 
 
-def command_to_finish(home: Home, lock: Lock) -> str:
+def command_to_finish(home: DatasetLocation, lock: Lock) -> str:
     """Return the command that completes a build."""
     if not lock.generator:
         return f"the tersgen ingest command that began it, with --out {home.path}"
@@ -102,10 +105,27 @@ def command_to_finish(home: Home, lock: Lock) -> str:
         f"tersgen build --config {home.folder / RECIPE} --n {lock.n_samples} "
         f"--format {lock.format} --chunk-rows {lock.chunk_rows} --shard-rows {lock.shard_rows} "
         f"{'--compression none ' if lock.compression == 'none' else ''}--out {home.path}"
+        f"{_plugin_options(home, lock)}"
     )
 
 
-def explain_incomplete(home: Home) -> IncompleteDatasetError:
+def command_to_extend(home: DatasetLocation, lock: Lock) -> str:
+    """Return the command that completes an extension."""
+    options = _plugin_options(home, lock)
+    return f"tersgen extend {home.path} --to {lock.n_samples}{options}"
+
+
+def _plugin_options(home: DatasetLocation, lock: Lock) -> str:
+    """Return ``--plugin`` for the user's own modules that change the values of a build."""
+    try:
+        effects = load_stored_basis(home, lock.recipe_digest).effects
+    except (ConfigError, DatasetError):  # a damaged recipe is a fault of its own
+        return ""
+    modules = dict.fromkeys(one.module for one in effects if one.package is None)
+    return "".join(f" --plugin {shlex.quote(one)}" for one in modules)
+
+
+def explain_incomplete(home: DatasetLocation) -> IncompleteDatasetError:
     """Return the error that says how a dataset without any manifest is finished, or who does it."""
     holders = tuple(
         one for one in writers(home.folder) if not (one.is_here and one.pid == os.getpid())
@@ -120,20 +140,20 @@ def explain_incomplete(home: Home) -> IncompleteDatasetError:
     except DatasetError:
         if any(os.path.lexists(home.folder / name) for name in (LOCK, JOURNAL)):
             return IncompleteDatasetError(
-                f"{home.path}: incomplete, and {LOCK} is damaged or missing, so nothing says how "
-                "its build was to go on; build it again with --overwrite"
+                f"{home.path}: incomplete, and {LOCK} is damaged or missing, so its "
+                "build cannot be resumed; build it again with --overwrite"
             )
         return IncompleteDatasetError(
-            f"{home.path}: incomplete: its build did not get to its first shard; run the same "
+            f"{home.path}: incomplete: its build did not reach its first shard; run the same "
             "tersgen build command again"
         )
     return IncompleteDatasetError(
-        f"{home.path}: incomplete: its build of {lock.n_samples} samples did not finish; to go on: "
-        f"{command_to_finish(home, lock)}"
+        f"{home.path}: incomplete: its build of {lock.n_samples} samples did not finish; "
+        f"to resume: {command_to_finish(home, lock)}"
     )
 
 
-def publish(home: Home, manifest: Manifest, check: Check) -> None:
+def publish(home: DatasetLocation, manifest: Manifest, check: Check) -> None:
     """Make a version the newest: first under its id, then as the manifest, both at once on disk.
 
     ``check`` is that of the lock that is held.
@@ -153,7 +173,7 @@ def publish(home: Home, manifest: Manifest, check: Check) -> None:
     write_durably(home.folder / MANIFEST, text, check)
 
 
-def _complete_copies(home: Home, check: Check | None) -> None:
+def _complete_copies(home: DatasetLocation, check: Check | None) -> None:
     """Copy versions whose writer was killed before it had made their second copies."""
     for version in sorted({*version_ids(home)} - {*version_ids(home, COPIES)}):
         name = f"{version}.json"
@@ -163,8 +183,8 @@ def _complete_copies(home: Home, check: Check | None) -> None:
             write_durably(own_folder(home, COPIES) / name, [text], check)
 
 
-def _names_in(home: Home, place: str, pattern: re.Pattern[str]) -> list[str]:
-    """Return what the names of files in a folder of a dataset stand for; none behind a link."""
+def _names_in(home: DatasetLocation, place: str, pattern: re.Pattern[str]) -> list[str]:
+    """Return the parts of file names that match in a folder of a dataset; none through a link."""
     folder = home.folder / place
     linked = any(one.is_symlink() for one in (folder, *folder.parents[: place.count("/")]))
     if linked or not folder.is_dir():
@@ -173,12 +193,12 @@ def _names_in(home: Home, place: str, pattern: re.Pattern[str]) -> list[str]:
     return sorted(match.group(1) for match in found if match)
 
 
-def version_ids(home: Home, place: str = VERSIONS) -> list[str]:
+def version_ids(home: DatasetLocation, place: str = VERSIONS) -> list[str]:
     """Return the ids of all versions that are stored, in ``VERSIONS`` or ``COPIES``."""
     return _names_in(home, place, _ID)
 
 
-def newest_version(home: Home) -> Manifest | None:
+def newest_version(home: DatasetLocation) -> Manifest | None:
     """Return the version that no other came from, for when the manifest is lost."""
     versions = []
     for version in version_ids(home):
@@ -189,12 +209,12 @@ def newest_version(home: Home) -> Manifest | None:
     return max(ends, key=lambda manifest: manifest.created, default=None)
 
 
-def tag_names(home: Home, place: str = TAGS) -> list[str]:
+def tag_names(home: DatasetLocation, place: str = TAGS) -> list[str]:
     """Return the names of all tags that are stored, in ``TAGS`` or ``COPIES``."""
     return _names_in(home, place, _TAG if place == TAGS else _TAG_COPY)
 
 
-def list_tags(home: Home) -> list[Tag]:
+def list_tags(home: DatasetLocation) -> list[Tag]:
     """Return all tags, deleted ones too, by name.
 
     Raises
@@ -205,7 +225,7 @@ def list_tags(home: Home) -> list[Tag]:
     return [load_tag(home, name) for name in tag_names(home)]
 
 
-def find_version(home: Home, reference: str | None) -> Manifest:
+def find_version(home: DatasetLocation, reference: str | None) -> Manifest:
     """Return a version by tag, id or the beginning of an id; the newest by default.
 
     Raises
@@ -237,7 +257,7 @@ def find_version(home: Home, reference: str | None) -> Manifest:
     )
 
 
-def history(home: Home, manifest: Manifest) -> list[Manifest]:
+def history(home: DatasetLocation, manifest: Manifest) -> list[Manifest]:
     """Return a version and those it came from, newest first.
 
     Raises
@@ -255,7 +275,7 @@ def _tag_text(tag: Tag) -> bytes:
     return tag.model_dump_json().encode() + b"\n"
 
 
-def give_tag(home: Home, name: str, reference: str | None) -> Tag:
+def give_tag(home: DatasetLocation, name: str, reference: str | None) -> Tag:
     """Give a version a name, once.
 
     Raises
@@ -283,13 +303,13 @@ def give_tag(home: Home, name: str, reference: str | None) -> Tag:
     except OSError as error:
         if isinstance(error, TersError):
             raise
-        raise OutputError(f"{home.path}: cannot be tagged: {error.strerror}") from error
+        raise OutputError(f"{home.path}: cannot be tagged: {why(error)}") from error
     if is_same:
         return known
     raise OutputError(
         f"{home.path}: the tag {name!r} "
         + (
-            f"was deleted, and its name is not given again; it named {known.version[:12]}"
+            f"was deleted, and its name is not reused; it named {known.version[:12]}"
             if known.deleted
             else f"names version {known.version[:12]}, and tags do not move"
         )
@@ -297,7 +317,7 @@ def give_tag(home: Home, name: str, reference: str | None) -> Tag:
     )
 
 
-def delete_tag(home: Home, name: str) -> Tag:
+def delete_tag(home: DatasetLocation, name: str) -> Tag:
     """Take a name back; it stays known as deleted. One that was taken back stays as it is.
 
     Raises

@@ -58,7 +58,7 @@ def load_builtin(name: str) -> Species:
     folder = _FOLDER if name in builtin_names() else _CRYSTALS
     content = (folder / f"{name}.json").read_bytes()
     source = make_source(f"{name}.json", content)
-    with one_line_errors(source):
+    with one_line_errors(source.file):
         return Species.model_validate_json(source.text)
 
 

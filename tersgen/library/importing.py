@@ -1,91 +1,31 @@
-"""One way in for every file of modes; the format is told by content, not by the file's ending."""
+"""From a file of modes to species: the importer is chosen by the content of the file."""
 
-from collections.abc import Callable
+import hashlib
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from ..errors import LibraryError
-from ..kernels.tensor import activity
-from ..schema.library import Library, LibraryDocument
+from ..formats import HEAD_BYTES, Chosen, Formats
+from ..numeric.tensor import activity
+from ..plugins import is_built_in, named_errors
+from ..schema.library import Library
+from ..schema.plugin import PluginRecord
 from ..schema.species import Species
-from .fchk import is_fchk, read_fchk
+from .importer import Importer, ObservedImporter
+from .intensities import NOTHING_SAID, Statement
 from .libraryfile import check_library, has_library, read_library
-from .outputs import is_output, read_output
-from .peaks import is_jcamp, read_peaks
-from .phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
-from .sourcefile import SourceFile, one_line_errors, open_source, quote
-from .sticks import is_sticks, read_sticks
-from .tables import is_tensor_table, is_vasp_raman, read_tensor_table, read_vasp_raman
+from .peak_table import attach_peaks, read_peak_table
+from .sourcefile import one_line_errors, open_source, quote, read_beginning
+
+FORMATS = Formats("tersgen.importers", Importer, "tersgen library import --importer", LibraryError)
 
 
-class Importer(NamedTuple):
-    """A format: what it is called, whether a text is in it, and how it is read.
-
-    ``read`` takes the source and the name that the user gave, None if none was.
-    """
-
-    format: str
-    recognise: Callable[[str], bool]
-    read: Callable[[SourceFile, str | None], tuple[Species, ...]]
-
-
-def _single(
-    reader: Callable[[SourceFile, str], Species],
-) -> Callable[[SourceFile, str | None], tuple[Species, ...]]:
-    """Adapt a reader of one species, which is named after its file by default."""
-
-    def read(source: SourceFile, name: str | None) -> tuple[Species, ...]:
-        return (reader(source, source.species_name() if name is None else name),)
-
-    return read
-
-
-def _is_library(text: str) -> bool:
-    return text.lstrip()[:1] == "{" and ('"modes"' in text or '"species"' in text)
-
-
-def _read_library(source: SourceFile, name: str | None) -> tuple[Species, ...]:
-    """Read a library, or a single species, as JSON of the schema; its provenance is kept."""
-    with one_line_errors(source):
-        if '"species"' in source.text:
-            species = LibraryDocument.model_validate_json(source.text).species
-        else:
-            species = (Species.model_validate_json(source.text),)
-        return _named(species, name)
-
-
-def _named(species: tuple[Species, ...], name: str | None) -> tuple[Species, ...]:
-    """Return species as they are, or the only one under a name that a user gave."""
-    if name is None:
-        return species
-    if len(species) > 1:
-        raise LibraryError(
-            f"expected one species to be named {quote(name)}, got {len(species)}; "
-            "leave the name out"
-        )
-    return (Species.model_validate(species[0].model_dump() | {"name": name}),)
-
-
-IMPORTERS = (
-    Importer("Gaussian formatted checkpoint", is_fchk, _single(read_fchk)),
-    Importer("Phonopy-Spectroscopy Raman YAML", is_phonopy, _single(read_phonopy)),
-    Importer("library JSON", _is_library, _read_library),
-    Importer("output of ORCA, Q-Chem, Gaussian and others", is_output, _single(read_output)),
-    Importer("vasp_raman.dat", is_vasp_raman, _single(read_vasp_raman)),
-    Importer("JCAMP-DX table of peaks", is_jcamp, _single(read_peaks)),
-    Importer("table of Raman tensors", is_tensor_table, _single(read_tensor_table)),
-    # Last, because it asks for least.
-    Importer("table of sticks", is_sticks, _single(read_sticks)),
-)
-"""Formats in the order in which they are tried."""
-
-
-def load_library(path: Path) -> Library:
+def load_library(path: Path, said: Statement = NOTHING_SAID) -> Library:
     """Return the library in a library file, or in any other file of modes.
 
-    Species of a library file are read as they are needed.
+    Species of a library file are read as they are needed. What is ``said`` of strengths is only for
+    tables whose strengths may be observed ones.
 
     Raises
     ------
@@ -93,28 +33,36 @@ def load_library(path: Path) -> Library:
         If it is none, or damaged.
     """
     if has_library(path):
+        _refuse_statement(path, "library file", said)
         library = read_library(path)
         check_library(library, path)
         return library
-    return Library(read_species(path))
+    return Library(read_species(path, said=said))
 
 
 def read_species(
-    path: Path, name: str | None = None, peaks: Path | None = None
+    path: Path,
+    name: str | None = None,
+    peaks: Path | None = None,
+    importer: str | None = None,
+    said: Statement = NOTHING_SAID,
 ) -> tuple[Species, ...]:
     """Read the species of a file in any known format.
 
     Parameters
     ----------
     path
-        A library file, a Gaussian formatted checkpoint, an output that cclib reads (ORCA, Q-Chem,
-        Gaussian and others), a Raman YAML file of Phonopy-Spectroscopy, a vasp_raman.dat, a table
-        of Raman tensors, a JCAMP-DX table of peaks, a library or species as JSON, or a table of
-        sticks; but for a library file at most one gibibyte.
+        A library file, or a file that an importer reads: a built-in one (``library/importers``),
+        one of an installed package, or of a module that was imported as a plug-in; but for a
+        library file at most one gibibyte.
     name
         Name of the species; by default made from the file's name.
     peaks
         A peak table (frequency, irrep, intensity, width) whose widths and irreps the modes take.
+    importer
+        Name of the importer; by default the one that recognises the file.
+    said
+        What the strengths of a table of sticks or peaks are, beside what the file says.
 
     Returns
     -------
@@ -125,40 +73,98 @@ def read_species(
     Raises
     ------
     LibraryError
-        If the file is missing, too large, in no known format, damaged, or without any
-        Raman-active mode.
+        If the file is missing, too large, in no known format or in two, damaged, or without any
+        Raman-active mode; or if what is said contradicts it.
+    ConfigError
+        If there is no such importer, or one cannot be imported.
     """
-    if has_library(path):
-        species = _named(tuple(load_library(path).species), name)
+    if importer is None and has_library(path):
+        species = tuple(load_library(path, said).species)
     else:
-        species = read_source(open_source(path), name)
+        species = _imported(path, _chosen(path, importer), said)
+    if name is not None:
+        species = _named(species, name, path)
     if peaks is None:
         return species
     source = open_source(peaks)
     table = read_peak_table(source)
-    with one_line_errors(source):
+    with one_line_errors(source.file):
         return tuple(attach_peaks(one, table, source.file) for one in species)
 
 
-def read_source(source: SourceFile, name: str | None = None) -> tuple[Species, ...]:
-    """Read the species of a file's content; see ``read_species``."""
-    for importer in IMPORTERS:
-        if importer.recognise(source.text):
-            species = importer.read(source, name)
-            with one_line_errors(source):
-                for one in species:
-                    _refuse_silent(one)
-            return species
-    if Path(source.file).suffix.lower() == ".xyz":
+def _chosen(path: Path, importer: str | None) -> Chosen:
+    head = read_beginning(path, HEAD_BYTES)[:HEAD_BYTES]
+    chosen = FORMATS.choose(path, head, importer)
+    if chosen is not None:
+        return chosen
+    if path.suffix.lower() == ".xyz":
         raise LibraryError(
-            f"{source.file}: expected modes and Raman tensors, got a geometry; compute them from "
-            f"it: tersgen library compute {source.file} -o {Path(source.file).stem}.json"
+            f"{path.name}: expected modes and Raman tensors, got a geometry; compute them from "
+            f"it: tersgen library compute {path.name} -o {path.stem}.json"
         )
-    known = "; ".join(importer.format for importer in IMPORTERS)
+    text = head.decode("utf-8-sig", errors="replace")
     raise LibraryError(
-        f"{source.file}: expected one of these formats: {known}; got a file that begins with "
-        f"{quote(source.text[:60])}"
+        f"{path.name}: expected one of these formats: library file (.tlib); {FORMATS.known()}; "
+        f"got a file that begins with {quote(text[:60])}"
     )
+
+
+def _imported(path: Path, chosen: Chosen, said: Statement) -> tuple[Species, ...]:
+    """Return the species of a file as an importer reads them."""
+    part = type(chosen.part)
+    observed = chosen.part if isinstance(chosen.part, ObservedImporter) else None
+    if observed is None:
+        _refuse_statement(path, part.format, said)
+    with (
+        one_line_errors(path.name),
+        named_errors("importer", chosen.name, part, LibraryError),
+    ):
+        if observed is None:
+            found = chosen.part.read(path)
+        else:
+            found = observed.read_table(open_source(path), said)
+        species = (found,) if isinstance(found, Species) else tuple(found)
+        if not species or not all(isinstance(one, Species) for one in species):
+            raise LibraryError(f"expected one Species or several, got {found!r:.80}")
+        if not is_built_in(part):
+            species = _with_origin(species, path, PluginRecord.of(chosen.name, part))
+    with one_line_errors(path.name):
+        for one in species:
+            _refuse_silent(one)
+    return species
+
+
+def _with_origin(
+    species: tuple[Species, ...], path: Path, record: PluginRecord
+) -> tuple[Species, ...]:
+    """Return species whose provenance names their file and the importer that read it."""
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    update = {"file": path.name, "sha256": sha256, "importer": record}
+    return tuple(
+        one.model_copy(update={"provenance": one.provenance.model_copy(update=update)})
+        for one in species
+    )
+
+
+def _named(species: tuple[Species, ...], name: str, path: Path) -> tuple[Species, ...]:
+    """Return the only species of a file under a name that a user gave."""
+    if len(species) > 1:
+        raise LibraryError(
+            f"{path.name}: expected one species to be named {quote(name)}, got {len(species)}; "
+            "leave the name out"
+        )
+    with one_line_errors(path.name):
+        return (Species.model_validate(species[0].model_dump() | {"name": name}),)
+
+
+def _refuse_statement(path: Path, format_name: str, said: Statement) -> None:
+    if said != NOTHING_SAID:
+        raise LibraryError(
+            f"{path.name}: expected a table of sticks or peaks for --intensity, --laser-nm and "
+            f"--temperature-k, got a {format_name}, whose strengths are known; state those of a "
+            "table in its comments instead"
+        )
 
 
 def _refuse_silent(species: Species) -> None:

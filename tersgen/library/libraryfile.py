@@ -9,15 +9,17 @@ and ``digest``, the BLAKE3 digest of each species.
 import json
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..schema.library import ARRAYS, PAGE, Column, Library, LibraryDocument
+from ..files import why
+from ..schema.library import ARRAYS, PAGE, Column, Library, LibraryDocument, Rows
 from ..schema.species import SYMMETRY_TOLERANCE
 
 Values = NDArray[Any]
@@ -27,6 +29,7 @@ SUFFIX = ".tlib"
 FORMAT = "tersgen-library-1"
 LARGEST_HEADER = 1 << 16
 _LENGTH_BYTES = 8
+_PIECE_BYTES = 4 << 20
 _DIGEST = "digest"
 _END = ".end"
 _CODES = {"U8": "|u1", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
@@ -94,7 +97,7 @@ def read_library(path: Path) -> Library:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise LibraryError(f"{path}: cannot be read: {error.strerror}") from None
+        raise LibraryError(f"{path}: cannot be read: {why(error)}") from None
     return open_library(descriptor, path)
 
 
@@ -144,6 +147,10 @@ def check_library(library: Library, path: Path) -> None:
     LibraryError
         If a species is not what its digest says, or a number is not finite or possible.
     """
+    library.prove(look=partial(_check_modes, path=path))
+
+
+def _check_modes(library: Library, path: Path) -> None:
     frequency, first = library.array("frequency")
     tensor, of_tensor = library.array("tensor")
     fwhm, of_fwhm = library.array("fwhm")
@@ -164,7 +171,7 @@ def check_library(library: Library, path: Path) -> None:
         (np.isinf(library.array("atom_tensor")[0]).any(), "atom tensors that are not finite"),
     ):
         if wrong:
-            raise LibraryError(f"{path}: expected modes that can be, got {what}")
+            raise LibraryError(f"{path}: expected possible modes, got {what}")
     shares = np.diff(library.array("atom_tensor")[1])
     if ((shares != 0) & (shares != n_modes * n_atoms)).any():
         raise LibraryError(f"{path}: expected an atom tensor for each atom and mode, got others")
@@ -194,7 +201,7 @@ def _arrays(file: _Descriptor, size: int) -> dict[str, FileRows]:
         kind, shape = np.dtype(_CODES[entry["dtype"]]), tuple(entry["shape"])
         begin, end = entry["data_offsets"]
         if not all(type(n) is int and 0 <= n < 2**48 for n in (*shape, begin, end)) or not shape:
-            raise ValueError(f"{name}: sizes that cannot be")
+            raise ValueError(f"{name}: impossible sizes")
         n_bytes = kind.itemsize
         for n in shape:
             n_bytes *= n
@@ -238,22 +245,56 @@ def library_json(library: Library) -> bytes:
     return document.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
 
 
-def library_parts(library: Library) -> list[bytes]:
+class Pieces(Sequence[bytes]):
+    """The pieces of a library file; rows are read when theirs is asked for."""
+
+    def __init__(self, head: bytes, arrays: Sequence[Rows]) -> None:
+        self._head = head
+        self._slices: list[tuple[Rows, int, int]] = []
+        for rows in arrays:
+            n_rows = rows.shape[0]
+            row_bytes = int(np.prod(rows.shape[1:], dtype=np.int64)) * rows.dtype.itemsize
+            step = max(1, _PIECE_BYTES // row_bytes)
+            self._slices += [(rows, at, min(n_rows, at + step)) for at in range(0, n_rows, step)]
+
+    def __len__(self) -> int:
+        """Return the number of pieces."""
+        return 1 + len(self._slices)
+
+    @overload
+    def __getitem__(self, key: int) -> bytes: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> list[bytes]: ...
+
+    def __getitem__(self, key: int | slice) -> bytes | list[bytes]:
+        """Return a piece, or some of them."""
+        if isinstance(key, slice):
+            return [self[k] for k in range(*key.indices(len(self)))]
+        if not 0 <= key < len(self):
+            raise IndexError(f"expected a piece from 0 to {len(self) - 1}, got {key}")
+        if key == 0:
+            return self._head
+        rows, start, stop = self._slices[key - 1]
+        return np.ascontiguousarray(rows[start:stop]).tobytes()
+
+
+def library_parts(library: Library) -> Pieces:
     """Return the pieces of the file of a library, which are the same whenever it is written."""
-    arrays: dict[str, Values] = {_DIGEST: library.digests}
+    arrays: dict[str, Rows] = {_DIGEST: library.digests}
     for name, column in sorted(library.columns.items()):
-        arrays[name] = column.rows[:]
+        arrays[name] = column.rows
         arrays[name + _END] = column.end
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "digest": library.digest}}
     at = 0
-    for name, values in arrays.items():
+    for name, rows in arrays.items():
+        n_bytes = int(np.prod(rows.shape, dtype=np.int64)) * rows.dtype.itemsize
         header[name] = {
-            "dtype": _NAMES[values.dtype.str],
-            "shape": list(values.shape),
-            "data_offsets": [at, at + values.nbytes],
+            "dtype": _NAMES[rows.dtype.str],
+            "shape": list(rows.shape),
+            "data_offsets": [at, at + n_bytes],
         }
-        at += values.nbytes
+        at += n_bytes
     text = json.dumps(header, separators=(",", ":")).encode()
     text = text.ljust(-(-len(text) // 8) * 8)
-    parts = [np.ascontiguousarray(one).reshape(-1).view(np.uint8).data for one in arrays.values()]
-    return [len(text).to_bytes(_LENGTH_BYTES, "little") + text, *parts]  # type: ignore[list-item]
+    return Pieces(len(text).to_bytes(_LENGTH_BYTES, "little") + text, list(arrays.values()))

@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
+from ..numeric import frame
 from ..schema.library import Library
 from ..schema.species import Species
 
 Floats = NDArray[np.float64]
 Quaternion = tuple[float, float, float, float]
-
-_SWEEPS = 32
 
 
 def require_geometry(library: Library) -> None:
@@ -45,50 +44,44 @@ def atom_positions(species: Species) -> Floats:
     return np.array([atom.position for atom in species.atoms or ()], np.float64).reshape(-1, 3)
 
 
-def centred(positions: Floats) -> Floats:
-    """Return positions from their mean, shape (n_atoms, 3), Angstrom."""
-    places = positions.tolist()
-    centre = [sum(one[k] for one in places) / len(places) for k in range(3)]
-    return np.array([[one[k] - centre[k] for k in range(3)] for one in places], np.float64)
+def centred(positions: Floats, first: NDArray[np.int64] | None = None) -> Floats:
+    """Return positions from the mean of their species, shape (n_atoms, 3), Angstrom.
+
+    ``first`` is the first atom of each species and the end; without it all are of one.
+    """
+    out = np.empty(positions.shape)
+    frame.centre(positions, np.array([0, len(positions)]) if first is None else first, out)
+    return out
+
+
+def principal_frames(positions: Floats, first: NDArray[np.int64]) -> Floats:
+    """Return the rotation that lays each species flat, shape (K, 3, 3), det 1.
+
+    Its rows are the principal axes of the atoms' positions, each of equal weight: x the longest
+    direction, z the shortest.
+    """
+    n = len(first) - 1
+    moments, axes = np.empty((n, 3)), np.empty((n, 3, 3))
+    frame.principal_moments(centred(positions, first), first, moments, axes)
+    longest = np.array([_order(one) for one in moments.tolist()])[:, :2, None]
+    x, y = np.moveaxis(np.take_along_axis(axes, longest, 1), 1, 0)
+    z = np.stack(
+        [x[:, i] * y[:, j] - x[:, j] * y[:, i] for i, j in ((1, 2), (2, 0), (0, 1))], axis=1
+    )
+    return np.stack([x, y, z], axis=1)
+
+
+def _order(moments: list[float]) -> list[int]:
+    """Return the largest first, and of equal ones the first."""
+    largest = max(moments) or 1.0
+    # rounded, so that the last bits of equal moments do not decide which axis is which
+    return sorted(range(3), key=lambda k: (-round(moments[k] / largest, 9), k))
 
 
 def principal_axes(positions: Floats) -> Floats:
-    """Return the rotation that lays a molecule flat, shape (3, 3), det 1.
-
-    Its rows are the principal axes of the atoms' positions, each of equal weight: x the longest
-    direction, z the shortest. From +, -, *, / and sqrt alone (Jacobi rotations), so that the
-    choice among equivalent axes of a symmetric molecule is the same on every machine.
-    """
-    places = centred(positions).tolist()
-    second = [[sum(one[i] * one[j] for one in places) for j in range(3)] for i in range(3)]
-    axes = [[float(i == j) for j in range(3)] for i in range(3)]
-    for _ in range(_SWEEPS):
-        for p, q in ((0, 1), (0, 2), (1, 2)):
-            _jacobi(second, axes, p, q)
-    # rounded, so that the last bits of equal moments do not decide which axis is which
-    largest = max(second[k][k] for k in range(3))
-    order = sorted(range(3), key=lambda k: (-round(second[k][k] / (largest or 1.0), 9), k))
-    x, y = axes[order[0]], axes[order[1]]
-    z = [x[1] * y[2] - x[2] * y[1], x[2] * y[0] - x[0] * y[2], x[0] * y[1] - x[1] * y[0]]
-    return np.array([x, y, z], np.float64)
-
-
-def _jacobi(matrix: list[list[float]], axes: list[list[float]], p: int, q: int) -> None:
-    """Turn rows and columns p and q of a symmetric matrix so that element pq is 0; rows of axes."""
-    if matrix[p][q] == 0.0:
-        return
-    theta = (matrix[q][q] - matrix[p][p]) / (2.0 * matrix[p][q])
-    t = (1.0 if theta >= 0 else -1.0) / (abs(theta) + math.sqrt(theta * theta + 1.0))
-    c = 1.0 / math.sqrt(t * t + 1.0)
-    s = t * c
-    for k in range(3):
-        a, b = matrix[k][p], matrix[k][q]
-        matrix[k][p], matrix[k][q] = c * a - s * b, s * a + c * b
-    for k in range(3):
-        a, b = matrix[p][k], matrix[q][k]
-        matrix[p][k], matrix[q][k] = c * a - s * b, s * a + c * b
-        a, b = axes[p][k], axes[q][k]
-        axes[p][k], axes[q][k] = c * a - s * b, s * a + c * b
+    """Return the rotation that lays a molecule flat, shape (3, 3): see ``principal_frames``."""
+    rotation: Floats = principal_frames(positions, np.array([0, len(positions)]))[0]
+    return rotation
 
 
 def rotation_quaternion(matrix: Floats) -> Quaternion:
@@ -110,7 +103,8 @@ def rotation_quaternion(matrix: Floats) -> Quaternion:
         out[1 + i] = 1.0 + m[i][i] - m[j][j] - m[k][k]
         out[1 + j] = m[i][j] + m[j][i]
         out[1 + k] = m[k][i] + m[i][k]
-    norm = math.sqrt(sum(value * value for value in out))
+    w, x, y, z = out  # added in turn: from Python 3.12 on sum() rounds otherwise
+    norm = math.sqrt(w * w + x * x + y * y + z * z)
     return (out[0] / norm, out[1] / norm, out[2] / norm, out[3] / norm)
 
 

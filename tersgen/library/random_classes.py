@@ -9,11 +9,11 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from ..kernels.elementary import exp
-from ..kernels.normal import normal_pair
-from ..kernels.philox import between, philox
-from ..kernels.streams import RANDOM_SPECIES
-from ..kernels.tensor import activity
+from ..numeric.elementary import exp
+from ..numeric.tensor import activity
+from ..random.normal import normal_pair
+from ..random.philox import between, philox
+from ..random.streams import RANDOM_SPECIES
 from ..schema.classes import RandomClasses
 from ..schema.species import Matrix3, Mode, Provenance, Species
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import LibraryError
-from ..kernels.tensor import (
+from ..numeric.tensor import (
     activities,
     activity,
     depolarization_natural,

@@ -36,9 +36,14 @@ class SourceFile:
     sha256: str
 
     def species_name(self) -> str:
-        """Return a species name made from the file's: what a name may not hold becomes ``_``."""
-        stem = re.sub(r"[^A-Za-z0-9 _.+(),:-]", "_", Path(self.file).stem)
-        return re.sub(r"^[^A-Za-z0-9]+", "", stem)[:64].strip() or "species"
+        """Return a species name made from the file's."""
+        return species_name(Path(self.file))
+
+
+def species_name(path: Path) -> str:
+    """Return a species name made from a file's: what a name may not hold becomes ``_``."""
+    stem = re.sub(r"[^A-Za-z0-9 _.+(),:-]", "_", path.stem)
+    return re.sub(r"^[^A-Za-z0-9]+", "", stem)[:64].strip() or "species"
 
 
 def open_source(path: Path) -> SourceFile:
@@ -49,8 +54,24 @@ def open_source(path: Path) -> SourceFile:
     LibraryError
         If it is missing, not a file, too large or unreadable.
     """
+    content = read_beginning(path, MAX_BYTES)
+    if len(content) > MAX_BYTES:
+        raise LibraryError(
+            f"expected at most {MAX_BYTES} bytes, got more in {path}; is it a file of modes?"
+        )
+    return make_source(path.name, content)
+
+
+def read_beginning(path: Path, largest: int) -> bytes:
+    """Return the content of a file, or of a larger one the first ``largest`` + 1 bytes.
+
+    Raises
+    ------
+    LibraryError
+        If it is missing, not a file, or unreadable.
+    """
     try:
-        content = read_input(path, MAX_BYTES)
+        return read_input(path, largest)
     except FileNotFoundError:
         raise LibraryError(f"expected a file of modes at {path}, got no such file") from None
     except NoPlainFileError as error:
@@ -58,11 +79,6 @@ def open_source(path: Path) -> SourceFile:
         raise LibraryError(f"expected a file of modes at {path}, {got}") from None
     except OSError as error:
         raise LibraryError(f"expected a readable file at {path}, got: {why(error)}") from None
-    if len(content) > MAX_BYTES:
-        raise LibraryError(
-            f"expected at most {MAX_BYTES} bytes, got more in {path}; is it a file of modes?"
-        )
-    return make_source(path.name, content)
 
 
 def make_source(file: str, content: bytes) -> SourceFile:
@@ -75,7 +91,7 @@ def make_source(file: str, content: bytes) -> SourceFile:
 
 
 @contextlib.contextmanager
-def one_line_errors(source: SourceFile) -> Iterator[None]:
+def one_line_errors(file: str) -> Iterator[None]:
     """Turn what goes wrong in reading a file into a LibraryError of one line that names the file.
 
     Damaged numbers may overflow on the way: that is no warning but ends in a check for finite
@@ -86,18 +102,18 @@ def one_line_errors(source: SourceFile) -> Iterator[None]:
             yield
     except LibraryError as error:
         message = str(error)
-        if not message.startswith(source.file):
-            message = f"{source.file}: {message}"
+        if not message.startswith(file):
+            message = f"{file}: {message}"
         raise LibraryError(message) from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(str(part) for part in first["loc"])
         more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
         text = " ".join(first["msg"].split())
-        raise LibraryError(f"{source.file}: {place or 'content'}: {text}{more}") from error
+        raise LibraryError(f"{file}: {place or 'content'}: {text}{more}") from error
     except np.linalg.LinAlgError as error:
         raise LibraryError(
-            f"{source.file}: expected force constants that can be diagonalised, got others"
+            f"{file}: expected force constants that can be diagonalised, got others"
         ) from error
 
 

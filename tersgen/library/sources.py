@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..errors import ConfigError, LibraryError, TersWarning
+from ..plugins import import_module, load
 from ..schema.basis import stored_content
 from ..schema.library import Library, LibraryReference
 from ..schema.loading import validate
+from ..schema.plugin import PluginRecord, check_plugins
 from ..schema.recipe import Recipe
 from .builtin import builtin_names, crystal_names, load_builtin
 from .importing import load_library
+from .intensities import NOTHING_SAID, Statement
 from .libraryfile import read_library
 from .nearfield import require_geometry
 from .random_classes import random_species, unknown_species
@@ -18,6 +21,8 @@ from .selection import ModeChoice, mode_widths
 from .structure import resolve_structure
 
 _MOST_RANDOM = 100_000
+_KINDS = ("builtin", "random", "unknown")
+"""Kinds of sources that stand before a colon."""
 
 
 def _count(source: str, text: str) -> int:
@@ -28,7 +33,11 @@ def _count(source: str, text: str) -> int:
     return int(text)
 
 
-def _parts(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Library]:
+def _is_file(source: str) -> bool:
+    return source != "crystals" and source.partition(":")[0] not in _KINDS
+
+
+def _parts(sources: tuple[str, ...], recipe: Recipe, said: Statement) -> Iterator[Library]:
     """Yield what each source has, in order."""
     number = 0
     for source in sources:
@@ -55,24 +64,37 @@ def _parts(sources: tuple[str, ...], recipe: Recipe) -> Iterator[Library]:
                     f"library source {source!r}: no such file; expected builtin, builtin:NAME, "
                     "crystals, random:K, unknown:K or a file"
                 )
-            yield load_library(Path(source))
+            yield load_library(Path(source), said)
 
 
-def build_library(recipe: Recipe) -> Library:
+def build_library(recipe: Recipe, said: Statement = NOTHING_SAID) -> Library:
     """Return the species that a recipe's sources name, in order.
+
+    Parameters
+    ----------
+    recipe
+        The recipe.
+    said
+        What the strengths in its files are, beside what these say.
 
     Raises
     ------
     ConfigError
-        If a source is not understood.
+        If a source is not understood, or something is said of files, and there is none.
     LibraryError
         If a source cannot be used, or two species bear one name.
     """
+    files = isinstance(recipe.library, tuple) and any(map(_is_file, recipe.library))
+    if said != NOTHING_SAID and not files:
+        raise ConfigError(
+            "library: expected a table of sticks or peaks for --intensity, --laser-nm and "
+            "--temperature-k, got no file; leave them out"
+        )
     if isinstance(recipe.library, Library):
         return recipe.library
     if isinstance(recipe.library, LibraryReference):
         return _referred(recipe.library)
-    library = Library.joined(tuple(_parts(recipe.library, recipe)))
+    library = Library.joined(tuple(_parts(recipe.library, recipe, said)))
     try:
         library.check_names()
     except ValueError as error:
@@ -140,23 +162,48 @@ def _warn(library: Library, recipe: Recipe, choice: ModeChoice) -> None:
         )
 
 
-def resolve(recipe: Recipe) -> Recipe:
+def _refuse_idle(recipe: Recipe, effect: str, stage: str | None) -> None:
+    """Refuse an effect that would do nothing, as there is nothing that it acts on."""
+    acts_on = {"image": "maps", "profile": "spectra", "optics": "spectra", "signal": "spectra"}
+    what = acts_on.get(str(stage))
+    there = recipe.has_image if what == "maps" else recipe.fields.spectra
+    if what is not None and not there:
+        raise ConfigError(
+            f"effects.{effect}: expected {what}, on which it acts, got a recipe without any; set "
+            f"fields.{what} = true or leave the effect out"
+        )
+
+
+def resolve(recipe: Recipe, said: Statement = NOTHING_SAID) -> Recipe:
     """Return the recipe with its library and the numbers that follow from it set.
 
-    A resolved recipe decides every row. Warns once if modes lie outside the grid, and are left
-    out, or if bands are narrower than its steps.
+    A resolved recipe decides every row. Modules that the recipe names are imported first. Warns
+    once if modes lie outside the grid, and are left out, or if bands are narrower than its steps.
+    What the strengths in files of the library are may be ``said`` beside what these say.
 
     Raises
     ------
     ConfigError, LibraryError
-        If a source cannot be used, a species has no Raman-active mode on the grid, or none of the
-        geometry that near-field maps need, or structure targets have no room for its atoms.
+        If a module or source cannot be used, a species has no Raman-active mode on the grid, or
+        none of the geometry that near-field maps need, or structure targets have no room for its
+        atoms.
     """
+    for one in recipe.plugins:
+        if isinstance(one, str):
+            import_module(one)
+    # importers change no value beyond the species that they made, whose provenance names them
+    used = tuple(one for one in recipe.plugins if not isinstance(one, str))
+    check_plugins("tersgen.effects", used)
+    parts = {name: load("tersgen.effects", name) for name in sorted(recipe.effects)}
+    for name, part in parts.items():
+        _refuse_idle(recipe, name, getattr(part, "stage", None))
+    there = {record.name for record in used}
+    used += tuple(PluginRecord.of(name, part) for name, part in parts.items() if name not in there)
+    library = build_library(recipe, said)
     if recipe.is_resolved:
         if recipe.structure is not None:
-            resolve_structure(recipe.structure, recipe.held_library)  # is there room for all atoms?
+            resolve_structure(recipe.structure, library)  # is there room for all atoms?
         return recipe
-    library = build_library(recipe)
     if recipe.nearfield is not None:
         require_geometry(library)
     choice = ModeChoice(library, recipe)
@@ -164,7 +211,8 @@ def resolve(recipe: Recipe) -> Recipe:
         _warn(library, recipe, choice)
     fields = recipe.fields.model_copy(update={"n_modes": recipe.fields.n_modes or choice.most()})
     structure = recipe.structure and resolve_structure(recipe.structure, library)
-    full = recipe.model_copy(update={"library": library, "fields": fields, "structure": structure})
+    update = {"library": library, "fields": fields, "structure": structure, "plugins": used}
+    full = recipe.model_copy(update=update)
     # through its document, so that a recipe and what is read of it again are equal to the bit
     content = {**stored_content(full), "library": library}
     return validate(Recipe, content, "recipe")

@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from ..errors import MeasurementError
 from ..schema.loading import printable
 from ..schema.measured import MeasuredFile
-from .arrays import Axis, RowArrays, is_arrays, read_arrays
+from ..schema.plugin import PluginRecord
 from .labels import Known, LabelRule
-from .reading import read_spectra
+from .reader import ReadOptions, RowArrays
+from .reading import read_file
 from .spectrum import Spectrum
 
 _LONGEST = 400
 _FEWEST_POINTS = 8
+_NOTHING_SAID = ReadOptions()
 
 
 class Rows(NamedTuple):
@@ -26,6 +28,8 @@ class Rows(NamedTuple):
     spectra: tuple[Spectrum, ...] | RowArrays
     known: tuple[Known, ...]
     """What is known of each row."""
+    reader: PluginRecord | None = None
+    """The reader of the file, if it is from outside."""
 
     @property
     def n_rows(self) -> int:
@@ -54,7 +58,10 @@ class Rows(NamedTuple):
         """What was done to spectra that a user should know."""
         if isinstance(self.spectra, RowArrays):
             return ("maps min-max scaled over all channels",) if self.map_shape else ()
-        return tuple(sorted({note[:_LONGEST] for one in self.spectra for note in one.notes}))
+        notes = {note[:_LONGEST] for one in self.spectra for note in one.notes}
+        if self.reader is not None:
+            notes.add(f"read by {self.reader.name!r}")
+        return tuple(sorted(notes))
 
     @property
     def n_points(self) -> int:
@@ -81,12 +88,17 @@ class Collection(NamedTuple):
     files: tuple[MeasuredFile, ...]
     rows: tuple[Rows, ...]
     refused: tuple[str, ...]
-    """What is wrong with files that were passed over."""
+    """What is wrong with files that were skipped."""
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return sum(one.n_rows for one in self.rows)
+
+    @property
+    def readers(self) -> list[PluginRecord]:
+        """Readers from outside, each once."""
+        return list(dict.fromkeys(one.reader for one in self.rows if one.reader is not None))
 
     @property
     def known(self) -> list[Known]:
@@ -97,7 +109,7 @@ class Collection(NamedTuple):
 def find_files(paths: Iterable[Path]) -> list[Path]:
     """Return the files that are named, and those in folders that are, in order of their names.
 
-    Hidden files are passed over.
+    Hidden files are skipped.
 
     Raises
     ------
@@ -125,8 +137,8 @@ def _is_hidden(path: Path) -> bool:
 def collect(
     paths: Sequence[Path],
     rule: LabelRule,
-    axis: Axis | None = None,
-    laser_nm: float | None = None,
+    options: ReadOptions = _NOTHING_SAID,
+    reader: str | None = None,
     skip_bad: bool = False,
     tell: Callable[[int], Any] = lambda _: None,
 ) -> Collection:
@@ -135,15 +147,15 @@ def collect(
     Parameters
     ----------
     paths
-        Files of spectra (``reading.read_spectra``) or of NumPy arrays (``arrays.read_arrays``).
+        Files of spectra or of arrays, see ``reading.read_file``.
     rule
         How files are labelled; arrays that bring labels keep these.
-    axis
-        Axis of arrays that bring none, cm^-1.
-    laser_nm
-        Laser of axes of wavelengths, nm.
+    options
+        What files may not say themselves.
+    reader
+        Name of the reader of all files; by default each is read by the one that recognises it.
     skip_bad
-        Whether a file that cannot be used is passed over instead of ending it all.
+        Whether a file that cannot be used is skipped instead of ending it all.
     tell
         Called with the number of files that are read.
 
@@ -158,13 +170,13 @@ def collect(
     refused: list[str] = []
     for number, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            one = _read(path, rule, axis, laser_nm)
+            one = _read(path, rule, options, reader)
         except MeasurementError as error:
             text = str(error)
             shown = printable(str(path))
             text = text if text.startswith(shown) else f"{shown}: {text}"
             if not skip_bad:
-                raise MeasurementError(f"{text} (--skip-bad passes such files over)") from None
+                raise MeasurementError(f"{text} (--skip-bad skips such files)") from None
             refused.append(text)
             continue
         rows.append(one)
@@ -192,18 +204,18 @@ def _names(paths: Sequence[Path]) -> list[str]:
         depth += 1
 
 
-def _read(path: Path, rule: LabelRule, axis: Axis | None, laser_nm: float | None) -> Rows:
-    if is_arrays(path):
-        arrays = read_arrays(path, axis)
+def _read(path: Path, rule: LabelRule, options: ReadOptions, reader: str | None) -> Rows:
+    content, record = read_file(path, options, reader)
+    if isinstance(content, RowArrays):
+        arrays = content
         known = None if arrays.label is not None else rule.of(path)
         labels = arrays.label or (known.label if known else "",) * arrays.n_rows
         groups = arrays.group or (known.group if known else None,) * arrays.n_rows
         parts = arrays.part or (known.part if known else None,) * arrays.n_rows
         rows = zip(labels, groups, parts, strict=True)
         return Rows(arrays, tuple(Known(*one) for one in rows))
-    spectra = read_spectra(path, laser_nm)
-    for one in spectra:
-        name = f"{one.name}: " if len(spectra) > 1 else ""
+    for one in content:
+        name = f"{one.name}: " if len(content) > 1 else ""
         if float(np.ptp(one.intensity)) == 0.0:
             raise MeasurementError(f"{name}expected a spectrum with bands, got a constant")
         if len(one.shift_cm1) < _FEWEST_POINTS:
@@ -211,7 +223,7 @@ def _read(path: Path, rule: LabelRule, axis: Axis | None, laser_nm: float | None
                 f"{name}expected a spectrum, of {_FEWEST_POINTS} points or more, got "
                 f"{len(one.shift_cm1)}; a table of peaks is a species: tersgen library import"
             )
-    return Rows(spectra, (rule.of(path),) * len(spectra))
+    return Rows(content, (rule.of(path),) * len(content), record)
 
 
 def _sha256(path: Path) -> str:

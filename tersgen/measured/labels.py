@@ -32,7 +32,7 @@ class LabelTable:
     Parameters
     ----------
     path
-        CSV with a heading: ``file`` and ``label``, and perhaps ``group`` (what must not be parted:
+        CSV with a heading: ``file`` and ``label``, and perhaps ``group`` (what must not be split:
         spectra of one sample) and ``part`` (train, val, test). Commas, semicolons or tabs.
 
     Raises

@@ -116,7 +116,7 @@ class ArrayFile:
                 raise MeasurementError(f"expected each array once, got {shown} twice")
             members[name] = info
         if sum(info.compress_size for info in infos) > self._size:
-            raise MeasurementError("expected arrays beside each other, got some that overlap")
+            raise MeasurementError("expected separate arrays, got some that overlap")
         return members
 
     def _read(self, info: zipfile.ZipInfo) -> NDArray[Any]:

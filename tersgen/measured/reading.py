@@ -1,54 +1,109 @@
-"""One way in for every file of measured spectra; the format is told by content, not by the name."""
+"""From a measured file to spectra: the reader is chosen by the content of the file."""
 
-import codecs
-import os
 from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
 
 from ..errors import MeasurementError
-from ..files import NoPlainFileError, open_input, why
+from ..formats import HEAD_BYTES, Formats
+from ..plugins import is_built_in, named_errors
 from ..schema.loading import printable
-from .instrument import instrument_format, read_instrument
-from .jcamp import is_jcamp, read_jcamp
-from .spectrum import Spectrum, ascending, shift_from_nm
-from .text import parse_spectrum
+from ..schema.plugin import PluginRecord
+from .reader import Reader, ReadOptions, RowArrays, read_beginning
+from .spectrum import Spectrum, ascending
 
-LARGEST_TEXT = 1 << 24
-"""Larger texts are refused: a spectrum of 500,000 points is smaller."""
-LARGEST_FILE = 1 << 30
-"""Larger files of instruments are refused."""
+FORMATS = Formats("tersgen.readers", Reader, "tersgen ingest --reader", MeasurementError)
 
 
-def read_spectra(path: str | Path, laser_nm: float | None = None) -> tuple[Spectrum, ...]:
-    """Return the spectra in a file: one, or as many as an instrument's file holds.
+class ReadFile(NamedTuple):
+    """What is in a measured file, and who read it."""
+
+    content: tuple[Spectrum, ...] | RowArrays
+    reader: PluginRecord | None
+    """The reader, if it is from outside."""
+
+
+def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> ReadFile:
+    """Return the spectra, or the rows of arrays, in a file.
 
     Parameters
     ----------
     path
-        A text of two columns (``parse_spectrum``), JCAMP-DX, or a file of an instrument that
-        RosettaSciIO reads: Renishaw .wdf, Horiba .xml, TriVista .tvf, EMSA.
-    laser_nm
-        Wavelength of the laser, nm: for axes of wavelengths.
+        A file that a reader reads: a built-in one (``measured/readers``), one of an installed
+        package, or of a module that was imported as a plug-in.
+    options
+        What the file may not say itself.
+    reader
+        Name of the reader; by default the one that recognises the file.
 
     Raises
     ------
     MeasurementError
         If the file cannot be read, is too large, or holds no spectrum.
     MissingExtraError
-        If it is an instrument's, and RosettaSciIO is not installed.
+        If its reader needs a package that is not installed.
+    ConfigError
+        If there is no such reader, or one cannot be imported.
     """
-    path = Path(path)
-    name = printable(path.name)
     try:
-        content = _content(path)
-        kind = instrument_format(content)
-        if kind is not None:
-            return read_instrument(path, name, kind, laser_nm)
-        text = _decoded(content)
-        if is_jcamp(text):
-            return (_from_jcamp(text, name, laser_nm),)
-        return (parse_spectrum(text, name, laser_nm),)
+        head = read_beginning(path, HEAD_BYTES)
+        chosen = FORMATS.choose(path, head, reader)
+        if chosen is None:
+            raise MeasurementError("expected a file that a reader is for, got another")
+        part = type(chosen.part)
+        with named_errors("reader", chosen.name, part, MeasurementError):
+            found = chosen.part.read(path, options)
+            if isinstance(found, RowArrays) and is_built_in(part):
+                return ReadFile(found, None)
+            spectra = (found,) if isinstance(found, Spectrum) else tuple(found)
+            if is_built_in(part):
+                return ReadFile(spectra, None)
+            return ReadFile(_checked(spectra), PluginRecord.of(chosen.name, part))
     except MeasurementError as error:
         raise MeasurementError(f"{printable(str(path))}: {error}") from None
+
+
+def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum, ...]:
+    """Return the spectra of a reader from outside, which promise nothing.
+
+    Raises
+    ------
+    MeasurementError
+        If they are none, or what no spectrum is.
+    """
+    checked = []
+    for one in spectra:
+        if not isinstance(one, Spectrum):
+            raise MeasurementError(f"expected spectra, got {one!r:.80}")
+        shift, intensity = (np.asarray(v, np.float64) for v in (one.shift_cm1, one.intensity))
+        if shift.ndim != 1 or shift.shape != intensity.shape:
+            raise MeasurementError(
+                f"expected an intensity for each Raman shift, got shapes {intensity.shape} and "
+                f"{shift.shape}"
+            )
+        notes = tuple(printable(note) for note in one.notes)
+        checked.append(ascending(printable(one.name), shift, intensity, notes))
+    if not checked:
+        raise MeasurementError("expected at least one spectrum, got none")
+    return tuple(checked)
+
+
+def read_spectra(path: str | Path, laser_nm: float | None = None) -> tuple[Spectrum, ...]:
+    """Return the spectra in a file: one, or as many as an instrument's file holds.
+
+    Raises
+    ------
+    MeasurementError, MissingExtraError, ConfigError
+        As ``read_file``; and if it holds arrays.
+    """
+    content = read_file(Path(path), ReadOptions(laser_nm)).content
+    if isinstance(content, RowArrays):
+        raise MeasurementError(
+            f"{printable(str(path))}: expected text, or a file of an instrument, got arrays of "
+            "NumPy; make a dataset of them: tersgen ingest"
+        )
+    return content
 
 
 def read_spectrum(path: str | Path, laser_nm: float | None = None) -> Spectrum:
@@ -66,61 +121,3 @@ def read_spectrum(path: str | Path, laser_nm: float | None = None) -> Spectrum:
             "of them: tersgen ingest"
         )
     return spectra[0]
-
-
-def _content(path: Path) -> bytes:
-    """Return the bytes of a file, or the beginning of a large one that an instrument wrote."""
-    try:
-        with open_input(path) as file:
-            size = os.fstat(file.fileno()).st_size
-            content = file.read(LARGEST_TEXT + 1)
-    except FileNotFoundError:
-        raise MeasurementError("expected a file of a measured spectrum, got no such file") from None
-    except NoPlainFileError as error:
-        got = str(error.strerror).removeprefix("expected a file, ")
-        raise MeasurementError(f"expected a file of a measured spectrum, {got}") from None
-    except OSError as error:
-        raise MeasurementError(f"cannot be read: {why(error)}") from None
-    largest = LARGEST_TEXT if instrument_format(content) is None else LARGEST_FILE
-    if max(size, len(content)) > largest:
-        raise MeasurementError(
-            f"expected at most {largest >> 20} MiB, got more; keep one spectrum to a file"
-        )
-    return content
-
-
-def _decoded(content: bytes) -> str:
-    """Return the text: UTF-16 with a mark, as spreadsheets write it, UTF-8, or else Latin-1."""
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return content.decode("utf-16")
-        except UnicodeDecodeError:
-            raise MeasurementError("expected text, got bytes that are no UTF-16") from None
-    if b"\0" in content:
-        raise MeasurementError(
-            "expected text, got a binary file; export the spectrum as text or CSV"
-        )
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return content.decode("latin-1")
-
-
-def _from_jcamp(text: str, name: str, laser_nm: float | None) -> Spectrum:
-    """Return the continuous spectrum in a JCAMP-DX text."""
-    record = read_jcamp(text)
-    if record.is_peaks:
-        raise MeasurementError(
-            "expected a spectrum, got a table of peaks; import it as a species: tersgen library "
-            "import"
-        )
-    axis = record.x
-    if record.x_unit == "nm":
-        if laser_nm is None:
-            raise MeasurementError(
-                "expected Raman shifts in cm^-1, got an axis in nm; say which laser (--laser-nm)"
-            )
-        axis = shift_from_nm(axis, laser_nm)
-    elif record.x_unit != "cm^-1":
-        raise MeasurementError(f"expected an axis in cm^-1 or nm, got {record.x_unit!r}")
-    return ascending(name, axis, record.y, record.notes)

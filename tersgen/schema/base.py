@@ -35,12 +35,14 @@ NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.+(),:-]*$"
 TAG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
 PART_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
+EFFECT_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 DIGEST = r"^[0-9a-f]{64}$"
 IN_WORDS = {
     NAME: "letters, digits, blanks and any of _.+(),:- with a letter or digit first",
     TAG_NAME: "letters, digits and any of ._- with a letter or digit first",
     FILE_NAME: "at most 64 letters, digits and any of ._- with a letter or digit first",
     PART_NAME: "at most 32 small letters, digits and any of _- with a letter first",
+    EFFECT_NAME: "at most 32 small letters, digits and _ with a letter first",
     DIGEST: "64 hexadecimal digits, 0 to 9 and a to f",
 }
 """What the patterns of names say, for messages."""

@@ -8,11 +8,14 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from ..errors import ConfigError
 from .digest import canonical_digest, without_defaults
 from .library import Library
 from .loading import validate
 from .measured import Measured
+from .plugin import PluginRecord
 from .recipe import FORMER_DEFAULTS, GENERATORS, Recipe
 
 Basis = Recipe | Measured
@@ -81,6 +84,45 @@ class StoredBasis:
         return named if isinstance(named, str) else ""
 
     @property
+    def effects(self) -> tuple[PluginRecord, ...]:
+        """Parts from outside this package that change values whenever rows are made.
+
+        Raises
+        ------
+        ConfigError
+            If the document does not name them as it should.
+        """
+        return self._records(self.content.get("plugins", ()))
+
+    @property
+    def plugins(self) -> tuple[PluginRecord, ...]:
+        """All parts from outside this package that the values come from, each once.
+
+        Raises
+        ------
+        ConfigError
+            If the document does not name them as it should.
+        """
+        pages = () if self.library is None else self.library.pages
+        importers = [page["provenance"].get("importer") for page in pages]
+        return tuple(
+            dict.fromkeys(
+                (
+                    *self.effects,
+                    *self._records(self.content.get("readers", ())),
+                    *self._records([one for one in importers if one is not None]),
+                )
+            )
+        )
+
+    def _records(self, stored: Any) -> tuple[PluginRecord, ...]:
+        table = TypeAdapter(tuple[PluginRecord, ...])
+        try:
+            return table.validate_python(stored)
+        except ValidationError:
+            raise ConfigError(f"{self._origin}: expected records of plug-ins, got others") from None
+
+    @property
     def text(self) -> bytes:
         """The document as it is written."""
         return json.dumps(self.content, indent=1).encode() + b"\n"
@@ -111,9 +153,11 @@ class StoredBasis:
         except ConfigError as error:
             made = self.content.get("generator")
             known = f"{min(GENERATORS)} to {max(GENERATORS)}"
+            needed = "".join(f", and with {one} ({one.remedy})" for one in self.effects)
             raise ConfigError(
                 f"{error}; it is for generator {made!r:.20}, this version of tersgen knows "
-                f"{known}; its rows can be read, and made again by the version that wrote it"
+                f"{known}; its rows can be read, and rebuilt by the version that wrote it"
+                f"{needed}"
             ) from None
         if isinstance(found, Recipe) and self.library is not None:
             return found.model_copy(update={"library": self.library})

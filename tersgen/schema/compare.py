@@ -6,9 +6,11 @@ from typing import Any, NamedTuple
 
 from ..errors import ConfigError
 from .basis import StoredBasis
-from .library import Library
+from .library import PAGE, Library, species_digest
 
 _LONGEST = 60
+_PLUGIN = "plug-in "
+_OF_PLUGINS = ("plugins", "readers")
 
 
 class Difference(NamedTuple):
@@ -20,15 +22,32 @@ class Difference(NamedTuple):
 
     def __str__(self) -> str:
         """Return the field and both values in one line."""
-        return f"{self.field}: {self.first or 'default'} there, {self.second or 'default'} here"
+        first, second = self.shown
+        return f"{self.field}: {first} there, {second} here"
+
+    @property
+    def shown(self) -> tuple[str, str]:
+        """Both values, with a word for one that is not there."""
+        missing = "none" if self.field.startswith(_PLUGIN) else "default"
+        return self.first or missing, self.second or missing
 
 
 def _flat(content: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for name, value in content.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{name}.")
+        elif prefix + name in _OF_PLUGINS and _are_records(value):
+            for one in value:
+                package = f"{one['package']} {one.get('version')}, " if one.get("package") else ""
+                yield f"{_PLUGIN}{one['name']}", f"{package}sources {str(one['digest'])[:12]}"
         else:
             yield prefix + name, json.dumps(value)
+
+
+def _are_records(value: Any) -> bool:
+    return isinstance(value, list | tuple) and all(
+        isinstance(one, dict) and {"name", "digest"} <= one.keys() for one in value
+    )
 
 
 def _short(text: str) -> str:
@@ -57,13 +76,28 @@ def compare_libraries(first: Library, second: Library) -> list[Difference]:
             shown = ["" if label is None else f"label {label}" for label in (one, other)]
             found.append(Difference(f"library.{name}", *shown))
         elif (first.digests[one] != second.digests[other]).any():
-            sizes = [len(library[k].modes) for library, k in ((first, one), (second, other))]
-            shown = [f"{size} modes" for size in sizes]
-            if shown[0] == shown[1]:
-                shown[1] += " of other values"
-            found.append(Difference(f"library.{name}", *shown))
+            found += _compare_species(name, (first, one), (second, other))
         elif one != other:
             found.append(Difference(f"library.{name}", f"label {one}", f"label {other}"))
+    return found
+
+
+def _compare_species(name: str, *places: tuple[Library, int]) -> list[Difference]:
+    """Return in what two species of one name differ: texts and single numbers, then modes."""
+    pages, modes, counts = [], [], []
+    for library, k in places:
+        page = dict(library.pages[k])
+        of_modes = {key: page.pop(key, None) for key in ("irreps", "symbols")}
+        arrays = {key: one.part(k) for key, one in library.columns.items() if key != PAGE}
+        pages.append({"library": {name: page}})
+        modes.append((of_modes, species_digest(arrays)))
+        counts.append(len(arrays["frequency"]))
+    found = compare_tables(*pages)
+    if modes[0] != modes[1]:
+        shown = [f"{count} modes" for count in counts]
+        if shown[0] == shown[1]:
+            shown[1] += " of other values"
+        found.append(Difference(f"library.{name}", *shown))
     return found
 
 

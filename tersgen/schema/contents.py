@@ -2,8 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from .basis import Basis, StoredBasis
-from .fields import Axis, FieldSpec, axis_table, field_table
+from .fields import Axis, FieldSpec
 
 Kind = Literal["synthetic", "measured"]
 
@@ -20,30 +19,6 @@ class Contents(NamedTuple):
     generator: int
     """Version of the generator; 0 for measured rows."""
     seed: int
-
-    @classmethod
-    def of(cls, document: StoredBasis) -> "Contents":
-        """Return what this version of tersgen makes of a recipe, or of measured rows.
-
-        Raises
-        ------
-        ConfigError
-            If it does not understand the document.
-        ValueError
-            If the recipe is not resolved.
-        """
-        basis: Basis = document.basis
-        fields = field_table(basis)
-        return cls(
-            kind="measured" if document.is_measured else "synthetic",
-            fields=fields,
-            axes=axis_table(basis, fields),
-            classes=basis.class_names,
-            recipe_digest=document.digest,
-            library_digest=basis.library_digest,
-            generator=basis.generator,
-            seed=basis.seed,
-        )
 
     def makes(self, other: "Contents") -> bool:
         """Return whether rows of both have the same arrays and classes, to the byte."""

@@ -55,6 +55,10 @@ HAS = {
 
 _SIX = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 _DIGEST_BYTES = 32
+_BULKY = frozenset({"atom_tensor", "displacement", "hessian"})
+"""Arrays that a library in a file keeps there until they are asked for: nearly all of its bytes."""
+_TOGETHER = 128
+"""Species that are read and proved at a time."""
 
 
 class Rows(Protocol):
@@ -155,7 +159,7 @@ class Library:
             if any(map(len, parts)):
                 columns[name] = _stack(name, parts)
         library = Library.of_columns(columns, self.digests[numbers])
-        library._proved = self._proved
+        library._proved = self._proved and self._in_memory
         return library
 
     @cached_property
@@ -228,34 +232,81 @@ class Library:
         LibraryError
             If a species is not what its digest says.
         """
-        self.prove()
+        self.prove(name)
         column = self.columns.get(name)
         if column is None:
             kind, shape = ARRAYS[name]
             return np.empty((0, *shape), kind), np.zeros(len(self) + 1, np.int64)
         return column.rows[:], np.concatenate([[0], column.end]).astype(np.int64)
 
-    def prove(self) -> None:
-        """Make sure that every species is what its digest says, and names are unique.
+    def prove(self, *names: str, look: "Callable[[Library], None] | None" = None) -> None:
+        """Make sure that every species is what its digest says.
+
+        What was proved is kept in memory, as the file may change: small arrays, and those named.
+
+        Parameters
+        ----------
+        names
+            Arrays that will be needed.
+        look
+            Called with some species at a time, all of them in turn, proved and in memory; without
+            it, what was proved before is not read again.
 
         Raises
         ------
         LibraryError
             If one is not.
         """
-        if self._proved:
+        wanted = {name for name in self.columns if name in names or name not in _BULKY}
+        if self._proved and look is None and all(map(self._has, wanted)):
             return
-        loaded = {name: Column(column.rows[:], column.end) for name, column in self.columns.items()}
-        for k in range(len(self)):
-            self._check(k, {name: column.part(k) for name, column in loaded.items()})
-        self.columns = loaded  # what was proved is kept: the file may change
+        kept = {
+            name: np.empty(column.rows.shape, column.rows.dtype)
+            for name, column in self.columns.items()
+            if name in wanted and not self._has(name)
+        }
+        for first in range(0, len(self), _TOGETHER):
+            numbers = range(first, min(len(self), first + _TOGETHER))
+            part = self._part(numbers)
+            for k in numbers:
+                arrays = {name: one.part(k - first) for name, one in part.columns.items()}
+                self._check(k, arrays)
+            part._proved = True
+            if look is not None:
+                look(part)
+            for name, rows in kept.items():
+                end = self.columns[name].end
+                rows[int(end[first - 1]) if first else 0 : int(end[numbers[-1]])] = part.columns[
+                    name
+                ].rows[:]
+        self.columns = {
+            name: Column(kept.get(name, column.rows), column.end)
+            for name, column in self.columns.items()
+        }
         self._proved = True
+
+    def _part(self, numbers: range) -> "Library":
+        """Return species that follow each other, in memory."""
+        columns = {}
+        for name, (rows, end) in self.columns.items():
+            start = int(end[numbers[0] - 1]) if numbers[0] else 0
+            ends = end[numbers[0] : numbers[-1] + 1]
+            columns[name] = Column(rows[start : int(ends[-1])], ends - start)
+        return Library.of_columns(columns, self.digests[numbers[0] : numbers[-1] + 1])
+
+    def _has(self, name: str) -> bool:
+        """Return whether an array is in memory."""
+        return isinstance(self.columns[name].rows, np.ndarray)
+
+    @property
+    def _in_memory(self) -> bool:
+        return all(map(self._has, self.columns))
 
     def _check(self, k: int, arrays: Mapping[str, Values]) -> None:
         if species_digest(arrays) != self.digests[k].tobytes():
             raise LibraryError(
                 f"species {k} of the library: its content is not what its digest says: damaged; "
-                "put the file back from a copy"
+                "restore the file from a copy"
             )
 
     def __len__(self) -> int:
@@ -276,7 +327,7 @@ class Library:
             raise IndexError(f"expected a species from 0 to {len(self) - 1}, got {k}")
         k %= len(self)
         arrays = {name: column.part(k) for name, column in self.columns.items()}
-        if not self._proved:
+        if not (self._proved and self._in_memory):
             self._check(k, arrays)
         return _unpack(self._page(k), arrays)
 

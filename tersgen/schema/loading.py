@@ -16,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError
 from ..files import read_input, why
+from ..text import printable as printable
 from .base import IN_WORDS, LIBRARY
 from .recipe import Recipe
 from .yaml_text import load_yaml
@@ -113,15 +114,6 @@ def _explained(error: ValidationError, model: type[BaseModel], origin: str) -> C
     return ConfigError(f"{origin}: {printable(_describe(first, model))}{more}")
 
 
-def printable(text: str) -> str:
-    r"""Return a text with what could steer a terminal spelt out.
-
-    >>> print(printable("a\x1b[31mb"))
-    a\x1b[31mb
-    """
-    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
     if len(table) < len(pairs):
@@ -184,7 +176,7 @@ def parse_document(text: str, path: Path) -> Any:
 
 
 def load_table(path: Path) -> dict[str, Any]:
-    """Return the table of settings in a recipe file, library paths made relative to the file.
+    """Return the table of settings in a recipe file, paths in it made relative to the file.
 
     Raises
     ------
@@ -206,7 +198,19 @@ def load_table(path: Path) -> dict[str, Any]:
             else source
             for source in sources
         ]
+    plugins = data.get("plugins")
+    if isinstance(plugins, list):
+        data["plugins"] = [
+            _beside(path.parent, one) if isinstance(one, str) else one for one in plugins
+        ]
     return data
+
+
+def _beside(folder: Path, module: str) -> str:
+    """Return the path of a module that is a file in a folder, or else its name as it is."""
+    is_file = module.endswith(".py")
+    path = folder / (module if is_file else f"{module.replace('.', '/')}.py")
+    return str(path) if is_file or path.is_file() else module
 
 
 def load_recipe(path: str | Path) -> Recipe:

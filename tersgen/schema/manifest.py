@@ -11,6 +11,7 @@ from .base import LIBRARY as LIBRARY
 from .contents import Contents, Kind
 from .digest import canonical_digest, digest_without, without_defaults
 from .fields import Axis, FieldSpec
+from .plugin import PluginRecord
 from .split import Split
 
 FORMAT_VERSION = 4
@@ -118,6 +119,9 @@ class Lock(Document):
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
     compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
+    plugins: tuple[PluginRecord, ...] = field(
+        "parts from outside this package that the values come from", "1", ()
+    )
     environment: Environment = field("where it was begun", "1")
     check: Digest = field("BLAKE3 digest of everything else in here", "1")
 

@@ -1,7 +1,7 @@
 """What a dataset of measured rows rests on: files, labels, an axis, and how rows came onto it.
 
 It stands where a synthetic dataset has its recipe, and decides every row as that does; but the rows
-cannot be made again from it without the files.
+cannot be rebuilt from it without the files.
 """
 
 from typing import Annotated, Literal, Self
@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from .base import DIGEST, Frozen, Name, field
 from .digest import canonical_digest
 from .grid import Grid
+from .plugin import PluginRecord
 from .split import PartName
 
 Printable = Annotated[str, Field(max_length=400, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -63,6 +64,9 @@ class Measured(Frozen):
     seed: int = field("seed of the order of rows", "1", 0, ge=0, lt=2**32)
     parts: tuple[PartName, ...] = field("parts that rows were given to, if they were", "1", ())
     groups: tuple[Printable, ...] = field("groups that rows were given to, if they were", "1", ())
+    readers: tuple[PluginRecord, ...] = field(
+        "readers from outside this package that files were read with", "1", ()
+    )
     files: tuple[MeasuredFile, ...] = field("where rows come from", "1", min_length=1)
 
     @model_validator(mode="after")

@@ -8,9 +8,9 @@ default, and names its library by digest.
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
-from .base import Frozen, field
+from .base import EFFECT_NAME, Frozen, field
 from .classes import Classes, RandomClasses
 from .grid import Grid
 from .hotspots import Map
@@ -19,6 +19,7 @@ from .intervals import LARGEST, NonNegativeInterval
 from .library import Library, LibraryReference
 from .mixture import Mixture
 from .nearfield import LARGEST_CHANNELS, NearField
+from .plugin import PluginRecord
 from .presets import merged
 from .species import Species, Vector3
 from .structure import Structure
@@ -37,6 +38,7 @@ def _direction(vector: Vector3) -> Vector3:
     return vector
 
 
+EffectName = Annotated[str, Field(pattern=EFFECT_NAME)]
 UnitVector = Annotated[Vector3, AfterValidator(_direction)]
 
 
@@ -164,6 +166,12 @@ class Recipe(Frozen):
         "1",
         ("builtin",),
     )
+    plugins: tuple[str, ...] | tuple[PluginRecord, ...] = field(
+        "modules of the user's own to import: names, or paths of files .py; in a stored recipe the "
+        "parts of them that change values",
+        "1",
+        (),
+    )
     grid: Grid = field("axis of Raman shifts", "1", Grid())
     lineshape: Lineshape = field("band profile", "1", Lineshape())
     geometry: Geometry = field("orientation, polarizations, laser", "1", Geometry())
@@ -185,6 +193,9 @@ class Recipe(Frozen):
         None,
     )
     perturbations: Perturbations = field("differences between samples", "1", Perturbations())
+    effects: dict[EffectName, dict[str, JsonValue]] = field(
+        "effects of plug-ins by name, each with its settings", "1", {}
+    )
     classes: Classes = field("class balance", "1", Classes())
     random: RandomClasses = field("prior of random species", "1", RandomClasses())
     fields: Fields = field("arrays to make", "1", Fields())
@@ -193,6 +204,7 @@ class Recipe(Frozen):
     def is_resolved(self) -> bool:
         """Whether the recipe decides every row: it holds its library, and all that follows."""
         fixed = self.structure is None or self.structure.is_resolved
+        fixed = fixed and not any(isinstance(one, str) for one in self.plugins)
         return isinstance(self.library, Library) and self.fields.n_modes is not None and fixed
 
     @property
@@ -230,7 +242,7 @@ class Recipe(Frozen):
 
     @property
     def n_components(self) -> int:
-        """Most species of a sample: 1, but of mixtures."""
+        """Largest number of species in a sample: 1, except for mixtures."""
         return 1 if self.mixture is None else self.mixture.sizes[1]
 
     @property

@@ -5,12 +5,16 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from .base import Frozen, Name, field
+from .plugin import PluginRecord
 
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
 
 UNKNOWN = "unknown"
 """Class of what nobody has named."""
+
+Observed = Literal["observed area", "observed height"]
+"""Strengths of bands that a spectrometer has counted: areas or heights, in photons."""
 
 SYMMETRY_TOLERANCE = 1e-6
 """Largest allowed |R_ij - R_ji| relative to the largest |R_ij| of a stored tensor."""
@@ -68,6 +72,7 @@ class Provenance(Frozen):
         "random",
         "unknown",
         "published",
+        "imported",
     ] = field("kind of source", "1")
     program: str | None = field("program and version", "1", None)
     method: str | None = field("level of theory, or the model the modes are drawn from", "1", None)
@@ -76,6 +81,21 @@ class Provenance(Frozen):
     file: str | None = field("name of the file read", "1", None)
     sha256: str | None = field("SHA-256 of that file", "1", None)
     note: str | None = field("remarks, citations, licence", "1", None)
+    intensity: Observed | None = field(
+        "what the strengths were before they became activities; none if they were activities",
+        "1",
+        None,
+    )
+    laser_nm: float | None = field("laser of observed strengths", "nm", None, gt=0)
+    observed_temperature_k: float | None = field(
+        "temperature of the sample that strengths were observed on", "K", None, gt=0
+    )
+    response: str | None = field(
+        "whether observed strengths are corrected for the response of the instrument", "1", None
+    )
+    importer: PluginRecord | None = field(
+        "importer from outside this package that read the file", "1", None
+    )
     levels: dict[str, str] | None = field(
         "level of theory of single quantities (frequencies, tensors, ...) that differ from method",
         "1",

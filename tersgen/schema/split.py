@@ -161,8 +161,10 @@ class Split(Document):
         "rows of each class (first index) in each part", "row", min_length=1
     )
     groups: dict[str, str] = field("part of each species, if each is whole in one", "1", {})
-    class_weights: tuple[Annotated[float, Field(gt=0)], ...] = field(
-        "weight of each class in a loss, mean 1, Eq. (8.2), from the part train or the first", "1"
+    class_weights: tuple[Annotated[float, Field(ge=0)], ...] = field(
+        "weight of each class in a loss, mean 1 over those with rows, Eq. (8.2), from the part "
+        "train or the first",
+        "1",
     )
     digest: str = field("BLAKE3 digest of the number of each row's part", "1", pattern=DIGEST)
 

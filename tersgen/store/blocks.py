@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..kernels.bits import copy_bit_shuffled
-from ..kernels.rows import copy_rows
+from ..numeric.bits import copy_bit_shuffled
+from ..numeric.rows import copy_rows
 from ..schema.fields import FieldSpec
 from .interface import BitShuffled, Store, Values
 from .layout import Layout
@@ -144,7 +144,7 @@ class BlockReader:
                 except DamagedDataError:
                     if not self._files.forget(spec, shard):
                         raise
-                    # it may have been made again since it was opened
+                    # it may have been rebuilt since it was opened
                     self._copy_rows(spec, shard, number, copies, times)
             except DamagedDataError as error:
                 first = chunk * self._layout.chunk_rows

@@ -9,7 +9,7 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..kernels.bits import TILE_BYTES
+from ..numeric.bits import TILE_BYTES
 from ..schema.fields import FieldSpec
 from ..schema.manifest import Compression
 from .checksums import CHECKSUM, checked, checksum, crc32c
@@ -133,8 +133,6 @@ def _check_size(payload: Bytes, wanted: int) -> None:
 def _decompress(payload: Bytes, values: NDArray[np.uint8]) -> None:
     try:
         blosc.decompress(payload, values)
-    except MemoryError:
-        raise DamagedDataError(f"its {values.nbytes} bytes do not fit in memory") from None
     except (RuntimeError, ValueError) as error:
         raise DamagedDataError(f"cannot be decompressed: {error}") from None
 

@@ -1,6 +1,6 @@
 """The index file of an HDF5 dataset: whole arrays, as virtual datasets over the shard files.
 
-For other software only: our own readers go by the manifest, and look into it only to see whether
+For other software only: our own readers use the manifest, and check it only to see whether
 others find the shards. Sources are named relative to the
 index, which with its folder can be moved; groups follow NeXus, so that viewers plot at once.
 """

@@ -1,6 +1,6 @@
 """HDF5 shard files: laid out by HDF5 once, then put together without it.
 
-Chunks are stored as they are with a checksum behind them, so they have the same sizes and places in
+Chunks are stored as they are with a checksum after them, so they have the same sizes and places in
 every shard. HDF5 lays out one file with empty chunks; any shard of as many rows is what lies
 between these, with its own chunks in their places. That takes no lock and copies nothing.
 
@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 import h5py
 import numpy as np
 
-from ..kernels.fletcher import fletcher32
+from ..numeric.fletcher import fletcher32
 from ..schema.fields import FieldSpec
 from .checksums import crc32c
 from .hdf5_objects import SparseImage, create_file, create_groups, describe, set_text
@@ -23,7 +23,7 @@ from .layout import Layout
 from .seal_table import Place, make_seal, seal_bytes
 
 CHECKSUM_BYTES = 4
-"""Bytes that the ``fletcher32`` filter puts behind a chunk."""
+"""Bytes that the ``fletcher32`` filter appends to a chunk."""
 
 CHECKS = "checks"
 """The seal in each file; no array has this name."""

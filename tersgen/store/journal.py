@@ -1,6 +1,6 @@
 """The journal: one line for each sealed shard, appended and flushed after the shard's files.
 
-A line that was not written whole fails its check and counts for nothing: its shard is made again.
+A line that was not written whole fails its check and counts for nothing: its shard is rebuilt.
 """
 
 import os

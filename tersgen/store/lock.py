@@ -25,6 +25,7 @@ from urllib.parse import quote, unquote_to_bytes
 from pydantic import Field, ValidationError
 
 from ..errors import BusyError, LostLockError, OutputError
+from ..files import why
 from ..schema.base import Frozen, field
 from ..schema.manifest import Text
 from .files import PARTIAL, publish, remove_unfinished, write_partial
@@ -223,13 +224,13 @@ class BuilderLock:
         )
 
     def _create(self, path: Path) -> bool:
-        """Create a lock; return False if another builder was quicker."""
+        """Create a lock; return False if another builder was faster."""
         partial = path.with_name(f"{path.name}.{self.token}{PARTIAL}")
         try:
             write_partial(partial, [self._me.model_dump_json().encode()])
             publish(partial, path)
         except FileNotFoundError:
-            return False  # the quicker one has removed the temporary file
+            return False  # the faster one has removed the temporary file
         finally:
             partial.unlink(missing_ok=True)
         # an answer lost on the network looks like a refusal: the content decides
@@ -259,9 +260,7 @@ class BuilderLock:
         except BaseException as error:
             self.__exit__()
             if isinstance(error, OSError) and not isinstance(error, OutputError):
-                raise OutputError(
-                    f"{self._folder}: cannot be written: {error.strerror or error}"
-                ) from error
+                raise OutputError(f"{self._folder}: cannot be written: {why(error)}") from error
             raise
         return self
 

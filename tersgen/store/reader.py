@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError, DatasetError
-from ..files import is_limit, why
+from ..files import is_limit, memory_limit, why
 from ..schema.fields import FieldSpec
 from .blocks import BlockReader
 from .encode import LARGEST_RATIO
@@ -73,7 +73,7 @@ def open_inside(folder: Path, inside: str) -> Iterator[tuple[Path, int]]:
             raise DamagedDataError(f"{path}: expected a file, {REFUSED}") from None
         if is_limit(error):
             raise DatasetError(f"{path}: {why(error)}") from None
-        reason = "missing" if error.errno == errno.ENOENT else f"cannot be read: {error.strerror}"
+        reason = "missing" if error.errno == errno.ENOENT else f"cannot be read: {why(error)}"
         raise DamagedDataError(f"{path}: {reason}") from None
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -89,7 +89,7 @@ def read_inside(folder: Path, inside: str, largest: int) -> bytes:
     Raises
     ------
     DamagedDataError
-        If it is missing, no plain file, larger, cannot be read, or lies behind a link.
+        If it is missing, no plain file, larger, cannot be read, or is reached through a link.
     """
     with open_inside(folder, inside) as (path, descriptor):
         size = os.fstat(descriptor).st_size
@@ -99,7 +99,7 @@ def read_inside(folder: Path, inside: str, largest: int) -> bytes:
             with open(descriptor, "rb", closefd=False) as file:
                 return file.read(size)
         except OSError as error:
-            raise DamagedDataError(f"{path}: cannot be read: {error.strerror}") from None
+            raise DamagedDataError(f"{path}: cannot be read: {why(error)}") from None
 
 
 def read_chunk(descriptor: int, store: Store, spec: FieldSpec, entry: NDArray[np.int64]) -> Values:
@@ -187,7 +187,7 @@ class Reader:
         except (MemoryError, ValueError):
             raise DatasetError(
                 f"{self._folder}: {count} rows of {name}, {spec.row_bytes} bytes each, do not fit "
-                "in memory; read fewer at a time"
+                f"in memory{memory_limit()}; read fewer at a time"
             ) from None
         parts = list(found)
         by_shard: dict[int, list[_Part]] = {}
@@ -213,6 +213,16 @@ class Reader:
             for _ in pool.map(gather, jobs):
                 pass
         return out
+
+    def check_files(self) -> None:
+        """Refuse rows that the files of their shards cannot hold; looks at those of one array.
+
+        Raises
+        ------
+        DamagedDataError
+            If one is missing or too small.
+        """
+        self._check_files(next(iter(self._specs.values())), slice(0, self._n_samples, 1))
 
     def _check_files(self, spec: FieldSpec, rows: slice | NDArray[np.intp]) -> None:
         """Refuse rows that their files cannot hold, before anything is allocated for them."""

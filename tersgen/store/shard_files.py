@@ -137,7 +137,7 @@ class ShardFiles:
             if is_limit(error):
                 raise DatasetError(f"{self._folder / inside}: {why(error)}") from None
             raise DamagedDataError(
-                f"expected a file, got a link or what cannot be read: {error.strerror}"
+                f"expected a file, got a link or what cannot be read: {why(error)}"
             ) from None
         if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
             raise DamagedDataError("expected a file, got a folder, pipe or device")

@@ -70,5 +70,5 @@ def tersgen_cli() -> Cli:
 
 @pytest.fixture(scope="session")
 def quick_cli() -> Cli:
-    """Run each command in this process, which is quicker."""
+    """Run each command in this process, which is faster."""
     return Cli(_inside)

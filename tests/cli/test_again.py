@@ -82,7 +82,7 @@ def test_replacing_again_gives_the_same(good, data):
 
 def test_a_library_file_that_is_there_already(quick_cli, tmp_path):
     good, bad = quick_cli.good, quick_cli.bad
-    (tmp_path / "two.csv").write_text("1000,1\n2000,2\n")
+    (tmp_path / "two.csv").write_text("shift,activity\n1000,1\n2000,2\n")
     command = ("library", "import", tmp_path / "two.csv", "-o", tmp_path / "two.json")
     assert "wrote" in good(*command)
     before = state(tmp_path)

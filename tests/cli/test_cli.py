@@ -1,4 +1,4 @@
-"""The commands as a user types them: real processes."""
+"""The commands as a user types them: some in processes of their own, the rest in this one."""
 
 import fcntl
 import json
@@ -16,7 +16,8 @@ import pytest
 import tersgen
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8"]
+SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8",
+         "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
 
 
 @pytest.fixture
@@ -25,16 +26,17 @@ def tersgen_command(tersgen_cli):
 
 
 @pytest.fixture
-def good(tersgen_cli):
-    return tersgen_cli.good
+def good(quick_cli):
+    return quick_cli.good
 
 
 @pytest.fixture
-def bad(tersgen_cli):
-    return tersgen_cli.bad
+def bad(quick_cli):
+    return quick_cli.bad
 
 
-def test_build_info_and_plot(good, bad, tmp_path):
+def test_build_info_and_plot(tersgen_cli, tmp_path):
+    good, bad = tersgen_cli.good, tersgen_cli.bad
     text = good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
     dataset = tersgen.open(tmp_path / "data.zarr")
     assert dataset.n_samples == 1000
@@ -93,7 +95,7 @@ def test_dry_run_writes_nothing(good, tmp_path):
 
 
 def test_a_table_of_sticks_can_be_imported_and_built_from(good, tmp_path):
-    (tmp_path / "quinine.csv").write_text("position,intensity\n1370,10\n1620,3\n")
+    (tmp_path / "quinine.csv").write_text("position,activity\n1370,10\n1620,3\n")
     text = good("library", "import", "quinine.csv", "-o", "library.json", cwd=tmp_path)
     assert "quinine" in text
     assert "1370.00" in good("library", "show", "library.json", cwd=tmp_path)
@@ -101,6 +103,41 @@ def test_a_table_of_sticks_can_be_imported_and_built_from(good, tmp_path):
     good("build", "--n", 100, "--library", "library.json", "--out", "data.zarr", cwd=tmp_path)
     (tmp_path / "library.json").unlink()
     assert tersgen.open(tmp_path / "data.zarr").classes == ("quinine",)
+
+
+def test_options_say_what_strengths_are(tersgen_command, bad, tmp_path):
+    (tmp_path / "dye.csv").write_text("position,intensity\n1370,10\n1620,3\n")
+    (tmp_path / "all.toml").write_text('library = ["dye.csv"]\n')
+    said = ("--intensity", "observed area", "--laser-nm", 785, "--temperature-k", 300)
+    build = ("build", "--n", 10, "--set", "map.height=8")
+    for command in (
+        ("library", "import", "dye.csv", "-o", "dye.json"),
+        ("library", "merge", "dye.csv", "-o", "dye.tlib"),
+        ("library", "list", "dye.csv"),
+        ("plan", "--n", 10, "--library", "dye.csv"),
+        (*build, "--config", "all.toml", "--out", "a.zarr"),
+    ):
+        done = tersgen_command(*command, *said, cwd=tmp_path)
+        assert (done.returncode, "Warning" in done.stderr) == (0, False), done.stderr
+    for data in ("dye.json", "dye.tlib"):
+        tersgen_command(*build, "--library", data, "--out", f"{data}.zarr", cwd=tmp_path)
+    origins = {
+        tersgen.open(tmp_path / name).species[0].provenance.note
+        for name in ("a.zarr", "dye.json.zarr", "dye.tlib.zarr")
+    }
+    assert len(origins) == 1
+    assert "from observed areas at 785 nm and 300 K" in origins.pop()
+    done = tersgen_command("library", "show", "dye.csv", "--name", "dye", cwd=tmp_path)
+    assert done.stderr.count("Warning: dye.csv: does not state all of its intensities") == 1
+    for wrong, line in (
+        (("--laser-nm", "nan"), "options: laser_nm: expected a finite number"),
+        (("--temperature-k", "0"), "options: temperature_k: expected greater than 0"),
+        (("--intensity", "observed height"), "dye.csv: expected the laser"),
+        (("--intensity", "activity", "--laser-nm", "532"), "dye.csv: expected activities alone"),
+    ):
+        assert line in bad(*build, "--library", "dye.csv", *wrong, "--out", "b", cwd=tmp_path)
+    assert "got no file" in bad(*build, *said, "--out", "b", cwd=tmp_path)
+    assert not (tmp_path / "b").exists()
 
 
 def test_builtin_library_can_be_listed_and_shown(good):
@@ -186,7 +223,7 @@ def test_bad_options_are_one_line(bad, tmp_path, arguments, code, message):
     [
         ("a.fchk", "", "a.fchk"),
         ("a.fchk", "Title\nFreq      RB3LYP      STO-3G\nNumber of atoms    I    20\n", "a.fchk"),
-        ("a.csv", "position,intensity\n100,0\n200,0\n", "Raman-active"),
+        ("a.csv", "position,activity\n100,0\n200,0\n", "Raman-active"),
         ("a.csv", "100,nan\n", "a.csv"),
         ("a.bin", "\x00\x01\x02", "a.bin"),
     ],
@@ -211,7 +248,7 @@ def test_outputs_that_cannot_be_written(good, bad, tmp_path):
 
 
 def test_modes_outside_the_grid_are_counted_once(tersgen_command, tmp_path):
-    (tmp_path / "two.csv").write_text("1000,1\n5000,1\n6000,2\n")
+    (tmp_path / "two.csv").write_text("shift,activity\n1000,1\n5000,1\n6000,2\n")
     done = tersgen_command("build", "--n", 10, "--library", "two.csv", "--out", "x", cwd=tmp_path)
     assert done.returncode == 0
     warning = "Warning: 2 Raman-active modes of the library outside the grid of 100 to 4000 cm^-1"

@@ -77,16 +77,18 @@ def test_a_build_at_work_and_stopped(quick_cli, start, tmp_path):
     build.wait()
     said = quick_cli.good("info", out)
     assert re.search(r"a\.zarr: incomplete: [1-9]\d* of 782 shards", said)
-    assert f"nobody is writing it; to go on: tersgen build --config {out}/recipe.json" in said
+    assert f"nobody is writing it; to resume: tersgen build --config {out}/recipe.json" in said
     assert "samples/s" not in said
     facts = json.loads(quick_cli.good("info", out, "--json"))["build"]
     assert facts["writers"] == []
     assert facts["to_finish"].startswith("tersgen build --config")
-    with pytest.raises(IncompleteDatasetError, match="did not finish; to go on: tersgen build"):
+    with pytest.raises(IncompleteDatasetError, match="did not finish; to resume: tersgen build"):
         tersgen.open(out)
     (out / "events.jsonl").unlink()  # the journal says it, too
     again = json.loads(quick_cli.good("info", out, "--json"))["build"]
-    assert (again["shards_done"], again["n_done"]) == (facts["shards_done"], facts["n_done"])
+    # killed between the two, a shard is in one of them only
+    assert abs(again["shards_done"] - facts["shards_done"]) <= 1
+    assert again["n_done"] == 256 * again["shards_done"]
 
 
 def test_an_extension_at_work_and_stopped(quick_cli, start, few, tmp_path):
@@ -108,7 +110,7 @@ def test_an_extension_at_work_and_stopped(quick_cli, start, few, tmp_path):
     extension.wait()
     said = quick_cli.good("info", out)
     assert said.startswith(whole)
-    assert f"nobody is writing it; to go on: tersgen extend {out} --to {MANY}" in said
+    assert f"nobody is writing it; to resume: tersgen extend {out} --to {MANY}" in said
 
 
 def test_a_range_at_work(quick_cli, start, tmp_path):
@@ -129,7 +131,7 @@ def test_a_copy_of_a_build_at_work_is_not_being_written(quick_cli, start, tmp_pa
     wait_for(2, out, build)
     subprocess.run(["cp", "-r", out, tmp_path / "b.zarr"], check=False, stderr=-3)
     assert list((tmp_path / "b.zarr").glob("builder.*.lock"))
-    assert "nobody is writing it; to go on" in quick_cli.good("info", tmp_path / "b.zarr")
+    assert "nobody is writing it; to resume" in quick_cli.good("info", tmp_path / "b.zarr")
 
 
 def test_a_complete_dataset_says_who_writes_it(quick_cli, few):

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -60,6 +61,7 @@ class Command:
         """Wait until something is so; the command must not end before."""
         while not condition():
             assert self.process.poll() is None, self.process.communicate()[1]
+            time.sleep(0.001)
 
     def send(self, *signals) -> None:
         for one in signals:
@@ -127,7 +129,7 @@ def test_a_stopped_build_says_how_to_go_on(start, tmp_path, digest, name, signal
     _, line = command.end(code)
     found = re.fullmatch(
         rf"{out}: stopped; (\d+) of {N_SAMPLES} samples are on disk and kept; "
-        "the same command goes on",
+        "the same command resumes",
         line,
     )
     assert int(found[1]) == 256 * n_lines(out)
@@ -264,10 +266,12 @@ def test_a_signal_that_was_ignored_from_the_start_still_is(tmp_path):
     process = subprocess.Popen([*line, *build(out)], stderr=subprocess.PIPE, stdout=subprocess.PIPE)
     while not n_lines(out):
         assert process.poll() is None
+        time.sleep(0.001)
     process.send_signal(signal.SIGINT)
     seen = n_lines(out)
     while n_lines(out) <= seen:
         assert process.poll() is None
+        time.sleep(0.001)
     process.send_signal(signal.SIGTERM)
     process.communicate()
     assert process.returncode == 143

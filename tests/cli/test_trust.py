@@ -28,7 +28,7 @@ def test_a_dataset_is_damaged_and_healed(good, quick_cli, tmp_path, name):
     good("build", "--n", 1000, *SMALL, "--out", name, cwd=tmp_path)
     digest = tersgen.open(tmp_path / name).digest
     assert "sound: 1000 samples, 4 shards" in good("verify", name, cwd=tmp_path)
-    assert "sizes only" in good("verify", "--quick", name, cwd=tmp_path)
+    assert "chunks not read" in good("verify", "--quick", name, cwd=tmp_path)
     (tmp_path / {"data.zarr": "data.zarr/maps/c.2.0.0.0"}.get(
         name, "data.h5.d/shards/000002.h5")).unlink()  # fmt: skip
     for options in ((), ("--quick",)):
@@ -45,7 +45,7 @@ def test_a_dataset_is_damaged_and_healed(good, quick_cli, tmp_path, name):
         ("missing", 2, [512, 767])
     ]
     text = good("repair", name, cwd=tmp_path)
-    assert "shard 2: 256 rows made again, digests as sealed" in text
+    assert "shard 2: 256 rows rebuilt, digests as sealed" in text
     assert f"digest {digest}" in text
     assert "nothing to repair" in good("repair", name, cwd=tmp_path)
     assert "all the same, to the bit" in good("reproduce", name, "--fraction", 1, cwd=tmp_path)
@@ -58,7 +58,7 @@ def test_what_is_incomplete_is_said_once(good, quick_cli, tmp_path):
     done = quick_cli.run("verify", "data.zarr", cwd=tmp_path)
     assert done.returncode == 1
     *_, last = done.stdout.splitlines()
-    assert last.startswith("data.zarr: incomplete: its build did not finish; to go on: tersgen b")
+    assert last.startswith("data.zarr: incomplete: its build did not finish; to resume: tersgen b")
     assert done.stdout.count("incomplete") == 1
 
 

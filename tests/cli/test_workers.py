@@ -34,6 +34,7 @@ def test_workers_of_this_machine(tersgen_cli, tmp_path, digest):
     assert "complete already, nothing to do" in again.stdout
 
 
+@pytest.mark.exhaustive
 def test_workers_extend_what_one_process_began(tersgen_cli, tmp_path, digest):
     out = tmp_path / "a.zarr"
     tersgen_cli.good("build", *SMALL, "--out", out, "--n", 700)
@@ -85,7 +86,9 @@ def test_info_of_a_build_as_json(quick_cli, tmp_path):
         (["--shard-range", "2"], "expected shards such as 0:500 or 500:, got '2'"),
         (["--shard-range", "6:9"], "--shard-range: expected shards from 0:6, got 6:9"),
         (["--script-only"], "--script-only: expected --cluster too"),
-        (["--scheduler", "localhost"], "expected an address such as tcp://host:8786, got"),
+        (["--scheduler", "threads", "--workers", "2"], "--workers: expected none"),
+        (["--cluster", "slrm", "--workers", "2"], "--cluster: expected a batch system; "),
+        (["--scheduler", "localhost"], "expected an address such as tcp://host:8786"),
         (["--scheduler", "http://a:1/status"], "expected an address such as tcp://host:8786"),
         (["--cluster", "slurm", "--workers", "1", "--memory", "lots"], "expected one such as 8GB"),
         (["--cluster", "slurm", "--workers", "1", "--memory", "8"], "expected one such as 8GB"),
@@ -148,6 +151,6 @@ def test_jobs_that_a_batch_system_does_not_take(tersgen_cli, tmp_path):
     )  # fmt: skip
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
-    assert line.startswith("Error: --cluster slurm: the jobs were not taken: ")
+    assert line.startswith("Error: --cluster slurm: the jobs were rejected: ")
     assert "invalid partition: main" in line
     assert not (tmp_path / "a.zarr").exists()

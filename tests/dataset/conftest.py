@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 # scripts, and what they import from beside them; test_damage_trials.py and others start them
 collect_ignore_glob = ["damage_*.py", "newer_code.py"]

@@ -132,14 +132,14 @@ def flip_document(copy: Copy) -> None:
     _flip(copy, name, 0, len(copy.read(name)))
 
 
-@kind("a file cut short")
+@kind("a file truncated")
 def cut(copy: Copy) -> None:
     name = copy.any_file()
     data = copy.read(name)
     copy.write(name, data[: int(copy.random.integers(len(data)))])
 
 
-@kind("a file grown")
+@kind("a file with bytes appended")
 def grown(copy: Copy) -> None:
     name = copy.any_file()
     size = int(copy.pick((1, 4, 20, 4096)))
@@ -260,7 +260,7 @@ def misdirect(copy: Copy, same_shard: bool = False) -> None:
     return None
 
 
-@kind("a chunk of another dataset, or of before, written over its own place")
+@kind("a chunk of another dataset, or an earlier state of it, written over its own place")
 def misdirect_foreign(copy: Copy) -> None:
     chunk: StoredChunk = copy.pick(copy.stock.chunks)
     other = copy.stock.others[copy.pick(("seed", "recipe"))]
@@ -273,7 +273,7 @@ def misdirect_foreign(copy: Copy) -> None:
 # ---- several files that agree
 
 
-@kind("all files of a shard as those of another shard")
+@kind("all files of a shard replaced by those of another")
 def paired_shard(copy: Copy) -> None:
     one, other = copy.random.permutation(3)[:2].tolist()
     mine = [name for name in copy.shards() if int(_shard_of(name)) == one]
@@ -355,7 +355,7 @@ def renamed_version(copy: Copy) -> None:
         copy.write("manifest.json", copy.read(f"versions/{copy.pick(ids)}.json"))
 
 
-@kind("records of the journal swapped, left out, doubled, or of before")
+@kind("records of the journal swapped, left out, doubled, or from an earlier state")
 def journal_records(copy: Copy) -> None:
     records = [json.loads(line)["record"] for line in copy.read("journal.jsonl").splitlines()]
     one, other = copy.random.permutation(len(records))[:2].tolist()

@@ -9,8 +9,8 @@ from damage_look import Seen, compare, read_blocks, read_stream, stream_of
 from damage_stock import ROWS, grow, recipe_of
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 Change = Callable[[Copy], None]
 
@@ -66,7 +66,7 @@ def extended(copy: Copy) -> None:
     grow(copy.path)
 
 
-@while_open("put back to before it grew")
+@while_open("reverted to before it grew")
 def shrunk(copy: Copy) -> None:
     _copy_all(copy.stock.before.parent, copy.folder.parent)
 

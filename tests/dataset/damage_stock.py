@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tersgen
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.parts import load_parts
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import give_tag, locate
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
-from tersgen.store.home import make_store
+from tersgen.store.location import make_store
 
 FIRST_ROWS, ROWS = 560, 600
 """Rows of the tagged version, and of the newest: both end in the third shard."""

@@ -22,9 +22,9 @@ from damage_look import Seen, TooLongError, as_json, look
 from damage_open import OPEN, try_open
 from damage_stock import FORMS, Stock, make_stock
 
-from tersgen.build.repair import repair
 from tersgen.dataset.verify import verify
 from tersgen.errors import TersError
+from tersgen.jobs.repair import repair
 
 LONGEST_S = 60
 """Seconds of a trial, far more than one takes on a busy machine."""

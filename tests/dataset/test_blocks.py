@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.convert import convert
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.sources import Copies, ReadTimes
 from tersgen.errors import DamagedDataError
+from tersgen.jobs.convert import convert
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.store import blocks
 
 N, CHUNK, SHARD = 600, 32, 256

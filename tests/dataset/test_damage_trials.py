@@ -24,7 +24,7 @@ MISPLACED = (
     "two arrays of one shard swapped",
     "a shard of another dataset",
     "the last shard as before the dataset grew",
-    "all files of a shard as those of another shard",
+    "all files of a shard replaced by those of another",
     "an array, a shard or all shards of another dataset",
 )
 """Kinds that put right bytes into a wrong place, whole files of them: seals and sizes tell."""

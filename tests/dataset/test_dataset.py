@@ -146,7 +146,7 @@ def test_what_is_no_dataset_is_told_apart(tmp_path, built, resealed):
     with pytest.raises(DatasetError, match="expected a dataset of tersgen, got another folder"):
         tersgen.open(tmp_path)
     (tmp_path / "recipe.json").write_text((built / "recipe.json").read_text())
-    with pytest.raises(IncompleteDatasetError, match="incomplete: its build did not get"):
+    with pytest.raises(IncompleteDatasetError, match="incomplete: its build did not reach"):
         tersgen.open(tmp_path)
     manifest = json.loads((built / "manifest.json").read_text())
     for content, message in [

@@ -2,18 +2,18 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.diff import compare, statistics
 from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import find_version, locate
 from tersgen.errors import ConfigError, DamagedDataError, DatasetError
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.library import Library
 from tersgen.schema.split import SplitRule
-from tersgen.store.home import make_store
+from tersgen.store.location import make_store
 
 
 @pytest.fixture

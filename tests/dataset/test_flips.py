@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import give_tag, locate
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 pytestmark = pytest.mark.exhaustive

@@ -11,30 +11,32 @@ from pathlib import Path
 import numpy as np
 import pytest
 from blake3 import blake3
+from click.testing import CliRunner
 from numcodecs import blosc
 
 import tersgen
-from tersgen.build.convert import convert
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.repair import repair
-from tersgen.build.run import run
+from tersgen.cli import main
 from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import give_tag, list_tags, locate
+from tersgen.effects.contents import contents_of
 from tersgen.errors import DamagedDataError, DatasetError, OutputError, TersError
+from tersgen.jobs.convert import convert
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.repair import repair
+from tersgen.jobs.run import run
 from tersgen.schema.basis import StoredBasis
-from tersgen.schema.contents import Contents
 from tersgen.schema.digest import canonical_json
 from tersgen.schema.manifest import JournalLine
 from tersgen.schema.split import SplitRule
 from tersgen.store.checksums import checksum
 from tersgen.store.encode import chunk_checks, fill_up, shard_parts
-from tersgen.store.home import make_store
 from tersgen.store.interface import Chunk
 from tersgen.store.journal import read_journal
 from tersgen.store.layout import leaf_rows
+from tersgen.store.location import make_store
 from tersgen.store.seal_table import Place, arrays_check, dataset_id, make_seal
 
 
@@ -95,7 +97,7 @@ def with_recipe(rewrite):
         text = json.dumps(content)
         for name in ("recipe.json", "versions/recipe.json"):
             (path / name).write_text(text)
-        contents = Contents.of(StoredBasis(content, lambda: library, "recipe"))
+        contents = contents_of(StoredBasis(content, lambda: library, "recipe"))
         table = contents.fields
         rewrite(
             path,
@@ -430,7 +432,7 @@ def test_the_rows_of_a_split_are_never_unpickled(data, tmp_path, monkeypatch):
                     + b"{'descr': '|u1', 'fortran_order': False, 'shape': (1099511627776,), }\n"
                     + bytes(300)):  # fmt: skip
         path.write_bytes(content)
-        with pytest.raises(DamagedDataError, match="tersgen repair makes it again"):
+        with pytest.raises(DamagedDataError, match="tersgen repair rebuilds it"):
             tersgen.open(data).parts()
     assert not (tmp_path / "trapped").exists()
 
@@ -580,10 +582,6 @@ def test_no_output_can_steer_a_terminal(data, command):
     odd = data.rename(data.with_name("\x1b[31m\x9bred.zarr"))
     os.truncate(odd / "label" / "c.0", 5)
     for more in ((), ("--json",)):
-        done = subprocess.run(
-            [sys.executable, "-m", "tersgen", command, odd, *more],
-            capture_output=True, check=False,
-        )  # fmt: skip
-        text = done.stdout.decode()
+        text = CliRunner().invoke(main, [command, str(odd), *more]).stdout
         assert text
         assert all(one.isprintable() or one == "\n" for one in text), text

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.convert import convert
-from tersgen.build.repair import repair
 from tersgen.dataset.diff import compare
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.sources import Copies, ReadTimes
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.errors import DamagedDataError, DatasetError, TersError
+from tersgen.jobs.convert import convert
+from tersgen.jobs.repair import repair
 from tersgen.schema.split import SplitRule
 from tersgen.store.links import REFUSED
 

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from tersgen.build.extend import plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.repair import repair
-from tersgen.build.run import run
 from tersgen.dataset.documents import load_lock
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import locate
 from tersgen.errors import DatasetError, IncompleteDatasetError
+from tersgen.jobs.extend import plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.repair import repair
+from tersgen.jobs.run import run
 from tersgen.schema.manifest import Lock
 
 

@@ -14,10 +14,10 @@ import xarray
 import zarr
 
 import tersgen
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.errors import DamagedDataError
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "read_without_tersgen.py"
 

@@ -14,19 +14,19 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import tersgen
-from tersgen.build.extend import plan_extension
-from tersgen.build.finish import Origin
-from tersgen.build.plan import Plan, make_plan
-from tersgen.build.repair import repair
-from tersgen.build.rows import GeneratedRuns
-from tersgen.build.run import run
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import locate
+from tersgen.effects.contents import contents_of
 from tersgen.errors import DatasetError
-from tersgen.sampling.block import Generator
+from tersgen.generator import Generator
+from tersgen.jobs.extend import plan_extension
+from tersgen.jobs.finish import Origin
+from tersgen.jobs.plan import Plan, make_plan
+from tersgen.jobs.repair import repair
+from tersgen.jobs.rows import GeneratedRuns
+from tersgen.jobs.run import run
 from tersgen.schema.basis import StoredBasis, basis_digest, stored_content
-from tersgen.schema.contents import Contents
 from tersgen.schema.fields import FieldSpec
 from tersgen.schema.recipe import Recipe
 
@@ -154,7 +154,7 @@ def write_later(recipe, path, form, more=None, generator=None, field=False):
     content = {**stored_content(recipe), **(more or {})}
     if generator is not None:
         content["generator"] = generator
-    today = Contents.of(StoredBasis.of(recipe))
+    today = contents_of(StoredBasis.of(recipe))
     document = StoredBasis(content, lambda: recipe.held_library, "recipe")
     contents = today._replace(
         fields=(*today.fields, LATER) if field else today.fields,
@@ -279,7 +279,7 @@ def test_what_is_given_as_by_default_changes_neither_digest_nor_fields(tiny_reci
         given_table[name] = {**kept, **{key: section[key] for key in chosen}}
     recipe = Recipe(**given_table)
     assert basis_digest(recipe) == basis_digest(tiny_recipe)
-    mine, theirs = (Contents.of(StoredBasis.of(one)) for one in (recipe, tiny_recipe))
+    mine, theirs = (contents_of(StoredBasis.of(one)) for one in (recipe, tiny_recipe))
     assert mine == theirs
 
 

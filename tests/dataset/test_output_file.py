@@ -8,8 +8,6 @@ import threading
 
 import pytest
 
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.output_file import (
     check_output_file,
     refuse_inside_dataset,
@@ -17,6 +15,8 @@ from tersgen.dataset.output_file import (
     write_output,
 )
 from tersgen.errors import OutputError
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 WRITERS = pytest.mark.parametrize("write", [replace_file, write_output])
 

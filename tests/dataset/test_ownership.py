@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tersgen.build.plan import make_plan
-from tersgen.build.range_job import seal_range
-from tersgen.build.run import run
 from tersgen.dataset.ownership import (
     back_end_of,
     dataset_around,
@@ -20,6 +17,9 @@ from tersgen.dataset.ownership import (
     is_inside,
     is_same_place,
 )
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.range_job import seal_range
+from tersgen.jobs.run import run
 from tersgen.schema.digest import canonical_digest
 from tersgen.store.lock import BuilderLock
 
@@ -139,10 +139,10 @@ def test_links_are_none(data, tmp_path):
 
 def test_the_lock_file_is_the_first_document(plan, tmp_path, monkeypatch):
     """Whatever a builder was killed at, the folder is known for ours."""
-    from tersgen.build import begin, range_job
+    from tersgen.jobs import range_job, start
 
     written = []
-    for module, name in ((begin, "write_durably"), (range_job, "_write_first")):
+    for module, name in ((start, "write_durably"), (range_job, "_write_first")):
         real = getattr(module, name)
 
         def noted(path, *rest, real=real):

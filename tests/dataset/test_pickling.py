@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.convert import convert
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.errors import DatasetError
+from tersgen.jobs.convert import convert
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 
 @pytest.fixture(scope="module")
@@ -82,12 +82,12 @@ def test_another_process_reads_it(dataset, context):
         assert pool.submit(len, dataset).result(120) == len(dataset)
 
 
-def test_dask_processes_read_xarrays(dataset):
+def test_a_process_of_dask_reads_xarrays(dataset):
     from distributed import Client, LocalCluster
 
     with (
         LocalCluster(
-            n_workers=2, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+            n_workers=1, threads_per_worker=1, dashboard_address="127.0.0.1:0", host="127.0.0.1"
         ) as cluster,
         Client(cluster, set_as_default=False) as client,
     ):

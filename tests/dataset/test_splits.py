@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.versions import find_version, locate
 from tersgen.errors import BusyError, ConfigError, OutputError, UnknownFieldError
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 from tersgen.store.lock import BuilderLock
 

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tersgen.build.extend import plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.faults import Verified
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import find_version, give_tag, locate
 from tersgen.errors import DatasetError
+from tersgen.jobs.extend import plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 

@@ -3,9 +3,6 @@
 import pytest
 
 import tersgen
-from tersgen.build.extend import extend, plan_extension
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.documents import COPIES
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
@@ -19,6 +16,9 @@ from tersgen.dataset.versions import (
     split_reference,
 )
 from tersgen.errors import ConfigError, DatasetError, OutputError
+from tersgen.jobs.extend import extend, plan_extension
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 
@@ -79,7 +79,7 @@ def test_a_tag_never_moves(data):
     with pytest.raises(OutputError, match=r"names version [0-9a-f]{12}, and tags do not move"):
         give_tag(home, "v1.0", None)
     delete_tag(home, "v1.0")
-    with pytest.raises(OutputError, match="was deleted, and its name is not given again"):
+    with pytest.raises(OutputError, match="was deleted, and its name is not reused"):
         give_tag(home, "v1.0", None)
     with pytest.raises(DatasetError, match=r"'v1\.0' was deleted; it named version"):
         tersgen.open(f"{data}@v1.0")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from tersgen.errors import LibraryError
-from tersgen.kernels.tensor import activity, depolarization_plane
 from tersgen.library.builtin import builtin_names, load_builtin, species_json
 from tersgen.library.level import SCALING
+from tersgen.numeric.tensor import activity, depolarization_plane
 from tersgen.schema.library import Library
 from tersgen.schema.species import Species
 

@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
-from tersgen.kernels.tensor import activity, depolarization_natural, depolarization_plane
-from tersgen.library.fchk import read_fchk
+from tersgen.library.importers.fchk import read_fchk
 from tersgen.library.sourcefile import make_source
+from tersgen.numeric.tensor import activity, depolarization_natural, depolarization_plane
 from tersgen.schema.species import Species
 
 PRINT = 5e-5 + 1e-9

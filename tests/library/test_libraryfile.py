@@ -203,7 +203,7 @@ def test_pipes_and_folders_are_refused(tmp_path):
 def test_modes_that_cannot_be_are_refused(path, name, value, message):
     """Sealed with right digests by somebody who does not care."""
     library = read_library(path)
-    library.prove()
+    library.prove(*library.columns)
     library.columns[name].rows.reshape(-1)[0] = value
     parts = [
         {name: column.part(k) for name, column in library.columns.items()}
@@ -225,6 +225,59 @@ def test_a_changed_species_is_noticed_when_it_is_read(library, path):
     assert found.species[0] == library.species[0]
     with pytest.raises(LibraryError, match="its content is not what its digest says"):
         found.prove()
+
+
+def of_many(n):
+    """Return so many species that they are read in several steps."""
+    benzene = load_builtin("benzene")
+    return Library([benzene.model_copy(update={"name": f"number {k}"}) for k in range(n)])
+
+
+def test_large_arrays_stay_in_the_file_until_they_are_asked_for(tmp_path):
+    many = of_many(300)
+    found = read_library(write(many, tmp_path / "many.tlib"))
+    check_library(found, tmp_path / "many.tlib")
+    assert isinstance(found.columns["tensor"].rows, np.ndarray)
+    assert not isinstance(found.columns["atom_tensor"].rows, np.ndarray)
+    assert b"".join(library_parts(found)) == b"".join(library_parts(many))
+    for name in many.columns:
+        for ours, theirs in zip(found.array(name), many.array(name), strict=True):
+            np.testing.assert_array_equal(ours, theirs)
+    assert isinstance(found.columns["atom_tensor"].rows, np.ndarray)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda found: found.array("atom_tensor"),
+        lambda found: found[299],
+        lambda found: found.chosen(np.array([299])).array("tensor"),
+    ],
+    ids=["array", "species", "chosen"],
+)
+def test_what_changes_in_a_file_after_it_was_proved_is_noticed(tmp_path, read):
+    path = write(of_many(300), tmp_path / "many.tlib")
+    found = read_library(path)
+    found.prove()
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[:8], "little")
+    end = json.loads(content[8 : 8 + size])["atom_tensor"]["data_offsets"][1]
+    content[8 + size + end - 1] ^= 1  # of the last species
+    path.write_bytes(content)
+    assert len(found.array("tensor")[0]) == 300 * 30
+    with pytest.raises(LibraryError, match="its content is not what its digest says"):
+        read(found)
+
+
+def test_a_faulty_species_among_many_is_named_by_its_number(tmp_path):
+    path = write(of_many(300), tmp_path / "many.tlib")
+    content = bytearray(path.read_bytes())
+    size = int.from_bytes(content[:8], "little")
+    begin, end = json.loads(content[8 : 8 + size])["frequency"]["data_offsets"]
+    content[8 + size + begin + (end - begin) // 300 * 200] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(LibraryError, match="species 200 of the library"):
+        check_library(read_library(path), path)
 
 
 def test_species_are_chosen_by_what_is_known(library):

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError, MissingExtraError
-from tersgen.kernels.tensor import activity, depolarization_plane
-from tersgen.library import outputs
+from tersgen.library.importers import outputs
 from tersgen.library.importing import read_species
+from tersgen.library.intensities import Statement
 from tersgen.library.invariants import tensor_of
+from tersgen.numeric.tensor import activity, depolarization_plane
 
+ACTIVITIES = Statement(intensity="activity")
 ORCA = Path(__file__).parent / "data" / "dvb_raman.orca.out"
 
 
@@ -128,8 +130,8 @@ def test_a_table_of_tensors(tmp_path):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (TENSORS.replace("Angstrom^2 amu^-1/2", "furlong"), "a unit in brackets behind xx"),
-        (TENSORS.replace(" [Angstrom^2 amu^-1/2]", ""), "a unit in brackets behind xx"),
+        (TENSORS.replace("Angstrom^2 amu^-1/2", "furlong"), "a unit in brackets after xx"),
+        (TENSORS.replace(" [Angstrom^2 amu^-1/2]", ""), "a unit in brackets after xx"),
         (TENSORS.replace("xy,", "yx,"), "expected the columns"),
         (TENSORS.replace("464.0,1.0,", "464.0,nan,"), "finite numbers"),
         (
@@ -145,7 +147,7 @@ def test_tables_that_are_refused(tmp_path, text, message):
 
 PEAKS = (
     "##TITLE=calcite\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN PEAK TABLE\n##XUNITS=1/CM\n"
-    "##YUNITS=RELATIVE\n##NPOINTS=2\n##PEAK TABLE=(XYW..XYW)\n1086,100,4 281,30,10\n##END=\n"
+    "##YUNITS=ACTIVITY\n##NPOINTS=2\n##PEAK TABLE=(XYW..XYW)\n1086,100,4 281,30,10\n##END=\n"
 )
 
 
@@ -169,8 +171,8 @@ def test_jcamp_peaks(tmp_path):
 
 @pytest.mark.parametrize(
     ("heading", "factor"),
-    [("Raman shift (cm-1),Intensity (a.u.),FWHM (cm-1)", 1.0), ("Wavenumber;Height", 1.0),
-     ("frequency [THz];activity;width", 33.35640951981521), ("position (meV),height", 8.065543937),
+    [("Raman shift (cm-1),Intensity (a.u.),FWHM (cm-1)", 1.0), ("Wavenumber;Activity", 1.0),
+     ("frequency [THz];activity;width", 33.35640951981521), ("shift (meV),activity", 8.065543937),
      ("frequency THz,intensity", 33.35640951981521), ("shift_THz,intensity", 33.35640951981521),
      ("Raman shift / cm^-1,intensity", 1.0), ("frequency [GHz],intensity", 0.03335640951981521),
      ("wavenumber (m-1),intensity", 0.01)],
@@ -178,7 +180,7 @@ def test_jcamp_peaks(tmp_path):
 def test_units_in_the_heading_of_sticks(tmp_path, heading, factor):
     separator = next((one for one in ",;" if one in heading), " ")
     rows = separator.join(["100.0", "5"]) + "\n" + separator.join(["20.0", "7"])
-    (species,) = read_species(written(tmp_path, f"{heading}\n{rows}\n", "x.csv"))
+    (species,) = read_species(written(tmp_path, f"{heading}\n{rows}\n", "x.csv"), said=ACTIVITIES)
     assert species.modes[1].frequency_cm1 == pytest.approx(100 * factor)
     assert math.isclose(activity(np.array(species.modes[0].tensor)), 7, rel_tol=1e-9)
 
@@ -189,7 +191,7 @@ def test_units_in_the_heading_of_sticks(tmp_path, heading, factor):
      ("position [meV],intensity,width", 80.65543937)],
 )  # fmt: skip
 def test_widths_have_a_unit_of_their_own(tmp_path, heading, width):
-    (species,) = read_species(written(tmp_path, f"{heading}\n15,1,10\n", "x.csv"))
+    (species,) = read_species(written(tmp_path, f"{heading}\n15,1,10\n", "x.csv"), said=ACTIVITIES)
     assert species.modes[0].fwhm_cm1 == pytest.approx(width)
 
 

@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
-from tersgen.kernels.tensor import activity
-from tersgen.library.phonopy import attach_peaks, is_phonopy, read_peak_table, read_phonopy
+from tersgen.library.importers.phonopy import is_phonopy, read_phonopy
+from tersgen.library.peak_table import attach_peaks, read_peak_table
 from tersgen.library.sourcefile import make_source, open_source
+from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Species
 
 SMALL = """\

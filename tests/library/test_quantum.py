@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from tersgen.errors import LibraryError, MissingExtraError, TersWarning
-from tersgen.kernels.tensor import activity, depolarization_plane
 from tersgen.library import quantum
 from tersgen.library.geometry import SYMBOLS, read_xyz
 from tersgen.library.harmonic import is_linear
 from tersgen.library.level import Level
 from tersgen.library.pointgroup import orient
 from tersgen.library.quantum import compute_species
+from tersgen.numeric.tensor import activity, depolarization_plane
 
 WATER = "3\nwater\nO 0.1 0.0 0.0\nH 0.1 0.757 0.587\nH 0.0 -0.75 0.60\n"
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "molecules"

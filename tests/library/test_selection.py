@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from tersgen.kernels.tensor import activity
 from tersgen.library.builtin import load_builtin
 from tersgen.library.selection import bands
+from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Mode, Provenance, Species
 
 ROUND = ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))

@@ -8,7 +8,8 @@ from tersgen.library.builtin import builtin_names
 
 
 def sticks(path, *positions):
-    path.write_text("".join(f"{position},10,20\n" for position in positions))
+    rows = "".join(f"{position},10,20\n" for position in positions)
+    path.write_text(f"shift,activity,width\n{rows}")
     return str(path)
 
 
@@ -44,12 +45,12 @@ def test_modes_outside_the_grid_are_counted(tmp_path):
 
 
 def test_a_mode_outside_the_grid_that_hardly_scatters_is_no_news(tmp_path):
-    (tmp_path / "ring.csv").write_text("92,0.9,20\n1000,60,20\n3000,40,20\n")
+    (tmp_path / "ring.csv").write_text("shift,activity,width\n92,0.9,20\n1000,60,20\n3000,40,20\n")
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         recipe = tersgen.resolve(tersgen.Recipe(library=(str(tmp_path / "ring.csv"),)))
     assert recipe.fields.n_modes == 2
-    (tmp_path / "ring.csv").write_text("92,1.1,20\n1000,60,20\n3000,40,20\n")
+    (tmp_path / "ring.csv").write_text("shift,activity,width\n92,1.1,20\n1000,60,20\n3000,40,20\n")
     with pytest.warns(TersWarning, match="^1 Raman-active mode of the library outside the grid"):
         tersgen.resolve(tersgen.Recipe(library=(str(tmp_path / "ring.csv"),)))
 
@@ -76,7 +77,7 @@ def test_species_that_the_geometry_leaves_dark_are_told():
 
 
 def test_only_the_strongest_modes_are_kept(tmp_path):
-    (tmp_path / "dye.csv").write_text("500,1\n1000,10\n1500,5\n")
+    (tmp_path / "dye.csv").write_text("shift,activity\n500,1\n1000,10\n1500,5\n")
     recipe = tersgen.Recipe(library=(str(tmp_path / "dye.csv"),), fields={"n_modes": 2})
     positions = tersgen.generate(recipe, 0, 20)["sticks/position"]
     assert positions.shape == (20, 2)

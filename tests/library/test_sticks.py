@@ -6,14 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
-from tersgen.kernels.tensor import activity, depolarization_plane
+from tersgen.library.importers.sticks import is_sticks, read_sticks
 from tersgen.library.importing import read_species
+from tersgen.library.intensities import Statement
 from tersgen.library.sourcefile import make_source
-from tersgen.library.sticks import is_sticks, read_sticks
+from tersgen.numeric.tensor import activity, depolarization_plane
+
+ACTIVITIES = Statement(intensity="activity")
 
 
 def read(text):
-    return read_sticks(make_source("some.csv", text.encode()), "sticks")
+    return read_sticks(make_source("some.csv", text.encode()), "sticks", ACTIVITIES)
 
 
 def summary(species):
@@ -40,7 +43,7 @@ def test_every_way_to_write_the_same_sticks(text):
 
 
 @given(st.lists(st.tuples(st.floats(1e-3, 1e5), st.floats(0, 1e12)), min_size=1, max_size=20))
-def test_the_activity_is_the_intensity(sticks):
+def test_activities_are_kept(sticks):
     species = read("".join(f"{position!r} {intensity!r}\n" for position, intensity in sticks))
     assert len(species.modes) == len(sticks)
     expected = sorted(sticks, key=lambda stick: stick[0])
@@ -102,4 +105,4 @@ def test_a_spectrum_is_no_table_of_sticks(tmp_path):
     path = tmp_path / "spectrum.txt"
     path.write_text("".join(f"{100 + 3.8 * k:.3f} {k % 7}\n" for k in range(100)))
     with pytest.raises(LibraryError, match="100 evenly spaced points, which are a spectrum"):
-        read_species(path)
+        read_species(path, said=ACTIVITIES)

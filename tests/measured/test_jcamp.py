@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tersgen.errors import MeasurementError
-from tersgen.measured.jcamp import is_jcamp, read_jcamp
+from tersgen.measured.readers.jcamp import is_jcamp, read_jcamp
 
 HEAD = "##TITLE=x\n##JCAMP-DX=4.24\n##DATA TYPE=RAMAN SPECTRUM\n##XUNITS=1/CM\n##YUNITS=COUNTS\n"
 

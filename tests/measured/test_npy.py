@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tersgen.errors import MeasurementError
-from tersgen.measured.arrays import read_arrays, read_axis
 from tersgen.measured.collection import LabelRule, collect
 from tersgen.measured.npy import open_arrays
+from tersgen.measured.readers.arrays import read_arrays, read_axis
 
 SPECTRA = np.random.default_rng(1).random((6, 50))
 AXIS = np.linspace(100.0, 2000.0, 50)
@@ -192,7 +192,7 @@ def test_more_than_it_claims(tmp_path) -> None:
 PEAK = """
 import resource, sys
 from pathlib import Path
-from tersgen.measured.arrays import read_arrays
+from tersgen.measured.readers.arrays import read_arrays
 from tersgen.errors import MeasurementError
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

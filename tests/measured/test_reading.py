@@ -1,14 +1,14 @@
 """Files of measured spectra, told by content."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tersgen.errors import MeasurementError, MissingExtraError
-from tersgen.measured import instrument
-from tersgen.measured.instrument import instrument_format
-from tersgen.measured.reading import read_spectra, read_spectrum
+from tersgen.measured.readers import instrument
+from tersgen.measured.reading import FORMATS, read_spectra, read_spectrum
 from tersgen.measured.spectrum import ascending, shift_from_nm
 
 RRUFF = (
@@ -86,11 +86,17 @@ def test_a_table_of_peaks_is_no_spectrum(tmp_path):
 
 
 def test_formats_by_their_beginnings():
-    assert instrument_format(b"WDF1" + bytes(100)) == "renishaw"
-    assert instrument_format(b"#FORMAT      : EMSA/MAS Spectral Data File\n") == "msa"
-    assert instrument_format(b"\xef\xbb\xbf<?xml version='1.0'?>\n<LSX Version='1'>") == "jobinyvon"
-    assert instrument_format(b"<?xml version='1.0'?>\n<XmlMain>") == "trivista"
-    assert instrument_format(b"100 5\n101 6\n") is None
+    for head, name in (
+        (b"WDF1" + bytes(100), "renishaw"),
+        (b"#FORMAT      : EMSA/MAS Spectral Data File\n", "emsa"),
+        (b"\xef\xbb\xbf<?xml version='1.0'?>\n<LSX Version='1'>", "horiba"),
+        (b"<?xml version='1.0'?>\n<XmlMain>", "trivista"),
+        (b"##TITLE=x\n##JCAMP-DX=4.24\n", "jcamp"),
+        (b"PK\x03\x04", "numpy"),
+        (b"100 5\n101 6\n", "text"),
+        (b"", "text"),
+    ):
+        assert FORMATS.choose(Path("a"), head).name == name
 
 
 def test_without_rosettasciio(tmp_path, monkeypatch):

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tersgen.errors import MeasurementError
-from tersgen.measured import reading
+from tersgen.measured import reader
 from tersgen.measured.reading import read_spectrum
 from tersgen.measured.resample import extrapolated, resample
 from tersgen.measured.spectrum import Spectrum
@@ -118,6 +118,10 @@ def test_repeated_shifts_are_averaged_with_a_note(written):
         ("3 2\n2 3\n2 4\n2.5 1\n", r"line 4: expected an axis that falls throughout"),
         ("Wavelength (nm)\tCounts\n500\t1\n501\t2\n", r"expected Raman shifts.*'Wavelength"),
         ("#AxisUnit[1]=\tnm\n#Date=\ttoday\n500\t1\n501\t2\n", r"expected Raman shifts.*nm"),
+        ("LUX laser_nm=785\n800 1\n801 2\n", r"whose unit is known, got 'LUX laser_nm=785'"),
+        ("# laser 532 nm, 5 mW/cm2\n540 1\n541 2\n", r"whose unit is known, got 'laser 532 nm"),
+        ("XAxis mode: Wavelengths\n540 1\n541 2\n", r"whose unit is known.*--laser-nm"),
+        ("laser\x1b[2J\n540 1\n541 2\n", r"got 'laser\\x1b\[2J'"),
         ("Intensity,Raman shift\n5,1\n6,2\n", r"expected the Raman shift first"),
         ("1.5\t2,5\n2.5\t3,5\n", r"line 1: expected numbers with either decimal commas or"),
         ("1\t999\n2\t1,000\n3\t1,001\n", r"line 2: expected decimal commas, got '1,000'"),
@@ -133,6 +137,20 @@ def test_what_is_wrong_is_said_in_one_line(written, content, message):
         read_spectrum(written(content))
     assert "\n" not in str(caught.value)
     assert "spectrum.txt" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("heading", "last"),
+    [
+        ("Laser (nm)\t785\nRaman shift\tcounts", 20.0),
+        ("# laser 785 nm\n# x: cm^-1", 20.0),
+        ("Laser: 785 nm\nRaman-Verschiebung\tcounts", 20.0),
+        ("# laser 785 nm\nfrequency/THz\tcounts", 20.0 * 33.35640951981521),
+    ],
+)
+def test_a_laser_beside_a_stated_axis_is_no_fault(written, heading, last):
+    spectrum = read_spectrum(written(f"{heading}\n10\t1\n20\t2\n"))
+    assert spectrum.shift_cm1[-1] == pytest.approx(last)
 
 
 def test_numbers_of_other_scripts_are_text(written):
@@ -160,7 +178,7 @@ def test_files_that_cannot_be_read(tmp_path, written, monkeypatch):
         read_spectrum(tmp_path / "none.txt")
     with pytest.raises(MeasurementError, match="a folder"):
         read_spectrum(tmp_path)
-    monkeypatch.setattr(reading, "LARGEST_TEXT", 1 << 20)
+    monkeypatch.setattr(reader, "LARGEST_TEXT", 1 << 20)
     with pytest.raises(MeasurementError, match="at most 1 MiB"):
         read_spectrum(written(b"1 2\n" * (1 << 18) + b"\n"))
 

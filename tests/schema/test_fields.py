@@ -1,8 +1,8 @@
 import pytest
 from pydantic import BaseModel
 
+from tersgen.effects.chain import field_table
 from tersgen.schema.digest import without_defaults
-from tersgen.schema.fields import field_table
 from tersgen.schema.recipe import Recipe
 
 

@@ -159,7 +159,11 @@ def test_a_sum_of_about_one_is_enough(ratios):
         (MADE, {"counts": [[5, 5]]}, "counts: expected one for each of train, val, test"),
         (MADE, {"counts": [[11, 0, -1]]}, "counts.0.2: expected greater than or equal to 0"),
         (MADE, {"class_weights": [1.0]}, "class_weights: expected one for each of 2 classes"),
-        (MADE, {"class_weights": [0.0, 2.0]}, "class_weights.0: expected greater than 0"),
+        (
+            MADE,
+            {"class_weights": [-1.0, 2.0]},
+            "class_weights.0: expected greater than or",
+        ),
         (MADE, {"groups": {"a": "train"}}, "groups: expected 0 species for rule.by = species"),
         (GROUPED, {"groups": {"a": "train"}}, "groups: expected 2 species for rule.by = group"),
         (GROUPED, {"groups": {"a": "train", "b": "dev"}}, "got dev for b"),

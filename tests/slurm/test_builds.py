@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.verify import verify
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.loading import load_recipe
 from tersgen.store.journal import read_journal
 

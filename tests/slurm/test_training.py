@@ -1,4 +1,4 @@
-"""Training as jobs of a real SLURM: a process is killed, and the same command goes on."""
+"""Training as jobs of a real SLURM: a process is killed, and the same command resumes."""
 
 import json
 import os
@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 pytest.importorskip("torch")
@@ -18,8 +18,8 @@ pytestmark = pytest.mark.slurm
 SCRIPT = Path(__file__).parents[2] / "examples" / "slurm" / "train.sh"
 NODE = "tersgen2"
 N_STEPS = 150
-MODEL = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--set",
-         "model.cnn.dropout=0"]  # fmt: skip
+MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=group", "--set",
+         "model.options.dropout=0"]  # fmt: skip
 OPTIONS = [*MODEL, "--batch-size", 32, "--epochs", N_STEPS // 15, "--checkpoint-steps", 10]
 JOB = ["--ntasks-per-node", 1, "--cpus-per-task", 1, "--time", "10:00"]
 
@@ -45,7 +45,7 @@ def test_srun_starts_two_one_is_killed_and_torchrun_goes_on_with_one(
     lost = (
         f"Error: process 0 of 2 has lost process 1 on {NODE}: it was killed, or ran out of memory"
     )
-    assert f"{lost}; a training goes on with --resume" in said.read_text()
+    assert f"{lost}; continue with --resume" in said.read_text()
     kept = max(int(path.name[5:]) for path in out.glob("checkpoints/step-*[0-9]"))
     assert 0 < kept < N_STEPS
 

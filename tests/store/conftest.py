@@ -6,9 +6,9 @@ import h5py
 import numpy as np
 import pytest
 
-from tersgen.sampling.block import Generator
+from tersgen.effects.contents import contents_of
+from tersgen.generator import Generator
 from tersgen.schema.basis import StoredBasis
-from tersgen.schema.contents import Contents
 from tersgen.store.encode import fill_up
 from tersgen.store.hdf5_store import Hdf5Store
 from tersgen.store.layout import Layout
@@ -26,7 +26,7 @@ class Made:
         self.generator = Generator(recipe)
         self.path, self.folder = path, path.with_name(path.name + ".d")
         self.table = {spec.name: spec for spec in self.generator.table}
-        self.contents = Contents.of(StoredBasis.of(recipe))
+        self.contents = contents_of(StoredBasis.of(recipe))
         self.with_layout(LAYOUT, self.contents)
         (self.folder / "shards").mkdir(parents=True)
 

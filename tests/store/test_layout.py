@@ -1,6 +1,6 @@
 import pytest
 
-from tersgen.schema.fields import field_table
+from tersgen.effects.chain import field_table
 from tersgen.schema.recipe import Recipe
 from tersgen.store.layout import choose_layout, leaf_rows
 

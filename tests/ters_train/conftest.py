@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,18 +14,19 @@ import pytest
 from safetensors.numpy import load_file
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 WAIT_S = 240.0
 """Longer than anything here takes on a busy machine; what takes longer hangs."""
 TINY = {
-    "cnn": ["--set", "model.cnn.widths=[4,8]"],
-    "vit": ["--model", "vit", "--set", "model.vit.size=custom", "--set", "model.vit.width=16",
-            "--set", "model.vit.depth=2", "--set", "model.vit.heads=2", "--set",
-            "model.vit.patch=2"],
+    "cnn": ["--set", "model.options.widths=[4,8]"],
+    "vit": ["--model", "vit", "--set", "model.options.size=custom", "--set",
+            "model.options.width=16",
+            "--set", "model.options.depth=2", "--set", "model.options.heads=2", "--set",
+            "model.options.patch=2"],
 }  # fmt: skip
 """Options of models that take no time."""
 
@@ -81,6 +82,7 @@ class Runs:
         report: bool = False,
         host: str | None = None,
         constants: dict[str, Any] | None = None,
+        paths: Sequence[Path] = (),
     ) -> Started:
         """Start a command; what may be done to it stands in ``run_server.py``.
 
@@ -101,6 +103,7 @@ class Runs:
             "report": report,
             "host": host,
             "constants": constants or {},
+            "paths": [*map(str, paths)],
         }
         return Started(self._ask({"start": job})["pid"], out, err)
 

@@ -26,7 +26,7 @@ PRELOADED = (
     "ters_train.cli.evaluate",
     "ters_train.cli.fit",
     "ters_train.cli.watching",
-    "ters_train.counting",
+    "ters_train.tasks.classification.counting",
     "ters_train.engine.fit",
     "ters_train.engine.trained",
     "ters_train.reporting.page",
@@ -129,6 +129,7 @@ def begin(job: dict[str, Any]) -> None:
     torch.set_num_threads(1)
     if not job["report"]:
         importlib.import_module("ters_train.engine.results").write_report = lambda *_: None
+    sys.path[:0] = job["paths"]  # as PYTHONPATH would
     if job["host"]:
         move_to(job["host"])
     for place, value in job["constants"].items():

@@ -5,7 +5,7 @@ import pytest
 
 import tersgen
 from ters_train.config import DataConfig
-from ters_train.planning import class_counts, training_weights
+from ters_train.planning import class_counts
 from tersgen.dataset.stratify import class_weights
 
 SMALL = {"library": ("random:4",), "fields": {"maps": False}}
@@ -34,17 +34,16 @@ def test_a_recipe_has_the_rows_that_are_expected(name, tmp_path) -> None:
     np.testing.assert_allclose(few, expected / 10)
 
 
-def test_weights_of_a_split_are_those_of_its_counts(few) -> None:
+def test_counts_of_a_part_are_those_of_its_rows(few) -> None:
     dataset = tersgen.open(few)
     counts = class_counts(dataset, DataConfig(path=str(few), input="spectrum"), "train")
     rows = dataset.rows_in("train")
     assert counts == tuple(np.bincount(dataset["label"][:][rows], minlength=3))
-    np.testing.assert_allclose(training_weights(counts), class_weights(counts))
 
 
 def test_rare_and_absent_classes() -> None:
-    weights = np.array(training_weights((900.0, 90.0, 1e-3, 0.0)))
+    weights = np.array(class_weights((900.0, 90.0, 1e-3, 0.0)))
     assert weights[3] == 0
     assert weights[:3].mean() == pytest.approx(1)
     np.testing.assert_allclose(weights[:3] / weights[2], [1 / 900, 1 / 90, 1])
-    assert training_weights((0.2, 0.2)) == (1, 1)
+    assert class_weights((0.2, 0.2)) == (1, 1)

@@ -6,8 +6,8 @@ import pytest
 
 import tersgen
 from tersgen import Recipe
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,14 @@ from ters_train.config import RunConfig
 from ters_train.engine.checkpoint import State
 from ters_train.models import build_model
 
-TINY = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--batch-size", 32]
+TINY = [
+    "--set",
+    "model.options.widths=[4,8]",
+    "--set",
+    "model.options.norm=group",
+    "--batch-size",
+    32,
+]
 EVALUATED = ["confusion.json", "confusion.png", "curves.png", "model_card.md", "report.html",
              "scores.json"]  # fmt: skip
 
@@ -137,7 +144,7 @@ def test_predict_passes_over_bad_files_and_reads_wavelengths(runs, finished, few
     done = runs.good("predict", finished, bad, good, "--skip-bad", *options)
     assert done.stdout.startswith("good.txt: ")
     (line,) = done.stderr.splitlines()
-    assert line.startswith(f"passed over: {bad}: expected")
+    assert line.startswith(f"skipped: {bad}: expected")
     assert "bad.txt" in runs.bad("predict", finished, bad, good, *options)
     assert "expected a file that can be used" in runs.bad("predict", finished, bad, "--skip-bad")
 
@@ -148,7 +155,7 @@ def test_export(runs, finished, few, outputs, tmp_path) -> None:
     path = tmp_path / "model.onnx"
     done = runs.good("export", finished, "--onnx", path)
     assert done.stdout.startswith(f"{path}: takes spectra (rows, 64), gives 3 classes; ")
-    assert "probabilities within" in done.stdout
+    assert "results within" in done.stdout
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     spectra = tersgen.open(few)["spectra"][:5].astype(np.float32)
     (found,) = session.run(["probabilities"], {"spectra": spectra})
@@ -197,7 +204,7 @@ def test_a_dry_run_is_a_configuration(runs, few, tmp_path) -> None:
     assert done.stderr.splitlines() == [told]
     text = done.stdout
     config = RunConfig.model_validate_json(text)
-    assert config.model.cnn.widths == (4, 8)
+    assert config.model.options["widths"] == [4, 8]
     assert config.optim.lr == 3e-4
     assert config.engine.amp == "bf16"
     assert config.data.digest == tersgen.open(few).manifest.digest
@@ -215,8 +222,8 @@ def test_a_file_then_set_then_options(runs, few, tmp_path) -> None:
                "optim.epochs=8", "--epochs", 9]  # fmt: skip
     config = RunConfig.model_validate_json(runs.good("fit", *options).stdout)
     assert (config.optim.clip, config.optim.lr, config.optim.epochs) == (0.25, 0.125, 9)
-    assert config.model.vit is not None
-    assert config.model.vit.patch == 2
+    assert config.model.name == "vit"
+    assert config.model.options["patch"] == 2
     options = ["--set", "data.val_part=test", "--set", "data.train_part=val"]
     text = runs.good("fit", "--data", few, "--dry-run", *options).stdout
     assert RunConfig.model_validate_json(text).data.val_part == "test"

@@ -6,18 +6,16 @@ import pytest
 import torch
 
 import tersgen
-from ters_train.config import ModelConfig
 from ters_train.engine.checkpoint import choose
-from ters_train.engine.initial import begin_with, labels_by_name
-from ters_train.models.build import build_model
+from ters_train.engine.pretrained import labels_by_name, load_pretrained
+from ters_train.models import build_model
 from tersgen.errors import ConfigError
 
 
 def model_like(state, n_classes, **cnn):
-    table = state.config.model.model_dump()
-    table["n_classes"] = n_classes
-    table["cnn"] = {**table["cnn"], **cnn}
-    return build_model(ModelConfig.model_validate(table))
+    config = state.config.model
+    changed = {"outputs": {"logits": (n_classes,)}, "options": {**config.options, **cnn}}
+    return build_model(config.model_copy(update=changed))
 
 
 def test_heads_go_by_the_names_of_classes(finished):
@@ -27,7 +25,7 @@ def test_heads_go_by_the_names_of_classes(finished):
     torch.manual_seed(9)
     model = model_like(found.state, 4)
     fresh = model.classes.linear.weight.detach().clone()
-    begin_with(model, str(finished), (names[2], "new", names[0], names[1]))
+    load_pretrained(model, str(finished), (names[2], "new", names[0], names[1]))
     head = model.classes.linear.weight
     for label, old in ((0, 2), (2, 0), (3, 1)):
         assert torch.equal(head[label], weights["classes.linear.weight"][old])
@@ -41,7 +39,7 @@ def test_another_model_is_refused(finished):
     found = choose(finished)
     model = model_like(found.state, 3, widths=(4, 16))
     with pytest.raises(ConfigError, match="begin with a run of the same model"):
-        begin_with(model, str(finished), found.state.classes)
+        load_pretrained(model, str(finished), found.state.classes)
 
 
 def test_labels_by_name(finished, few, other):
@@ -90,9 +88,9 @@ def test_fine_tuning_on_measured_spectra_is_one_command(runs, finished, few, tmp
     assert accuracies[0] == accuracies[1], "without learning it is as before"
     config = json.loads((out / "config.json").read_text())
     assert config["engine"]["init"] == str(finished)
-    set_one = ("--set", "model.cnn.dropout=0.4", "--dry-run")
+    set_one = ("--set", "model.options.dropout=0.4", "--dry-run")
     shown = json.loads(runs.good("fit", "--data", real, "--init", finished, *set_one).stdout)
-    assert shown["model"]["cnn"] == {**config["model"]["cnn"], "dropout": 0.4}
+    assert shown["model"]["options"] == {**config["model"]["options"], "dropout": 0.4}
     short = tmp_path / "short.zarr"
     command = ["ingest", str(folder), "--grid", "500:3000:64", "--out", str(short)]
     assert CliRunner().invoke(main, command).exit_code == 0

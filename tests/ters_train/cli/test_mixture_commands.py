@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
 from tersgen.errors import ConfigError
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.mixture import Mixture
 from tersgen.schema.split import SplitRule
 

@@ -8,7 +8,7 @@ import pytest
 
 import tersgen
 
-TINY = ["--set", "model.cnn.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
+TINY = ["--set", "model.options.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
 
 
 def state(root: Path) -> dict[str, object]:

@@ -10,7 +10,7 @@ import pytest
 from ters_train.cli.stopping import stoppable
 from ters_train.engine.checkpoint import newest
 
-TINY = ["--set", "model.cnn.widths=[4,8]", "--batch-size", 32, "--epochs", 3, "--ema", 0.5,
+TINY = ["--set", "model.options.widths=[4,8]", "--batch-size", 32, "--epochs", 3, "--ema", 0.5,
         "--lr", 0.02, "--checkpoint-steps", 4]  # fmt: skip
 TRAIN = "ters_train.engine.trainer:Trainer.train"
 
@@ -25,14 +25,14 @@ def test_a_signal_saves_the_step(runs, few, finished, tmp_path, number, step) ->
     assert done.returncode == 128 + number
     *_, line = done.stderr.splitlines()
     assert line == (
-        f"stopped by {number.name} at step {step}, which is saved; go on: "
+        f"stopped by {number.name} at step {step}, which is saved; resume: "
         f"ters-train fit --resume {out}"
     )
     told = f"{number.name}: stopping and saving after this step; once more stops now"
     assert done.stderr.count(told) == 1
     assert newest(out)[0].state.position.step == step
     done = runs.good("fit", "--resume", out)
-    assert f"going on from step {step} of 45" in done.stderr
+    assert f"resuming from step {step} of 45" in done.stderr
     for file in ("model", "optimiser", "average"):
         path = f"checkpoints/step-000000045/{file}.safetensors"
         assert (out / path).read_bytes() == (finished / path).read_bytes()

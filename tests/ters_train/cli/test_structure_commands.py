@@ -10,13 +10,13 @@ import pytest
 from safetensors.numpy import load_file
 
 import tersgen
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 TRAIN = "ters_train.engine.trainer:Trainer.train"
-TINY = ("--model", "unet", "--set", "model.unet.width=4", "--set", "model.unet.depth=2")
+TINY = ("--model", "unet", "--set", "model.options.width=4", "--set", "model.options.depth=2")
 FLIPS = ("--set", "transforms.flip_rows=true", "--set", "transforms.quarter_turns=true")
 
 
@@ -166,7 +166,9 @@ def test_what_does_not_fit_is_refused(runs, data, few, trained, finished, tmp_pa
     out = ("--out", tmp_path / "x")
     line = runs.bad("fit", "--data", few, "--model", "unet", *out)
     assert "expected the field structure/masks for structures" in line
-    line = runs.bad("fit", "--data", data, "--model", "unet", "--set", "model.unet.depth=5", *out)
+    line = runs.bad(
+        "fit", "--data", data, "--model", "unet", "--set", "model.options.depth=5", *out
+    )
     assert "expected rows and columns that 32 divides, 2^5, got 16 x 16" in line
     line = runs.bad("fit", "--data", data, *TINY, "--input", "spectrum", *out)
     assert "expected cnn for input 'spectrum', got 'unet'" in line
@@ -180,7 +182,7 @@ def test_what_does_not_fit_is_refused(runs, data, few, trained, finished, tmp_pa
     assert "expected arrays of NumPy, .npy or .npz" in runs.bad(
         "predict", trained, shutil.copy(spectrum, tmp_path / "s.npy")
     )
-    assert "got a classifier" in runs.bad("predict", finished, spectrum, *out, code=2)
+    assert "got a model that does not" in runs.bad("predict", finished, spectrum, *out, code=2)
 
 
 def test_maps_of_a_dataset_of_links_are_drawn_if_asked_for(runs, data, trained, tmp_path):

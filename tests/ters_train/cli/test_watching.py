@@ -8,7 +8,14 @@ from ters_train.cli.watching import Watcher
 from ters_train.engine.checkpoint import Position
 from ters_train.engine.optimiser import slowdown
 
-TINY = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--batch-size", 32]
+TINY = [
+    "--set",
+    "model.options.widths=[4,8]",
+    "--set",
+    "model.options.norm=group",
+    "--batch-size",
+    32,
+]
 
 
 def test_a_run_says_what_it_does(runs, few, tmp_path) -> None:
@@ -30,7 +37,7 @@ def test_steps_are_told_after_some_time(capsys) -> None:
     for watcher in (seldom, often):
         watcher.begin("about", 20, position, ["a note"])
         lines = capsys.readouterr().err.splitlines()
-        assert lines == ["about", "Note: a note", "going on from step 10 of 20"]
+        assert lines == ["about", "Note: a note", "resuming from step 10 of 20"]
     assert often.is_due
     assert not seldom.is_due
     for watcher in (seldom, often):

@@ -1,10 +1,10 @@
 import pytest
 
 import tersgen
-from tersgen.build.convert import convert
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.dataset.splits import make_split
+from tersgen.jobs.convert import convert
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 

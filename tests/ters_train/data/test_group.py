@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from itertools import chain
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,8 @@ from tersgen.errors import ConfigError
 
 BATCH_SIZE = 60
 
-START = """
-import json, pickle, sys, tersgen
+SERVER = """
+import json, os, sys, traceback, tersgen
 from torch import distributed
 from torch.utils.data import DataLoader
 from ters_train.data.order import Order, Partition
@@ -24,53 +25,69 @@ from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
 from tersgen.errors import ConfigError
 
-path, file, rank, world = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+def stream(size=60, *partition):
+    dataset = tersgen.open(path)
+    return Stream(dataset, ["label"], Order(all_rows(dataset), size, 2, seed=7), *partition)
 
 def join():
     distributed.init_process_group(
         "gloo", init_method=f"file://{file}", rank=rank, world_size=world
     )
 
-def stream(size=60, *partition):
-    dataset = tersgen.open(path)
-    return Stream(dataset, ["label"], Order(all_rows(dataset), size, 2, seed=7), *partition)
-
 def rows(batches):
     return [batch["row"].tolist() for batch in batches]
 
-def main():
-__CODE__
-    print(json.dumps(said))
-    if distributed.is_initialized():
-        distributed.destroy_process_group()
+def answer(code, out):
+    global said
+    try:
+        exec(code, globals())
+        if distributed.is_initialized():
+            distributed.destroy_process_group()
+    except BaseException:
+        said = traceback.format_exc()
+    with open(out, "w") as file:
+        json.dump(said, file)
 
 if __name__ == "__main__":
-    main()
+    for line in sys.stdin:
+        path, file, world, code = json.loads(line)
+        outs = [f"{file}-{rank}" for rank in range(world)]
+        started = []
+        for rank, out in enumerate(outs):
+            started.append(os.fork())
+            if not started[-1]:
+                answer(code, out)
+                os._exit(0)
+        for pid in started:
+            os.waitpid(pid, 0)
+        print(json.dumps(outs), flush=True)
 """
+"""Runs code in processes that are forked from it: each has what it would take seconds to import."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory):
+    script = tmp_path_factory.mktemp("server") / "ranks.py"
+    script.write_text(SERVER)
+    process = subprocess.Popen(
+        [sys.executable, script], stdin=-1, stdout=-1, text=True,
+        env={**os.environ, "GLOO_SOCKET_IFNAME": "lo"},
+    )  # fmt: skip
+    yield process
+    process.communicate(timeout=60)
 
 
 @pytest.fixture
-def said_by(stored, tmp_path):
+def said_by(server, stored, tmp_path):
     """Return a function that runs code in real processes, and returns what each has said."""
 
     def run(code: str, world: int = 2) -> list:
-        script = tmp_path / "ranks.py"
-        body = "\n".join(f"    {line}" for line in code.strip().splitlines())
-        script.write_text(START.replace("__CODE__", body))
-        store = tmp_path / f"store-{world}"
-        commands = [
-            [sys.executable, script, stored["zarr"], store, str(rank), str(world)]
-            for rank in range(world)
-        ]
-        environment = {**os.environ, "GLOO_SOCKET_IFNAME": "lo"}
-        started = [
-            subprocess.Popen(command, stdout=-1, stderr=-1, text=True, env=environment)
-            for command in commands
-        ]
-        ends = [process.communicate(timeout=240) for process in started]
-        for process, (_, errors) in zip(started, ends, strict=True):
-            assert process.returncode == 0, errors
-        return [json.loads(said) for said, _ in ends]
+        request = [str(stored["zarr"]), str(tmp_path / "store"), world, code]
+        server.stdin.write(json.dumps(request) + "\n")
+        server.stdin.flush()
+        said = [json.loads(Path(out).read_text()) for out in json.loads(server.stdout.readline())]
+        assert [one for one in said if isinstance(one, str)] == []
+        return said
 
     return run
 
@@ -82,7 +99,7 @@ def batches(dataset):
     return [[batch["row"].tolist() for batch in stream] for _ in range(2)]
 
 
-def joined(ranks: list) -> list:
+def process_group(ranks: list) -> list:
     return [list(chain(*parts)) for parts in zip(*ranks, strict=True)]
 
 
@@ -90,24 +107,26 @@ def joined(ranks: list) -> list:
 def test_ranks_share_each_batch_and_the_order_is_that_of_one(said_by, batches, world):
     ranks = said_by("join()\none = stream()\nsaid = [rows(one), rows(one)]", world)
     for epoch in range(2):
-        assert joined([rank[epoch] for rank in ranks]) == batches[epoch]
+        assert process_group([rank[epoch] for rank in ranks]) == batches[epoch]
 
 
 def test_a_stream_that_is_older_than_the_group_is_shared_from_the_next_epoch_on(said_by, batches):
     code = "one = stream()\nfirst = rows(one)\njoin()\nsaid = [first, rows(one)]"
     ranks = said_by(code)
     assert [rank[0] for rank in ranks] == [batches[0]] * 2
-    assert joined([rank[1] for rank in ranks]) == batches[1]
+    assert process_group([rank[1] for rank in ranks]) == batches[1]
 
 
-@pytest.mark.parametrize("context", ["spawn", "fork"])
-def test_workers_of_a_data_loader_work_for_their_rank(said_by, batches, context):
+@pytest.mark.parametrize(("context", "n_workers"), [("spawn", 1), ("fork", 2)])
+def test_workers_of_a_data_loader_work_for_their_rank(said_by, batches, context, n_workers):
     code = f"""
 join()
-loader = DataLoader(stream(), batch_size=None, num_workers=2, multiprocessing_context="{context}")
+loader = DataLoader(
+    stream(), batch_size=None, num_workers={n_workers}, multiprocessing_context="{context}"
+)
 said = rows(loader)
 """
-    assert joined(said_by(code)) == batches[0]
+    assert process_group(said_by(code)) == batches[0]
 
 
 def test_a_stream_that_one_rank_sends_to_the_others_is_shared(said_by, batches):
@@ -117,7 +136,7 @@ sent = [stream()]
 distributed.broadcast_object_list(sent, 0)
 said = rows(sent[0])
 """
-    assert joined(said_by(code)) == batches[0]
+    assert process_group(said_by(code)) == batches[0]
 
 
 def test_a_partition_that_contradicts_the_group_is_refused(said_by, batches):
@@ -147,7 +166,7 @@ said.append(rows(stream(60, Partition(0, 1, apart=True))))
         assert expected in said[2]
         assert said[3] == "batch size: expected a multiple of the 2 processes, got 75"
         assert said[5] == batches[0]
-    assert joined([said[4] for said in ranks]) == batches[0]
+    assert process_group([said[4] for said in ranks]) == batches[0]
 
 
 @pytest.mark.parametrize(("rank", "world"), [(2, 2), (-1, 2), (0, 0)])

@@ -14,8 +14,8 @@ import tersgen
 from ters_train.data.order import Order, Partition
 from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="inotify is of Linux")
 

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import os
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -20,9 +21,9 @@ from ters_train.config import DataConfig, StreamConfig
 from ters_train.data.order import Order, Partition
 from ters_train.data.rows import RowSet, all_rows, rows_of_part
 from ters_train.data.stream import Stream
-from tersgen.build.plan import make_plan
-from tersgen.build.run import run
 from tersgen.errors import ConfigError, DamagedDataError, UnknownFieldError
+from tersgen.jobs.plan import make_plan
+from tersgen.jobs.run import run
 
 FIELDS = ("spectra", "maps", "sticks/count", "tensors", "label", "params/hotspots")
 
@@ -41,7 +42,7 @@ def same(one, other):
             np.testing.assert_array_equal(a[name], b[name])
 
 
-def joined(ranks):
+def process_group(ranks):
     """The batches of all ranks, put together batch by batch."""
     return [
         {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
@@ -89,7 +90,7 @@ def test_the_sequence_is_that_of_one_rank_with_one_thread(
 
     plain = read(Partition(), 1, 0)
     ranks = [read(Partition(rank, world_size), threads, first) for rank in range(world_size)]
-    same(joined(ranks), plain[first:])
+    same(process_group(ranks), plain[first:])
     sequence = np.concatenate([batch["row"] for batch in plain])
     np.testing.assert_array_equal(sequence, order.epoch(epoch))
 
@@ -328,6 +329,45 @@ def test_threads_end_with_the_iteration(dataset):
         [sys.executable, "-c", code, str(dataset.path)], capture_output=True, text=True, timeout=60
     )
     assert (done.stdout, done.returncode) == ("0\n", 0), done.stderr
+
+
+FEW_THREADS = """
+import resource, sys, threading, tersgen
+from ters_train.data.order import Order
+from ters_train.data.rows import all_rows
+from ters_train.data.stream import Stream, StreamConfig
+from tersgen.files import refused
+dataset = tersgen.open(sys.argv[1])
+order = Order(all_rows(dataset), 50, 2)
+def count(stream):
+    return sum(len(batch["label"]) for batch in stream)
+stream = Stream(dataset, ("label",), order, config=StreamConfig(threads=2, prefetch_mb=1))
+whole = count(stream)
+threading.stack_size(1 << 30)  # a limit of memory decides how many threads there can be
+now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+room = now + (int(sys.argv[2]) << 20)
+resource.setrlimit(resource.RLIMIT_AS, (room, room))
+try:
+    print(count(stream) == whole)
+except RuntimeError as error:
+    print(refused(error))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit address space")
+@pytest.mark.parametrize(
+    ("room_mb", "expected"),
+    [
+        (1536, "True"),
+        (512, r"can't start new thread: the limit is \d+ MiB \(ulimit -v\); raise it"),
+    ],
+)
+def test_memory_for_fewer_threads_is_used_and_for_none_named(dataset, room_mb, expected):
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_THREADS, str(dataset.path), str(room_mb)],
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert re.fullmatch(expected, done.stdout.strip()), done
 
 
 def test_rows_of_a_set_are_streamed_from_the_middle(dataset):

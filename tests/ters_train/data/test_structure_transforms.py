@@ -4,9 +4,10 @@ import pytest
 import torch
 
 import tersgen
-from ters_train.config import StructureTargets, TransformConfig
+from ters_train.config import TransformConfig
 from ters_train.data.transforms import Transforms
-from ters_train.positions import find_atoms, matched
+from ters_train.tasks.structure import StructureOptions
+from ters_train.tasks.structure.positions import find_atoms, matched
 from tersgen.errors import ConfigError
 
 ALL = {"flip_rows": True, "flip_columns": True, "quarter_turns": True}
@@ -43,12 +44,13 @@ def test_targets_move_with_the_maps(drawn, on):
     changed = (moved["structure/masks"] != batch["structure/masks"]).flatten(1).any(dim=1)
     assert 20 < int(changed.sum()) < 64
     assert torch.equal(transforms(batch, 0, train=False)["structure/masks"], batch["maps"])
-    targets = StructureTargets(
+    targets = StructureOptions(
         elements=elements,
         shape="disc",
         radius_angstrom=0.5,
         bonds=True,
         frame_angstrom=(SIDE, SIDE),
+        pixels=shape[1:],
     )
     where, places = find_atoms(moved["structure/masks"], targets)
     for row in range(64):

@@ -1,4 +1,4 @@
-"""A checkpoint is whole or passed over, and nothing in it is run, followed or waited for."""
+"""A checkpoint is whole or skipped, and nothing in it is run, followed or waited for."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_128
 
-from ters_train.config import CnnConfig, DataConfig, ModelConfig, RunConfig
+from ters_train.config import DataConfig, ModelConfig, PartConfig, RunConfig
 from ters_train.engine.checkpoint import (
     Best,
     Position,
@@ -28,7 +28,9 @@ from ters_train.engine.checkpoint import (
 from tersgen.errors import DatasetError, OutputError
 
 CONFIG = RunConfig(
-    data=DataConfig(path="data.zarr"), model=ModelConfig(n_classes=2, spectrum=64, cnn=CnnConfig())
+    data=DataConfig(path="data.zarr"),
+    model=ModelConfig(name="cnn", inputs={"spectra": (64,)}, outputs={"logits": (2,)}),
+    task=PartConfig(name="classification", options={"n_classes": 2}),
 )
 SAVE = "ters_train.engine.run:Run.save"
 WEIGHTS = {"model": {"w": torch.arange(6.0).reshape(2, 3)}, "optimiser": {"w/step": torch.ones(())}}
@@ -102,6 +104,52 @@ def test_a_finished_run_keeps_the_last_two_and_the_best(finished) -> None:
 
 def truncate(path: Path) -> None:
     os.truncate(path, path.stat().st_size // 2)
+
+
+FOREIGN = {
+    "a file beside": lambda folder: (folder / "notes.txt").write_text("mine"),
+    "a folder inside": lambda folder: (folder / "state.json.d").mkdir(),
+    "a folder in the place of weights": lambda folder: swap(folder / "model.safetensors"),
+}
+
+
+def swap(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "mine").write_text("mine")
+
+
+def tree(place: Path) -> dict[str, bytes | None]:
+    found = sorted(place.rglob("*"))
+    return {str(p.relative_to(place)): p.read_bytes() if p.is_file() else None for p in found}
+
+
+@pytest.mark.parametrize("what", FOREIGN)
+@pytest.mark.parametrize("ending", ["", ".partial", ".replaced"])
+def test_what_no_run_has_made_is_neither_removed_nor_replaced(tmp_path, what, ending) -> None:
+    folder = save_checkpoint(tmp_path, state(7), WEIGHTS)
+    if ending:
+        folder = folder.rename(folder.with_name(folder.name + ending))
+    FOREIGN[what](folder)
+    (tmp_path / "checkpoints/mine.partial").mkdir()
+    (tmp_path / "checkpoints/mine.partial/file").write_text("mine")
+    before = tree(tmp_path)
+    with pytest.raises(OutputError, match="got what no run has made; move it away"):
+        save_checkpoint(tmp_path, state(7), WEIGHTS)
+    assert tree(tmp_path) == before
+    prune(tmp_path, state(9).position, 1)
+    assert tree(tmp_path) == before
+
+
+def test_a_link_in_the_place_of_a_folder_that_a_save_makes_stays(tmp_path) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "checkpoints").mkdir()
+    partial = tmp_path / "checkpoints/step-000000007.partial"
+    partial.symlink_to(tmp_path / "mine")
+    with pytest.raises(OutputError, match="got what no run has made"):
+        save_checkpoint(tmp_path, state(7), WEIGHTS)
+    prune(tmp_path, state(9).position, 1)
+    assert partial.is_symlink()
 
 
 def link(path: Path) -> None:
@@ -245,7 +293,7 @@ def test_a_resume_passes_over_torn_ones(runs, finished, copied, few, tmp_path) -
     (copied / "checkpoints/step-000000044").mkdir()
     done = runs.good("fit", "--resume", copied)
     notes = [line for line in done.stderr.splitlines() if line.startswith("Note: ")]
-    assert [note[:17] for note in notes] == ["Note: passed over"] * 2 + [f"Note: {copied}"[:17]]
+    assert [note[:13] for note in notes] == ["Note: skipped"] * 2 + [f"Note: {copied}"[:13]]
     assert "starting from the beginning" in notes[2]
     assert names(copied) == names(finished)
     for mine, wanted in zip(steps(copied), steps(finished), strict=True):
@@ -254,7 +302,7 @@ def test_a_resume_passes_over_torn_ones(runs, finished, copied, few, tmp_path) -
             assert (mine / path).read_bytes() == (wanted / path).read_bytes()
 
 
-TINY = ["--set", "model.cnn.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
+TINY = ["--set", "model.options.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
 
 
 def test_a_file_system_that_refuses(runs, few, tmp_path) -> None:
@@ -266,7 +314,7 @@ def test_a_file_system_that_refuses(runs, few, tmp_path) -> None:
     assert max(sizes, key=lambda name: sizes[name]) == "optimiser.safetensors"
     line = runs.bad("fit", "--resume", out, file_bytes=sizes["optimiser.safetensors"] - 1)
     assert "step-000000008: the checkpoint cannot be written: File too large" in line
-    assert "make room and go on with --resume" in line
+    assert "make room and continue with --resume" in line
     assert names(out) == ["step-000000004"]
     runs.good("fit", "--resume", out)
     assert newest(out)[0].state.position.step == 15
@@ -299,8 +347,8 @@ def test_a_checkpoint_of_another_version_says_so(finished, tmp_path):
     found = choose(finished)
     copied = Path(shutil.copytree(found.folder, tmp_path / found.folder.name))
     text = (copied / "state.json").read_bytes()
-    text = text.replace(b'"format_version": 2', b'"format_version": 1')
+    text = text.replace(b'"format_version": 3', b'"format_version": 1')
     (copied / "state.json").write_bytes(text)
     (copied / "state.xxh128").write_text(xxh3_128(text).hexdigest())
-    with pytest.raises(DatasetError, match="expected a checkpoint of format version 2, got 1; use"):
+    with pytest.raises(DatasetError, match="expected a checkpoint of format version 3, got 1; use"):
         load_checkpoint(copied)

@@ -21,7 +21,7 @@ from xxhash import xxh3_128
 from ters_train.engine.checkpoint import choose, load_checkpoint
 from ters_train.engine.optimiser import Precision
 from ters_train.engine.trained import load_trained
-from tersgen.errors import DatasetError
+from tersgen.errors import ConfigError, DatasetError
 
 CPU = torch.device("cpu")
 
@@ -62,7 +62,8 @@ def refusal(folder: Path) -> str:
 
 
 @pytest.mark.parametrize("text", ["[]", "null", "3", '"a"', "", "{", "[" * 100_000, '{"a":1,"a":2}',
-                                  "NaN", '{"format_version": 2}'])  # fmt: skip
+                                  "NaN", '{"format_version": 2}', '{"format_version": 3}',
+                                  '{"format_version": 2, "config": 3}'])  # fmt: skip
 def test_a_state_that_is_no_table(last, text) -> None:
     put_state(last, text.encode())
     assert "state.json: " in refusal(last)
@@ -73,20 +74,27 @@ def test_a_state_that_is_no_text(last) -> None:
     assert "state.json: expected JSON" in refusal(last)
 
 
+WIDTHS, POINTS = ("model", "options", "widths"), ("model", "inputs", "spectra")
+LOGITS, CLASSES = ("model", "outputs", "logits"), ("task", "options", "n_classes")
 SIZES = {
-    "wide": (("cnn", "widths"), [16000, 16000]),
-    "wider than a number": (("cnn", "widths"), [2**62, 2**62]),
-    "many": (("cnn", "widths"), [4] * 1_000_000),
-    "negative": (("cnn", "widths"), [-4, 8]),
-    "long": (("spectrum",), 2**40),
-    "no points": (("spectrum",), 0),
-    "fewer points": (("spectrum",), -64),
-    "classes": (("n_classes",), 2**31),
-    "negative classes": (("n_classes",), -1),
-    "tensors": (("tensor_modes",), 2**31),
-    "texts": (("n_classes",), "3"),
-    "lists": (("spectrum",), [64]),
-    "infinite": (("spectrum",), float("inf")),
+    "wide": (WIDTHS, [16000, 16000]),
+    "wider than a number": (WIDTHS, [2**62, 2**62]),
+    "many": (WIDTHS, [4] * 1_000_000),
+    "negative": (WIDTHS, [-4, 8]),
+    "long": (POINTS, [2**40]),
+    "no points": (POINTS, [0]),
+    "fewer points": (POINTS, [-64]),
+    "dimensions": (POINTS, [1] * 100_000),
+    "classes": (CLASSES, 2**31),
+    "negative classes": (CLASSES, -1),
+    "tensors": (("task", "options", "tensor_modes"), 2**31),
+    "texts": (CLASSES, "3"),
+    "lists": (POINTS, [[64]]),
+    "infinite": (POINTS, [float("inf")]),
+    "logits": (LOGITS, [2**20, 2**20]),
+    "no name": (("model", "name"), "../cnn"),
+    "another model": (("model", "name"), "vit"),
+    "another task": (("task", "name"), "mixture"),
 }
 
 
@@ -94,14 +102,35 @@ SIZES = {
 def test_sizes_that_no_weights_are_there_for(last, name) -> None:
     path, value = SIZES[name]
     table = json.loads((last / "state.json").read_text())
-    place = table["config"]["model"]
+    place = table["config"]
     for part in path[:-1]:
         place = place[part]
     place[path[-1]] = value
-    if path == ("n_classes",) and isinstance(value, int) and 0 < value < 100:
-        table["classes"] = [str(k) for k in range(value)]
     put_state(last, json.dumps(table).encode())
     refusal(last)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "kind"),
+    [
+        (("model",), {"name": "os:system", "options": {"command": "touch {trace}"}}, "model"),
+        (("task",), {"name": "subprocess:Popen", "options": {"args": ["touch"]}}, "task"),
+        (("model",), {"name": "ters_train.parts:find", "options": {}}, "model"),
+    ],
+)
+def test_a_function_of_a_module_is_not_called(runs, few, last, tmp_path, path, value, kind) -> None:
+    """Neither does the command that the message names call it: it takes no module of Python's."""
+    table = json.loads((last / "state.json").read_text())
+    trace = tmp_path / "trace"
+    text = json.dumps(value).replace("{trace}", str(trace))
+    table["config"][path[0]] |= json.loads(text)
+    put_state(last, json.dumps(table).encode())
+    with pytest.raises(ConfigError, match=f"{kind} '{value['name']}': expected the module"):
+        load_trained(last, CPU)
+    module = value["name"].partition(":")[0]
+    line = runs.bad("evaluate", last, "--data", few, "--plugin", module)
+    assert "expected a module of your own" in line or "expected a class that derives from" in line
+    assert not trace.exists()
 
 
 PEAK = """
@@ -120,7 +149,7 @@ except DatasetError as error:
 
 def test_a_wide_model_takes_no_memory(last) -> None:
     table = json.loads((last / "state.json").read_text())
-    table["config"]["model"]["cnn"] |= {"widths": [4, 16000, 16000], "kernel": 3}
+    table["config"]["model"]["options"] |= {"widths": [4, 16000, 16000], "kernel": 3}
     put_state(last, json.dumps(table).encode())
     done = subprocess.run(
         [sys.executable, "-c", PEAK, last], capture_output=True, text=True, check=True
@@ -258,7 +287,7 @@ def test_any_edit_of_a_state(finished, tmp_path_factory, data) -> None:
     except ValueError as error:  # of the transforms, which are checked with the shapes of the data
         assert type(error).__name__ == "ConfigError"  # noqa: PT017
     else:
-        assert len(trained.state.classes) == trained.model.config.n_classes
+        assert len(trained.state.classes) == trained.task.n_classes
     shutil.rmtree(folder.parent)
 
 
@@ -300,7 +329,7 @@ def test_the_order_of_another_split_is_not_gone_on_with(runs, copied) -> None:
         table["order"] = "0" * 64
         put_state(folder, json.dumps(table).encode())
     line = runs.bad("fit", "--resume", copied)
-    assert "expected train of split 'default' as it was when the run was begun" in line
+    assert "expected train of split 'default' as it was when the run was started" in line
 
 
 def test_names_of_classes_steer_no_terminal(runs, copied, few, tmp_path) -> None:

@@ -17,15 +17,15 @@ import pytest
 
 from ters_train.engine.checkpoint import newest
 
-MODEL = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--set",
-         "model.cnn.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
+MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=group", "--set",
+         "model.options.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 4, "--set", "optim.lr=0.01"]
 WAIT_S = 240.0
 QUICK = {
-    "ters_train.engine.lookout:PROBE_AFTER_S": 1,
-    "ters_train.engine.lookout:PROBE_EACH_S": 1,
-    "ters_train.engine.lookout:N_PROBES": 2,
-    "ters_train.engine.lookout:GRACE_S": 1.0,
+    "ters_train.engine.peers:PROBE_AFTER_S": 1,
+    "ters_train.engine.peers:PROBE_EACH_S": 1,
+    "ters_train.engine.peers:N_PROBES": 2,
+    "ters_train.engine.peers:GRACE_S": 1.0,
 }
 """A host is given up after three seconds."""
 KILLED = """
@@ -38,7 +38,7 @@ if os.environ["RANK"] == "1":
 main(prog_name="ters-train")
 """
 """What torchrun starts: the second process is killed before its sixth step."""
-THEN = "; a training goes on with --resume, with any number of processes"
+THEN = "; continue with --resume, with any number of processes"
 
 
 class Host(NamedTuple):
@@ -169,6 +169,7 @@ def test_a_process_that_is_paused_is_not_lost(runs, few, alone, hosts, tmp_path)
     assert_close(run, alone[0])
 
 
+@pytest.mark.exhaustive
 def test_torchrun_on_two_hosts_loses_a_process_and_one_process_goes_on(
     runs, few, alone, hosts, tmp_path
 ) -> None:

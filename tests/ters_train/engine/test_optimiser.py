@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, SequentialLR
 
-from ters_train.config import CnnConfig, ModelConfig, OptimConfig, VitConfig
+from ters_train.config import ModelConfig, OptimConfig
 from ters_train.engine.optimiser import (
     Average,
     Precision,
@@ -38,9 +38,14 @@ def test_the_learning_rate_is_that_of_the_schedulers_of_torch(n_steps, warmup) -
 
 
 def test_matrices_decay_and_nothing_else() -> None:
-    vit = VitConfig(size="custom", width=8, depth=1, heads=2, patch=2)
+    vit = {"size": "custom", "width": 8, "depth": 1, "heads": 2, "patch": 2}
     model = build_model(
-        ModelConfig(n_classes=3, spectrum=64, cnn=CnnConfig(widths=(4,)), map=(1, 4, 4), vit=vit)
+        ModelConfig(
+            name="cnn+vit",
+            options={"cnn": {"widths": [4]}, "vit": vit},
+            inputs={"spectra": (64,), "maps": (1, 4, 4)},
+            outputs={"logits": (3,)},
+        )
     )
     optimiser, names = make_optimiser(model, OptimConfig(weight_decay=0.3))
     parameters = dict(model.named_parameters())

@@ -14,8 +14,8 @@ import pytest
 
 from ters_train.engine.checkpoint import newest
 
-MODEL = ["--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.norm=group", "--set",
-         "model.cnn.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
+MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=group", "--set",
+         "model.options.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 4, "--ema", 0.5, "--set",
           "optim.accumulate=2", "--set", "optim.lr=0.01"]  # fmt: skip
 SAVE = "ters_train.engine.run:Run.save"
@@ -105,7 +105,7 @@ def test_one_that_is_killed_ends_the_other(runs, few, tmp_path) -> None:
     *_, line = left.stderr.splitlines()
     assert line == (
         f"Error: process 0 of 2 has lost process 1 on {platform.node()}: it was killed, or ran out "
-        "of memory; a training goes on with --resume, with any number of processes"
+        "of memory; continue with --resume, with any number of processes"
     )
     assert "Traceback" not in left.stderr
     assert time.monotonic() - start < 120
@@ -142,7 +142,7 @@ def test_a_first_process_that_cannot_write_ends_the_other(runs, few, pair, tmp_p
 def test_scores_are_of_the_weights_that_are_saved(runs, few, tmp_path) -> None:
     """Each process has gathered statistics of its own: those of the first are what is scored."""
     out = tmp_path / "run"
-    options = ["--set", "model.cnn.widths=[4,8]", "--ema", 0.9, "--batch-size", 32]
+    options = ["--set", "model.options.widths=[4,8]", "--ema", 0.9, "--batch-size", 32]
     arguments = ["fit", "--data", few, "--out", out, *options, "--epochs", 1, "--lr", 0.02]
     for done in runs.group(2, *arguments):
         assert done.returncode == 0, done

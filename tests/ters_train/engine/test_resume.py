@@ -12,16 +12,18 @@ from ters_train.engine.checkpoint import State, newest
 
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 3]
 RUNS = {
-    "cnn": ["--model", "cnn", "--set", "model.cnn.widths=[4,8]", "--set", "model.cnn.dropout=0.3",
+    "cnn": ["--model", "cnn", "--set", "model.options.widths=[4,8]", "--set",
+            "model.options.dropout=0.3",
             "--ema", 0.9, "--set", "optim.accumulate=2", "--set", "transforms.spectrum_noise=0.05",
             "--set", "transforms.shift_bins=2", "--set", "transforms.roll_bins=1",
             "--set", "loss.label_smoothing=0.1"],
-    "vit bf16": ["--model", "vit", "--set", "model.vit.size=custom", "--set", "model.vit.width=16",
-                 "--set", "model.vit.depth=2", "--set", "model.vit.heads=2", "--set",
-                 "model.vit.patch=2", "--set", "model.vit.drop_path=0.5", "--set",
-                 "model.vit.dropout=0.2", "--set", "transforms.flip_rows=true", "--set",
+    "vit bf16": ["--model", "vit", "--set", "model.options.size=custom", "--set",
+                 "model.options.width=16",
+                 "--set", "model.options.depth=2", "--set", "model.options.heads=2", "--set",
+                 "model.options.patch=2", "--set", "model.options.drop_path=0.5", "--set",
+                 "model.options.dropout=0.2", "--set", "transforms.flip_rows=true", "--set",
                  "transforms.blur_px=1", "--tensor-loss", 0.1, "--amp", "bf16"],
-    "fp16": ["--model", "cnn", "--set", "model.cnn.widths=[4,8]", "--amp", "fp16"],
+    "fp16": ["--model", "cnn", "--set", "model.options.widths=[4,8]", "--amp", "fp16"],
 }  # fmt: skip
 
 WATCH = "ters_train.cli.watching:Watcher.epoch"

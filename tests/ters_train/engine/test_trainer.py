@@ -9,18 +9,19 @@ from torch import nn
 from torch.nn import functional
 
 from ters_train.config import (
-    CnnConfig,
     DataConfig,
     EngineConfig,
     LossConfig,
     ModelConfig,
     OptimConfig,
+    PartConfig,
     RunConfig,
 )
 from ters_train.engine.checkpoint import Checkpoint, Position, State
 from ters_train.engine.ranks import Ranks
 from ters_train.engine.trainer import Trainer
 from ters_train.errors import NotFiniteError
+from ters_train.models.cnn import CnnConfig
 from tersgen.errors import DatasetError
 
 ALONE = Ranks(0, 1, torch.device("cpu"))
@@ -30,7 +31,13 @@ CNN = CnnConfig(widths=(4, 6), norm="group", dropout=0.0)
 def make(cnn: CnnConfig = CNN, optim: OptimConfig | None = None, **engine) -> Trainer:
     config = RunConfig(
         data=DataConfig(path="data.zarr"),
-        model=ModelConfig(n_classes=3, spectrum=64, cnn=cnn),
+        model=ModelConfig(
+            name="cnn",
+            options=cnn.model_dump(mode="json"),
+            inputs={"spectra": (64,)},
+            outputs={"logits": (3,)},
+        ),
+        task=PartConfig(name="classification", options={"n_classes": 3}),
         loss=LossConfig(label_smoothing=0.1),
         optim=optim or OptimConfig(lr=0.01, warmup=0.0, clip=0.5, weight_decay=0.1),
         engine=EngineConfig(seed=5, **engine),

@@ -9,22 +9,36 @@ import pytest
 import torch
 from torch.nn import functional
 
-from ters_train.config import CnnConfig, ModelConfig, VitConfig
+from ters_train.config import ModelConfig
 from ters_train.models import build_model
+from ters_train.models.cnn import CnnConfig
+from ters_train.models.vit import VitConfig
 from tersgen.errors import ConfigError
 
 CNN = CnnConfig(widths=(8, 16), stride=1, pool="max", pool_size=4)
 VIT = VitConfig(size="custom", width=16, depth=2, heads=2, patch=4, drop_path=0.2)
 PLAIN = VitConfig(**{**VIT.model_dump(), "stem": "linear"})
+SPECTRA, MAPS = {"spectra": (64,)}, {"maps": (2, 8, 12)}
+
+
+def config(name, options, inputs, **outputs):
+    return ModelConfig(name=name, options=options, inputs=inputs, outputs=outputs)
+
+
 CONFIGS = {
-    "cnn": ModelConfig(n_classes=5, spectrum=64, cnn=CNN),
-    "vit": ModelConfig(n_classes=5, map=(2, 8, 12), vit=VIT),
-    "plain vit": ModelConfig(n_classes=5, map=(2, 8, 12), vit=PLAIN),
-    "joint": ModelConfig(
-        n_classes=5, spectrum=64, cnn=CNN, map=(2, 8, 12), vit=VIT, tensor_modes=3
+    "cnn": config("cnn", CNN.model_dump(mode="json"), SPECTRA, logits=(5,)),
+    "vit": config("vit", VIT.model_dump(), MAPS, logits=(5,)),
+    "plain vit": config("vit", PLAIN.model_dump(), MAPS, logits=(5,)),
+    "joint": config(
+        "cnn+vit",
+        {"cnn": CNN.model_dump(mode="json"), "vit": VIT.model_dump()},
+        {**SPECTRA, **MAPS},
+        logits=(5,),
+        tensors=(3, 3, 3),
     ),
+    "numbers": config("cnn", CNN.model_dump(mode="json"), SPECTRA, value=(2,)),
 }
-kinds = pytest.mark.parametrize("kind", CONFIGS)
+kinds = pytest.mark.parametrize("kind", [kind for kind in CONFIGS if kind != "numbers"])
 
 
 def batch(n, seed=0, dtype=torch.float32):
@@ -57,9 +71,9 @@ def test_outputs(kind, dtype):
 def test_config_alone_decides():
     """Read back from JSON, it makes the same model, which takes the same weights."""
     model = built("joint").eval()
-    config = ModelConfig.model_validate_json(CONFIGS["joint"].model_dump_json())
+    read = ModelConfig.model_validate_json(CONFIGS["joint"].model_dump_json())
     torch.manual_seed(0)
-    again = build_model(config)
+    again = build_model(read)
     for (name, value), (other, same) in zip(
         model.state_dict().items(), again.state_dict().items(), strict=True
     ):
@@ -95,8 +109,8 @@ def test_both_branches_are_seen():
 
 def test_example_of_a_small_transformer():
     path = Path(__file__).parents[3] / "examples" / "runs" / "vit_maps.toml"
-    vit = VitConfig.model_validate(tomllib.loads(path.read_text())["model"]["vit"])
-    model = build_model(ModelConfig(n_classes=32, map=(1, 64, 64), vit=vit)).eval()
+    options = tomllib.loads(path.read_text())["model"]["options"]
+    model = build_model(config("vit", options, {"maps": (1, 64, 64)}, logits=(32,))).eval()
     assert model({"maps": torch.zeros(2, 1, 64, 64)})["logits"].shape == (2, 32)
 
 
@@ -118,9 +132,30 @@ def test_wrong_inputs(change, message):
 
 
 def test_stages_that_do_not_fit():
-    config = ModelConfig(n_classes=2, spectrum=15, cnn=CNN)
+    short = config("cnn", CNN.model_dump(mode="json"), {"spectra": (15,)}, logits=(2,))
     with pytest.raises(ConfigError, match="at most 1 stages"):
-        build_model(config)
+        build_model(short)
+
+
+def test_other_outputs_have_heads_of_their_own():
+    outputs = built("numbers")(batch(3))
+    assert {name: out.shape for name, out in outputs.items()} == {"value": (3, 2)}
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "outputs", "message"),
+    [
+        ("cnn", MAPS, {"logits": (5,)}, "expected spectra of 1 dimensions for cnn, got"),
+        ("vit", MAPS, {"masks": (5, 8, 12)}, "expected vit to be asked for classes, tensors or"),
+        ("unet", MAPS, {"logits": (5,)}, "expected unet to be asked for pixels, 8 x 12, got"),
+        ("vit", {"maps": (1, 9, 9)}, {"logits": (5,)}, "expected a divisor of 9 and 9, got 4"),
+        ("cmn", SPECTRA, {"logits": (5,)}, r"model: expected one of .*cnn.*, got 'cmn'"),
+    ],
+)
+def test_what_does_not_fit_is_refused(name, inputs, outputs, message):
+    options = {"unet": {"depth": 2}, "vit": {"patch": 4}}.get(name, {})
+    with pytest.raises(ConfigError, match=message):
+        build_model(config(name, options, inputs, **outputs))
 
 
 @kinds

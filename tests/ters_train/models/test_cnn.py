@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from ters_train.config import CnnConfig
-from ters_train.models.cnn import SpectrumCnn, stage_lengths
+from ters_train.models.cnn import CnnConfig, SpectrumCnn, stage_lengths
 from tersgen.errors import ConfigError
 
 CONFIGS = st.builds(

@@ -2,41 +2,45 @@
 
 import pytest
 import torch
-from pydantic import ValidationError
 from torch import nn
 
-from ters_train.config import ModelConfig, RunConfig, StructureTargets, UnetConfig
-from ters_train.models import StructureModel, build_model
+from ters_train.config import DataConfig, ModelConfig, PartConfig, RunConfig
+from ters_train.models import build_model
+from ters_train.models.unet import UnetModel
+from ters_train.tasks import make_task
+from ters_train.tasks.structure import Structure, StructureOptions
 from tersgen.errors import ConfigError
 
-TARGETS = StructureTargets(
+TARGETS = StructureOptions(
     elements=("H", "C", "N"),
     shape="disc",
     radius_angstrom=0.5,
     bonds=True,
     frame_angstrom=(8.0, 12.0),
+    pixels=(16, 24),
 )
 
 
-def config(**values):
-    given = {"map": (2, 16, 24), "unet": UnetConfig(width=4, depth=2), "structure": TARGETS}
-    return ModelConfig(n_classes=3, **{**given, **values})
+def config(targets=TARGETS, **values):
+    given = {"inputs": {"maps": (2, 16, 24)}, "options": {"width": 4, "depth": 2}}
+    outputs = Structure(targets).outputs
+    return ModelConfig(name="unet", **{**given, "outputs": outputs, **values})
 
 
 def test_masks_and_bonds_lie_on_the_map():
     model = build_model(config()).eval()
-    assert isinstance(model, StructureModel)
+    assert isinstance(model, UnetModel)
     outputs = model({"maps": torch.rand(5, 2, 16, 24)})
     assert outputs["masks"].shape == (5, 3, 16, 24)
     assert outputs["bonds"].shape == (5, 16, 24)
-    plain = build_model(config(structure=TARGETS.model_copy(update={"bonds": False})))
+    plain = build_model(config(TARGETS.model_copy(update={"bonds": False})))
     assert set(plain({"maps": torch.rand(1, 2, 16, 24)})) == {"masks"}
 
 
 def test_a_cube_is_a_map_whose_channels_come_last():
     torch.manual_seed(0)
     of_maps = build_model(config())
-    of_cubes = build_model(config(unet=UnetConfig(width=4, depth=2, array="cube")))
+    of_cubes = build_model(config(inputs={"cube": (16, 24, 2)}))
     of_cubes.load_state_dict(of_maps.state_dict())
     maps = torch.rand(2, 2, 16, 24)
     assert of_cubes.shapes == {"cube": (16, 24, 2)}
@@ -61,7 +65,8 @@ def test_every_weight_learns_and_masks_are_rare_at_first():
 
 
 def test_a_named_size_is_compact():
-    standard = build_model(config(map=(8, 128, 128), unet=UnetConfig()))
+    large = TARGETS.model_copy(update={"pixels": (128, 128)})
+    standard = build_model(config(large, inputs={"maps": (8, 128, 128)}, options={}))
     n_weights = sum(p.numel() for p in standard.parameters())
     assert 1.5e6 < n_weights < 2.5e6
     assert not any(isinstance(m, nn.modules.batchnorm._BatchNorm) for m in standard.modules())
@@ -70,15 +75,18 @@ def test_a_named_size_is_compact():
 @pytest.mark.parametrize(
     ("values", "message"),
     [
-        ({"map": (2, 18, 24)}, r"rows and columns that 4 divides, 2\^2, got 18 x 24"),
-        ({"structure": None}, "expected unet, structure and map together"),
-        ({"unet": None}, "expected unet, structure and map together"),
-        ({"tensor_modes": 3}, "tensor_modes: expected none beside unet"),
+        (
+            {"inputs": {"maps": (2, 18, 24)}, "outputs": {"masks": (3, 18, 24)}},
+            r"rows and columns that 4 divides, 2\^2, got 18 x 24",
+        ),
+        ({"outputs": {"logits": (3,)}}, "expected unet to be asked for pixels, 16 x 24"),
+        ({"inputs": {"spectra": (64,)}}, "expected maps or a cube for unet"),
+        ({"options": {"array": "cube"}}, "array: unknown field"),
     ],
 )
 def test_what_does_not_fit_is_refused(values, message):
-    with pytest.raises(ValidationError, match=message):
-        config(**values)
+    with pytest.raises(ConfigError, match=message):
+        build_model(config(**values))
 
 
 def test_another_shape_is_refused():
@@ -97,9 +105,14 @@ def test_another_shape_is_refused():
             {"transforms": {"quarter_turns": True}},
             "transforms.quarter_turns: expected a square frame, .* got 8 x 12 Angstrom",
         ),
-        ({"data": {"path": "x", "input": "cube"}}, "model.unet.array: expected 'cube's"),
+        (
+            {"task": {"name": "classification", "options": {"n_classes": 3}}},
+            "model.outputs: expected .*'logits': .*, as the task classification has it, got",
+        ),
     ],
 )
 def test_a_run_refuses_what_structures_have_no_use_for(groups, message):
-    with pytest.raises(ValidationError, match=message):
-        RunConfig(**{"data": {"path": "x", "input": "map"}, "model": config(), **groups})
+    task = PartConfig(name="structure", options=TARGETS.model_dump(mode="json"))
+    given = {"data": DataConfig(path="x", input="map"), "model": config(), "task": task}
+    with pytest.raises(ConfigError, match=message):
+        make_task(RunConfig(**{**given, **groups}))

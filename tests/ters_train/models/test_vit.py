@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from scipy.special import erf, softmax
 from torch import nn
 
-from ters_train.config import ModelConfig, VitConfig
+from ters_train.config import ModelConfig
 from ters_train.models import build_model
 from ters_train.models.vit import (
     Attention,
@@ -17,6 +17,7 @@ from ters_train.models.vit import (
     DropPath,
     MapVit,
     PatchEmbedding,
+    VitConfig,
 )
 
 TINY = VitConfig(
@@ -122,7 +123,14 @@ def test_sizes_are_the_published_ones(size, count):
     """Numbers of parameters of DeiT and ViT for 224 x 224 x 3, patch 16 and 1000 classes."""
     vit = VitConfig(size=size, patch=16, stem="linear")
     with torch.device("meta"):
-        model = build_model(ModelConfig(n_classes=1000, map=(3, 224, 224), vit=vit))
+        model = build_model(
+            ModelConfig(
+                name="vit",
+                options=vit.model_dump(),
+                inputs={"maps": (3, 224, 224)},
+                outputs={"logits": (1000,)},
+            )
+        )
     assert sum(p.numel() for p in model.parameters()) == count
 
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import yaml
 
-from ters_train.reporting.card import card_markdown
+from ters_train.tasks.classification.card import card_markdown
 
 
 def test_what_a_card_says(report):

@@ -8,11 +8,14 @@ from html.parser import HTMLParser
 import pytest
 
 from ters_train.reporting import write_report
-from ters_train.reporting.page import page_html
+from ters_train.tasks.classification import Classification, ClassificationOptions
+from ters_train.tasks.classification.page import page_html
 from tersgen.errors import OutputError
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e"
 VOID = {"meta", "img"}
+
+CLASSES = Classification(ClassificationOptions(n_classes=3))
 
 
 class Reader(HTMLParser):
@@ -93,7 +96,7 @@ def test_hostile_texts_are_shown_and_not_obeyed(report):
 
 
 def test_all_files_of_a_report(report, tmp_path):
-    paths = write_report(tmp_path, report)
+    paths = write_report(tmp_path, report, CLASSES.pages)
     names = {path.name for path in tmp_path.iterdir()}
     assert names == {"curves.png", "confusion.png", "report.html", "model_card.md"}
     assert {path.name for path in paths} == names
@@ -103,7 +106,7 @@ def test_all_files_of_a_report(report, tmp_path):
         first["curves.png"],
         first["confusion.png"],
     ]
-    write_report(tmp_path, report)
+    write_report(tmp_path, report, CLASSES.pages)
     assert {path.name: path.read_bytes() for path in paths} == first
     with pytest.raises(OutputError, match="cannot be written"):
-        write_report(tmp_path / "none", report)
+        write_report(tmp_path / "none", report, CLASSES.pages)

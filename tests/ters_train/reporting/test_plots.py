@@ -42,6 +42,16 @@ def test_curves_of_a_run_and_of_none(log):
     assert colourful[0] > 0.3 > colourful[1]
 
 
+def test_scores_of_any_task_are_drawn():
+    entries = [{"part": "val", "step": k, "epoch": k, "mae": 1 / k} for k in range(1, 9)]
+    drawn = pixels(curves_png(entries))
+    colourful = np.ptp(drawn, axis=2).max(axis=0) > 0.3
+    (columns,) = np.nonzero(colourful)
+    width = drawn.shape[1]
+    assert columns.size
+    assert width / 3 < columns.min() < columns.max() < 2 * width / 3
+
+
 def test_shares_of_each_true_class():
     got = shares([[8, 2, 0], [3, 6, 1], [0, 0, 0]])
     assert got[:2] == pytest.approx(np.array([[0.8, 0.2, 0], [0.3, 0.6, 0.1]]))

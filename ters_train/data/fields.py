@@ -1,0 +1,11 @@
+"""Names of the fields of a dataset that models are trained on and scored by."""
+
+TENSOR_FIELDS = ("tensors", "sticks/count")
+"""What a model that predicts Raman tensors is trained on."""
+MIXTURE_LABEL, MIXTURE_FRACTION = "mixture/label", "mixture/fraction"
+MIXTURE_FIELDS = (MIXTURE_LABEL, MIXTURE_FRACTION)
+"""What a model of mixtures is trained on."""
+MASKS, BONDS = "structure/masks", "structure/bonds"
+POSITIONS, ELEMENTS, COUNT = "structure/positions", "structure/elements", "structure/count"
+STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
+"""What a model of structures is trained on and scored by, beside bonds."""

@@ -1,0 +1,90 @@
+"""Weights to begin with: those of another run, for fine-tuning on other data, as measured ones."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import ConfigError
+
+from ..data.fields import MIXTURE_LABEL
+from ..models.model import Model
+from ..parts import check_plugins
+from .checkpoint import State, choose
+from .weights import check_weights
+
+
+def load_pretrained(model: Model, path: str, classes: tuple[str, ...]) -> None:
+    """Give a model the weights of another run, whose classes may be others, in another order.
+
+    Rows of the head go to the classes of the same names; those of new classes stay as drawn.
+
+    Raises
+    ------
+    DatasetError
+        If that run has no whole checkpoint, or its weights are not those of its model.
+    ConfigError
+        If the models differ in more than their classes.
+    """
+    found = choose(Path(path))
+    check_plugins(found.state.config, found.folder, ("ters_train.models",))
+    weights = dict(found.tensors.get("average", found.tensors["model"]))
+    check_weights(found.folder, found.state.config.model, weights)
+    own = model.state_dict()
+    known = {name: k for k, name in enumerate(found.state.classes)}
+    for name in model.class_rows:
+        if name in weights and weights[name].shape[1:] == own[name].shape[1:]:
+            weights[name] = _rows_by_name(own[name], weights[name], known, classes)
+    for name, value in own.items():
+        theirs = weights.get(name)
+        if theirs is None or theirs.shape != value.shape:
+            got = "none" if theirs is None else f"shape {tuple(theirs.shape)}"
+            raise ConfigError(
+                f"{found.folder}: expected weights {name} of shape {tuple(value.shape)}, got "
+                f"{got}; begin with a run of the same model"
+            )
+    model.load_state_dict({name: weights[name] for name in own})
+
+
+def _rows_by_name(
+    own: Tensor, theirs: Tensor, known: dict[str, int], classes: tuple[str, ...]
+) -> Tensor:
+    """Return the rows of a head: those of classes that both know are theirs."""
+    rows = own.clone()
+    for label, name in enumerate(classes):
+        if name in known:
+            rows[label] = theirs[known[name]].to(own)
+    return rows
+
+
+def labels_by_name(state: State, dataset: Dataset) -> Tensor | None:
+    """Return the model's label of each class of a dataset, shape (K,); None if they are the same.
+
+    A class that the model does not know counts as its class ``unknown``, if it has one.
+
+    Raises
+    ------
+    ConfigError
+        If there are rows of a class that the model has no output for.
+    """
+    if dataset.classes == state.classes:
+        return None
+    known = {name: k for k, name in enumerate(state.classes)}
+    other = known.get("unknown", -1)
+    labels = [known.get(name, other) for name in dataset.classes]
+    # for mixtures only the largest species is counted, and any may be one of the others
+    manifest = dataset.manifest if MIXTURE_LABEL not in dataset else None
+    counts = manifest.class_counts if manifest else (1,) * len(labels)
+    foreign = [
+        name
+        for name, label, count in zip(dataset.classes, labels, counts, strict=True)
+        if label < 0 and count
+    ]
+    if foreign:
+        raise ConfigError(
+            f"{dataset.path}: expected only classes of the {len(state.classes)} trained on, got "
+            f"{', '.join(foreign[:8])}{', ...' if len(foreign) > 8 else ''}; a model scores only "
+            "its own classes: leave them out, or train one with a class unknown"
+        )
+    return torch.tensor(labels).clamp_(min=0)

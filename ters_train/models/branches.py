@@ -1,0 +1,91 @@
+"""Models of spectra, maps or both: branches to features, and a head for each output."""
+
+import math
+from collections.abc import Mapping
+from typing import Protocol, cast
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from tersgen.errors import ConfigError
+
+from ..config import ModelConfig
+from .heads import ClassHead, TensorHead, ValueHead
+from .model import Model
+
+
+class Branch(Protocol):
+    """A module from an array to features, shape (B, n_features)."""
+
+    n_features: int
+
+
+class BranchModel(Model):
+    """The features of all branches are put one after another; all heads read them.
+
+    Heads: ``logits``, shape (K,); ``tensors``, shape (M, 3, 3); a linear one for any other output.
+
+    Parameters
+    ----------
+    config
+        The model, whole.
+    options
+        Its options.
+    branches
+        A module for each input, by name, with its number of features ``n_features``.
+    """
+
+    def __init__(
+        self, config: ModelConfig, options: BaseModel, branches: Mapping[str, Branch]
+    ) -> None:
+        super().__init__(config, options)
+        self.branches = nn.ModuleDict(cast(dict[str, nn.Module], branches))
+        n_features = sum(branch.n_features for branch in branches.values())
+        outputs = dict(config.outputs)
+        self.classes: ClassHead | None = None
+        self.tensors: TensorHead | None = None
+        if "logits" in outputs:
+            self.classes = ClassHead(n_features, math.prod(outputs.pop("logits")))
+            self.class_rows = ("classes.linear.weight", "classes.linear.bias")
+        if "tensors" in outputs:
+            self.tensors = TensorHead(n_features, outputs.pop("tensors")[0])
+        if any(len(shape) > 2 for shape in outputs.values()):
+            raise ConfigError(
+                f"model: expected {config.name} to be asked for classes, tensors or numbers, got "
+                f"{', '.join(outputs)}; take a model of pixels such as unet"
+            )
+        heads = {name: ValueHead(n_features, shape) for name, shape in outputs.items()}
+        self.heads = nn.ModuleDict(heads)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return what the model makes of a batch.
+
+        Parameters
+        ----------
+        inputs
+            ``"spectra"``, shape (B, L), and ``"maps"``, shape (B, C, H, W), whichever the model
+            sees, of any floating type; what else is in there is left alone.
+
+        Returns
+        -------
+        dict
+            ``"logits"``, shape (B, K), ``"tensors"``, shape (B, M, 3, 3), and others, whichever it
+            predicts.
+
+        Raises
+        ------
+        ConfigError
+            If an input is missing or has another shape than the model is for.
+        """
+        dtype = next(self.parameters()).dtype
+        features = [
+            branch(self.input_of(inputs, name).to(dtype)) for name, branch in self.branches.items()
+        ]
+        joined = torch.cat(features, dim=1)
+        outputs: dict[str, Tensor] = {}
+        if self.classes is not None:
+            outputs["logits"] = self.classes(joined)
+        if self.tensors is not None:
+            outputs["tensors"] = self.tensors(joined)
+        return outputs | {name: head(joined) for name, head in self.heads.items()}

@@ -1,0 +1,205 @@
+"""What a model is: a class that is built from shapes and options, and maps arrays to outputs."""
+
+import inspect
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from tersgen.errors import ConfigError
+
+from ..config import INPUT_FIELDS, Input, ModelConfig, Shape
+from ..parts import NoOptions, find, options_of
+
+GROUP: Final = "ters_train.models"
+
+
+class Model(nn.Module):
+    """Base of models: arrays of a dataset to the outputs that a task asks for.
+
+    A subclass is registered under a name, ``@register("ters_train.models", "mine")``, or named as
+    ``--model my_module:Mine``. A plain ``nn.Module`` will do, too: see :class:`Plain`.
+
+    Parameters
+    ----------
+    config
+        The model, whole: shapes of a row of each input and of each output, by name.
+    options
+        An instance of ``Options``.
+    """
+
+    Options: ClassVar[type[BaseModel]] = NoOptions
+    """Its options, a pydantic model."""
+    kinds: ClassVar[tuple[Input, ...]] = ("spectrum", "map", "cube")
+    """What it can be fed; the first if nobody chooses."""
+    task: ClassVar[str | None] = None
+    """The task that it is trained for if nobody chooses; None for the dataset's own."""
+    batch_size: ClassVar[int | None] = None
+    """Rows of a batch if nobody chooses; None for the usual."""
+    takes_argument: ClassVar[bool] = False
+    """Whether its name is followed by an argument, as in ``timm:convnext_atto``."""
+    class_rows: tuple[str, ...] = ()
+    """Weights with a row for each class, which fine-tuning takes by the names of classes."""
+
+    def __init__(self, config: ModelConfig, options: BaseModel) -> None:
+        super().__init__()
+        self.config = config
+        self.options = options
+
+    @classmethod
+    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
+        """Return the options that follow from the shapes of the data, by name.
+
+        Parameters
+        ----------
+        shapes
+            Shape of a row of each input: ``spectra`` (L,), ``maps`` (C, H, W), ``cube`` (H, W, C).
+        """
+        return {}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of a row of each input."""
+        return self.config.inputs
+
+    def input_of(self, inputs: Mapping[str, Tensor], name: str) -> Tensor:
+        """Return an array of a batch.
+
+        Raises
+        ------
+        ConfigError
+            If it is missing or has another shape than the model is for.
+        """
+        x, shape = inputs.get(name), self.shapes[name]
+        if x is None or tuple(x.shape[1:]) != shape:
+            came = "none" if x is None else f"shape {tuple(x.shape)}"
+            raise ConfigError(
+                f"{name}: expected shape (B, {', '.join(map(str, shape))}), got {came}; "
+                "the model is for data of one shape"
+            )
+        return x
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the outputs that ``config`` names, shape (B, ...), of arrays of shape (B, ...)."""
+        raise NotImplementedError
+
+
+class Plain(Model):
+    """An ``nn.Module`` class of somebody's own as a model.
+
+    It is called with the options, and with those of these keywords that it takes: ``input_shape``,
+    the shape of a row (L,), (C, H, W) or (H, W, C), for several inputs a dict of them by name;
+    ``n_classes``, ``num_classes`` or ``n_outputs``, the size of the first output. Its ``forward``
+    is given the input, shape (B, ...), several in the order of ``input_shape``, and returns the
+    output, several as a tuple.
+
+    Parameters
+    ----------
+    config
+        The model, whole.
+    make
+        The class.
+    """
+
+    def __init__(self, config: ModelConfig, make: type[nn.Module]) -> None:
+        super().__init__(config, NoOptions())
+        shapes = config.inputs
+        size = next(iter(config.outputs.values()))[0]
+        known: dict[str, Any] = {
+            "input_shape": next(iter(shapes.values())) if len(shapes) == 1 else dict(shapes),
+            "n_classes": size,
+            "num_classes": size,
+            "n_outputs": size,
+        }
+        taken = inspect.signature(make).parameters
+        given = {name: value for name, value in known.items() if name in taken}
+        given |= config.options
+        try:
+            inspect.signature(make).bind(**given)
+        except TypeError as error:
+            raise ConfigError(
+                f"model {config.name!r}: expected to be called with {', '.join(known)} or options, "
+                f"got: {error}; set model.options, or take fewer arguments"
+            ) from None
+        self.module = make(**given)
+
+    def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Return the outputs by name.
+
+        Raises
+        ------
+        ConfigError
+            If an input or an output has another shape than was asked for.
+        """
+        dtype = next((p.dtype for p in self.module.parameters()), torch.float32)
+        found = self.module(*(self.input_of(inputs, name).to(dtype) for name in self.shapes))
+        values = found if isinstance(found, tuple) else (found,)
+        wanted = self.config.outputs
+        if len(values) != len(wanted):
+            raise ConfigError(
+                f"model {self.config.name!r}: expected outputs {', '.join(wanted)}, got "
+                f"{len(values)} of them"
+            )
+        outputs = {}
+        for (name, shape), value in zip(wanted.items(), values, strict=True):
+            if tuple(value.shape[1:]) != shape:
+                raise ConfigError(
+                    f"model {self.config.name!r}: {name}: expected shape (B, "
+                    f"{', '.join(map(str, shape))}), got {tuple(value.shape)}"
+                )
+            outputs[name] = value
+        return outputs
+
+
+def shape_of(config: ModelConfig, name: str, n_dims: int) -> Shape:
+    """Return the shape of a row of an input.
+
+    Raises
+    ------
+    ConfigError
+        If the model is not fed it, or with another number of dimensions.
+    """
+    shape = config.inputs.get(name)
+    if shape is None or len(shape) != n_dims:
+        raise ConfigError(
+            f"model.inputs: expected {name} of {n_dims} dimensions for {config.name}, got "
+            f"{dict(config.inputs)}"
+        )
+    return shape
+
+
+def kinds_of(name: str) -> tuple[Input, ...]:
+    """Return what a model can be fed; of one of somebody's own, whatever it says.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model.
+    """
+    kinds: tuple[Input, ...] = getattr(_module_class(name), "kinds", tuple(INPUT_FIELDS))
+    return kinds
+
+
+def _module_class(name: str) -> type[nn.Module]:
+    part = find(GROUP, name)
+    if not (inspect.isclass(part) and issubclass(part, nn.Module)):
+        raise ConfigError(
+            f"model {name!r}: expected a class that derives from torch.nn.Module, got {part!r}"
+        )
+    return part
+
+
+def build_model(config: ModelConfig) -> Model:
+    """Return a model with fresh weights, drawn from the global generator of torch.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name, or it cannot be built with these shapes and options.
+    """
+    part = _module_class(config.name)
+    if issubclass(part, Model):
+        return part(config, options_of(part, GROUP, config.options))
+    return Plain(config, part)

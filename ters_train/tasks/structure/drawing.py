@@ -1,0 +1,171 @@
+"""Structures in maps, from a trained U-Net: masks, bonds and where the atoms are."""
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.opening import open as open_dataset
+from tersgen.errors import ConfigError, MeasurementError
+from tersgen.measured.npy import open_arrays
+from tersgen.schema.loading import printable
+
+from ...engine.trained import Trained
+from ...reporting.files import replace_file
+from .positions import find_atoms
+from .task import Structure
+
+_BATCH = 32
+
+
+class Structures(NamedTuple):
+    """What a model sees in some maps."""
+
+    masks: NDArray[np.float16]
+    """Probability of an atom's pixel, shape (N, E, H, W)."""
+    bonds: NDArray[np.float16] | None
+    """The same of a bond, shape (N, H, W)."""
+    rows: NDArray[np.int64]
+    """Which map each atom is in, shape (n,)."""
+    elements: NDArray[np.int64]
+    """Its element's channel, shape (n,)."""
+    positions: NDArray[np.float32]
+    """Its x (rows) and y (columns) from the frame's centre, Angstrom, shape (n, 2)."""
+
+
+def read_maps(
+    trained: Trained, path: Path, n_rows: int | None = None, follow_links: bool = False
+) -> NDArray[np.generic]:
+    """Return the maps, or cubes, of a dataset or of a file of NumPy.
+
+    Parameters
+    ----------
+    trained
+        The model; its shape and range are those that are expected.
+    path
+        A dataset, or ``.npy`` with one map or several, or ``.npz`` with them under the name of what
+        the model is fed, ``maps`` or ``cube``.
+    n_rows
+        How many of the first rows of a dataset; None for all.
+    follow_links
+        Whether files of a dataset may be links.
+
+    Returns
+    -------
+    ndarray
+        Shape (N, C, H, W) of maps, (N, H, W, C) of cubes.
+
+    Raises
+    ------
+    ConfigError
+        If there is nothing to read, or its shape or range is not the model's.
+    """
+    ((name, shape),) = trained.model.shapes.items()
+    if path.suffix in (".npy", ".npz"):
+        values = _array(path, name)
+    else:
+        dataset: Dataset = open_dataset(path, follow_links=follow_links)
+        if name not in dataset:
+            raise ConfigError(f"{path}: expected a dataset with {name}, got {', '.join(dataset)}")
+        values = dataset[name][: n_rows or dataset.n_samples]
+    if values.shape == shape:
+        values = values[None]
+    if values.shape[1:] != shape or not len(values):
+        raise ConfigError(
+            f"{path}: expected {name} of shape {shape}, or rows of them, got {values.shape}"
+        )
+    low = trained.state.low
+    least, most = float(values.min()), float(values.max())
+    if not low - 1e-3 <= least <= most <= 1 + 1e-3:  # NaN too
+        raise ConfigError(
+            f"{path}: expected values from {low:g} to 1, as trained on, got {least:g} to {most:g}; "
+            "take the offset away and divide by the largest"
+        )
+    return values
+
+
+def _array(path: Path, name: str) -> NDArray[np.generic]:
+    """Return the array of a file of NumPy; nothing in the file is run."""
+    try:
+        with open_arrays(path) as content:
+            if content.is_single:
+                values: NDArray[Any] = content.single()
+            elif name in content.names:
+                values = content.read(name)
+            else:
+                got = printable(", ".join(content.names)[:200])
+                raise ConfigError(f"{path}: expected an array {name}, got {got}")
+    except MeasurementError as error:
+        raise ConfigError(f"{path}: {error}") from None
+    if values.dtype.kind not in "fiu":
+        raise ConfigError(f"{path}: expected numbers, got {values.dtype}")
+    return values
+
+
+def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structures:
+    """Return what a model sees in maps, or cubes, of the shape that it is for.
+
+    Raises
+    ------
+    ConfigError
+        If the model predicts no structures.
+    """
+    if not isinstance(trained.task, Structure):
+        raise ConfigError(f"{trained.folder}: expected a model of structures, got another")
+    targets = trained.task.options
+    masks, bonds, wheres, places = [], [], [], []
+    for first, outputs in _batches(trained, maps):
+        shares = outputs["masks"].float().sigmoid()
+        where, place = find_atoms(shares, targets)
+        wheres.append((where + torch.tensor([first, 0], device=where.device)).cpu().numpy())
+        places.append(place.cpu().numpy())
+        masks.append(shares.half().cpu().numpy())
+        if "bonds" in outputs:
+            bonds.append(outputs["bonds"].float().sigmoid().half().cpu().numpy())
+    atoms = np.concatenate(wheres)
+    return Structures(
+        masks=np.concatenate(masks),
+        bonds=np.concatenate(bonds) if bonds else None,
+        rows=atoms[:, 0],
+        elements=atoms[:, 1],
+        positions=np.concatenate(places),
+    )
+
+
+def _batches(
+    trained: Trained, maps: NDArray[np.generic]
+) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
+    device = next(trained.model.parameters()).device
+    (name,) = trained.model.shapes
+    with torch.inference_mode():
+        for first in range(0, len(maps), _BATCH):
+            part = np.ascontiguousarray(maps[first : first + _BATCH], np.float32)
+            batch = {name: torch.from_numpy(part).to(device)}
+            yield first, trained.model(trained.transforms.prepared(batch))
+
+
+def write_structures(path: Path, found: Structures, elements: tuple[str, ...]) -> None:
+    """Write structures as ``.npz``: masks, bonds, symbols, and row, element and place of atoms.
+
+    Raises
+    ------
+    OutputError
+        If it cannot be written.
+    """
+    arrays: dict[str, Any] = {
+        "masks": found.masks,
+        "symbols": np.array(elements),
+        "atom_rows": found.rows,
+        "atom_elements": found.elements,
+        "atom_positions": found.positions,
+    }
+    if found.bonds is not None:
+        arrays["bonds"] = found.bonds
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    replace_file(path, content.getvalue())

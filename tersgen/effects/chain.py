@@ -1,0 +1,113 @@
+"""The effects of a recipe, in their physical order, and the arrays and axes that they make."""
+
+from ..errors import ConfigError
+from ..schema.fields import Axis, FieldSpec, grid_axis
+from ..schema.library import Library
+from ..schema.recipe import Recipe
+from .bands import Bands, Sticks
+from .base import Effect, Stage
+from .classes import Classes
+from .hotspots.effect import Hotspots
+from .instrument.effect import AxisError, Detector, Optics, Range, Spectrometer
+from .mixture import Mixture
+from .nearfield.effect import NearField
+from .noise import Noise, Roll
+from .orientation import Orientation
+from .plugged import plugged
+from .profile import Peak, Profile
+from .scaling import Scaling
+from .scan.effect import Scan
+from .structure.effect import Structure
+
+EFFECTS: tuple[type[Effect], ...] = (
+    *(Classes, Mixture, Orientation, Bands, Sticks, AxisError, Profile, Spectrometer, Peak),
+    *(Roll, Optics, Noise, Detector, Range, Scaling, Hotspots, NearField, Scan, Structure),
+)
+"""In physical order."""
+
+_NEXT: dict[Stage, tuple[type[Effect], ...]] = {
+    "modes": (Sticks, AxisError, Profile, Spectrometer, Peak, Hotspots, NearField),
+    "profile": (Peak,),
+    "optics": (Noise, Detector),
+    "signal": (Range, Scaling),
+    "image": (Scan,),
+}
+"""Before which of ours the effects of plug-ins act."""
+
+_ORDER = (
+    *("spectra", "maps", "cube", "sticks", "tensors", "label", "mixture", "structure"),
+    *("params/shift", "params/width", "params/orientation", "params/instrument"),
+    *("params/spectrum_noise", "params/roll", "params/scan", "params/hotspots", "params/move"),
+    *("params/tip_height", "params/tip_width", "params/apex", "params/background"),
+    *("params/map_noise", "params/map_scale", "params/cube_scale", "params/angle"),
+    "params/symmetry",
+)
+"""Order of the arrays of a dataset, by name or first part of it; those of plug-ins come last."""
+
+
+def effect_types(recipe: Recipe) -> list[type[Effect]]:
+    """Return the effects that a recipe has, in physical order; those of plug-ins end their stage.
+
+    Raises
+    ------
+    ConfigError
+        If the recipe names an effect of a plug-in that is not there, or two band profiles.
+    """
+    there = [effect for effect in EFFECTS if effect.is_part_of(recipe)]
+    added = [effect for effect in plugged(recipe) if effect.is_part_of(recipe)]
+    profiles = [effect for effect in added if effect.stage == "profile"]
+    if len(profiles) > 1:
+        names = " and ".join(f"effects.{effect.name}" for effect in profiles)
+        raise ConfigError(f"{names}: expected one band profile at most, got {len(profiles)}")
+    if profiles:
+        there = [effect for effect in there if effect not in (Profile, Spectrometer)]
+    for effect in added:
+        nexts = [k for k, one in enumerate(there) if one in _NEXT[effect.stage]]
+        there.insert(nexts[0] if nexts else len(there), effect)
+    return there
+
+
+def make_effects(recipe: Recipe, library: Library) -> list[Effect]:
+    """Return the effects of a resolved recipe, ready to act."""
+    return [effect(recipe, library) for effect in effect_types(recipe)]
+
+
+def _rank(spec: FieldSpec) -> int:
+    for name in (spec.name, spec.name.partition("/")[0]):
+        if name in _ORDER:
+            return _ORDER.index(name)
+    return len(_ORDER)
+
+
+def field_table(recipe: Recipe) -> tuple[FieldSpec, ...]:
+    """Return the arrays that a resolved recipe makes, in their order in a dataset.
+
+    Raises
+    ------
+    ValueError
+        If the recipe is not resolved.
+    ConfigError
+        If two effects record an array of one name.
+    """
+    made, owners = [], dict[str, str]()
+    for effect in effect_types(recipe):
+        for spec in effect.fields(recipe):
+            owner = owners.setdefault(spec.name, effect.label())
+            if owner != effect.label():
+                raise ConfigError(
+                    f"{effect.label()}: expected a name of its own for {spec.name}, which "
+                    f"{owner} records too; rename the effect or its parameter"
+                )
+            made.append(spec)
+    if not recipe.fields.params:
+        made = [spec for spec in made if not spec.name.startswith("params/")]
+    return tuple(sorted(made, key=_rank))
+
+
+def axis_table(recipe: Recipe, table: tuple[FieldSpec, ...]) -> tuple[Axis, ...]:
+    """Return the axes of the dimensions of a table of arrays, for those that have positions."""
+    axes = [grid_axis(recipe.grid)]
+    for effect in effect_types(recipe):
+        axes += effect.axes(recipe)
+    used = {name for spec in table for name in spec.dims}
+    return tuple(axis for axis in axes if axis.name in used)

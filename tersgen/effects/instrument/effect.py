@@ -1,0 +1,385 @@
+"""What a spectrometer and its detector do to a spectrum; settings: ``schema/instrument.py``.
+
+The axis is off by a shift and a stretch, bands are broadened to Voigt profiles (or wider
+Gaussians), fluorescence is added and all of it multiplied by the response. The detector counts:
+electrons = Poisson(exposure x line + dark) + cosmic rays, up to the full well; counts = gain x
+electrons + bias + read noise, rounded and clipped by the converter. Where the axis was not measured
+the outermost value is repeated.
+"""
+
+from decimal import Decimal, localcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...numeric._jit import kernel
+from ...numeric.lineshape import extent
+from ...numeric.voigt import add_resolved_sticks
+from ...random import streams
+from ...random.normal import fill_normals, normal_pair
+from ...random.philox import between, philox, uniform
+from ...random.poisson import draw_counts, poisson_inverted
+from ...schema.fields import FieldSpec
+from ...schema.instrument import Instrument
+from ...schema.library import Library
+from ...schema.recipe import Recipe
+from ..base import ArraySpec, Effect, Parameter, Tile, columns, spec
+from ..profile import PROFILES
+from .kernels import (
+    RAY_POINTS,
+    add_ray,
+    convert,
+    curve_weights,
+    fill_curve,
+    log_between,
+)
+
+F32 = NDArray[np.float32]
+F64 = NDArray[np.float64]
+I64 = NDArray[np.int64]
+
+_ZERO, _ONE = np.float32(0.0), np.float32(1.0)
+_EPS = np.float32(1e-12)
+_BUMPS = 4
+_POSITIVE: Any = np.bool_(False)
+_SIGNED: Any = np.bool_(True)  # no literals: for each the kernel would be compiled anew
+
+PARAMETERS = (
+    Parameter("resolution", "cm^-1", "resolution (FWHM, cm^-1)"),
+    Parameter("axis_shift", "cm^-1", "axis shift (cm^-1)"),
+    Parameter("axis_stretch", "1", "axis stretch (1)"),
+    Parameter("fluorescence", "1", "fluorescence over the strongest band (1)"),
+    Parameter("response", "1", "deviation of the response (1)"),
+    Parameter("electrons", "electron", "electrons at the highest point"),
+    Parameter("dark", "electron", "dark electrons"),
+    Parameter("gain", "count/electron", "gain (counts per electron)"),
+    Parameter("bias", "count", "bias (counts)"),
+    Parameter("read_noise", "electron", "read noise (electrons)"),
+    Parameter("rays", "1", "cosmic rays"),
+    Parameter("saturated", "1", "saturated points"),
+    Parameter("missing_low", "1", "points not measured at the low end"),
+    Parameter("missing_high", "1", "points not measured at the high end"),
+    Parameter("counts_at_0", "count", "counts at 0"),
+    Parameter("counts_to_1", "count", "counts from 0 to 1"),
+)
+"""What ``params/instrument`` holds of each row, in order."""
+_COLUMN = columns(PARAMETERS)
+_RESOLUTION, _SHIFT = _COLUMN["resolution"], _COLUMN["axis_shift"]
+_STRETCH, _FLUORESCENCE = _COLUMN["axis_stretch"], _COLUMN["fluorescence"]
+_RESPONSE, _ELECTRONS, _DARK = _COLUMN["response"], _COLUMN["electrons"], _COLUMN["dark"]
+_GAIN, _BIAS, _READ = _COLUMN["gain"], _COLUMN["bias"], _COLUMN["read_noise"]
+_RAYS, _SATURATED = _COLUMN["rays"], _COLUMN["saturated"]
+_MISSING_LOW, _MISSING_HIGH = _COLUMN["missing_low"], _COLUMN["missing_high"]
+_AT_0, _TO_1 = _COLUMN["counts_at_0"], _COLUMN["counts_to_1"]
+
+
+def section_of(recipe: Recipe) -> Instrument:
+    """Return the section instrument of a recipe that has one."""
+    if recipe.instrument is None:
+        raise ValueError("expected a recipe with a section instrument, got none")
+    return recipe.instrument
+
+
+def logarithms(interval: tuple[float, float]) -> F64:
+    """Return ln(low) and ln(high) - ln(low); decimal, as a maths library may round otherwise."""
+    if interval[1] <= 0:
+        return np.zeros(2)
+    with localcontext() as context:
+        context.prec = 40
+        low, high = (Decimal(value).ln() for value in interval)
+        return np.array([float(low), float(high - low)])
+
+
+class InstrumentEffect(Effect):
+    """What the effects of an instrument on spectra share: each fills columns of its parameters."""
+
+    @classmethod
+    def is_part_of(cls, recipe: Recipe) -> bool:
+        """Return whether there are spectra and an instrument."""
+        return recipe.instrument is not None and recipe.fields.spectra
+
+
+class AxisError(InstrumentEffect):
+    """Moves ``position`` by the calibration's error, and fills ``resolution``, float64 (cm^-1)."""
+
+    stage = "modes"
+
+    def __init__(self, recipe: Recipe, library: Library) -> None:
+        super().__init__(recipe, library)
+        section = section_of(recipe)
+        self._resolution = section.resolution_cm1
+        self._errors = section.axis_shift_cm1, section.axis_stretch
+
+    @classmethod
+    def fields(cls, recipe: Recipe) -> list[FieldSpec]:  # noqa: ARG003 - the same for all
+        """Return what the instrument did, of which its effects fill columns."""
+        text = "what the instrument did; " + ", ".join(one.description for one in PARAMETERS)
+        sizes = {"instrument_parameter": len(PARAMETERS)}
+        return [spec("params/instrument", "float32", "1", text, **sizes)]
+
+    def scratch(self) -> dict[str, ArraySpec]:
+        """Return the resolution, which profiles read."""
+        return {"resolution": ArraySpec((), np.float64)}
+
+    def apply(self, tile: Tile) -> None:
+        """Move the modes."""
+        grid, recorded = self.recipe.grid, tile["params/instrument"]
+        recorded[...] = 0.0
+        middle = grid.start_cm1 + 0.5 * grid.step_cm1 * (grid.n_points - 1)
+        move_modes(
+            tile.index, tile.seed, *self._resolution, *self._errors, middle, tile["count"],
+            tile["position"], tile["resolution"], recorded,
+        )  # fmt: skip
+
+
+@kernel
+def move_modes(
+    start: int, seed: int, finest: float, coarsest: float, axis_shift: float, axis_stretch: float,
+    middle: float, count: I64, position: F64, resolution: F64, recorded: F32,
+) -> None:  # fmt: skip
+    """Shift and stretch the axis; draw a resolution uniform in [finest, coarsest]."""
+    for row in range(position.shape[0]):
+        index = start + row
+        w0, w1, _, _ = philox(0, index, 0, seed, streams.AXIS_ERROR)
+        a, b = normal_pair(w0, w1)
+        shift, stretch = axis_shift * np.float64(a), axis_stretch * np.float64(b)
+        w0, _, _, _ = philox(0, index, 0, seed, streams.RESOLUTION)
+        resolution[row] = between(finest, coarsest, w0)
+        recorded[row, _RESOLUTION] = resolution[row]
+        recorded[row, _SHIFT], recorded[row, _STRETCH] = shift, stretch
+        for m in range(count[row]):
+            position[row, m] += (position[row, m] - middle) * stretch + shift
+
+
+class Spectrometer(InstrumentEffect):
+    """Fills ``line``, float32, shape (n, L), with bands at the spectrometer's resolution."""
+
+    stage = "profile"
+
+    def __init__(self, recipe: Recipe, library: Library) -> None:
+        super().__init__(recipe, library)
+        self._profile = PROFILES[recipe.lineshape.profile]
+
+    def apply(self, tile: Tile) -> None:
+        """Sum the bands."""
+        grid = self.recipe.grid
+        resolve_bands(
+            tile["position"], tile["intensity"], tile["fwhm"], tile["count"], tile["resolution"],
+            grid.start_cm1, grid.step_cm1, self._profile, tile["line"],
+        )  # fmt: skip
+
+
+@kernel
+def resolve_bands(
+    position: F64, intensity: F64, fwhm: F64, count: I64, resolution: F64, start: float,
+    step: float, profile: int, lines: F32,
+) -> None:  # fmt: skip
+    """Fill spectra from the first ``count`` modes of each sample."""
+    curve = np.empty(lines.shape[1], np.float32)
+    for row in range(lines.shape[0]):
+        n, line = count[row], lines[row]
+        line[:] = _ZERO
+        add_resolved_sticks(
+            line, start, step, position[row, :n], intensity[row, :n], fwhm[row, :n], profile,
+            resolution[row], curve,
+        )  # fmt: skip
+
+
+class Optics(InstrumentEffect):
+    """Adds fluorescence to ``line`` and multiplies it by the response."""
+
+    stage = "optics"
+
+    def __init__(self, recipe: Recipe, library: Library) -> None:
+        super().__init__(recipe, library)
+        section = section_of(recipe)
+        self._share = section.fluorescence_share if section.fluorescence[1] > 0 else 0.0
+        self._fluorescence = logarithms(section.fluorescence)
+        self._response = section.response
+
+    def apply(self, tile: Tile) -> None:
+        """Draw both."""
+        draw_optics(
+            tile.index, tile.seed, self._share, self._fluorescence, self._response, tile["line"],
+            tile["params/instrument"],
+        )  # fmt: skip
+
+
+@kernel
+def _draw_curve(curve: F32, weights: F32, index: int, seed: int, stream: int, signed: bool) -> None:
+    """Fill a smooth curve of broad bumps over the axis, its largest size 1."""
+    bumps = np.empty((_BUMPS, 3), np.float64)
+    for b in range(_BUMPS):
+        w0, w1, w2, _ = philox(1 + b, index, 0, seed, stream)
+        bumps[b, 0] = between(-1.0 if signed else 0.1, 1.0, w2)
+        bumps[b, 1] = between(-0.4, 1.4, w0)
+        bumps[b, 2] = between(0.15, 0.8, w1)
+    fill_curve(curve, bumps, weights)
+
+
+@kernel
+def draw_optics(
+    start: int, seed: int, share: float, fluorescence: F64, largest: float, lines: F32,
+    recorded: F32,
+) -> None:  # fmt: skip
+    """Add fluorescence to a share of the spectra, and multiply all by a response about 1."""
+    n_points = lines.shape[1]
+    curve, weights = np.empty(n_points, np.float32), curve_weights(n_points)
+    for row in range(lines.shape[0]):
+        index, line = start + row, lines[row]
+        w0, w1, _, _ = philox(0, index, 0, seed, streams.FLUORESCENCE)
+        height = 0.0
+        if np.float64(uniform(w0)) < share:
+            height = log_between(fluorescence[0], fluorescence[1], uniform(w1))
+            _draw_curve(curve, weights, index, seed, streams.FLUORESCENCE, _POSITIVE)
+            strength = np.float32(height)
+            for k in range(n_points):
+                line[k] += strength * curve[k]
+        recorded[row, _FLUORESCENCE] = height
+        w0, _, _, _ = philox(0, index, 0, seed, streams.RESPONSE)
+        deviation = largest * np.float64(uniform(w0))
+        if largest > 0.0:
+            _draw_curve(curve, weights, index, seed, streams.RESPONSE, _SIGNED)
+            size = np.float32(deviation)
+            for k in range(n_points):
+                line[k] *= _ONE + size * curve[k]
+        recorded[row, _RESPONSE] = deviation
+
+
+class DetectorNumbers(NamedTuple):
+    """The recipe's numbers; a logarithmic interval is (ln low, ln high - ln low)."""
+
+    electrons: F64
+    dark: F64
+    full_well: float
+    """Infinite for none."""
+    gain: F64
+    bias: F64
+    read_noise: F64
+    largest: float
+    """Largest count of the converter; 0 for none."""
+    rays: float
+    ray_height: F64
+
+
+class Detector(InstrumentEffect):
+    """Turns ``line`` into counts."""
+
+    stage = "signal"
+
+    def __init__(self, recipe: Recipe, library: Library) -> None:
+        super().__init__(recipe, library)
+        section = section_of(recipe)
+        self._numbers = DetectorNumbers(
+            electrons=logarithms(section.electrons),
+            dark=np.array(section.dark, np.float64),
+            full_well=section.full_well or np.inf,
+            gain=np.array(section.gain, np.float64),
+            bias=np.array(section.bias, np.float64),
+            read_noise=np.array(section.read_noise, np.float64),
+            largest=2.0**section.bits - 1.0 if section.bits else 0.0,
+            rays=section.cosmic_rays,
+            ray_height=logarithms(section.cosmic_height),
+        )
+
+    @classmethod
+    def is_part_of(cls, recipe: Recipe) -> bool:
+        """Return whether there are spectra whose electrons are counted."""
+        return recipe.fields.spectra and recipe.counts_electrons
+
+    def apply(self, tile: Tile) -> None:
+        """Count."""
+        count_electrons(
+            tile.index, tile.seed, self._numbers, tile["line"], tile["params/instrument"]
+        )
+
+
+@kernel
+def _draw_rays(
+    index: int, seed: int, detector: DetectorNumbers, highest: float, electrons: F32
+) -> int:
+    """Fill the electrons of cosmic rays; return how many there are."""
+    electrons[:] = _ZERO
+    w0, _, _, _ = philox(0, index, 0, seed, streams.COSMIC_RAYS)
+    n_rays = int(poisson_inverted(detector.rays, w0))
+    for r in range(n_rays):
+        w0, w1, w2, _ = philox(1 + r, index, 0, seed, streams.COSMIC_RAYS)
+        place = int(np.float64(uniform(w0)) * electrons.shape[0])
+        low, ratio = detector.ray_height[0], detector.ray_height[1]
+        height = highest * log_between(low, ratio, uniform(w1))
+        n_points = 1 + int(w2 % np.uint32(RAY_POINTS))
+        rising = bool(w2 & np.uint32(256))
+        add_ray(electrons, place, height, n_points, rising)
+    return n_rays
+
+
+@kernel
+def count_electrons(
+    start: int, seed: int, detector: DetectorNumbers, lines: F32, recorded: F32
+) -> None:
+    """Turn spectra, shape (n, L), into counts."""
+    n_points = lines.shape[1]
+    rays = np.empty(n_points, np.float32)
+    normals = np.empty((n_points + 3) // 4 * 4, np.float32)
+    for row in range(lines.shape[0]):
+        index, line, params = start + row, lines[row], recorded[row]
+        w0, w1, w2, w3 = philox(0, index, 0, seed, streams.EXPOSURE)
+        highest = log_between(detector.electrons[0], detector.electrons[1], uniform(w0))
+        dark = between(detector.dark[0], detector.dark[1], w1)
+        gain = between(detector.gain[0], detector.gain[1], w2)
+        bias = between(detector.bias[0], detector.bias[1], w3)
+        w0, _, _, _ = philox(1, index, 0, seed, streams.EXPOSURE)
+        read = between(detector.read_noise[0], detector.read_noise[1], w0)
+        params[_ELECTRONS], params[_DARK], params[_GAIN] = highest, dark, gain
+        params[_BIAS], params[_READ] = bias, read
+        params[_RAYS] = _draw_rays(index, seed, detector, highest, rays)
+        _, peak = extent(line)
+        exposure = np.float32(highest / np.float64(peak)) if peak > _ZERO else _ZERO
+        level = np.float32(dark)
+        for k in range(n_points):
+            line[k] = exposure * line[k] + level
+        draw_counts(line, normals, index, streams.ONLY, seed, streams.SHOT_NOISE)
+        fill_normals(normals, index, streams.ONLY, seed, streams.READ_NOISE)
+        factor, offset, sigma = np.float32(gain), np.float32(bias), np.float32(read)
+        full_well, largest = np.float32(detector.full_well), np.float32(detector.largest)
+        highest_count = largest if largest > _ZERO else np.float32(np.inf)
+        saturated = 0
+        for k in range(n_points):
+            held = line[k] + rays[k]
+            counts = convert(held, factor, offset, sigma * normals[k], full_well, largest)
+            saturated += int((held >= full_well) | (counts >= highest_count))
+            line[k] = counts
+        params[_SATURATED] = saturated
+
+
+class Range(InstrumentEffect):
+    """Repeats the outermost value where the axis was not measured, and records the counts."""
+
+    stage = "record"
+
+    def apply(self, tile: Tile) -> None:
+        """Draw what is missing."""
+        missing = section_of(self.recipe).missing
+        repeat_edges(tile.index, tile.seed, *missing, tile["line"], tile["params/instrument"])
+
+
+@kernel
+def repeat_edges(
+    start: int, seed: int, low_share: float, high_share: float, lines: F32, recorded: F32
+) -> None:
+    """Repeat the outermost value of spectra over up to these shares of the axis."""
+    n_points = lines.shape[1]
+    for row in range(lines.shape[0]):
+        line = lines[row]
+        w0, w1, _, _ = philox(0, start + row, 0, seed, streams.MISSING)
+        first = int(low_share * np.float64(uniform(w0)) * n_points)
+        last = n_points - 1 - int(high_share * np.float64(uniform(w1)) * n_points)
+        for k in range(first):
+            line[k] = line[first]
+        for k in range(last + 1, n_points):
+            line[k] = line[last]
+        recorded[row, _MISSING_LOW] = first
+        recorded[row, _MISSING_HIGH] = n_points - 1 - last
+        low, high = extent(line)
+        recorded[row, _AT_0], recorded[row, _TO_1] = low, high - low + _EPS

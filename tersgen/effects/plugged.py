@@ -1,0 +1,215 @@
+"""Effects that plug-ins add: sections of ``effects`` in a recipe, by the effect's name.
+
+One is a class in a file of its own, which says when it acts and what it records::
+
+    @register("tersgen.effects", "etalon")
+    class Etalon(PluginEffect):
+        name = "etalon"
+        stage = "optics"
+        parameters = (Parameter("depth", "1", "depth of the fringes"),)
+
+        class Settings(EffectSettings):
+            depth: NonNegativeInterval = field("depth of the fringes, drawn", "1", (0.0, 0.1))
+
+        def act(self, tile):
+            modulate(tile["line"], tile.index, tile.seed, self.stream, *self.settings.depth,
+                     self.recorded(tile, "depth"))
+
+and ``modulate`` is a kernel over the rows of the tile.
+"""
+
+import re
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+
+from .. import plugins
+from ..errors import ConfigError, TersError
+from ..random.streams import stream_of
+from ..schema.fields import FieldSpec
+from ..schema.loading import validate
+from .base import Array, Effect, EffectSettings, Parameter, Stage, Tile, spec
+
+if TYPE_CHECKING:
+    from ..schema.library import Library
+    from ..schema.recipe import Recipe
+
+_STAGES: dict[Stage, tuple[str, ...]] = {
+    "modes": ("position", "intensity", "fwhm"),
+    "profile": ("line",),
+    "optics": ("line",),
+    "signal": ("line",),
+    "image": ("image", "volume"),
+}
+"""When effects of plug-ins can act, and what they may change then."""
+_STAGE_OF: dict[str, Stage] = {
+    name: stage for stage, names in reversed(_STAGES.items()) for name in names
+}
+"""The first stage at which an array is there."""
+_LATER = ("spectra", "maps", "cube", "sticks", "structure")
+"""Arrays that are filled after all effects of plug-ins."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+
+
+class PluginEffect(Effect):
+    """Base of the effects that plug-ins add.
+
+    Attributes
+    ----------
+    name
+        Name of its section in a recipe's ``effects``; small letters, digits and _.
+    parameters
+        What it draws for each sample and records, as ``params/NAME_PARAMETER``, float32.
+    settings
+        The section of the recipe.
+    stream
+        Number of its random streams, from its name; ``block`` and ``draw`` tell its draws apart.
+    """
+
+    name: ClassVar[str]
+    parameters: ClassVar[tuple[Parameter, ...]] = ()
+
+    class Settings(EffectSettings):
+        """No settings."""
+
+    @classmethod
+    def label(cls) -> str:
+        """Return the name of its section."""
+        return f"effects.{cls.name}"
+
+    def __init__(self, recipe: "Recipe", library: "Library") -> None:
+        super().__init__(recipe, library)
+        section = recipe.effects[self.name]
+        self.settings = validate(self.Settings, section, f"effects.{self.name}")
+        self.stream = stream_of(self.name)
+
+    @classmethod
+    def is_part_of(cls, recipe: "Recipe") -> bool:
+        """Return whether there is what it acts on: spectra, or maps."""
+        if cls.stage == "modes":
+            return True
+        return recipe.has_image if cls.stage == "image" else recipe.fields.spectra
+
+    @classmethod
+    def fields(cls, recipe: "Recipe") -> list[FieldSpec]:  # noqa: ARG003 - the same for all
+        """Return the parameters."""
+        return [
+            spec(cls._field(one.name), "float32", one.unit, one.description)
+            for one in cls.parameters
+        ]
+
+    @classmethod
+    def _field(cls, parameter: str) -> str:
+        return f"params/{cls.name}_{parameter}"
+
+    def recorded(self, tile: Tile, parameter: str) -> Array:
+        """Return where a parameter of the rows is recorded, float32, shape (n,)."""
+        return tile[self._field(parameter)]
+
+    @abstractmethod
+    def act(self, tile: Tile) -> None:
+        """Act on the rows of a tile."""
+
+    def apply(self, tile: Tile) -> None:
+        """Act, and check what was changed and recorded.
+
+        Raises
+        ------
+        ConfigError
+            If the plug-in fails, changes what is not its own to change, records nothing, or leaves
+            values that cannot be.
+        """
+        recorded = [self._field(one.name) for one in self.parameters]
+        for name in recorded:
+            tile[name][...] = np.nan
+        try:
+            self.act(self._shown(tile, recorded))
+        except TersError:
+            raise
+        except Exception as error:
+            text = " ".join(str(error).split())
+            raise ConfigError(
+                f"{self.label()}: the plug-in {type(self).__module__} failed: "
+                f"{type(error).__name__}: {text[:300]}"
+            ) from error
+        for name in (*_STAGES[self.stage], *recorded):
+            values = tile.get(name)
+            if values is not None:
+                self._check(name, values, tile)
+
+    def _shown(self, tile: Tile, recorded: list[str]) -> Tile:
+        """Return what it may change, and to read what is there by now."""
+        later = _after(self.stage)
+        shown: dict[str, Array] = {}
+        for name, values in tile.arrays.items():
+            if name in _STAGES[self.stage] or name in recorded:
+                shown[name] = values
+            elif name.partition("/")[0] not in _LATER and _STAGE_OF.get(name) not in later:
+                shown[name] = values.view()
+                shown[name].flags.writeable = False
+        return Tile(shown, tile.index, tile.seed)
+
+    def _check(self, name: str, values: Array, tile: Tile) -> None:
+        if name in _STAGES["modes"]:
+            used = np.arange(values.shape[1]) < tile["count"][:, None]
+            values = np.where(used, values, 1.0)
+        bad = ~np.isfinite(values)
+        wanted = "finite values"
+        if name in ("intensity", "fwhm"):
+            bad |= values < 0.0 if name == "intensity" else values <= 0.0
+            wanted = "values of at least 0" if name == "intensity" else "values above 0"
+        if bad.any():
+            row = int(np.argwhere(bad)[0][0])
+            raise ConfigError(
+                f"{self.label()}: expected {wanted} of {name}, got "
+                f"{values[row][bad[row]].flat[0]} in sample {tile.index + row}"
+                + (" (is it recorded?)" if name.startswith("params/") else "")
+            )
+
+
+def _after(stage: Stage) -> list[Stage]:
+    stages = list(_STAGES)
+    return stages[stages.index(stage) + 1 :]
+
+
+def plugged(recipe: "Recipe") -> list[type[PluginEffect]]:
+    """Return the effects of plug-ins that a recipe has, by name.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such effect, it is not one, or its section is not what it expects.
+    """
+    return [_load(name, section) for name, section in sorted(recipe.effects.items())]
+
+
+def _load(name: str, section: Mapping[str, object]) -> type[PluginEffect]:
+    found = plugins.load("tersgen.effects", name)
+    if not (isinstance(found, type) and issubclass(found, PluginEffect)):
+        raise ConfigError(
+            f"effects.{name}: expected a class based on tersgen.effects.PluginEffect, got {found!r}"
+        )
+    if getattr(found, "name", None) != name or not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"effects.{name}: expected a class whose name is that, of small letters, digits and _, "
+            f"got {getattr(found, 'name', None)!r}"
+        )
+    if getattr(found, "__abstractmethods__", None):
+        raise ConfigError(
+            f"effects.{name}: expected a class with a method act(self, tile), got none"
+        )
+    for one in found.parameters:
+        if not _NAME.fullmatch(one.name):
+            raise ConfigError(
+                f"effects.{name}: expected parameters named by small letters, digits and _, got "
+                f"{one.name!r:.80}"
+            )
+    if getattr(found, "stage", None) not in _STAGES:
+        raise ConfigError(
+            f"effects.{name}: expected a stage of {', '.join(_STAGES)}, got "
+            f"{getattr(found, 'stage', None)!r}"
+        )
+    validate(found.Settings, section, f"effects.{name}")
+    return found

@@ -1,0 +1,64 @@
+"""Min-max scaling of a spectrum, Eq. (1.5), and of any array to [-1, 1], Eq. (10.1)."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..numeric._jit import inlined, kernel
+from ..numeric.lineshape import extent
+from ..numeric.store import store
+from ..numeric.transforms import standardise
+from ..schema.fields import FieldSpec
+from ..schema.recipe import Recipe
+from .base import Effect, Tile, spec
+
+F32 = NDArray[np.float32]
+
+_EPS = np.float32(1e-12)
+_HALF, _ONE = np.float32(0.5), np.float32(1.0)
+
+
+def signal(recipe: Recipe, name: str, text: str, **sizes: int) -> FieldSpec:
+    """Return the description of spectra, maps or a cube in the precision and range asked for."""
+    span = (-1.0, 1.0) if recipe.fields.scale == "symmetric" else (0.0, 1.0)
+    text = f"{text} to [{span[0]:g}, {span[1]:g}]"
+    made = spec(name, recipe.fields.precision, "1", text, **sizes)
+    return made.model_copy(update={"span": span})
+
+
+@inlined
+def ranged(value: np.float32, symmetric: bool) -> np.float32:
+    """Return a value of [0, 1] as it is, or in [-1, 1] by Eq. (10.1)."""
+    return standardise(value, _HALF, _HALF) if symmetric else value
+
+
+class Scaling(Effect):
+    """Scales ``line`` to its range and stores it as ``spectra``."""
+
+    stage = "record"
+
+    @classmethod
+    def is_part_of(cls, recipe: Recipe) -> bool:
+        """Return whether there are spectra."""
+        return recipe.fields.spectra
+
+    @classmethod
+    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+        """Return the spectra."""
+        text = "Raman spectra with noise, min-max scaled"
+        return [signal(recipe, "spectra", text, raman_shift=recipe.grid.n_points)]
+
+    def apply(self, tile: Tile) -> None:
+        """Scale and store."""
+        symmetric = self.recipe.fields.scale == "symmetric"
+        scale_spectra(tile["line"], symmetric, tile["spectra"])
+
+
+@kernel
+def scale_spectra(lines: F32, symmetric: bool, out: F32) -> None:
+    """Store (S - min S)/(max S - min S + eps) of spectra, shape (n, L): Eq. (1.5)."""
+    for row in range(lines.shape[0]):
+        line, stored = lines[row], out[row]
+        low, high = extent(line)
+        scale = _ONE / (high - low + _EPS)
+        for k in range(line.shape[0]):
+            store(stored, k, ranged(min((line[k] - low) * scale, _ONE), symmetric))

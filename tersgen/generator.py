@@ -1,0 +1,218 @@
+"""Rows of the dataset that a recipe describes: its effects, over tiles of rows."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+from numba.core import event
+from numpy.typing import NDArray
+
+from .cpus import available_cpus
+from .effects.base import ArraySpec, Effect, Tile
+from .effects.chain import field_table, make_effects
+from .effects.classes import Classes
+from .errors import ConfigError
+from .schema.fields import FieldSpec
+from .schema.recipe import GENERATORS, Recipe
+
+Arrays = dict[str, NDArray[np.generic]]
+
+_TILE = 128
+"""Most rows that a thread makes at a time: their arrays stay in the cache."""
+_TILE_BYTES = 4 << 20
+"""Fewer if they are large."""
+
+
+def _allocate(specs: Mapping[str, ArraySpec], n_rows: int) -> Arrays:
+    return {name: np.empty((n_rows, *spec.shape), spec.dtype) for name, spec in specs.items()}
+
+
+class Buffer:
+    """Arrays of a fixed number of rows that blocks are generated into, again and again.
+
+    Attributes
+    ----------
+    arrays
+        The fields by name, shape (n_rows, ...).
+    """
+
+    def __init__(self, table: tuple[FieldSpec, ...], whole: Mapping[str, ArraySpec], n_rows: int):
+        self.n_rows = n_rows
+        self.arrays: Mapping[str, NDArray[np.generic]] = {
+            spec.name: np.empty((n_rows, *spec.shape), spec.dtype) for spec in table
+        }
+        self.written: Arrays = {
+            **_allocate(whole, n_rows),
+            **{
+                name: values.view(np.uint16) if values.dtype == np.float16 else values
+                for name, values in self.arrays.items()
+            },
+        }
+        """What effects write: the same memory, float16 as its bits, and what is not stored."""
+        self.scratch = threading.local()
+
+
+class _Compiling(event.Listener):  # type: ignore[misc]
+    """Calls a function once, when Numba begins to compile."""
+
+    def __init__(self, begun: Callable[[], None]) -> None:
+        self._begun: Callable[[], None] | None = begun
+
+    def on_start(self, _event: object) -> None:
+        """Compiling begins."""
+        begun, self._begun = self._begun, None
+        if begun is not None:
+            begun()
+
+    def on_end(self, _event: object) -> None:
+        """Compiling has ended."""
+
+
+class Generator:
+    """A resolved recipe, ready to make any of its rows.
+
+    Parameters
+    ----------
+    recipe
+        A resolved recipe: its library is written out and ``fields.n_modes`` is set.
+
+    Raises
+    ------
+    ValueError
+        If the recipe is not resolved.
+    ConfigError
+        If its rows are those of another version of the generator, or a plug-in that it needs is
+        not there.
+    LibraryError
+        If near-field maps are asked for and a species has no geometry.
+    """
+
+    def __init__(self, recipe: Recipe) -> None:
+        if recipe.generator not in GENERATORS:
+            known = ", ".join(map(str, GENERATORS))
+            raise ConfigError(
+                f"generator: expected {known}, which this version of tersgen has, got "
+                f"{recipe.generator}; make the rows with the version that the recipe is for"
+            )
+        self.recipe = recipe
+        self.table = field_table(recipe)
+        effects = make_effects(recipe, recipe.held_library)
+        self._of_blocks = [effect for effect in effects if effect.stage == "rows"]
+        self._of_tiles = [effect for effect in effects if effect.stage != "rows"]
+        self._classes = next(effect for effect in effects if isinstance(effect, Classes))
+        stored = {spec.name for spec in self.table}
+        self._whole = self._unstored(self._of_blocks, stored)
+        self._scratch = self._unstored(self._of_tiles, stored)
+        row_bytes = sum(spec.row_bytes for spec in self.table)
+        self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
+
+    def _unstored(self, effects: list[Effect], stored: set[str]) -> dict[str, ArraySpec]:
+        """Return the arrays that effects fill beside the fields that are stored."""
+        made: dict[str, ArraySpec] = {}
+        for effect in effects:
+            for spec in effect.fields(self.recipe):
+                made[spec.name] = ArraySpec(spec.shape, np.dtype(spec.dtype).type)
+            made |= effect.scratch()
+        return {name: spec for name, spec in made.items() if name not in stored}
+
+    def buffer(self, n_rows: int) -> Buffer:
+        """Return arrays for ``n_rows`` rows."""
+        return Buffer(self.table, self._whole, n_rows)
+
+    def warm_up(self, told: Callable[[str, int], None]) -> None:
+        """Compile the kernels that are not on this machine yet, by making one row.
+
+        Parameters
+        ----------
+        told
+            Called when an effect's kernels begin to compile, with its name and how many effects
+            are left, itself among them; not called where machine code is there already.
+
+        Raises
+        ------
+        ConfigError
+            If an effect of a plug-in makes other rows when they are made again.
+        """
+        effects = [*self._of_blocks, *self._of_tiles]
+        buffer = self.buffer(1)
+        rows = {**buffer.written, **_allocate(self._scratch, 1)}
+        tile = Tile(rows, 0, self.recipe.seed)
+        for k, effect in enumerate(effects):
+            watch = _Compiling(partial(told, effect.label(), len(effects) - k))
+            with event.install_listener("numba:compile", watch):
+                effect.apply(tile)
+        if self.recipe.effects:
+            self._refuse_chance()
+
+    def _refuse_chance(self) -> None:
+        """Refuse effects whose rows are no functions of their index: make one in two ways."""
+        block, alone = self.block(0, 4, 1), self.block(2, 3, 1)
+        for name, values in alone.items():
+            if values.tobytes() != block[name][2:3].tobytes():
+                raise ConfigError(
+                    f"effects ({', '.join(sorted(self.recipe.effects))}): expected a row that only "
+                    f"depends on seed and index, got two for sample 2 that differ in {name}; draw "
+                    "with philox and the stream of the effect"
+                )
+
+    def labels(self, start: int, stop: int) -> NDArray[np.int32]:
+        """Return the classes of rows ``start`` to ``stop``, int32, shape (stop - start,)."""
+        labels = np.empty(stop - start, np.int32)
+        self._classes.fill_labels(labels, start)
+        return labels
+
+    def fill(
+        self,
+        start: int,
+        buffer: Buffer,
+        n_rows: int | None = None,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        """Generate rows ``start``, ``start + 1``, ... into the first rows of ``buffer``, or all.
+
+        Kernels run without the GIL: threads of a ``pool`` share the rows, or several threads call
+        it, each with a buffer of its own.
+        """
+        n_rows = buffer.n_rows if n_rows is None else n_rows
+        self._begin(start, buffer, n_rows)
+
+        def fill_tile(first: int) -> None:
+            self._fill_tile(first, min(n_rows, first + self._tile), start, buffer)
+
+        share = map if pool is None else pool.map
+        for _ in share(fill_tile, range(0, n_rows, self._tile)):
+            pass
+
+    def _begin(self, start: int, buffer: Buffer, n_rows: int) -> None:
+        rows = {name: values[:n_rows] for name, values in buffer.written.items()}
+        tile = Tile(rows, start, self.recipe.seed)
+        for effect in self._of_blocks:
+            effect.apply(tile)
+
+    def _fill_tile(self, first: int, last: int, start: int, buffer: Buffer) -> None:
+        scratch: Arrays | None = getattr(buffer.scratch, "arrays", None)
+        if scratch is None:
+            scratch = buffer.scratch.arrays = _allocate(self._scratch, self._tile)
+        rows = {name: values[first:last] for name, values in buffer.written.items()}
+        for name, values in scratch.items():
+            rows[name] = values[: last - first]
+        tile = Tile(rows, start + first, self.recipe.seed)
+        for effect in self._of_tiles:
+            effect.apply(tile)
+
+    def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
+        """Return rows ``start`` to ``stop`` as new arrays, by field name.
+
+        ``threads`` share the rows; by default one for each processor this process may use.
+        """
+        n_rows = stop - start
+        buffer = self.buffer(n_rows)
+        threads = threads or available_cpus()
+        if threads == 1 or n_rows <= self._tile:
+            self.fill(start, buffer)
+            return dict(buffer.arrays)
+        with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
+            self.fill(start, buffer, pool=pool)
+        return dict(buffer.arrays)

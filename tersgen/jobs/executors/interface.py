@@ -1,0 +1,138 @@
+"""What a build asks of those who make its shards, and how they are found by name."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import NamedTuple, Protocol
+
+from ...errors import ClusterError, ConfigError
+from ...plugins import is_built_in, load, named_errors
+from ...store.interface import Store
+from ...store.location import DatasetLocation
+from ...store.lock import BuilderLock
+from ..events import EventLog
+from ..plan import Plan
+from ..progress import ProgressCounter
+from ..rows import RowMaker
+from ..seal import Sealer
+from .options import ClusterOptions
+
+
+class Job(NamedTuple):
+    """The shards that a build is to make, and what takes them."""
+
+    plan: Plan
+    home: DatasetLocation
+    store: Store
+    lock: BuilderLock
+    """Held by the one who calls the executor, and by nobody else."""
+    rows: RowMaker | None
+    """What makes rows; they are generated if there is nothing else."""
+    todo: Sequence[int]
+    """Shards to make, in any order."""
+    sealer: Sealer
+    """Takes each shard, or its record: ``seal``, ``commit``."""
+    tally: ProgressCounter
+    """Told by the main thread what was sealed."""
+    events: EventLog
+
+
+class Executor(Protocol):
+    """Makes shards.
+
+    It takes what comes, in any order, and hands each shard to the sealer of the job as soon as it
+    is made. (It is called with the sealer, and does not return or yield receipts: threads seal from
+    several threads at once, and what is sealed when the build is stopped is on record.)
+    """
+
+    def run(self, job: Job) -> None:
+        """Make and seal every shard of a job.
+
+        On any error, Ctrl-C included, those that are being sealed are finished, and the others
+        dropped.
+        """
+
+
+class Launcher(ABC):
+    """What starts or finds the executor of a build, and ends it.
+
+    Register a subclass, which is made without arguments, in the group ``tersgen.executors``; a user
+    chooses it with ``--scheduler NAME``.
+    """
+
+    @abstractmethod
+    def open(
+        self, options: ClusterOptions, plan: Plan
+    ) -> AbstractContextManager[tuple[Executor, str]]:
+        """Return a context manager of the executor, and of a line for the user, perhaps empty.
+
+        Raises
+        ------
+        ClusterError
+            If it cannot be started.
+        """
+
+    def check(self, options: ClusterOptions) -> None:
+        """Refuse options that do not go together here; by default all options of jobs.
+
+        Raises
+        ------
+        ConfigError
+            If there are such.
+        """
+        options.refuse_jobs()
+
+
+class _Named:
+    """An executor whose errors name what launched it."""
+
+    def __init__(self, executor: Executor, name: str, launcher: type[Launcher]) -> None:
+        self._executor = executor
+        self._name = name
+        self._launcher = launcher
+
+    def run(self, job: Job) -> None:
+        """Make and seal every shard of a job."""
+        with named_errors("executor", self._name, self._launcher, ClusterError):
+            self._executor.run(job)
+
+
+def find_launcher(name: str) -> Launcher:
+    """Return the launcher of a name.
+
+    Raises
+    ------
+    ConfigError
+        If there is none, or it is no such part.
+    """
+    part = load("tersgen.executors", name)
+    if not (isinstance(part, type) and issubclass(part, Launcher)):
+        raise ConfigError(
+            f"executor {name!r}: expected a class that extends {Launcher.__module__}.Launcher, got "
+            f"{part!r:.80}"
+        )
+    with named_errors("executor", name, part, ConfigError):
+        return part()
+
+
+@contextmanager
+def open_executor(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Executor, str]]:
+    """Start the executor that a user asked for; yield it, and a line for the user, perhaps empty.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such executor.
+    ClusterError
+        If it cannot be started.
+    MissingExtraError
+        If it needs a package that is not installed.
+    """
+    name = options.executor
+    launcher = find_launcher(name)
+    with ExitStack() as stack:
+        with named_errors("executor", name, type(launcher), ClusterError):
+            executor, line = stack.enter_context(launcher.open(options, plan))
+        if not is_built_in(type(launcher)):
+            executor = _Named(executor, name, type(launcher))
+        yield executor, line

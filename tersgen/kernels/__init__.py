@@ -1,1 +1,0 @@
-"""Numba kernels: arrays and numbers in, arrays and numbers out; no schema, no file."""

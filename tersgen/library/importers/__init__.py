@@ -1,0 +1,1 @@
+"""Importers of modes, one file a format: each module registers its own."""

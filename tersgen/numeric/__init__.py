@@ -1,0 +1,1 @@
+"""Mathematics on arrays, compiled by Numba: no randomness, no schema, no file."""

@@ -1,0 +1,1 @@
+"""Random numbers as functions of (draw, index, block, seed, stream), compiled by Numba."""

@@ -1,0 +1,1 @@
+"""Parts for tersgen and ters_train, as a stranger would write them."""
