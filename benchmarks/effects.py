@@ -24,14 +24,11 @@ import sys, time, warnings
 warnings.simplefilter("ignore")
 import tersgen
 from tersgen.schema.presets import PRESETS
-try:
-    from tersgen.generator import Generator
-except ImportError:
-    from tersgen.sampling.block import Buffer, Generator
+from tersgen.generator import Generator
 name, rows, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 recipe = tersgen.resolve(tersgen.Recipe.model_validate(PRESETS.get(name, {})))
 generator = Generator(recipe)
-made = generator.buffer(rows) if hasattr(generator, "buffer") else Buffer(recipe, rows)
+made = generator.buffer(rows)
 begun = time.process_time()
 generator.fill(0, made)
 first, best, k = time.process_time() - begun, 1e9, 0

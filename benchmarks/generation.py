@@ -23,18 +23,17 @@ from numpy_generator import CANONICAL, SCHEMES, NumpyGenerator, check_statistics
 from writers import numpy_to_hdf5, numpy_to_zarr, tensorstore_build, write_raw
 
 from tersgen.cpus import available_cpus
+from tersgen.dataset.recipes import load_recipe
 from tersgen.generator import Buffer, Generator
 from tersgen.jobs.chunks import unit_rows
 from tersgen.jobs.finish import Origin
 from tersgen.jobs.plan import SHARDS_IN_FLIGHT, Plan, make_plan
 from tersgen.jobs.rows import GeneratedRuns
 from tersgen.jobs.run import run
-from tersgen.library.sources import resolve
-from tersgen.schema.loading import load_recipe
-from tersgen.schema.recipe import Recipe
+from tersgen.recipe import Recipe
+from tersgen.resolution import resolve
 from tersgen.store.digest import leaf_digests
 from tersgen.store.encode import checksum, encode_chunk
-from tersgen.store.location import new_home
 
 _WRITER_ROWS = 256
 _MEMORY_ROWS = 32768
@@ -225,7 +224,7 @@ def chunk_parts(generator: Generator, plan: Plan) -> Json:
 
     One thread; the unit as a whole is timed apart, as the build runs it.
     """
-    maker = plan.maker(plan.store(new_home(Path("unused.zarr"), "zarr")))
+    maker = plan.maker(plan.store())
     rows = maker.unit_rows
     buffer = generator.buffer(rows)
     arrays = [(buffer.arrays[spec.name], spec) for spec in generator.table]

@@ -20,7 +20,6 @@ from machine import Json, describe, spread, write_json
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 CANONICAL = EXAMPLES / "canonical.toml"
-SMALL_VIT = EXAMPLES / "runs" / "vit_maps.toml"
 BLOCK_ROWS = 256
 """Rows of a block of the canonical dataset."""
 CURVE_STEPS = 5
@@ -124,10 +123,10 @@ def cnn(bench: Bench, options: argparse.Namespace) -> Json:
 
 
 def vit(bench: Bench, options: argparse.Namespace) -> Json:
-    """Learn species from maps: ``examples/runs/vit_maps.toml``, and its like without the stem."""
+    """Learn species from maps: the defaults, and the same without the stem, one epoch."""
     data = bench.dataset("canonical", options.n, "train=0.8,val=0.1,test=0.1")
-    config = ["--model", "vit", "--config", str(SMALL_VIT)]
-    result: Json = {"n": options.n, "config": SMALL_VIT.read_text()}
+    config = ["--model", "vit", "--epochs", "1"]
+    result: Json = {"n": options.n}
     for stem in ("conv", "linear"):
         runs = [
             bench.fit(data, *config, "--set", f"model.options.stem={stem}", "--seed", str(seed))
@@ -143,7 +142,8 @@ def weights(bench: Bench, options: argparse.Namespace) -> Json:
     Seven tenths of the rows are the test, so that the rarest classes have enough of them.
     """
     result: Json = {}
-    for exponent, n, epochs in ((1.0, 20_000, 10), (1.0, 20_000, 40), (1.5, 40_000, 10)):
+    for exponent, rows, most in ((1.0, 20_000, 10), (1.0, 20_000, 40), (1.5, 40_000, 10)):
+        n, epochs = rows // options.divide, max(1, most // options.divide)
         name = f"zipf-{exponent}"
         settings = ["classes.balance=zipf", f"classes.exponent={exponent}"]
         data = bench.dataset(name, n, "train=0.2,val=0.1,test=0.7", *settings)
@@ -172,7 +172,7 @@ def _sd(values: Sequence[float]) -> float:
 
 def shuffle(bench: Bench, options: argparse.Namespace) -> Json:
     """Compare loss against steps of the default order, 16 blocks mixed, and of a true shuffle."""
-    n, seeds = 40_960, range(options.curve_seeds)
+    n, seeds = 40_960 // options.divide, range(options.curve_seeds)
     data = bench.dataset("canonical", n, "train=0.8,val=0.1,test=0.1")
     every = n // BLOCK_ROWS
     curves: dict[tuple[int, int], list[float]] = {}
@@ -214,8 +214,8 @@ def _largest_difference(one: Sequence[float], other: Sequence[float]) -> float:
 def threads(bench: Bench, options: argparse.Namespace) -> Json:
     """Compare rows a second of whole runs with one and two threads of torch, in turn."""
     models: Mapping[str, tuple[str, ...]] = {
-        "cnn": ("--model", "cnn", "--n", "65536", "--epochs", "1"),
-        "vit": ("--model", "vit", "--n", "16384", "--config", str(SMALL_VIT)),
+        "cnn": ("--model", "cnn", "--n", str(65_536 // options.divide), "--epochs", "1"),
+        "vit": ("--model", "vit", "--n", str(16_384 // options.divide), "--epochs", "1"),
     }
     result: Json = {}
     for model, chosen in models.items():
@@ -248,6 +248,7 @@ def main() -> int:
     parser.add_argument("--weight-seeds", type=int, default=3, help="runs with and without weights")
     parser.add_argument("--curve-seeds", type=int, default=2, help="curves of each shuffle")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the threads")
+    parser.add_argument("--divide", type=int, default=1, help="divide other rows and epochs by it")
     parser.add_argument("--out", type=Path, required=True, help="folder for datasets and runs")
     parser.add_argument("--json", type=Path, help="write the result here")
     options = parser.parse_args()

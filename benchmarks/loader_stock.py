@@ -18,10 +18,10 @@ from machine import Json
 from numpy_generator import CANONICAL
 
 from tersgen.dataset.opening import open as open_dataset
+from tersgen.dataset.recipes import load_recipe
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run as run_build
-from tersgen.library.sources import resolve
-from tersgen.schema.loading import load_recipe
+from tersgen.resolution import resolve
 
 HERE = Path(__file__).resolve().parent
 PEERS = HERE / "peers"

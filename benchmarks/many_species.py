@@ -13,8 +13,10 @@ import numpy as np
 
 from tersgen.library.builtin import load_builtin
 from tersgen.library.libraryfile import library_json, library_parts
+from tersgen.schema.columns import PAGE, Column, Values, species_digest
 from tersgen.schema.digest import canonical_json
-from tersgen.schema.library import PAGE, Column, Library, Values, matrices, species_digest
+from tersgen.schema.library import Library
+from tersgen.schema.packing import matrices
 from tersgen.store.files import write_durably
 
 MOLECULE = "naphthalene"
@@ -43,13 +45,7 @@ def _one_of(base: dict[str, Values], number: int) -> dict[str, Values]:
 
 
 def _library(species: list[dict[str, Values]]) -> Library:
-    columns = {
-        name: Column(
-            np.concatenate([one[name] for one in species]),
-            np.cumsum([len(one[name]) for one in species], dtype=np.int64),
-        )
-        for name in species[0]
-    }
+    columns = {name: Column.of_species([one[name] for one in species]) for name in species[0]}
     digests = b"".join(map(species_digest, species))
     return Library.of_columns(columns, np.frombuffer(digests, np.uint8))
 

@@ -16,6 +16,7 @@ from machine import describe, spread, write_json
 
 import tersgen
 from tersgen.generator import Generator
+from tersgen.library.builtin import load_builtin
 from tersgen.library.importing import read_species
 from tersgen.library.nearfield import atom_positions, centred, principal_axes, rotation_quaternion
 from tersgen.numeric.crosssection import FOURTH_POWER, stokes_factor
@@ -134,13 +135,14 @@ class Ours:
 def main():
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__)
-    shared = Path(__file__).parents[2] / "shared" / "data" / "dvb_raman.fchk"
-    parser.add_argument("--fchk", type=Path, default=shared)
+    parser.add_argument("--fchk", type=Path, help="modes of a molecule; by default naphthalene's")
     parser.add_argument("--pixels", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json", type=Path)
     options = parser.parse_args()
-    (species,) = read_species(options.fchk)
+    species = load_builtin("naphthalene")
+    if options.fchk is not None:
+        (species,) = read_species(options.fchk)
     peer = Numpy(species, options.pixels)
     differences = compare(peer, species, options.pixels)
     print(f"largest differences from the formula in float64, of the peak: {differences}")

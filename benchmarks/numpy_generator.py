@@ -21,14 +21,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tersgen.effects.bands import mode_table
+from tersgen.dataset.recipes import load_recipe
+from tersgen.effects.bands.effect import mode_table
 from tersgen.effects.chain import field_table
 from tersgen.effects.hotspots.effect import hotspot_table
 from tersgen.generator import Generator
-from tersgen.library.sources import resolve
+from tersgen.recipe import Recipe
+from tersgen.resolution import resolve
 from tersgen.schema.library import Library
-from tersgen.schema.loading import load_recipe
-from tersgen.schema.recipe import Recipe
 
 Arrays = dict[str, NDArray[np.generic]]
 F32 = NDArray[np.float32]

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from numpy_generator import CANONICAL
 
+from tersgen.dataset.recipes import load_recipe
 from tersgen.effects.hotspots.kernels import add_hotspots, fill_profile
 from tersgen.generator import Buffer, Generator
-from tersgen.library.sources import resolve
 from tersgen.numeric.lineshape import GAUSSIAN, add_sticks
 from tersgen.random import streams
 from tersgen.random.normal import fill_normals
-from tersgen.schema.loading import load_recipe
+from tersgen.resolution import resolve
 from tersgen.store.digest import leaf_digests
 from tersgen.store.encode import encode_chunk
 

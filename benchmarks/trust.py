@@ -20,12 +20,12 @@ from machine import Json, describe, spread, write_json
 from numpy_generator import CANONICAL
 
 from tersgen.cpus import available_cpus
+from tersgen.dataset.recipes import load_recipe
 from tersgen.dataset.verify import verify
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.repair import repair
 from tersgen.jobs.run import run
-from tersgen.library.sources import resolve
-from tersgen.schema.loading import load_recipe
+from tersgen.resolution import resolve
 from tersgen.schema.manifest import FileFacts, Format
 
 _PIECE = 8 << 20
@@ -54,7 +54,7 @@ PROTECTIONS: dict[str, list[tuple[str, object]]] = {
         ("tersgen.store.hdf5_store.fletcher", _nothing),
         ("tersgen.store.hdf5_shard.crc32c", _no_crc),
     ],
-    "checksums of files": [("tersgen.jobs.seal.facts_of", _no_facts)],
+    "checksums of files": [("tersgen.jobs.commit.facts_of", _no_facts)],
     "flushes to disk": [("os.fsync", _nothing)],
 }
 

@@ -118,13 +118,13 @@ class Dataset:
         return ways[0]
 
     def _checks(self, seal, names, shard, n_rows, path):
-        """Return the CRC32C of each chunk from the seal of a file, which must belong there."""
+        """Return the CRC32C of each chunk by the checksum table of a file of just this place."""
         entries = np.frombuffer(without_crc(seal, path), "<u4", offset=40)
         dataset, *place, rows = struct.unpack("<16sIIQQ", seal[:40])
         same = dataset == self.id
         arrays = canonical([self.forms[name] for name in names])
         same &= place == [google_crc32c.value(arrays), len(entries), shard]
-        expect(same and rows >= n_rows, f"{path}: its seal is of another place")
+        expect(same and rows >= n_rows, f"{path}: its checksum table is of another place")
         return entries.tolist()
 
     def _zarr_shard(self, field, shard, n_rows):

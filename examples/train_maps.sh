@@ -10,8 +10,6 @@ tersgen build --n "$samples" --library random:8 --out data.zarr \
     --set map.height=32 --set map.width=32 --set fields.spectra=false --set fields.sticks=false
 tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
 
-# on a GPU add --amp bf16; sizes of the model: tiny, small, base, or custom as here
-ters-train fit --data data.zarr --model vit --out run --epochs 5 \
-    --set model.options.size=custom --set model.options.width=64 --set model.options.depth=4 \
-    --set model.options.heads=4
+# on a GPU add --amp bf16, or take a larger model: vit:tiny, vit:small, vit:base
+ters-train fit --data data.zarr --model vit --out run --epochs 5
 ters-train evaluate run --data data.zarr --split test

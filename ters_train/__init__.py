@@ -1,9 +1,9 @@
 """Training on TERS datasets: streams shards of :mod:`tersgen` into PyTorch, trains and scores.
 
 ``Stream`` gives batches of a dataset in the order of ``Order`` to a training loop of your own;
-``plan`` and ``fit`` are ours; ``load`` opens what was trained. ``Model``, ``Task`` and ``Callback``
-are the bases of parts of your own, see docs/extending_training.md. Names are imported when first
-used, so that ``import ters_train`` is quick.
+``plan`` and ``fit`` run a training; ``load`` opens a trained model. ``Model``, ``Task`` and
+``Callback`` are base classes for your own parts, see docs/extending_training.md. Names are imported
+when first used, so that ``import ters_train`` is quick.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from .engine.trained import Trained
     from .models.model import Model
     from .parts import use_plugins
-    from .tasks.task import Predicted, Task, TaskScores
+    from .tasks.scores import TaskScores
+    from .tasks.task import Predicted, Task
 
 _HOMES = {
     "Batch": "data.stream",
@@ -39,7 +40,7 @@ _HOMES = {
     "RunInfo": "callbacks",
     "Stream": "data.stream",
     "Task": "tasks.task",
-    "TaskScores": "tasks.task",
+    "TaskScores": "tasks.scores",
     "Trained": "engine.trained",
     "all_rows": "data.rows",
     "fit": "api",

@@ -53,9 +53,9 @@ def plan(
 
 
 def fit(config: RunConfig, folder: str | Path, *, resume: bool = False) -> Fitted:
-    """Train to the end; say nothing, and write checkpoints, log and report into a folder.
+    """Train to the end; show nothing, and write checkpoints, log and report into a folder.
 
-    With ``resume`` it goes on from the last checkpoint there.
+    With ``resume`` it continues from the last checkpoint there.
 
     Raises
     ------

@@ -4,8 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from tersgen.errors import ConfigError
+from tersgen.plugins import named_errors
+from tersgen.text import not_among
+
 from .config import RunConfig
-from .parts import make, running
+from .errors import PluginError
+from .parts import make
 
 GROUP: Final = "ters_train.callbacks"
 
@@ -19,7 +24,7 @@ class RunInfo(NamedTuple):
     n_steps: int
     """Steps of the whole run."""
     step: int
-    """Steps done before it began, or went on."""
+    """Steps done before it started or resumed."""
 
 
 class Callback:
@@ -43,6 +48,27 @@ class Callback:
         """Learn of the end: at which step, and whether it is the last. Errors end without it."""
 
 
+HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
+
+
+def check_hooks(name: str, callback: Any) -> None:
+    """Refuse a callback, a class or an object, that would never be called, or not where it expects.
+
+    Raises
+    ------
+    ConfigError
+        If it has a method ``on_...`` that is no hook, or no hook at all.
+    """
+    own = [one for one in dir(callback) if one.startswith("on_")]
+    for one in own:
+        if one not in HOOKS and callable(getattr(callback, one)):
+            raise ConfigError(f"callback {name!r}: hooks: {not_among(one, HOOKS)}")
+    if not own:
+        raise ConfigError(
+            f"callback {name!r}: expected a class with hooks, of {', '.join(HOOKS)}, got none"
+        )
+
+
 class Callbacks:
     """The callbacks of a run; an error in one ends the run with a line that names it.
 
@@ -56,8 +82,10 @@ class Callbacks:
         self._named: Sequence[tuple[str, Any]] = [
             (one.name, make(GROUP, one)) for one in config.callbacks
         ]
+        for name, callback in self._named:
+            check_hooks(name, callback)
 
-    def tell(self, hook: str, *values: Any) -> None:
+    def notify(self, hook: str, *values: Any) -> None:
         """Call a hook of each.
 
         Raises
@@ -66,5 +94,5 @@ class Callbacks:
             If one fails; the last checkpoint stays.
         """
         for name, callback in self._named:
-            with running(GROUP, name, hook):
+            with named_errors(f"{hook} of callback", name, callback, PluginError):
                 getattr(callback, hook, lambda *_: None)(*values)

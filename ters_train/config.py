@@ -32,7 +32,7 @@ DEFAULT_MODELS: dict[Input, str] = {
     "both": "cnn+vit",
     "cube": "unet",
 }
-"""Model that is trained on each kind of input if nobody chooses."""
+"""Default model for each kind of input."""
 
 
 class PartConfig(Frozen):
@@ -161,7 +161,7 @@ class LossConfig(Frozen):
         "lambda of Eq. (6.3), on the asymmetry of predicted tensors, Eq. (3.2)", "1", 0.01, ge=0
     )
     dice_loss: float = field(
-        "weight of the Dice term, Eq. (6.5), beside the cross-entropy of masks", "1", 1.0, ge=0
+        "weight of the Dice term, Eq. (6.5), added to the cross-entropy of masks", "1", 1.0, ge=0
     )
 
 
@@ -185,11 +185,19 @@ class EngineConfig(Frozen):
 
     seed: int = field("seed of order, transforms, weights and dropout", "1", 0, ge=0, lt=2**32)
     init: str | None = field(
-        "run, or checkpoint, whose weights the training begins with; heads by names of classes",
+        "run, or checkpoint, whose weights the training starts from; heads by names of classes",
         "1",
         None,
     )
     amp: Amp = field("mixed precision, Eq. (7.3)", "1", "off")
+    threads: int | None = field(
+        "threads of torch on a CPU; by default measured at the start and recorded, since sums "
+        "depend on them",
+        "1",
+        None,
+        gt=0,
+        le=1024,
+    )
     compile: bool = field("compile the model with torch.compile", "1", False)
     deterministic: bool = field("only algorithms that give the same bits each time", "1", False)
     ema: float = field("decay of the moving average of weights; 0 for none", "1", 0.0, ge=0, lt=1)
@@ -202,7 +210,7 @@ class EngineConfig(Frozen):
     checkpoint_steps: int = field(
         "steps between checkpoints; 0 for one at the end of each epoch", "1", 0, ge=0
     )
-    keep: int = field("checkpoints that are kept, beside the best", "1", 2, gt=0)
+    keep: int = field("checkpoints that are kept, in addition to the best", "1", 2, gt=0)
 
 
 class RunConfig(Frozen):

@@ -20,7 +20,7 @@ def read_config(text: str, origin: str) -> RunConfig:
     try:
         table = json.loads(text)
     except (ValueError, RecursionError):
-        table = None  # which the validation below words
+        table = None  # the validation below reports it
     if isinstance(table, dict) and "task" not in table:
         text = json.dumps(from_version_2(table))
     return validate_text(RunConfig, text, origin)
@@ -29,7 +29,7 @@ def read_config(text: str, origin: str) -> RunConfig:
 def from_version_2(table: Mapping[str, Any]) -> dict[str, Any]:
     """Return a configuration of checkpoint format 2, with its field for each model, as it is now.
 
-    What is not as format 2 had it is left alone: whoever validates the result says what is wrong.
+    What is not as format 2 had it is left alone: validating the result reports what is wrong.
     """
     try:
         return {**table, **_parts(table["model"])}

@@ -1,10 +1,10 @@
-"""Errors of training that users meet, beside those of :mod:`tersgen.errors`."""
+"""Errors of training that users see, in addition to those of :mod:`tersgen.errors`."""
 
 from tersgen.errors import TersError
 
 
 class TrainingError(TersError, RuntimeError):
-    """Training cannot go on."""
+    """Training cannot continue."""
 
 
 class PluginError(TrainingError):

@@ -2,16 +2,15 @@
 
 ``NAME`` is a part of the registry: one of ours, of an installed package, or registered by a module
 that the user named. ``NAME:ARGUMENT`` is a part that takes an argument, as ``timm:convnext_atto``
-does; ``MODULE:CLASS`` is whatever a module that the user named has. A name in a checkpoint alone
-imports nothing: code comes from installed entry points and from modules that the user names.
+does, or one of its sizes, as ``vit:base``; ``MODULE:CLASS`` is whatever a module that the user
+named has. A name in a checkpoint alone imports nothing: code comes from installed entry points and
+from modules that the user names.
 """
 
 import inspect
 import pkgutil
 import sys
-import traceback
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from types import ModuleType
@@ -21,12 +20,12 @@ from warnings import warn
 from pydantic import BaseModel
 
 from tersgen import plugins
-from tersgen.errors import ConfigError, TersError, TersWarning
+from tersgen.errors import ConfigError, TersWarning
 from tersgen.schema.base import Frozen
 from tersgen.schema.loading import validate
+from tersgen.text import did_you_mean, not_among, unknown_field
 
 from .config import PartConfig, PluginConfig
-from .errors import PluginError
 
 if TYPE_CHECKING:
     from .config import RunConfig
@@ -114,14 +113,21 @@ def find(group: Group, name: str) -> Any:
     if not colon or before in known:
         if before in known:
             part = plugins.load(group, before)
-            if colon and not getattr(part, "takes_argument", False):
+            sizes = getattr(part, "sizes", ())
+            if sizes and colon and attribute not in sizes:
+                raise ConfigError(
+                    f"{word}: expected {', '.join(f'{before}:{size}' for size in sizes)} or "
+                    f"{before!r}, got {name!r}"
+                )
+            if colon and not sizes and not getattr(part, "takes_argument", False):
                 raise ConfigError(
                     f"{word}: expected {before!r}, which takes no argument, got {name!r}"
                 )
             return part
+        named = f"one of {', '.join(known)}, or " if known else ""
         raise ConfigError(
-            f"{word}: expected one of {', '.join(known) or 'none, as none is installed'}, or "
-            f"MODULE:NAME, got {name!r}; {plugins.how_to_bring(group)}"
+            f"{word}: expected {named}MODULE:NAME, a class or function of your own, got {name!r}"
+            f"{did_you_mean(name, known)}; {plugins.how_to_bring(group)}"
         )
     module = _modules.get(before)
     if module is None:
@@ -134,12 +140,11 @@ def find(group: Group, name: str) -> Any:
         there = [
             key
             for key, value in vars(module).items()
-            if inspect.isclass(value) and value.__module__ == module.__name__
+            if callable(value)
+            and not key.startswith("_")
+            and getattr(value, "__module__", None) == module.__name__
         ]
-        raise ConfigError(
-            f"{word} {name!r}: expected what {before} defines, one of "
-            f"{', '.join(there) or 'none'}, got {attribute!r}"
-        )
+        raise ConfigError(f"{word}, a class or function of {before}: {not_among(attribute, there)}")
     return part
 
 
@@ -158,8 +163,7 @@ def options_of(part: Any, group: Group, options: Mapping[str, Any]) -> BaseModel
     unknown = [name for name in options if name not in model.model_fields]
     if unknown and allowed is None:  # which pydantic would leave out without a word
         raise ConfigError(
-            f"{_WORDS[group]}.options: {unknown[0]}: unknown field; expected one of "
-            f"{', '.join(model.model_fields) or 'none'}"
+            f"{_WORDS[group]}.options: {unknown_field(unknown[0], model.model_fields)}"
         )
     return validate(model, dict(options), f"{_WORDS[group]}.options")
 
@@ -213,28 +217,6 @@ def is_own(group: Group, name: str) -> bool:
 def _top(part: Any) -> str:
     """Return the top-level module that defines a class or function."""
     return str(getattr(part, "__module__", "")).partition(".")[0]
-
-
-@contextmanager
-def running(group: Group, name: str, what: str) -> Iterator[None]:
-    """Turn an error of a plug-in's code into one line that says where it is.
-
-    Raises
-    ------
-    PluginError
-        If the code inside raises anything but an error of ours.
-    """
-    try:
-        yield
-    except TersError:
-        raise
-    except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        at = next((one for one in reversed(frames) if "site-packages" not in one.filename), None)
-        where = f", at {at.filename}:{at.lineno}" if at else ""
-        raise PluginError(
-            f"{_WORDS[group]} {name!r}: {what} failed: {type(error).__name__}: {error}{where}"
-        ) from error
 
 
 def _used(config: "RunConfig") -> list[tuple[Group, str]]:

@@ -9,14 +9,15 @@ import numpy as np
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
-from tersgen.effects.classes import class_thresholds
+from tersgen.effects.classes.effect import class_thresholds
 from tersgen.errors import ConfigError, DatasetError
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import merged
+from tersgen.text import did_you_mean
 
 from .config import DEFAULT_MODELS, INPUT_FIELDS, DataConfig, OrderConfig, PartConfig, RunConfig
 from .data.fields import MIXTURE_LABEL
-from .data.rows import rows_of_part
+from .data.rows import recipe_edges, rows_of_part
 
 if TYPE_CHECKING:
     from .parts import Group
@@ -25,7 +26,7 @@ _BATCH_SIZE = OrderConfig().batch_size
 
 
 def open_data(data: DataConfig) -> Dataset:
-    """Open what a run is trained on: the very version that it was begun with.
+    """Open what a run is trained on: the very version that it was started with.
 
     Raises
     ------
@@ -35,18 +36,17 @@ def open_data(data: DataConfig) -> Dataset:
     path = data.path
     if data.version is not None and "@" not in Path(path).name:
         path = f"{path}@{data.version}"
-    begun = f"{data.path}: expected the dataset that the run was started with"
+    same = f"{data.path}: expected the dataset that the run was started with"
     try:
-        n_samples = 12 * (data.n_samples // 10 + 1) + 2
-        dataset = open_dataset(path, n_samples, data.follow_links)
+        dataset = open_dataset(path, recipe_edges(data.n_samples)[-1], data.follow_links)
     except (ConfigError, DatasetError) as error:
         if data.version is None:
             raise
-        raise DatasetError(f"{begun}, version {data.version[:16]}: {error}") from None
+        raise DatasetError(f"{same}, version {data.version[:16]}: {error}") from None
     digest, _ = identity(dataset)
     if data.digest is not None and data.digest != digest:
         raise DatasetError(
-            f"{begun}, digest {data.digest[:16]}, got {digest[:16]}; restore it, or start a new run"
+            f"{same}, digest {data.digest[:16]}, got {digest[:16]}; restore it, or start a new run"
         )
     return dataset
 
@@ -92,9 +92,11 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
             advice = "build it with --preset structure, or sections nearfield and structure"
         elif group == "maps" and "mixture/label" in dataset:
             advice = "mixtures have no maps: train on spectra"
+        has_group = group in {name.partition("/")[0] for name in dataset}
+        hint = did_you_mean(missing[0], dataset) if has_group else ""
         raise ConfigError(
             f"{dataset.path}: expected the field {missing[0]} for {why}, got "
-            f"{', '.join(dataset)}; {advice}"
+            f"{', '.join(dataset)}{hint or f'; {advice}'}"
         )
 
 
@@ -110,7 +112,7 @@ def _values(table: Mapping[str, Any], group: str = "") -> dict[str, Any]:
 def differing(before: RunConfig, now: RunConfig) -> list[str]:
     """Return the names of the values that decide a run and differ in two configurations.
 
-    Where the dataset lies, how it is read and who watches decides nothing; plug-ins that have
+    Where the dataset lies, how it is read and what is notified decides nothing; plug-ins that have
     changed are warned of.
     """
     free: dict[str, Any] = dict.fromkeys(("stream", "callbacks", "plugins"), True)
@@ -144,11 +146,25 @@ def _follows(what: str, own: Mapping[str, Any], name: str, value: Any) -> None:
 
 def _whole(group: "Group", table: Any) -> PartConfig:
     """Return a callback or transform with all its options."""
-    from .parts import whole
+    from .callbacks import GROUP, check_hooks
+    from .parts import find, whole
 
     part = validate(PartConfig, table, group.rpartition(".")[2])
+    if group == GROUP:
+        check_hooks(part.name, find(group, part.name))
     options = whole(group, part.name, part.options)
     return part.model_copy(update={"options": options})
+
+
+def _run_defaults(part: Any, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings of a run that suit a model if the user sets none."""
+    from .models.model import Model
+    from .parts import options_of
+
+    if isinstance(part, type) and issubclass(part, Model):
+        return dict(part.run_defaults(options_of(part, "ters_train.models", options)))
+    size = getattr(part, "batch_size", None)
+    return {} if size is None else {"order": {"batch_size": size}}
 
 
 def make_config(
@@ -192,7 +208,7 @@ def make_config(
         )
     check_fields(dataset, INPUT_FIELDS[data.input], f"input {data.input!r}")
     table = dict(settings)
-    loss, order = _table(table, "loss"), _table(table, "order")
+    loss = _table(table, "loss")
     shapes = {name: dataset[name].shape[1:] for name in INPUT_FIELDS[data.input]}
 
     own = _table(table, "task")
@@ -207,7 +223,16 @@ def make_config(
 
     own = _table(table, "model")
     suggest = getattr(part, "suggest", None)
-    options = merged({} if suggest is None else suggest(shapes), _table(own, "options"))
+    wanted = _table(own, "options")
+    before, _, size = model.partition(":")
+    if size in getattr(part, "sizes", ()):
+        if wanted.setdefault("size", size) != size:
+            raise ConfigError(
+                f"model.options.size: expected {size!r}, as in --model {model}, got "
+                f"{wanted['size']!r}; give one of them"
+            )
+        model, own["name"] = before, before
+    options = merged({} if suggest is None else suggest(shapes, wanted), wanted)
     fixed: dict[str, Any] = {"name": model, "inputs": shapes, "outputs": outputs}
     for key, value in fixed.items():
         _follows(f"model.{key}", own, key, value)
@@ -219,13 +244,16 @@ def make_config(
     ]
     table["transforms"] = changes
 
-    usual = order.setdefault("batch_size", getattr(part, "batch_size", None) or _BATCH_SIZE)
+    defaults = _run_defaults(part, table["model"]["options"])
+    for group in ("order", "optim"):
+        table[group] = {**defaults.get(group, {}), **_table(table, group)}
     rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
-    if "batch_size" not in settings.get("order", {}) and rows < usual:
-        order["batch_size"] = rows
+    order = table["order"]
+    if "batch_size" not in settings.get("order", {}):
+        order["batch_size"] = min(order.get("batch_size", _BATCH_SIZE), max(rows, 1))
     digest, version = identity(dataset)
     known = data.model_copy(update={"digest": digest, "version": version})
-    given = {**table, "order": order, "data": known.model_dump()}
+    given = {**table, "data": known.model_dump()}
     config = validate(RunConfig, given, "run")
     tasks.make_task(config)
     try_model(config.model)

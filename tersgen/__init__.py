@@ -1,4 +1,4 @@
-"""Synthetic tip-enhanced Raman (TERS) datasets at the speed of the disk.
+"""Synthetic tip-enhanced Raman (TERS) datasets, generated as fast as the disk can write.
 
 ``tersgen.open`` reads a dataset or a recipe; ``tersgen.generate`` makes rows in memory. Names are
 imported when first used, so that ``import tersgen`` is quick.
@@ -11,11 +11,10 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from .dataset.dataset import Dataset, Field
     from .dataset.opening import generate, open
-    from .dataset.recipes import save_recipe
-    from .library.sources import resolve
+    from .dataset.recipes import load_recipe, save_recipe
+    from .recipe import Recipe
+    from .resolution import resolve
     from .schema.library import Library
-    from .schema.loading import load_recipe
-    from .schema.recipe import Recipe
     from .schema.species import Species
 
 __all__ = [
@@ -35,12 +34,12 @@ _HOMES = {
     "Dataset": "dataset.dataset",
     "Field": "dataset.dataset",
     "Library": "schema.library",
-    "Recipe": "schema.recipe",
+    "Recipe": "recipe",
     "Species": "schema.species",
     "generate": "dataset.opening",
-    "load_recipe": "schema.loading",
+    "load_recipe": "dataset.recipes",
     "open": "dataset.opening",
-    "resolve": "library.sources",
+    "resolve": "resolution",
     "save_recipe": "dataset.recipes",
 }
 

@@ -1,4 +1,4 @@
-"""How many processors this process may use: whatever limits it, the smallest limit counts."""
+"""How many processors this process may use: the smallest of all limits."""
 
 import os
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""Every error a user can meet: one root, each child also the builtin it is."""
+"""Every error that users can see: one base class, each subclass also a builtin exception."""
 
 
 class TersError(Exception):

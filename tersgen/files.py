@@ -1,12 +1,13 @@
-"""Files that are read: plain ones only, never waited for; and what a system's refusal means.
+"""Opening files for reading: regular files only, without blocking; and what system errors mean.
 
-A pipe, socket or device in the place of a file would be waited for without end, or never end.
+Reading a pipe, socket or device in place of a file could block forever or never end.
 """
 
 import errno
 import os
 import resource
 import stat
+import sys
 from pathlib import Path
 from typing import BinaryIO
 
@@ -102,6 +103,12 @@ def refused(error: BaseException) -> str | None:
     if is_limit(error) and isinstance(error, MemoryError | RuntimeError):
         return why(error)
     return None
+
+
+def peak_memory() -> int:
+    """Return the most memory that this process has held so far, bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss is in bytes on macOS
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def memory_limit() -> str:

@@ -1,15 +1,16 @@
-"""Which part reads a file: asked by its name and how it begins, or chosen by the user.
+"""Which part reads a file: found by the file's name and first bytes, or chosen by the user.
 
 Importers of modes and readers of measured files are chosen alike; only what they return differs.
 """
 
+import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple
 
-from .errors import ConfigError, TersError
-from .plugins import Group, described, load, named_errors, parts
+from .errors import ConfigError, TersError, TersWarning
+from .plugins import Group, described, is_built_in, load, named_errors, parts
 
 HEAD_BYTES = 1 << 18
 """Bytes of a file that a part is shown to tell whether the file is in its format."""
@@ -91,7 +92,9 @@ class Formats:
         ConfigError
             If there is no part of that name, or one cannot be imported, or extends another class.
         TersError
-            If several parts match, or one fails; of the group's class.
+            If several parts match; of the group's class.
+
+        A part from outside that fails to tell whether it matches does not: a warning names it.
         """
         if name is not None:
             return self._made(name, load(self.group, name))
@@ -99,9 +102,8 @@ class Formats:
         for one in self._all():
             if matching and one.part.rank > matching[0].part.rank:
                 break
-            with named_errors(self.what, one.name, type(one.part), self.error_class):
-                if one.part.matches(path, head):
-                    matching.append(one)
+            if self._matches(one, path, head):
+                matching.append(one)
         if len(matching) > 1:
             names = " and ".join(described(one.name, type(one.part)) for one in matching)
             raise self.error_class(
@@ -109,6 +111,21 @@ class Formats:
                 f"one with {self.option}"
             )
         return matching[0] if matching else None
+
+    def _matches(self, one: Chosen, path: Path, head: bytes) -> bool:
+        part = type(one.part)
+        try:
+            with named_errors(self.what, one.name, part, self.error_class):
+                return bool(one.part.matches(path, head))
+        except TersError as error:
+            if is_built_in(part):
+                raise
+            warnings.warn(
+                f"{error}; it cannot tell whether {path.name} is its format, and is left out",
+                TersWarning,
+                stacklevel=3,
+            )
+            return False
 
     def known(self) -> str:
         """Return what all formats are called, in the order in which they are tried."""

@@ -1,9 +1,12 @@
-"""Rows of the dataset that a recipe describes: its effects, over tiles of rows."""
+"""Generation of the rows of a recipe: its effects, run over tiles of rows."""
 
+import gc
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 import numpy as np
 from numba.core import event
@@ -12,10 +15,10 @@ from numpy.typing import NDArray
 from .cpus import available_cpus
 from .effects.base import ArraySpec, Effect, Tile
 from .effects.chain import field_table, make_effects
-from .effects.classes import Classes
+from .effects.classes.effect import Classes
 from .errors import ConfigError
+from .recipe import GENERATOR_VERSION, Recipe
 from .schema.fields import FieldSpec
-from .schema.recipe import GENERATORS, Recipe
 
 Arrays = dict[str, NDArray[np.generic]]
 
@@ -30,7 +33,7 @@ def _allocate(specs: Mapping[str, ArraySpec], n_rows: int) -> Arrays:
 
 
 class Buffer:
-    """Arrays of a fixed number of rows that blocks are generated into, again and again.
+    """Arrays of a fixed number of rows, into which blocks are generated repeatedly.
 
     Attributes
     ----------
@@ -50,24 +53,35 @@ class Buffer:
                 for name, values in self.arrays.items()
             },
         }
-        """What effects write: the same memory, float16 as its bits, and what is not stored."""
+        """Arrays that effects write: the same memory, float16 as its bits, and scratch arrays."""
         self.scratch = threading.local()
 
 
 class _Compiling(event.Listener):  # type: ignore[misc]
-    """Calls a function once, when Numba begins to compile."""
+    """Calls a function once, when Numba starts to compile."""
 
-    def __init__(self, begun: Callable[[], None]) -> None:
-        self._begun: Callable[[], None] | None = begun
+    def __init__(self, started: Callable[[], None]) -> None:
+        self._started: Callable[[], None] | None = started
 
     def on_start(self, _event: object) -> None:
         """Compiling begins."""
-        begun, self._begun = self._begun, None
-        if begun is not None:
-            begun()
+        started, self._started = self._started, None
+        if started is not None:
+            started()
 
     def on_end(self, _event: object) -> None:
         """Compiling has ended."""
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Collect garbage seldom: a tenth of the time that Numba needs to compile."""
+    before = gc.get_threshold()
+    gc.set_threshold(50_000, 20, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
 
 
 class Generator:
@@ -83,17 +97,15 @@ class Generator:
     ValueError
         If the recipe is not resolved.
     ConfigError
-        If its rows are those of another version of the generator, or a plug-in that it needs is
-        not there.
+        If it needs another version of the generator, or a plug-in that is missing.
     LibraryError
         If near-field maps are asked for and a species has no geometry.
     """
 
     def __init__(self, recipe: Recipe) -> None:
-        if recipe.generator not in GENERATORS:
-            known = ", ".join(map(str, GENERATORS))
+        if recipe.generator != GENERATOR_VERSION:
             raise ConfigError(
-                f"generator: expected {known}, which this version of tersgen has, got "
+                f"generator: expected {GENERATOR_VERSION}, which this version of tersgen has, got "
                 f"{recipe.generator}; make the rows with the version that the recipe is for"
             )
         self.recipe = recipe
@@ -108,8 +120,8 @@ class Generator:
         row_bytes = sum(spec.row_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
 
-    def _unstored(self, effects: list[Effect], stored: set[str]) -> dict[str, ArraySpec]:
-        """Return the arrays that effects fill beside the fields that are stored."""
+    def _unstored(self, effects: list[Effect[Any]], stored: set[str]) -> dict[str, ArraySpec]:
+        """Return the arrays that effects fill and that are not stored."""
         made: dict[str, ArraySpec] = {}
         for effect in effects:
             for spec in effect.fields(self.recipe):
@@ -121,33 +133,34 @@ class Generator:
         """Return arrays for ``n_rows`` rows."""
         return Buffer(self.table, self._whole, n_rows)
 
-    def warm_up(self, told: Callable[[str, int], None]) -> None:
+    def warm_up(self, on_compile: Callable[[str, int], None]) -> None:
         """Compile the kernels that are not on this machine yet, by making one row.
 
         Parameters
         ----------
-        told
-            Called when an effect's kernels begin to compile, with its name and how many effects
-            are left, itself among them; not called where machine code is there already.
+        on_compile
+            Called when the kernels of an effect start to compile, with its name and the number of
+            effects left, including itself; not called if machine code is cached.
 
         Raises
         ------
         ConfigError
-            If an effect of a plug-in makes other rows when they are made again.
+            If the rows of a plug-in's effect differ when they are generated again.
         """
         effects = [*self._of_blocks, *self._of_tiles]
         buffer = self.buffer(1)
         rows = {**buffer.written, **_allocate(self._scratch, 1)}
         tile = Tile(rows, 0, self.recipe.seed)
-        for k, effect in enumerate(effects):
-            watch = _Compiling(partial(told, effect.label(), len(effects) - k))
-            with event.install_listener("numba:compile", watch):
-                effect.apply(tile)
+        with _seldom_collected():
+            for k, effect in enumerate(effects):
+                watch = _Compiling(partial(on_compile, effect.label(), len(effects) - k))
+                with event.install_listener("numba:compile", watch):
+                    effect.apply(tile)
         if self.recipe.effects:
             self._refuse_chance()
 
     def _refuse_chance(self) -> None:
-        """Refuse effects whose rows are no functions of their index: make one in two ways."""
+        """Refuse effects whose rows are not functions of the index: generate one in two ways."""
         block, alone = self.block(0, 4, 1), self.block(2, 3, 1)
         for name, values in alone.items():
             if values.tobytes() != block[name][2:3].tobytes():

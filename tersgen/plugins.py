@@ -3,8 +3,8 @@
 A part is found in three ways. Built-in ones are in the modules of a package (``BUILT_IN``). An
 installed package declares its parts as entry points in one of the groups below. A script registers
 them with ``register`` when its module is imported, which is what ``--plugin my_module.py`` and
-``plugins = ["my_module"]`` do. Nothing is imported because a dataset or a checkpoint names it: only
-a user's own command or recipe, or an installed package, brings code.
+``plugins = ["my_module"]`` do. Nothing is imported because a dataset or a checkpoint names it: code
+comes only from a user's own command or recipe, or from an installed package.
 """
 
 import hashlib
@@ -14,10 +14,10 @@ import pkgutil
 import re
 import sys
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from .errors import ConfigError, TersError
 from .files import is_limit
+from .text import not_among
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -156,13 +157,7 @@ def load(group: Group, name: str) -> Any:
     there = _registered.get(group, {}).get(name)
     entries = _installed(group).get(name, ())
     if there is None and not entries:
-        known = names(group)
-        close = get_close_matches(name, known, n=1)
-        hint = f"did you mean {close[0]!r}? " if close else ""
-        raise ConfigError(
-            f"{group}: expected one of {', '.join(known) or 'none, as none is installed'}, got "
-            f"{name!r}; {hint}{how_to_bring(group)}"
-        )
+        raise ConfigError(f"{group}: {not_among(name, names(group))}; {how_to_bring(group)}")
     if len(entries) > 1:
         raise _twice(group, name, entries[0].value, entries[1].value)
     if not entries:
@@ -234,7 +229,7 @@ def named_errors(what: str, name: str, part: Any, error_class: type[TersError]) 
         if is_built_in(part) or is_limit(error):
             raise
         ours = isinstance(error, TersError) and is_built_in(type(error))
-        text = " ".join(str(error).split()) if ours else _short(error)
+        text = " ".join(str(error).split()) if ours else f"{_short(error)}{_place(error)}"
         kind = type(error) if ours else error_class
         raise kind(f"{what} {described(name, part)}: {text}") from error
 
@@ -242,6 +237,15 @@ def named_errors(what: str, name: str, part: Any, error_class: type[TersError]) 
 def _short(error: BaseException) -> str:
     """Return the class and the message of an error in one line."""
     return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
+def _place(error: BaseException) -> str:
+    """Return the last line of the user's own files, which are not installed, on the way to it."""
+    ours = tuple(str(Path(__file__).parents[1] / name) for name in _OURS)
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        if "site-packages" not in frame.filename and not frame.filename.startswith(ours):
+            return f", at {frame.filename}:{frame.lineno}"
+    return ""
 
 
 def import_module(text: str) -> ModuleType:
@@ -311,6 +315,11 @@ def _import(text: str) -> tuple[ModuleType, str]:
 def imported() -> tuple[Imported, ...]:
     """Return what this process imported with ``import_module``, in order, for others to import."""
     return tuple(_imported.values())
+
+
+def plugin_options() -> list[str]:
+    """Return the options ``--plugin`` that import the same in another process, to suggest them."""
+    return [word for one in imported() for word in ("--plugin", one.target)]
 
 
 def import_again(wanted: tuple[Imported, ...]) -> None:

@@ -40,8 +40,15 @@ def wavelength_nm_to_cm1(wavelength_nm: float) -> float:
 WAVENUMBERS = {
     "cm-1": 1.0,
     "m-1": 0.01,
+    "um-1": 1e4,
+    "nm-1": 1e7,
+    "phz": THZ_CM1 * 1000,
     "thz": THZ_CM1,
     "ghz": THZ_CM1 / 1000,
+    "mhz": THZ_CM1 / 1e6,
+    "khz": THZ_CM1 / 1e9,
+    "hz": THZ_CM1 / 1e12,
+    "kev": EV_CM1 * 1000,
     "ev": EV_CM1,
     "mev": EV_CM1 / 1000,
 }

@@ -7,10 +7,11 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from tersgen.files import NoPlainFileError, open_input, read_input
+from tersgen.files import NoPlainFileError, open_input, peak_memory, read_input
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 
@@ -56,6 +57,14 @@ def test_a_file_is_read_up_to_a_limit(tmp_path) -> None:
         read_input(Path("a\0b"), 3)
 
 
+@pytest.mark.parametrize(("system", "unit"), [("linux", 1024), ("darwin", 1)])
+def test_the_peak_of_memory_is_in_bytes(monkeypatch, system, unit) -> None:
+    usage = SimpleNamespace(ru_maxrss=3000)
+    monkeypatch.setattr("tersgen.files.resource.getrusage", lambda _: usage)
+    monkeypatch.setattr("tersgen.files.sys.platform", system)
+    assert peak_memory() == 3000 * unit
+
+
 def error_of(program: str, *arguments: object, may_succeed: bool = False, **limits: int) -> str:
     """Return the one line with which a command fails; "" if it does not, and may."""
 
@@ -82,7 +91,7 @@ COMMANDS = {
     "measured": ("tersgen", "ingest", "{x}.txt", "--label", "a", "--out", "{out}"),
     "arrays": ("tersgen", "ingest", "{x}.npz", "--label", "a", "--out", "{out}"),
     "labels": ("tersgen", "ingest", "{good}", "--labels", "{x}.csv", "--out", "{out}"),
-    "species": ("tersgen", "library", "import", "{x}.fchk", "-o", "{out}"),
+    "species": ("tersgen", "library", "import", "{x}.fchk", "-o", "{out}.tlib"),
     "run": ("ters_train", "fit", "--data", "{out}", "--config", "{x}.toml", "--out", "{out}"),
 }
 
@@ -184,7 +193,7 @@ LITTLE = """
 import resource, sys
 import tersgen
 from tersgen.dataset.verify import verify
-from tersgen.cli import _in_one_line
+from tersgen.cli.common.program import errors_in_one_line
 path, what = sys.argv[1:]
 def read():
     return tersgen.open(path)["maps"][:]
@@ -193,7 +202,7 @@ verify(path, threads=1)
 now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 room = now + (6 << 20)
 resource.setrlimit(resource.RLIMIT_AS, (room, room))
-with _in_one_line():
+with errors_in_one_line():
     if what == "read":
         read()
     elif not verify(path, threads=1).sound:

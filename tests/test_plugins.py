@@ -9,16 +9,16 @@ from types import SimpleNamespace
 import pytest
 
 from tersgen import plugins
+from tersgen.dataset.basis import StoredBasis
+from tersgen.dataset.compare import compare_documents
 from tersgen.dataset.documents import not_synthetic
 from tersgen.errors import ConfigError, LibraryError
 from tersgen.formats import Formats
 from tersgen.jobs.executors.work import Failure, make_shard
 from tersgen.library.importer import Importer
 from tersgen.plugins import Imported
-from tersgen.schema.basis import StoredBasis, stored_content
-from tersgen.schema.compare import compare_documents
+from tersgen.recipe import Recipe
 from tersgen.schema.plugin import PluginRecord, check_plugins
-from tersgen.schema.recipe import Recipe
 
 
 @pytest.fixture(autouse=True)
@@ -271,9 +271,9 @@ def test_what_was_imported_is_imported_again_and_checked(tmp_path):
 
 def test_a_worker_without_the_module_says_so(tmp_path, tiny_recipe):
     from tersgen.jobs.environment import versions
-    from tersgen.jobs.executors.work import Order
+    from tersgen.jobs.executors.work import BuildOrder
 
-    order = Order(
+    order = BuildOrder(
         str(tmp_path / "a.zarr"), "zarr", "0" * 64, 100, 64, 256, "lz4", 0, "token", 1, 0.0,
         versions(), (Imported(str(tmp_path / "none.py"), "0" * 64),),
     )  # fmt: skip
@@ -306,7 +306,7 @@ def test_plug_ins_are_compared_by_name(tiny_recipe):
             {"name": name, "module": "mine", "package": package, "digest": digest * 64}
             for name, digest in digests
         ]
-        content = {**stored_content(tiny_recipe), "plugins": records}
+        content = {**tiny_recipe.document, "plugins": records}
         return StoredBasis(content, None, "recipe.json")
 
     def differences(*documents):

@@ -21,8 +21,8 @@ from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
 from tersgen.cpus import available_cpus
 from tersgen.dataset.opening import open as open_dataset
+from tersgen.dataset.recipes import load_recipe
 from tersgen.generator import Buffer, Generator
-from tersgen.schema.loading import load_recipe
 
 _GENERATED_ROWS = 256
 
@@ -52,7 +52,7 @@ def widened(batches: Iterator[Batch]) -> Iterator[Batch]:
 
 def generate(path: Path, n: int) -> dict[str, Any]:
     """Time the generation of all fields in memory, by all processors, into memory used again."""
-    from tersgen.library.sources import resolve
+    from tersgen.resolution import resolve
 
     generator = Generator(resolve(load_recipe(path)))
     buffers = [generator.buffer(_GENERATED_ROWS) for _ in range(available_cpus())]

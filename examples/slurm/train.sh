@@ -17,13 +17,14 @@ set -euo pipefail
 : "${DATA:?expected a dataset on shared storage}" "${OUT:?expected a folder on shared storage}"
 
 jobs=$(squeue --noheader --states running,completing --format %A)
-before=$(cat "$OUT/slurm-job" 2>/dev/null || true)
+noted=${OUT%/}.slurm-job # beside the run's folder, which a new run expects to be empty
+before=$(cat "$noted" 2>/dev/null || true)
 if [ "$before" != "$SLURM_JOB_ID" ] && grep -qx "${before:-none}" <<<"$jobs"; then
     echo "$OUT: job $before is training it; wait for it, or scancel it" >&2
     exit 1
 fi
-mkdir -p "$OUT"
-echo "$SLURM_JOB_ID" >"$OUT/slurm-job"
+mkdir -p "$(dirname "$OUT")"
+echo "$SLURM_JOB_ID" >"$noted"
 what=(--data "$DATA" --out "$OUT" "$@")
 if [ -f "$OUT/config.json" ]; then
     # the job before is gone, and with it who still seems to write there from another host
@@ -32,7 +33,7 @@ fi
 export SRUN_CPUS_PER_TASK=${SLURM_CPUS_PER_TASK:-1} # which srun does not take from the job by itself
 
 if [ "${LAUNCHER:-srun}" = srun ]; then
-    exec srun python -m ters_train fit "${what[@]}"
+    exec srun --kill-on-bad-exit=1 python -m ters_train fit "${what[@]}"
 fi
 first=${MASTER_ADDR:-$(scontrol show hostnames "$SLURM_JOB_NODELIST" | head -n 1)}
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-$SRUN_CPUS_PER_TASK}

@@ -5,18 +5,10 @@ from typing import Any
 
 import click
 
-from .messages import say, say_json
-from .options import (
-    COUNT,
-    FILE,
-    INPUTS,
-    damage_option,
-    device_option,
-    json_option,
-    links_option,
-    tell_repaired,
-    threads_option,
-)
+from tersgen.cli.common.messages import say, say_json
+from tersgen.cli.common.options import COUNT, FILE, json_option, links_option, threads_option
+
+from .options import INPUTS, damage_option, device_option, report_repaired
 
 
 @click.command("bench-loader")
@@ -42,7 +34,7 @@ def command(
     mix_blocks: int,
     threads: int | None,
     on_damage: Any,
-    follow_links: bool | None,
+    follow_links: bool,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -59,7 +51,7 @@ def command(
     from ..data.stream import Stream
     from ..engine.ranks import choose_device
 
-    dataset = open_dataset(data, n_samples or 100_000, bool(follow_links))
+    dataset = open_dataset(data, n_samples or 100_000, follow_links)
     chosen = fields or ((*INPUT_FIELDS[kind], "label") if kind else tuple(dataset))
     config = StreamConfig(threads=threads, on_damage=on_damage or "stop")
     place = choose_device(device)
@@ -71,6 +63,6 @@ def command(
             say_json({"epoch": number, **measured.as_dict()})
         else:
             say(f"epoch {number}: {measured.describe()}")
-    tell_repaired(stream.n_repaired, data)
+    report_repaired(stream.n_repaired, data)
     if not as_json:
         say(measured.bottleneck())

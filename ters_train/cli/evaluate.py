@@ -5,18 +5,17 @@ from typing import Any
 
 import click
 
-from .messages import say, say_json
-from .options import (
+from tersgen.cli.common.messages import say, say_json
+from tersgen.cli.common.options import (
     COUNT,
     FILE,
-    damage_option,
-    device_option,
     json_option,
     links_option,
     plugin_option,
-    tell_repaired,
     threads_option,
 )
+
+from .options import damage_option, device_option, report_repaired
 
 
 @click.command("evaluate")
@@ -45,8 +44,7 @@ def command(
     out: Path | None,
     threads: int | None,
     on_damage: Any,
-    follow_links: bool | None,
-    plugins: tuple[str, ...],
+    follow_links: bool,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -54,24 +52,22 @@ def command(
 
     Writes scores.json and report.html, and of classes confusion.json and confusion.png.
     """
+    from tersgen.cli.common.stopping import Stop
     from tersgen.dataset.output_file import refuse_inside_dataset
     from tersgen.schema.loading import validate
 
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
-    from ..engine.evaluate import evaluate, every_row, fields_of, told
+    from ..engine.evaluate import evaluate, every_row, fields_of, with_progress
     from ..engine.optimiser import Precision
     from ..engine.pretrained import labels_by_name
     from ..engine.ranks import process_group
     from ..engine.results import make_report, write_results
     from ..engine.trained import check_fits, load_trained
-    from ..parts import use_plugins
     from ..planning import identity, open_data
     from ..reporting.logs import read_log
-    from .stopping import Stop
     from .watching import Watcher
 
-    use_plugins(plugins)
     if out is not None:
         refuse_inside_dataset(out)
     with process_group(device) as ranks:
@@ -83,7 +79,7 @@ def command(
                 "split": split_name,
                 "version": None,
                 "digest": None,
-                "follow_links": bool(follow_links),
+                "follow_links": follow_links,
             }
         )
         dataset = open_data(place)
@@ -107,13 +103,13 @@ def command(
         loss = task.make_loss(plain, None).to(ranks.device)
         precision = Precision(config.engine.amp, ranks.device)
         watcher = Watcher(Stop(), as_json or not ranks.is_first)
-        batches = told(stream, lambda batch: watcher.score(batch, len(stream)))
+        batches = with_progress(stream, lambda batch: watcher.score(batch, len(stream)))
         scores = evaluate(
             trained.model, task, batches, trained.transforms, loss, precision, ranks, labels
         )
     if not ranks.is_first:
         return
-    tell_repaired(stream.n_repaired, data)
+    report_repaired(stream.n_repaired, data)
     digest, _ = identity(dataset)
     home = run if not (run / "state.json").exists() else run.parent.parent
     other = "" if digest == config.data.digest else f"-{data.name.partition('.')[0]}-{digest[:8]}"

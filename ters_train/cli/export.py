@@ -4,15 +4,15 @@ from pathlib import Path
 
 import click
 
-from .messages import say
-from .options import FILE, plugin_option
+from tersgen.cli.common.messages import say
+from tersgen.cli.common.options import FILE, plugin_option
 
 
 @click.command("export")
 @click.argument("run", type=FILE)
 @click.option("--onnx", "path", type=FILE, required=True, help="File to write, such as model.onnx.")
 @plugin_option
-def command(run: Path, path: Path, plugins: tuple[str, ...]) -> None:
+def command(run: Path, path: Path) -> None:
     """Write the best model of a run as ONNX, and compare it with the model itself."""
     import torch
 
@@ -20,10 +20,8 @@ def command(run: Path, path: Path, plugins: tuple[str, ...]) -> None:
 
     from ..engine.export import export_onnx
     from ..engine.trained import load_trained
-    from ..parts import use_plugins
 
     check_output_file(path)
-    use_plugins(plugins)
     trained = load_trained(run, torch.device("cpu"))
     difference = export_onnx(trained, path)
     inputs = ", ".join(

@@ -1,6 +1,6 @@
 """``ters-train fit``."""
 
-import os
+import re
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -8,29 +8,24 @@ from typing import Any
 
 import click
 
-from tersgen.errors import ConfigError, OutputError
-
-from .messages import say
-from .options import (
+from tersgen.cli.common.messages import say
+from tersgen.cli.common.options import (
     COUNT,
     FILE,
-    INPUTS,
-    damage_option,
-    device_option,
+    Choice,
     links_option,
     plugin_option,
-    settings_from,
-    tell_repaired,
     threads_option,
 )
-from .stopping import stoppable
+from tersgen.cli.common.stopping import stop_after_step
+from tersgen.errors import ConfigError, OutputError
+from tersgen.files import why
+from tersgen.text import command as shell_command
 
-_CONFIG = "config.json"
-_WRITTEN = (
-    *("checkpoints", "tensorboard", "log.jsonl", "log.csv", "scores.json", "confusion.json"),
-    *("confusion.png", "curves.png", "report.html", "model_card.md"),
-)
-"""What a run writes into its folder."""
+from .options import INPUTS, damage_option, device_option, report_repaired, settings_from
+
+_UNFINISHED = re.compile(r"builder\.\d+\.lock.*|\.config\.json\..*\.partial")
+"""What a run leaves that was killed before it had a configuration."""
 
 
 @click.command("fit")
@@ -59,8 +54,8 @@ _WRITTEN = (
 @click.option("--split", help="Split of the dataset.  [default: default]")
 @click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]")
 @click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes.")
-@click.option("--lr", type=float, help="Learning rate.  [default: 0.002]")
-@click.option("--amp", type=click.Choice(["off", "fp16", "bf16"]), help="Mixed precision.")
+@click.option("--lr", type=float, help="Learning rate.  [default: the model's]")
+@click.option("--amp", type=Choice(["off", "fp16", "bf16"]), help="Mixed precision.")
 @click.option("--tensor-loss", type=float, help="Weight of the loss on Raman tensors.")
 @click.option("--ema", type=float, help="Decay of an average of the weights, such as 0.999.")
 @click.option("--patience", type=COUNT, help="Stop after so many epochs without a better score.")
@@ -90,7 +85,6 @@ def command(
     kind: Any,
     model: str | None,
     task: str | None,
-    plugins: tuple[str, ...],
     callbacks: tuple[str, ...],
     transforms: tuple[str, ...],
     out: Path | None,
@@ -128,14 +122,14 @@ def command(
         "on_damage": "stream.on_damage",
         "follow_links": "data.follow_links",
     }
+    options["follow_links"] = options["follow_links"] or None
     wanted = settings_from(config, settings, {names[key]: value for key, value in options.items()})
     # a configuration that was stored has tables there, which say what was used
     named = (one for one in wanted.pop("plugins", ()) if not isinstance(one, dict))
-    modules = [*plugins, *named]
-    if modules:
+    if modules := list(map(str, named)):
         from ..parts import use_plugins
 
-        use_plugins(map(str, modules))
+        use_plugins(modules)
     if resume is not None:
         given = [data, recipe, n_samples, kind, model, task, out, init, split, config, *settings]
         given += [*callbacks, *transforms]
@@ -144,7 +138,7 @@ def command(
             raise click.UsageError(
                 "--resume: a run resumes with its own settings; expected no other option than "
                 "--plugin, --threads, --on-damage, --device and --quiet; to train on from its "
-                f"weights, start a new run with --init {resume}"
+                f"weights, start a new run with {shell_command('--init', resume)}"
             )
         _go(resume, _resumed(resume, wanted), device, quiet, dry_run, take_over, resume=True)
         return
@@ -165,22 +159,37 @@ def command(
 
 
 def _refuse_others(out: Path) -> None:
-    """Refuse a folder that is a dataset's, or lies inside one, or holds what a run would replace.
+    """Refuse a folder of others: a dataset's, one inside a dataset, or one that holds no run.
 
-    Other files in it stay; nothing of a run has their names.
+    Raises
+    ------
+    OutputError
+        If it is one, or its content cannot be listed.
     """
     from tersgen.dataset.ownership import dataset_around, has_marker
 
     if has_marker(out) or dataset_around(out) is not None:
         raise OutputError(f"--out {out}: expected a folder of its own for the run, got a dataset's")
-    if (out / _CONFIG).exists():
-        return  # a run, whose own message follows
-    found = next((name for name in _WRITTEN if os.path.lexists(out / name)), None)
-    if found is not None:
+    if not out.is_dir() or (out / "config.json").exists():
+        return  # what is a run gets a message of its own
+    try:
+        names = sorted(one.name for one in out.iterdir())
+    except OSError as error:
+        raise OutputError(f"--out {out}: cannot be read: {why(error)}") from None
+    found = [name for name in names if not _UNFINISHED.fullmatch(name)]
+    if found:
         raise OutputError(
-            f"--out {out}: expected a folder for a new run, found {found!r} in it, which the run "
-            "would replace; move it away or give another --out"
+            f"--out {out}: expected a new or empty folder for the run, found {found[0]!r} in it"
+            f"{f' and {len(found) - 1} more' if found[1:] else ''}; give another --out, such as "
+            f"{out / 'run'}"
         )
+
+
+def _resume_command(folder: Path) -> str:
+    """Return the command that resumes a run, with the plug-ins that were imported for it."""
+    from tersgen.plugins import plugin_options
+
+    return shell_command("ters-train", "fit", "--resume", folder, *plugin_options())
 
 
 def _add_parts(
@@ -283,7 +292,7 @@ def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:
     return run.model_copy(update=changed)
 
 
-def _tell_rows(config: Any) -> None:
+def _print_rows(config: Any) -> None:
     """Say how many rows a run trains on, and how many choose."""
     from ..data.rows import rows_of_part
     from ..planning import open_data
@@ -307,7 +316,7 @@ def _go(
 ) -> None:
     if dry_run:
         say(*config.model_dump_json(indent=1).splitlines())
-        _tell_rows(config)
+        _print_rows(config)
         return
     from ..engine.fit import fit, is_run
     from ..engine.ranks import process_group
@@ -315,13 +324,13 @@ def _go(
 
     if not resume and is_run(folder):
         raise OutputError(
-            f"{folder}: holds a run already; resume it: ters-train fit --resume {folder}, or "
-            "give another --out"
+            f"{folder}: holds a run already; give another --out, or resume it: "
+            f"{_resume_command(folder)}"
         )
     with ExitStack() as stack:
-        stop = stack.enter_context(stoppable())
+        stop = stack.enter_context(stop_after_step())
         ranks = stack.enter_context(process_group(device))
-        ranks.meet()  # nobody writes before all have looked
+        ranks.barrier()  # nobody writes before all have looked
         watcher = Watcher(stop, quiet or not ranks.is_first)
         stack.callback(watcher.close)
         done = fit(config, folder, ranks, watcher, resume, take_over)
@@ -331,11 +340,11 @@ def _go(
         name = signal.Signals(stop.signal or signal.SIGTERM).name
         say(
             f"stopped by {name} at step {done.position.step}, which is saved; resume: "
-            f"ters-train fit --resume {folder}",
+            f"{_resume_command(folder)}",
             err=True,
         )
         raise SystemExit(128 + (stop.signal or signal.SIGTERM))
-    tell_repaired(done.n_repaired, config.data.path)
+    report_repaired(done.n_repaired, config.data.path)
     best = done.position.best
     if done.scores is not None and best is not None:
         work = (

@@ -5,8 +5,11 @@ from typing import Any
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, INPUTS, json_option, links_option
+from tersgen.cli.common.messages import say, say_json
+from tersgen.cli.common.options import FILE, json_option, links_option
+from tersgen.text import command as shell_command
+
+from .options import INPUTS
 
 
 @click.command("inspect")
@@ -16,14 +19,14 @@ from .options import FILE, INPUTS, json_option, links_option
 )
 @links_option
 @json_option
-def command(data: Path, kind: Any, follow_links: bool | None, as_json: bool) -> None:
+def command(data: Path, kind: Any, follow_links: bool, as_json: bool) -> None:
     """Show the inputs, the classes and the splits that a model would be trained on."""
     from tersgen.dataset.opening import open as open_dataset
 
     from ..config import INPUT_FIELDS
     from ..planning import check_fields
 
-    dataset = open_dataset(data, follow_links=bool(follow_links))
+    dataset = open_dataset(data, follow_links=follow_links)
     check_fields(dataset, INPUT_FIELDS[kind], f"input {kind!r}")
     inputs = {name: dataset[name].shape[1:] for name in INPUT_FIELDS[kind]}
     splits = {
@@ -54,4 +57,4 @@ def command(data: Path, kind: Any, follow_links: bool | None, as_json: bool) -> 
     for name, parts in splits.items():
         say(f"split {name}: {', '.join(f'{part} {n}' for part, n in parts.items())}")
     if not splits and dataset.manifest is not None:
-        say(f"no splits yet: tersgen split {data} --ratios train=0.8,val=0.1,test=0.1")
+        say(f"no splits yet: {shell_command('tersgen', 'split', data)}")

@@ -1,65 +1,18 @@
-"""Options that several commands share, and settings of a run from files and options."""
+"""Options that several commands of ``ters-train`` share, and the settings of a run."""
 
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
-import yaml
 
+from tersgen.cli.common.messages import say
+from tersgen.cli.common.options import Choice, F, set_field, set_value
 from tersgen.errors import ConfigError
-from tersgen.schema.loading import parse_document, read_text
-from tersgen.schema.yaml_text import load_yaml
+from tersgen.text import command
 
-from .messages import say
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-FILE = click.Path(path_type=Path)
-INPUTS = click.Choice(["spectrum", "map", "both", "cube"])
-
-
-class Count(click.ParamType[int]):
-    """A whole number of at least 1; ``1e6`` and ``1_000_000`` are understood."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail in one line."""
-        if isinstance(value, int):
-            return value
-        try:
-            number = float(value)
-        except ValueError:
-            number = 0.5
-        if number != number or number < 1 or number != int(min(number, 1e18)):
-            self.fail(f"expected a whole number such as 100000 or 1e5, got {value!r}", param, ctx)
-        return int(number)
-
-
-COUNT = Count()
-
-
-def json_option(function: F) -> F:
-    """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
-
-
-def links_option(function: F) -> F:
-    """Add ``--follow-links``."""
-    return click.option(
-        "--follow-links", is_flag=True, default=None,
-        help="Follow links, as git-annex and the Hugging Face cache use.",
-    )(function)  # fmt: skip
-
-
-def threads_option(function: F) -> F:
-    """Add ``--threads``."""
-    return click.option(
-        "--threads", type=COUNT,
-        help="Threads that read.  [default: all processors, more for slow file systems]",
-    )(function)  # fmt: skip
+INPUTS = Choice(["spectrum", "map", "both", "cube"])
+_LISTS = ("plugins", "callbacks")
 
 
 def device_option(function: F) -> F:
@@ -72,44 +25,19 @@ def device_option(function: F) -> F:
 def damage_option(function: F) -> F:
     """Add ``--on-damage``."""
     return click.option(
-        "--on-damage", type=click.Choice(["stop", "repair"]),
+        "--on-damage", type=Choice(["stop", "repair"]),
         help="At a damaged chunk stop, or make its rows again in memory.  [default: stop]",
     )(function)  # fmt: skip
 
 
-def plugin_option(function: F) -> F:
-    """Add ``--plugin``."""
-    return click.option(
-        "--plugin", "plugins", multiple=True, metavar="MODULE",
-        help="Module with parts of your own, my_module or folder/my_module.py; may be repeated.",
-    )(function)  # fmt: skip
-
-
-def tell_repaired(n_blocks: int, path: Path | str) -> None:
+def report_repaired(n_blocks: int, path: Path | str) -> None:
     """Say how many damaged blocks were rebuilt in memory, if any."""
     if n_blocks:
         say(
             f"{n_blocks} damaged blocks were rebuilt in memory; mend the dataset: "
-            f"tersgen repair {path}",
+            f"{command('tersgen', 'repair', path)}",
             err=True,
         )
-
-
-def set_value(table: dict[str, Any], name: str, value: Any) -> None:
-    """Set a field, such as ``optim.lr``, in tables within tables.
-
-    Raises
-    ------
-    ConfigError
-        If a part of the name is a field and no group.
-    """
-    *groups, last = name.split(".")
-    for group in groups:
-        inside = table.setdefault(group, {})
-        if not isinstance(inside, dict):
-            raise ConfigError(f"{name}: {group} is no group of fields")
-        table = inside
-    table[last] = value
 
 
 def settings_from(
@@ -133,30 +61,18 @@ def settings_from(
     click.BadParameter
         If a setting is no FIELD=VALUE.
     """
+    from tersgen.schema.loading import parse_document, read_text  # --help stays quick
+
     table = parse_document(read_text(config), config) if config else {}
-    lists = ("plugins", "callbacks")
-    if not isinstance(table, dict) or not all(
-        isinstance(part, list if name in lists else dict) for name, part in table.items()
-    ):
+    if not isinstance(table, dict):
         raise ConfigError(f"{config}: expected groups of settings, such as [optim]")
     for setting in settings:
-        name, equals, text = setting.partition("=")
-        if not equals or "." not in name:
-            raise click.BadParameter(
-                f"expected GROUP.FIELD=VALUE such as optim.lr=3e-4, got {setting!r}",
-                param_hint="'--set'",
-            )
-        try:
-            value = load_yaml(text)
-        except (yaml.YAMLError, ValueError, RecursionError):
-            raise click.BadParameter(
-                f"cannot read the value of {setting!r}", param_hint="'--set'"
-            ) from None
-        if isinstance(value, str):  # YAML takes 3e-4 for a text
-            with suppress(ValueError):
-                value = float(value)
-        set_value(table, name, value)
+        set_field(table, setting)
     for name, value in options.items():
         if value is not None:
             set_value(table, name, value)
+    for name, part in table.items():
+        if not isinstance(part, list if name in _LISTS else dict):
+            expected = "a list" if name in _LISTS else "a group of settings, such as optim.lr=3e-4"
+            raise ConfigError(f"{name}: expected {expected}, got {part!r:.80}")
     return table

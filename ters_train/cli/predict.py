@@ -5,11 +5,20 @@ from typing import Any
 
 import click
 
+from tersgen.cli.common.messages import say, say_json
+from tersgen.cli.common.options import (
+    COUNT,
+    FILE,
+    axis_kind_option,
+    axis_unit_options,
+    json_option,
+    links_option,
+    plugin_option,
+)
 from tersgen.errors import ConfigError, OutputError
 from tersgen.files import why
 
-from .messages import say, say_json
-from .options import COUNT, FILE, device_option, json_option, links_option, plugin_option
+from .options import device_option
 
 _WORTH_SAYING = 0.01
 
@@ -22,8 +31,8 @@ _WORTH_SAYING = 0.01
     "--allow-extrapolation", is_flag=True,
     help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
 )  # fmt: skip
-@click.option("--laser-nm", type=click.FloatRange(50, 1e5),
-              help="Laser, for axes of wavelengths.")  # fmt: skip
+@axis_kind_option
+@axis_unit_options
 @click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
 @click.option(
     "--out", type=FILE,
@@ -39,12 +48,14 @@ def command(
     files: tuple[Path, ...],
     top: int,
     allow_extrapolation: bool,
+    axis: Any,
+    unit: str | None,
+    vacuum: bool,
     laser_nm: float | None,
     skip_bad: bool,
     out: Path | None,
     n_rows: int | None,
-    follow_links: bool | None,
-    plugins: tuple[str, ...],
+    follow_links: bool,
     device: str | None,
     as_json: bool,
 ) -> None:
@@ -53,23 +64,25 @@ def command(
     Each is brought to the model's axis and scaled as in training. A U-Net draws the structures in
     maps instead: .npy, .npz or datasets, in the shape and range that it was trained on.
     """
+    from tersgen.measured.axis import Stated, unit_named
+    from tersgen.measured.reader import ReadOptions
+
     from ..engine.predict import predict
     from ..engine.ranks import choose_device
     from ..engine.trained import load_trained
-    from ..parts import use_plugins
 
-    use_plugins(plugins)
     trained = load_trained(run, choose_device(device))
     if trained.task.draws:
-        _draw(trained, files, out or run / "predicted", n_rows, bool(follow_links), as_json)
+        _draw(trained, files, out or run / "predicted", n_rows, follow_links, as_json)
         return
     if out is not None or n_rows is not None:
         raise click.UsageError(
             "--out, --n: expected with a U-Net, which draws; got a model that does not"
         )
     refused: list[str] = []
+    options = ReadOptions(laser_nm=laser_nm, stated=Stated(axis, unit_named(unit)), vacuum=vacuum)
     found = predict(
-        trained, files, top, allow_extrapolation, laser_nm, refused if skip_bad else None
+        trained, files, top, allow_extrapolation, refused if skip_bad else None, options
     )
     for line in refused:
         say(f"skipped: {line}", err=True)
@@ -110,16 +123,16 @@ def _draw(
         raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
     maps = [read_maps(trained, path, n_rows, follow_links) for path in files]
     elements = trained.task.options.elements
-    told: list[dict[str, Any]] = []
+    written: list[dict[str, Any]] = []
     for name, values in zip(names, maps, strict=True):
         found = predict_structures(trained, values)
         path = folder / f"{name}.npz"
         write_structures(path, found, elements)
         atoms = {symbol: int((found.elements == k).sum()) for k, symbol in enumerate(elements)}
-        told.append({"file": str(path), "maps": len(values), "atoms": atoms})
+        written.append({"file": str(path), "maps": len(values), "atoms": atoms})
     if as_json:
-        say_json(told)
+        say_json(written)
         return
-    for one in told:
+    for one in written:
         counts = ", ".join(f"{n} {symbol}" for symbol, n in one["atoms"].items() if n)
         say(f"{one['file']}: {one['maps']} maps, atoms: {counts or 'none'}")

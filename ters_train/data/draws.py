@@ -1,4 +1,4 @@
-"""Random numbers for a transform of somebody's own: of (seed, epoch, row) and its name alone."""
+"""Random numbers for a user's own transform, from (seed, epoch, row) and its name alone."""
 
 from torch import Tensor
 from xxhash import xxh3_64_intdigest

@@ -8,4 +8,4 @@ MIXTURE_FIELDS = (MIXTURE_LABEL, MIXTURE_FRACTION)
 MASKS, BONDS = "structure/masks", "structure/bonds"
 POSITIONS, ELEMENTS, COUNT = "structure/positions", "structure/elements", "structure/count"
 STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
-"""What a model of structures is trained on and scored by, beside bonds."""
+"""What a model of structures is trained on and scored by, in addition to bonds."""

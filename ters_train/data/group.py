@@ -1,4 +1,4 @@
-"""The processes that train together, from the group that torch.distributed has of them."""
+"""The processes that train together, from the process group of torch.distributed."""
 
 from torch import distributed
 

@@ -26,7 +26,7 @@ class Measurement:
     gather: float
     """Of all threads, copying rows to their places."""
     wait: float
-    """Of the one who takes the batches."""
+    """Of the thread that takes the batches."""
     transfer: float
     """Of copies to a GPU, as far as they had to be waited for."""
     n_threads: int

@@ -1,15 +1,15 @@
 """The order of training: a pure function of rows, seed and epoch, shared by any number of ranks.
 
-Rows lie in blocks that are read and decoded whole. Each epoch the blocks are permuted, and the rows
-of each block among themselves. That sequence is cut into lanes of equal length, as many as blocks
-are to be mixed, and every batch takes the next few rows of every lane. So a batch has rows of as
-many blocks as there are lanes; batches are the same for any number of ranks and threads, and can be
-entered anywhere without the ones before. Ranks share a batch by position, hence by lane: each reads
-the blocks of its own lanes and no others.
+Rows are grouped in blocks that are read and decoded as a whole. In each epoch the blocks are
+permuted, and the rows of each block among themselves. That sequence is cut into lanes of equal
+length, as many as blocks are to be mixed, and every batch takes the next few rows of every lane. So
+a batch has rows of as many blocks as there are lanes; batches are the same for any number of ranks
+and threads, and any of them can be computed without the previous ones. Ranks share a batch by
+position, hence by lane: each reads the blocks of its own lanes and no others.
 
 The bias that this accepts: rows of one block are a few batches apart at most, so two rows of a
 dataset meet in a batch with a probability that depends on whether they share a block. Rows of a
-dataset come in no order of class, so the classes of a batch are as in a true shuffle; see
+dataset are not ordered by class, so the classes of a batch are as in a true shuffle; see
 ``docs/decisions/0009-order.md``.
 """
 
@@ -67,8 +67,8 @@ def permutation(n: int, *key: int) -> NDArray[np.intp]:
 class Partition:
     """Which of the processes that train together this one is.
 
-    ``apart`` says that these are not the processes of torch's default group, but for instance the
-    data-parallel ones among them.
+    ``apart`` declares that these are not the processes of torch's default group, but for instance
+    the data-parallel ones among them.
     """
 
     rank: int = 0
@@ -191,7 +191,7 @@ class Order:
 
     @cached_property
     def digest(self) -> str:
-        """What tells this order from others: rows, batches, seed; the same for any partition."""
+        """A digest of rows, batches and seed; the same for any partition."""
         rows = self.rows
         numbers = [self.batch_size, self.mix_blocks, self.seed, self.shuffle, self.n_batches]
         numbers += [rows.start, rows.stop, rows.block_rows]

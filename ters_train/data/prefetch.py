@@ -1,7 +1,7 @@
-"""Threads that read, decode and shuffle blocks ahead of the one who trains.
+"""Threads that read, decode and shuffle blocks ahead of the training.
 
-Blocks are taken in the order of training, but finished in any; a segment is handed over when all
-its rows are there. How far the threads run ahead is bounded by the segments in flight.
+Blocks are taken in the order of training, but finished in any; a segment is delivered when all its
+rows are present. How far the threads run ahead is bounded by the segments in flight.
 """
 
 import threading
@@ -66,7 +66,7 @@ class _Segment:
 
 @dataclass
 class PrefetchTimes:
-    """Where the time of a pump went, in seconds."""
+    """Where the time of a prefetcher went, in seconds."""
 
     threads: ReadTimes = field(default_factory=ReadTimes)
     """Of all threads together."""

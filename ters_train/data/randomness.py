@@ -8,8 +8,8 @@ splittable pseudorandom number generators", OOPSLA 2014; the constants are D. St
 PyTorch has no unsigned 64-bit arithmetic: products and sums of int64 wrap around to the same bits,
 and a right shift, which repeats the sign, is masked.
 
-Rows start at random places of one sequence of 2^64 words. Of 10^8 rows of 10^3 words some two may
-share a stretch, which no training notices.
+Rows start at random places of one sequence of 2^64 words. Among 10^8 rows of 10^3 words, about two
+may share a stretch, which does not affect training.
 """
 
 from typing import NamedTuple

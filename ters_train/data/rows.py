@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
+from tersgen.text import command, did_you_mean
 
 from ..config import DataConfig
 
@@ -29,7 +30,7 @@ class RowSet:
     parts, number
         or of these only those whose part is ``number``; ``parts`` has one for each row.
     block_rows
-        Rows of a block; blocks begin at multiples of it.
+        Rows of a block; blocks start at multiples of it.
     """
 
     name: str
@@ -90,6 +91,16 @@ def all_rows(dataset: Dataset) -> RowSet:
     return RowSet("all rows", 0, dataset.n_samples, dataset.block_rows)
 
 
+def recipe_edges(n_samples: int) -> tuple[int, ...]:
+    """Return where each of ``RECIPE_PARTS`` begins, and where the last ends.
+
+    >>> recipe_edges(101)
+    (0, 101, 112, 123)
+    """
+    few = -(-n_samples // 10)
+    return 0, n_samples, n_samples + few, n_samples + 2 * few
+
+
 def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
     """Return the rows of one part: of a split that is stored, or of a recipe.
 
@@ -107,16 +118,19 @@ def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
             raise ConfigError(
                 f"{dataset.path}: expected one of {', '.join(RECIPE_PARTS)}, got {part!r}"
             )
-        n, few = data.n_samples, -(-data.n_samples // 10)
-        edges = (0, n, n + few, n + 2 * few)
+        edges = recipe_edges(data.n_samples)
         number = RECIPE_PARTS.index(part)
         return RowSet(part, edges[number], edges[number + 1], block)
     split = dataset.splits.get(data.split)
     if split is None:
+        make = (
+            f"; make it: {command('tersgen', 'split', dataset.path, '--name', data.split)} "
+            "--ratios train=0.8,val=0.1,test=0.1"
+        )
         raise ConfigError(
             f"{dataset.path}: expected a split named {data.split!r}, got "
-            f"{', '.join(dataset.splits) or 'a dataset without splits'}; make it: tersgen split "
-            f"{dataset.path} --name {data.split} --ratios train=0.8,val=0.1,test=0.1"
+            f"{', '.join(dataset.splits) or 'a dataset without splits'}"
+            f"{did_you_mean(data.split, dataset.splits) or make}"
         )
     names = split.rule.names
     if part not in names:

@@ -1,7 +1,7 @@
-"""Memory that batches are put together in: segments of whole batches, used again and again.
+"""Memory in which batches are assembled: segments of whole batches, reused again and again.
 
-A batch is a view of its segment, not a copy. A segment is filled anew only when no batch of it is
-left anywhere: whoever keeps a batch keeps what is in it, and costs memory instead of truth.
+A batch is a view of its segment, not a copy. A segment is refilled only when none of its batches is
+referenced any more: a batch that is kept costs memory but never changes.
 """
 
 import threading
@@ -43,7 +43,7 @@ class Pool:
     n_rows
         Rows of a segment.
     pin
-        Whether to lock the memory, so that a GPU copies from it while the CPU goes on.
+        Whether to lock the memory, so that a GPU copies from it while the CPU continues.
     """
 
     def __init__(self, specs: Sequence[RowSpec], n_rows: int, pin: bool = False) -> None:
@@ -57,7 +57,7 @@ class Pool:
         self.n_made = 0
 
     def take(self) -> Arrays:
-        """Return the arrays of a segment that nobody has; what is in them is left over."""
+        """Return the arrays of a segment that is not in use; what is in them is left over."""
         with self._lock:
             memory = self._free.pop() if self._free else None
             self.n_made += memory is None

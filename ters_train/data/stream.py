@@ -47,10 +47,11 @@ default_collate_fn_map[_Batch] = _refuse
 class Stream(IterableDataset[Batch]):
     """Batches of some fields of a dataset, epoch after epoch.
 
-    Each iteration goes through one epoch and then stands at the next. It can be entered at any
-    batch (``load_state_dict``) and gives the same batches for any number of threads; each rank
-    gets its share of every batch. A batch may be kept: its memory is used again only when it is
-    gone. In a ``DataLoader`` give ``batch_size=None``, and no worker processes: they gain nothing.
+    Each iteration goes through one epoch; the next one starts the following epoch. It can be
+    entered at any batch (``load_state_dict``) and gives the same batches for any number of threads;
+    each rank gets its share of every batch. A batch may be kept: its memory is used again only when
+    it is gone. In a ``DataLoader`` give ``batch_size=None``, and no worker processes: they gain
+    nothing.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class Stream(IterableDataset[Batch]):
         Which rows, in which order, cut into which batches.
     partition
         Which of the ranks this is; by default that of the process group of torch.distributed, as
-        it is when an epoch begins.
+        it is when an epoch starts.
     config
         Threads, memory, and what to do at a damaged chunk.
     pin
@@ -95,7 +96,7 @@ class Stream(IterableDataset[Batch]):
         self.batch = 0
         """Batches of the epoch that were handed out."""
         self._repaired: set[int] = set()
-        self._pump: Prefetcher | None = None
+        self._prefetcher: Prefetcher | None = None
         self._pool: Pool | None = None
         self._reader: BlockSource | None = None
         self._pin = pin
@@ -146,7 +147,7 @@ class Stream(IterableDataset[Batch]):
     @property
     def times(self) -> PrefetchTimes:
         """Where the time of the last, or present, iteration went."""
-        return self._pump.times if self._pump else PrefetchTimes()
+        return self._prefetcher.times if self._prefetcher else PrefetchTimes()
 
     @property
     def n_repaired(self) -> int:
@@ -167,11 +168,11 @@ class Stream(IterableDataset[Batch]):
         }
 
     def state_dict(self) -> dict[str, JsonValue]:
-        """Return where the stream stands, epoch and batches handed out in it, and in what."""
+        """Return the position of the stream (epoch, batches delivered) and what it streams."""
         return {"epoch": self.epoch, "batch": self.batch, "of": self.belonging}
 
     def load_state_dict(self, state: Mapping[str, JsonValue]) -> None:
-        """Stand where another stream of the same order stood, with any number of ranks.
+        """Move to the position of another stream of the same order, with any number of ranks.
 
         Raises
         ------
@@ -182,7 +183,7 @@ class Stream(IterableDataset[Batch]):
         of, own = state.get("of"), self.belonging
         if not isinstance(of, dict):
             raise ConfigError(
-                "state: expected one of state_dict(), which says what it belongs to, got another"
+                "state: expected one of state_dict(), which names what it belongs to, got another"
             )
         for name, value in own.items():
             if of.get(name) != value:
@@ -192,7 +193,7 @@ class Stream(IterableDataset[Batch]):
         self.enter(state.get("epoch"), state.get("batch"))
 
     def enter(self, epoch: Any, batch: Any) -> None:
-        """Stand before a batch of an epoch; any place of an epoch can be entered.
+        """Move to the position before a batch of an epoch; any place of an epoch can be entered.
 
         Raises
         ------
@@ -212,7 +213,7 @@ class Stream(IterableDataset[Batch]):
 
         A worker of a DataLoader is in no process group: it works for the rank that started it.
         """
-        fresh = dict.fromkeys(("_process", "_pump", "_pool", "_reader"))
+        fresh = dict.fromkeys(("_process", "_prefetcher", "_pool", "_reader"))
         before = group_partition() or self._before
         return {**self.__dict__, **fresh, "_before": before, "_busy": False}
 
@@ -288,14 +289,14 @@ class Stream(IterableDataset[Batch]):
         tasks = self._tasks(start, per_segment, partition)
         with Prefetcher(
             tasks, rows_of, fill, pool, window, self.config.threads, available_cpus()
-        ) as pump:
-            self._pump = pump
+        ) as prefetcher:
+            self._prefetcher = prefetcher
             arrays: Arrays = {}
             for batch in range(start, order.n_batches):
                 segment, place = divmod(batch - start, per_segment)
                 if place == 0:
                     arrays = {}  # a segment that nobody else keeps is free again
-                    arrays = pump.take(segment)
+                    arrays = prefetcher.take(segment)
                 self.batch = batch + 1
                 if batch % step == first:
                     n_rows = len(partition.share(order.batch_rows(batch)))

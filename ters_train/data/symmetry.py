@@ -36,7 +36,7 @@ def flip_and_turn(
         columns = none if flip_columns is None else flip_columns
         odd = (turns & 1) == 1
         maps = chosen(odd, maps.transpose(2, 3), maps)
-        # Behind the transpose a flip of rows is one of columns; a turn brings flips of its own.
+        # After the transpose a flip of rows is one of columns; a turn brings flips of its own.
         flip_rows = torch.where(odd, columns, rows) ^ ((turns + 1) >> 1 & 1)
         flip_columns = torch.where(odd, rows, columns) ^ (turns >> 1 & 1)
     if flip_rows is not None:

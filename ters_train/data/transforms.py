@@ -1,13 +1,13 @@
 """Random changes to batches, on the batch's own device: Eqs. (1.5), (2.2)-(2.4), (10.1)-(10.3).
 
-Every row draws its own numbers from (seed, epoch, row), each transform from a stream of its own. So
+Every row draws its own numbers from (seed, epoch, row), each transform from its own stream. So
 a row looks the same in whatever batch, on whatever rank and after a resume, and a transform that is
 switched on changes none of the others. Only operations that round each number on its own are used:
 the result does not depend on the size of the batch either.
 
 In this order: transforms of plug-ins; maps are flipped and turned, and structure targets with them;
 maps are blurred, given noise and clipped; spectra are shifted and stretched, rolled, given noise
-and clipped, min-max scaled; both are standardised. A cube is changed as a map is.
+and clipped, min-max scaled; both are standardised. Cubes are treated like maps.
 """
 
 import math
@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from tersgen.errors import ConfigError
+from tersgen.plugins import named_errors
 
 from ..config import TransformConfig
 from ..errors import PluginError
-from ..parts import make, running
+from ..parts import make
 from . import randomness
 from .draws import Draws
 from .randomness import Key
@@ -120,7 +121,7 @@ class Transforms:
             return self.prepared(batch)
         for number, (name, change) in enumerate(self._plugins):
             draws = Draws(f"{number} {name}", Key(self.seed, epoch), batch[ROW])
-            with running(_GROUP, name, "the transform"):
+            with named_errors("transform", name, change, PluginError):
                 changed = change(dict(batch), draws)
             batch = _checked(name, changed, batch)
         done = dict(batch)
@@ -321,8 +322,8 @@ def _blur_rows(maps: Tensor, weights: Tensor) -> Tensor:
     total = maps * factors[:, 0]
     for n in range(1, reach + 1):
         before = padded[:, :, reach - n : reach - n + height]
-        behind = padded[:, :, reach + n : reach + n + height]
-        total.add_((before + behind).mul_(factors[:, n]))
+        after = padded[:, :, reach + n : reach + n + height]
+        total.add_((before + after).mul_(factors[:, n]))
     return total
 
 

@@ -9,26 +9,26 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
-import torch
 from pydantic import Field, JsonValue, model_validator
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 from xxhash import xxh3_128
 
+from tersgen.dataset.output_file import replace_file
 from tersgen.errors import ConfigError, DatasetError, OutputError
 from tersgen.files import why
 from tersgen.schema.base import DIGEST, Frozen, field
-from tersgen.schema.loading import parse_json, printable, validate_text
+from tersgen.schema.loading import parse_json, validate_text
+from tersgen.text import printable
 
 from ..config import RunConfig
 from ..config_versions import from_version_2
-from ..reporting.files import replace_file
 
 FORMAT_VERSION = 3
 """Version of the format of checkpoints; 2 is read too, which had a field for each model."""
@@ -70,7 +70,7 @@ class Best(Frozen):
 
 
 class Position(Frozen):
-    """Where a run stands."""
+    """The position of a run."""
 
     step: Count = field("optimiser steps done", "1", 0)
     epoch: Count = field("epoch that it is in, from 0", "1", 0)
@@ -164,7 +164,7 @@ def save_checkpoint(
     partial, replaced = (place / f"{target.name}.{word}" for word in _PASSING)
     try:
         if place.is_symlink():
-            raise OutputError(f"{place}: expected a folder, got a link; begin the run where it is")
+            raise OutputError(f"{place}: expected a folder, got a link; start the run where it is")
         place.mkdir(parents=True, exist_ok=True)
         for folder in (partial, replaced, target):
             _refuse_foreign(folder)
@@ -281,7 +281,7 @@ def _content(path: Path, largest: int) -> bytes:
         return file.read(status.st_size)
 
 
-def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpoint:
+def load_checkpoint(folder: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises
@@ -302,8 +302,7 @@ def load_checkpoint(folder: Path, device: torch.device | None = None) -> Checkpo
             data = _content(folder / name, min(check.bytes, _LARGEST))
             if len(data) != check.bytes or xxh3_128(data).hexdigest() != check.xxh128:
                 raise DatasetError(f"{folder / name}: is not what was saved")
-            values = _tensors(folder / name, data)
-            tensors[stem] = {key: value.to(device) for key, value in values.items()}
+            tensors[stem] = _tensors(folder / name, data)
         if "model" not in tensors:
             raise DatasetError(f"{folder}: expected weights, model.safetensors, got none")
     except DatasetError:
@@ -386,26 +385,3 @@ def choose(path: Path) -> Checkpoint:
         raise DatasetError(f"{path}: no such run")
     more = f": {wrong[0]}" if wrong else ", there is none yet"
     raise DatasetError(f"{path}: expected a run with a whole checkpoint{more}")
-
-
-def optimiser_tensors(optimiser: torch.optim.Optimizer, names: Sequence[str]) -> dict[str, Tensor]:
-    """Return the state of an optimiser as named tensors: ``parameter/key``."""
-    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
-    return {
-        f"{names[number]}/{key}": torch.as_tensor(value)
-        for number, values in state.items()
-        for key, value in values.items()
-    }
-
-
-def set_optimiser(
-    optimiser: torch.optim.Optimizer, names: Sequence[str], tensors: Mapping[str, Tensor]
-) -> None:
-    """Set the state of an optimiser from named tensors."""
-    whole = optimiser.state_dict()
-    numbers = {name: number for number, name in enumerate(names)}
-    state: dict[int, dict[str, Any]] = {}
-    for path, value in tensors.items():
-        name, _, key = path.rpartition("/")
-        state.setdefault(numbers[name], {})[key] = value
-    optimiser.load_state_dict({**whole, "state": state})

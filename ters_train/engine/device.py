@@ -9,7 +9,7 @@ from ..data.stream import Batch
 
 
 def moved(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
-    """Yield batches on a device; copies to a GPU run beside what is computed there.
+    """Yield batches on a device; copies to a GPU overlap with what is computed there.
 
     The memory that is copied from is kept until the copy is done.
     """

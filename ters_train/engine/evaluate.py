@@ -12,7 +12,8 @@ from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
 from ..data.transforms import Transforms
 from ..models.model import Model
-from ..tasks.task import Task, TaskLoss, TaskScores
+from ..tasks.scores import TaskScores
+from ..tasks.task import Task, TaskLoss
 from .device import moved
 from .optimiser import Precision
 from .ranks import Ranks
@@ -47,11 +48,11 @@ def every_row(
     return Stream(dataset, fields, whole, ranks.partition, stream, pin)
 
 
-def told(batches: Iterable[Batch], tell: Callable[[int], None]) -> Iterator[Batch]:
-    """Yield batches, and tell after each how many are done."""
+def with_progress(batches: Iterable[Batch], done: Callable[[int], None]) -> Iterator[Batch]:
+    """Yield batches; call ``done`` after each with how many there were."""
     for number, batch in enumerate(batches, 1):
         yield batch
-        tell(number)
+        done(number)
 
 
 def evaluate(
@@ -69,7 +70,9 @@ def evaluate(
     All processes must call it; a process may have fewer batches than others, or none. ``labels``
     has the model's label of each class of the dataset, shape (K,), where these are others.
     """
-    metric = task.make_count()
+    from .sums import SumCount  # torchmetrics takes seconds to import; training starts before
+
+    metric = task.make_count() or SumCount(task)
     metric.to(ranks.device)
     model.eval()
     with torch.inference_mode():

@@ -1,4 +1,4 @@
-"""Trained models as ONNX, with what goes in and out written into the file."""
+"""Trained models as ONNX, with their inputs and outputs described in the file."""
 
 import json
 import logging

@@ -1,8 +1,8 @@
-"""The training loop: epochs of steps, checkpoints, scores, the log, and going on after a kill.
+"""The training loop: epochs of steps, checkpoints, scores, the log, and resuming after a kill.
 
-A run is decided by its configuration and the dataset; where it stands is a step, an epoch and a
-batch. Order, changes to batches and dropout are functions of these, so a run that is resumed does
-what it would have done.
+A run is determined by its configuration and the dataset; its position is a step, an epoch and a
+batch. Order, changes to batches and dropout are functions of these, so a resumed run continues
+exactly as it would have without the interruption.
 """
 
 import time
@@ -13,9 +13,11 @@ from typing import NamedTuple, Protocol
 
 import torch
 
-from tersgen.dataset.locking import BuilderLock, remove_lock_files
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 from tersgen.files import why
+from tersgen.plugins import plugin_options
+from tersgen.store.lock import BuilderLock, remove_lock_files
+from tersgen.text import command
 
 from ..callbacks import RunInfo
 from ..config import RunConfig
@@ -23,8 +25,9 @@ from ..errors import TrainingError
 from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
-from ..tasks.task import TaskScores
+from ..tasks.scores import TaskScores
 from .checkpoint import CONFIG, Position, newest, prune, write_config
+from .cost import Forecast, Forecaster, choose_threads, threads
 from .optimiser import slowdown
 from .ranks import Ranks
 from .results import make_report, write_results
@@ -35,10 +38,10 @@ _ENTRIES_PER_EPOCH = 20
 
 
 class Watch(Protocol):
-    """Is told how a run goes on; by the first process only."""
+    """Is notified of the progress of a run; by the first process only."""
 
     def begin(self, about: str, n_steps: int, position: Position, notes: list[str]) -> None:
-        """Learn what is trained, how many steps, where the run stands, what a user should know."""
+        """Receive what is trained, the number of steps, the position and notes for the user."""
 
     def step(self, step: int, loss: float, samples_per_s: float, waiting: float) -> None:
         """Learn of a step: loss, rate, and the share of the time spent waiting for data."""
@@ -46,12 +49,15 @@ class Watch(Protocol):
     def epoch(self, epoch: int, scores: TaskScores) -> None:
         """Learn of an epoch that was scored."""
 
+    def forecast(self, forecast: Forecast) -> None:
+        """Receive what the run is expected to take, once, after its first steps."""
+
     def score(self, batch: int, n_batches: int) -> None:
         """Learn of a batch that was scored, of so many."""
 
     @property
     def is_due(self) -> bool:
-        """Whether a step is to be told although it is none that is logged."""
+        """Whether a step is to be shown although it is not one that is logged."""
 
     @property
     def stop(self) -> int:
@@ -59,14 +65,14 @@ class Watch(Protocol):
 
 
 class Quiet:
-    """A watch that says nothing and never stops."""
+    """A watch that shows nothing and never stops."""
 
     is_due, stop = False, 0
 
     def begin(self, *_: object) -> None:
-        """Say nothing."""
+        """Show nothing."""
 
-    step = epoch = score = begin
+    step = epoch = score = forecast = begin
 
 
 class Fitted(NamedTuple):
@@ -76,7 +82,7 @@ class Fitted(NamedTuple):
     scores: TaskScores | None
     """On the part that chooses, of the best epoch."""
     finished: bool
-    """False if it was stopped and can go on."""
+    """False if it was stopped and can be resumed."""
     seconds: float
     waited: float
     """Seconds spent waiting for data."""
@@ -161,10 +167,14 @@ def fit(
     if config.engine.deterministic:
         torch.use_deterministic_algorithms(True)
     dataset = open_data(config.data)
-    run = Run(config, dataset, folder, ranks)
     notes: list[str] = []
     clock = Clock()
     with ExitStack() as stack:
+        if not resume and config.engine.threads is None:
+            chosen = config.engine.model_copy(update={"threads": choose_threads(config, ranks)})
+            config = config.model_copy(update={"engine": chosen})
+        stack.enter_context(threads(config.engine.threads))
+        run = Run(config, dataset, folder, ranks)
         log = None
         if ranks.is_first:
             try:
@@ -173,7 +183,7 @@ def fit(
                 raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
             run.lock = stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
         if resume:
-            ranks.meet()
+            ranks.barrier()
             _resume(run, notes)
         elif config.engine.init is not None:
             run.trainer.load_pretrained(config.engine.init, dataset.classes)
@@ -183,7 +193,7 @@ def fit(
             write_config(folder, config)
             log = stack.enter_context(RunLog(folder, run.position.step if resume else None))
             watch.begin(run.describe(), run.n_steps, run.position, notes)
-            run.callbacks.tell(
+            run.callbacks.notify(
                 "on_start",
                 RunInfo(folder, config, dataset.classes, run.n_steps, run.position.step),
             )
@@ -195,7 +205,7 @@ def fit(
         if scores is not None and ranks.is_first and log is not None:
             write_results(folder, _report(run, log, scores), run.task)
         if ranks.is_first:
-            run.callbacks.tell("on_end", run.position.step, not stopped)
+            run.callbacks.notify("on_end", run.position.step, not stopped)
     return Fitted(
         run.position,
         scores,
@@ -209,9 +219,11 @@ def fit(
 
 def _epochs(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     """Run the epochs that are left; return whether a signal stopped them."""
+    n_epoch = run.steps_per_epoch - run.position.batch // run.config.optim.accumulate
+    forecaster = Forecaster(run.config, run.n_steps - run.position.step, n_epoch)
     try:
         while run.position.epoch < run.config.optim.epochs and not run.has_enough:
-            if _epoch(run, watch, log, clock):
+            if _epoch(run, watch, log, clock, forecaster):
                 return True
     except TrainingError as error:
         kept, _ = newest(run.folder)
@@ -220,22 +232,25 @@ def _epochs(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
         )
         raise type(error)(f"{error}; {left}") from None
     except DamagedDataError as error:
+        resume = command("ters-train", "fit", "--resume", run.folder, *plugin_options())
         raise DamagedDataError(
-            f"{error}: tersgen repair {run.dataset.path}; then ters-train fit --resume "
-            f"{run.folder} (with --on-damage repair it makes them in memory and goes on)"
+            f"{error}: {command('tersgen', 'repair', run.dataset.path)}; then {resume} (with "
+            "--on-damage repair it makes them in memory and continues)"
         ) from None
     return False
 
 
-def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
+def _epoch(
+    run: Run, watch: Watch, log: RunLog | None, clock: Clock, forecaster: Forecaster
+) -> bool:
     """Run what is left of an epoch and score it; return whether a signal stopped it before."""
     epoch = run.position.epoch
     clock.reset()
-    if _steps(run, watch, log, clock):
+    if _steps(run, watch, log, clock, forecaster):
         run.save()
         return True
-    run.trainer.settle()
-    scores = run.score(_teller(run, watch))
+    run.trainer.check_finite()
+    scores = run.score(_progress(run, watch))
     run.done_steps(epoch + 1, 0)
     run.choose(scores, epoch)
     if log is not None:
@@ -248,12 +263,14 @@ def _epoch(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
             }
         )
         watch.epoch(epoch, scores)
-        run.callbacks.tell("on_epoch", epoch, scores.logged)
+        run.callbacks.notify("on_epoch", epoch, scores.logged)
     run.save()
     return False
 
 
-def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
+def _steps(
+    run: Run, watch: Watch, log: RunLog | None, clock: Clock, forecaster: Forecaster
+) -> bool:
     """Take the steps that are left of an epoch; return whether a signal asks to stop."""
     config, trainer = run.config, run.trainer
     epoch, batch = run.position.epoch, run.position.batch
@@ -262,6 +279,8 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
         losses = trainer.train(group, epoch)
         batch += len(group)
         run.done_steps(epoch, batch)
+        if log is not None and (forecast := forecaster.step()):
+            watch.forecast(forecast)
         if trainer.step % every == 0:
             values = {name: run.ranks.mean(float(value)) for name, value in losses.items()}
             if log is not None:
@@ -272,7 +291,7 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
                     "waiting": clock.waiting,
                 }
                 log.append({"step": trainer.step, "epoch": epoch, "part": "train", **values})
-                run.callbacks.tell("on_step", trainer.step, values)
+                run.callbacks.notify("on_step", trainer.step, values)
             clock.reset()
         elif log is not None and watch.is_due:  # with the loss of this process: none waits for it
             watch.step(trainer.step, float(losses["loss"]), clock.rate, clock.waiting)
@@ -285,8 +304,8 @@ def _steps(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     return False
 
 
-def _teller(run: Run, watch: Watch) -> Callable[[int], None]:
-    """Return what tells of the batches that are scored, on the first process."""
+def _progress(run: Run, watch: Watch) -> Callable[[int], None]:
+    """Return what is called with the number of batches scored; the first process shows it."""
     if not run.ranks.is_first:
         return lambda _: None
     return lambda batch: watch.score(batch, len(run.val_stream))
@@ -299,7 +318,7 @@ def _best_scores(run: Run, watch: Watch) -> TaskScores | None:
         return None
     weights = found.tensors["model"]
     model = load_weights(found.folder, run.config.model, weights, run.ranks.device)
-    return run.score_of(model, _teller(run, watch))
+    return run.score_of(model, _progress(run, watch))
 
 
 def _report(run: Run, log: RunLog, scores: TaskScores) -> Report:
@@ -315,5 +334,5 @@ def _report(run: Run, log: RunLog, scores: TaskScores) -> Report:
 
 
 def is_run(folder: Path) -> bool:
-    """Return whether a run was begun in a folder."""
+    """Return whether a folder holds a run."""
     return (folder / CONFIG).exists()

@@ -1,6 +1,5 @@
-"""Who started this process: torchrun, which says so in ``RANK`` and its kin, or srun of SLURM."""
+"""Who started this process: torchrun, by ``RANK`` and related variables, or srun of SLURM."""
 
-import os
 import re
 import socket
 import struct
@@ -42,11 +41,11 @@ class Launch(NamedTuple):
 
 
 def find_launch(environment: Mapping[str, str]) -> Launch | None:
-    """Return what the environment says, None if this process is alone.
+    """Return the launch that the environment describes, None if this process is alone.
 
     ``RANK`` and ``WORLD_SIZE`` count, with ``MASTER_ADDR`` and ``MASTER_PORT``, as torchrun sets
     them. Without ``RANK``, a step of SLURM (srun) of more than one task is as good: the first host
-    of the step is where they meet, at a port made of the numbers of job and step, unless
+    of the step is the rendezvous, at a port made of the numbers of job and step, unless
     ``MASTER_ADDR`` or ``MASTER_PORT`` say otherwise. A batch script itself is no such step.
 
     Raises
@@ -114,21 +113,34 @@ def reachable(host: str) -> str:
         socket.getaddrinfo(host, None)
     except OSError:
         try:
-            said = subprocess.run(
+            shown = subprocess.run(
                 ["scontrol", "--oneliner", "show", "node", host],
                 stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
                 timeout=_SCONTROL_S,
             ).stdout  # fmt: skip
         except (OSError, subprocess.TimeoutExpired):
             return host
-        match = re.search(r"\bNodeAddr=(\S+)", said)
+        match = re.search(r"\bNodeAddr=(\S+)", shown)
         return match[1] if match else host
     return host
 
 
-def this_host() -> str:
-    """Return the name of this host, as SLURM or else the system knows it."""
-    return os.environ.get("SLURMD_NODENAME") or socket.gethostname()
+def address_of(host: str) -> str:
+    """Return the IPv4 address of a host, or its name if it has none."""
+    try:
+        return socket.gethostbyname(host)
+    except OSError:
+        return host
+
+
+def address_towards(host: str) -> str:
+    """Return the IPv4 address by which this host would reach another; nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect((host, 9))  # any port will do
+        except OSError:
+            return ""
+        return str(probe.getsockname()[0])
 
 
 def interface_of(address: str) -> str | None:
@@ -147,7 +159,7 @@ def interface_of(address: str) -> str | None:
 
 
 def names_itself_loopback() -> bool:
-    """Return whether this host's name leads others nowhere: to 127.0.1.1, say, or to nothing."""
+    """Return whether other hosts cannot use this host's name: to 127.0.1.1, say, or to nothing."""
     try:
         return socket.gethostbyname(socket.gethostname()).startswith("127.")
     except OSError:

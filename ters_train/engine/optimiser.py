@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,12 +35,37 @@ def make_optimiser(
         {"params": list(decayed.values()), "weight_decay": config.weight_decay},
         {"params": list(others.values()), "weight_decay": 0.0},
     ]
+    on_cpu = all(value.device.type == "cpu" for value in model.parameters())
     optimiser = torch.optim.AdamW(
         [group for group in groups if group["params"]],
         lr=config.lr,
         betas=(config.beta_1, config.beta_2),
+        fused=on_cpu or None,  # there 3.5 to 4.5 times as fast; on a GPU torch chooses
     )
     return optimiser, (*decayed, *others)
+
+
+def state_tensors(optimiser: torch.optim.Optimizer, names: Sequence[str]) -> dict[str, Tensor]:
+    """Return the state of an optimiser as named tensors: ``parameter/key``."""
+    state: dict[int, dict[str, Any]] = optimiser.state_dict()["state"]
+    return {
+        f"{names[number]}/{key}": torch.as_tensor(value)
+        for number, values in state.items()
+        for key, value in values.items()
+    }
+
+
+def load_state_tensors(
+    optimiser: torch.optim.Optimizer, names: Sequence[str], tensors: Mapping[str, Tensor]
+) -> None:
+    """Set the state of an optimiser from named tensors."""
+    whole = optimiser.state_dict()
+    numbers = {name: number for number, name in enumerate(names)}
+    state: dict[int, dict[str, Any]] = {}
+    for path, value in tensors.items():
+        name, _, key = path.rpartition("/")
+        state.setdefault(numbers[name], {})[key] = value
+    optimiser.load_state_dict({**whole, "state": state})
 
 
 def learning_rate(config: OptimConfig, step: int, n_steps: int) -> float:

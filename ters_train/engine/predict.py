@@ -1,4 +1,4 @@
-"""What a trained model says of measured spectra."""
+"""Predictions of a trained model for measured spectra."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from tersgen.errors import ConfigError, MeasurementError
+from tersgen.measured.reader import NOTHING_SAID, ReadOptions
 from tersgen.measured.reading import read_spectrum
 from tersgen.measured.resample import extrapolated, resample
 from tersgen.measured.spectrum import Spectrum
@@ -17,7 +18,7 @@ from .trained import Trained
 
 
 class Prediction(NamedTuple):
-    """What a model says of a spectrum."""
+    """The prediction for a spectrum."""
 
     spectrum: Spectrum
     said: Predicted
@@ -38,10 +39,10 @@ def predict(
     files: Sequence[Path],
     top: int = 3,
     allow_extrapolation: bool = False,
-    laser_nm: float | None = None,
     refused: list[str] | None = None,
+    options: ReadOptions = NOTHING_SAID,
 ) -> list[Prediction]:
-    """Return what a model says of each spectrum: its species, their fractions, a number.
+    """Return the prediction for each spectrum: its species, their fractions, a number.
 
     Files are all read before the first.
 
@@ -55,10 +56,10 @@ def predict(
         How many species to name.
     allow_extrapolation
         Whether a spectrum may be shorter than the model's axis.
-    laser_nm
-        Wavelength of the laser, nm: for axes of wavelengths.
     refused
         Gets a line for each file that cannot be used; without it the first one is an error.
+    options
+        What the user states about the axes of the files.
 
     Raises
     ------
@@ -76,7 +77,7 @@ def predict(
     spectra, rows = [], []
     for path in files:
         try:
-            one = read_spectrum(path, laser_nm)
+            one = read_spectrum(path, options=options)
             row = resample(one, axis, low=low, allow_extrapolation=allow_extrapolation)
         except MeasurementError as error:
             if refused is None:
@@ -95,6 +96,6 @@ def predict(
         outputs = trained.model(trained.transforms.prepared(batch))
     said = trained.task.predicted(outputs, trained.state.classes, top)
     return [
-        Prediction(spectrum, one, extrapolated(spectrum, axis))
+        Prediction(spectrum, one, extrapolated(spectrum.shift_cm1, axis))
         for spectrum, one in zip(spectra, said, strict=True)
     ]

@@ -1,4 +1,4 @@
-"""Weights to begin with: those of another run, for fine-tuning on other data, as measured ones."""
+"""Initial weights from another run, for fine-tuning on other data, such as measured spectra."""
 
 from pathlib import Path
 
@@ -42,7 +42,7 @@ def load_pretrained(model: Model, path: str, classes: tuple[str, ...]) -> None:
             got = "none" if theirs is None else f"shape {tuple(theirs.shape)}"
             raise ConfigError(
                 f"{found.folder}: expected weights {name} of shape {tuple(value.shape)}, got "
-                f"{got}; begin with a run of the same model"
+                f"{got}; start from a run of the same model"
             )
     model.load_state_dict({name: weights[name] for name in own})
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import distributed
@@ -15,15 +15,24 @@ from tersgen.errors import ConfigError, TersError
 
 from ..data.order import Partition
 from ..errors import TrainingError
-from .launch import Launch, find_launch, interface_of, names_itself_loopback, reachable
-from .peers import PeerMonitor
+from .launch import (
+    Launch,
+    address_of,
+    address_towards,
+    find_launch,
+    interface_of,
+    names_itself_loopback,
+    reachable,
+)
 
-_PATIENCE = timedelta(minutes=30)
-"""How long one may be slower than the others."""
-_JOIN = timedelta(minutes=10)
-"""How long all may take to start: torchrun and srun start them at once or not at all."""
-_LOST = re.compile(r"gloo|nccl|\bpeer\b|store", re.IGNORECASE)
-"""What torch says when another process is gone; it has no error of its own for it."""
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
+
+PATIENCE_S = 600.0
+"""How long a process may keep the others waiting, at the start or in a step."""
+_LOST = re.compile(r"gloo|nccl|\bpeer\b|store|timed out waiting", re.IGNORECASE)
+"""Words of torch's errors when another process is gone; there is no class for them."""
+_FIRST_ADDRESS = "ters_train/first_address"
 
 
 class Ranks(NamedTuple):
@@ -43,7 +52,7 @@ class Ranks(NamedTuple):
         """Whether this process writes files and speaks to the user."""
         return self.rank == 0
 
-    def meet(self) -> None:
+    def barrier(self) -> None:
         """Wait for all others."""
         if self.world_size > 1:
             distributed.barrier()
@@ -106,7 +115,7 @@ def process_group(device: str | None = None) -> Iterator[Ranks]:
     ConfigError
         If the device is not here, or the others cannot be found.
     TrainingError
-        If another one is lost.
+        If another one is gone, or keeps this one waiting for longer than ``PATIENCE_S``.
     """
     launch = find_launch(os.environ)
     if launch is None:
@@ -116,40 +125,53 @@ def process_group(device: str | None = None) -> Iterator[Ranks]:
     if "RANK" not in os.environ:
         launch = launch._replace(address=reachable(launch.address))
         os.environ.update(launch.environment())
-    with _not_found(launch):
-        store, _, _ = next(iter(rendezvous("env://", timeout=_JOIN)))
-        lookout = PeerMonitor(launch, store, _JOIN.total_seconds())
+    patience = timedelta(seconds=PATIENCE_S)
     try:
-        with lookout:
-            _choose_interface(lookout.own_address)
-            with _not_found(launch):
-                distributed.init_process_group(
-                    "nccl" if chosen.type == "cuda" else "gloo",
-                    store=store, rank=launch.rank, world_size=launch.world_size, timeout=_PATIENCE,
-                )  # fmt: skip
-            try:
-                yield Ranks(launch.rank, launch.world_size, chosen)
-            except RuntimeError as error:
-                if isinstance(error, TersError) or not _LOST.search(str(error)):
-                    raise
-                raise TrainingError(lookout.explain()) from None
+        with _not_found(launch):
+            store, _, _ = next(iter(rendezvous("env://", timeout=patience)))
+            _choose_interface(launch, store)
+            distributed.init_process_group(
+                "nccl" if chosen.type == "cuda" else "gloo",
+                store=store, rank=launch.rank, world_size=launch.world_size, timeout=patience,
+            )  # fmt: skip
+        try:
+            yield Ranks(launch.rank, launch.world_size, chosen)
+        except RuntimeError as error:
+            if isinstance(error, TersError) or not _LOST.search(str(error)):
+                raise
+            raise TrainingError(
+                f"process {launch.rank} of {launch.world_size}: another process ended, or did not "
+                f"answer for {PATIENCE_S / 60:g} min ({_reason(error)}); torchrun or srun reports "
+                "which one; continue with --resume, with any number of processes"
+            ) from None
     finally:
         if distributed.is_initialized():
             distributed.destroy_process_group()
-        lookout.close()
 
 
-def _choose_interface(address: str) -> None:
-    """Let Gloo use the interface by which others are reached, where it would choose loopback."""
-    if address.startswith("127.") or "GLOO_SOCKET_IFNAME" in os.environ:
+def _reason(error: RuntimeError) -> str:
+    """Return torch's message on a connection, without the place in its source and the advice."""
+    line = str(error).splitlines()[0]
+    return re.sub(r"^\[[^]]*\] ", "", line).partition(". ")[0][:200]
+
+
+def _choose_interface(launch: Launch, store: "Store") -> None:
+    """Let Gloo use the interface that others are reached by, where it would choose loopback.
+
+    On the first host, its name may mean loopback; the last process is on another host if any is.
+    """
+    if launch.rank == launch.world_size - 1:
+        store.set(_FIRST_ADDRESS, address_of(launch.address))
+    first = store.get(_FIRST_ADDRESS).decode()
+    if first.startswith("127.") or "GLOO_SOCKET_IFNAME" in os.environ:
         return
-    if names_itself_loopback() and (name := interface_of(address)):
+    if names_itself_loopback() and (name := interface_of(address_towards(first))):
         os.environ["GLOO_SOCKET_IFNAME"] = name
 
 
 @contextmanager
 def _not_found(launch: Launch) -> Iterator[None]:
-    """Turn what torch says when processes do not find each other into one line."""
+    """Turn torch's error when processes do not find each other into one line."""
     try:
         yield
     except (RuntimeError, ValueError) as error:

@@ -1,4 +1,4 @@
-"""What is written of scores: JSON for programs, a page and pictures for people."""
+"""How scores are written: JSON for programs, a page and pictures for people."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -6,14 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.output_file import replace_file
 from tersgen.errors import OutputError
 from tersgen.files import why
 
 from ..config import RunConfig
 from ..planning import identity
 from ..reporting import Report, write_report
-from ..reporting.files import replace_file
-from ..tasks.task import Task, TaskScores
+from ..tasks.scores import TaskScores
+from ..tasks.task import Task
 
 SCORES, CONFUSION = "scores.json", "confusion.json"
 
@@ -28,7 +29,7 @@ def make_report(
     facts: Mapping[str, Any],
     classes: Sequence[str] | None = None,
 ) -> Report:
-    """Return what page and card tell of a model that was scored on a part of a dataset.
+    """Return what page and card show of a model that was scored on a part of a dataset.
 
     ``classes`` are those of the model, where they are others than the dataset's.
     """

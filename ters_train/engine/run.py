@@ -1,4 +1,4 @@
-"""A run on one process: what it reads, trains and saves, and where it stands."""
+"""A run in one process: what it reads, trains and saves, and its position."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -6,9 +6,9 @@ from itertools import islice
 from pathlib import Path
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.dataset.locking import BuilderLock
 from tersgen.dataset.stratify import class_weights
 from tersgen.errors import ConfigError
+from tersgen.store.lock import BuilderLock
 
 from ..callbacks import Callbacks
 from ..config import RunConfig
@@ -17,10 +17,11 @@ from ..data.rows import rows_of_part
 from ..data.stream import Batch, Stream
 from ..models.model import Model, build_model
 from ..planning import class_counts
-from ..tasks.task import TaskScores, make_task
+from ..tasks.scores import TaskScores
+from ..tasks.task import make_task
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
-from .evaluate import evaluate, every_row, fields_of, told
+from .evaluate import evaluate, every_row, fields_of, with_progress
 from .ranks import Ranks
 from .trainer import Trainer, input_range
 
@@ -33,7 +34,7 @@ class Clock:
         self.reset()
 
     def reset(self) -> None:
-        """Begin an entry."""
+        """Start an entry."""
         self._start = time.perf_counter()
         self._rows = 0
         self._waited = 0.0
@@ -89,7 +90,7 @@ class Run:
         self.lock: BuilderLock | None = None
 
     def state(self) -> State:
-        """Return the readable part of a checkpoint of where the run stands."""
+        """Return the readable part of a checkpoint of the run's position."""
         axis = self.dataset.shift_cm1
         return State(
             position=self.position,
@@ -104,13 +105,13 @@ class Run:
         )
 
     def save(self) -> None:
-        """Write a checkpoint of where the run stands."""
-        self.trainer.settle()
+        """Write a checkpoint of the run's position."""
+        self.trainer.check_finite()
         if self.ranks.is_first:
             self.check_lock()
             save_checkpoint(self.folder, self.state(), self.trainer.tensors())
             prune(self.folder, self.position, self.config.engine.keep)
-        self.ranks.meet()
+        self.ranks.barrier()
 
     def save_best(self) -> None:
         """Write the weights that are evaluated as the best."""
@@ -118,7 +119,7 @@ class Run:
             self.check_lock()
             tensors = {"model": self.trainer.weights()}
             save_checkpoint(self.folder, self.state(), tensors, best=True)
-        self.ranks.meet()
+        self.ranks.barrier()
 
     def check_lock(self) -> None:
         """Refuse to write into a run that another process has taken over."""
@@ -151,8 +152,8 @@ class Run:
             f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
         )
 
-    def score(self, tell: Callable[[int], None]) -> TaskScores:
-        """Return the scores on the part that chooses; ``tell`` learns how many batches are done."""
+    def score(self, progress: Callable[[int], None]) -> TaskScores:
+        """Return the scores on the part that chooses; ``progress`` counts the batches."""
         trainer = self.trainer
         model = trainer.model
         # rows in the same order each time, so that sums over them are the same to the bit
@@ -162,11 +163,11 @@ class Run:
             self.ranks.share(list(trainer.average.weights.values()))
             model = build_model(self.config.model).to(self.ranks.device)
             model.load_state_dict(trainer.average.weights)
-        return self.score_of(model, tell)
+        return self.score_of(model, progress)
 
-    def score_of(self, model: Model, tell: Callable[[int], None]) -> TaskScores:
+    def score_of(self, model: Model, progress: Callable[[int], None]) -> TaskScores:
         """Return the scores of another model of this run on the part that chooses."""
-        trainer, batches = self.trainer, told(self.val_stream, tell)
+        trainer, batches = self.trainer, with_progress(self.val_stream, progress)
         return evaluate(
             model,
             self.task,

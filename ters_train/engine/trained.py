@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError, DatasetError
+from tersgen.text import command
 
 from ..data.transforms import Transforms
 from ..models.model import Model
@@ -85,14 +86,14 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
             got = dataset[name].shape[1:] if name in dataset else "none"
             raise ConfigError(
                 f"{dataset.path}: expected {name} of shape {shape}, got {got}; measured rows come "
-                f"into it by tersgen ingest --like {state.config.data.path}"
+                f"into it by {command('tersgen', 'ingest', '--like', state.config.data.path)}"
             )
     axis, wanted = dataset.shift_cm1, state.axis_cm1
     if wanted is not None and wanted != (float(axis[0]), float(axis[-1])):
         raise ConfigError(
             f"{dataset.path}: expected Raman shifts from {wanted[0]:g} to {wanted[1]:g} cm^-1, "
-            f"got {axis[0]:g} to {axis[-1]:g}; measured spectra come onto it by tersgen ingest "
-            f"--like {state.config.data.path}"
+            f"got {axis[0]:g} to {axis[-1]:g}; measured spectra come onto it by "
+            f"{command('tersgen', 'ingest', '--like', state.config.data.path)}"
         )
     if input_range(dataset) != state.low:
         raise ConfigError(

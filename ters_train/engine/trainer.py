@@ -16,8 +16,15 @@ from ..data.transforms import Transforms
 from ..errors import NotFiniteError, OutOfMemoryError
 from ..models.model import build_model
 from ..tasks.task import make_task
-from .checkpoint import Checkpoint, optimiser_tensors, set_optimiser
-from .optimiser import Average, Precision, learning_rate, make_optimiser
+from .checkpoint import Checkpoint
+from .optimiser import (
+    Average,
+    Precision,
+    learning_rate,
+    load_state_tensors,
+    make_optimiser,
+    state_tensors,
+)
 from .pretrained import load_pretrained
 from .ranks import Ranks
 from .weights import check_optimiser, check_weights
@@ -185,7 +192,7 @@ class Trainer:
         if before is not None:
             self._refuse(*before)
 
-    def settle(self) -> None:
+    def check_finite(self) -> None:
         """Look at the last loss and the weights, before anything is saved.
 
         Raises
@@ -215,7 +222,7 @@ class Trainer:
                     row = int(batch["row"][bad][0])
                     raise NotFiniteError(
                         f"step {step}: the loss is {loss.item()}: row {row} has values in {name} "
-                        "that are not finite; tersgen verify says more about the dataset"
+                        "that are not finite; run tersgen verify on the dataset"
                     )
         with torch.no_grad(), self.precision.autocast():
             outputs = self.model(self.transforms.prepared(batch))
@@ -228,7 +235,7 @@ class Trainer:
         )
 
     def _too_large(self, batch: Batch, epoch: int) -> OutOfMemoryError:
-        """Return the error that says which batch size to try, found by trying."""
+        """Return the error that names a batch size that fits, found by trying."""
         n_rows = len(batch["row"])
         fits = n_rows // 2
         # a quarter more is tried: another process reads ahead and places its memory in its own way
@@ -269,7 +276,7 @@ class Trainer:
         """Return what a checkpoint holds, by file."""
         files = {
             "model": dict(self.model.state_dict()),
-            "optimiser": optimiser_tensors(self.optimiser, self._names),
+            "optimiser": state_tensors(self.optimiser, self._names),
         }
         if self.average is not None:
             files["average"] = self.average.weights
@@ -280,7 +287,7 @@ class Trainer:
         return self.average.weights if self.average is not None else dict(self.model.state_dict())
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Stand where a checkpoint was saved.
+        """Restore the state of a checkpoint.
 
         Raises
         ------
@@ -294,7 +301,7 @@ class Trainer:
         check_optimiser(folder, dict(self.model.named_parameters()), tensors["optimiser"])
         self.precision.load_state_dict(dict(checkpoint.state.scaler), folder)
         self.model.load_state_dict(tensors["model"])
-        set_optimiser(self.optimiser, self._names, tensors["optimiser"])
+        load_state_tensors(self.optimiser, self._names, tensors["optimiser"])
         if self.average is not None:
             average = tensors["average"]
             check_weights(folder, self.config.model, average)
@@ -304,7 +311,7 @@ class Trainer:
 
 
 def _is_memory(error: RuntimeError | MemoryError) -> bool:
-    """Return whether an error says that memory is short."""
+    """Return whether an error means that memory is short."""
     if isinstance(error, TersError):
         return False
     short = isinstance(error, MemoryError | torch.OutOfMemoryError)

@@ -1,17 +1,20 @@
-"""Weights that were read, compared with what a model needs before the model takes any memory."""
+"""Weights read from a file, compared with what a model needs before it allocates any memory."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from tersgen.errors import ConfigError, DatasetError
-from tersgen.schema.loading import printable
+from tersgen.plugins import named_errors
+from tersgen.text import printable
 
 from ..config import ModelConfig
-from ..models.model import Model, build_model
-from ..parts import is_own, running
+from ..errors import PluginError
+from ..models.model import GROUP, Model, build_model
+from ..parts import find, is_own
 
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 _STEP = "step"
@@ -25,7 +28,7 @@ def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
     ConfigError
         If there is no such model.
     """
-    if not is_own("ters_train.models", config.name):
+    if not is_own(GROUP, config.name):
         return _expected_of_plugin(config)
     try:
         with torch.device("meta"):
@@ -38,20 +41,25 @@ def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
 
 
 def _expected_of_plugin(config: ModelConfig) -> dict[str, Tensor]:
-    """Return the weights of somebody's own model, which may need memory and real numbers."""
-    with running("ters_train.models", config.name, "building it"):
+    """Return the weights of a user's own model, which may need memory and real numbers."""
+    with _errors_of(config.name):
         try:
             with torch.device("meta"):
                 return dict(build_model(config).state_dict())
-        except Exception:  # noqa: BLE001 - whatever its code says of such tensors
+        except Exception:  # noqa: BLE001 - its code may raise anything on such tensors
             state = torch.get_rng_state()
             model = build_model(config)
             torch.set_rng_state(state)
             return {name: value.to("meta") for name, value in model.state_dict().items()}
 
 
+def _errors_of(name: str) -> AbstractContextManager[None]:
+    """Turn errors of a user's own model into one line that names it."""
+    return named_errors("model", name, find(GROUP, name), PluginError)
+
+
 def try_model(config: ModelConfig) -> None:
-    """Build somebody's own model and feed it two rows of zeros, to find what does not fit.
+    """Build a user's own model and feed it two rows of zeros, to find what does not fit.
 
     Raises
     ------
@@ -59,10 +67,10 @@ def try_model(config: ModelConfig) -> None:
         If it cannot be built, or its outputs are not those that are asked for.
     """
     expected_weights(config)
-    if is_own("ters_train.models", config.name):
+    if is_own(GROUP, config.name):
         return
     rows = {name: torch.zeros(2, *shape) for name, shape in config.inputs.items()}
-    with torch.random.fork_rng(devices=[]), running("ters_train.models", config.name, "a batch"):
+    with torch.random.fork_rng(devices=[]), _errors_of(config.name):
         outputs = build_model(config)(rows)
     for name, shape in config.outputs.items():
         got = tuple(outputs[name].shape[1:]) if name in outputs else "none"

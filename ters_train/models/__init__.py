@@ -1,7 +1,7 @@
 """Models, one file each: a CNN for spectra, a transformer for maps, a U-Net for structures, timm.
 
-A file of this folder registers its model with ``tersgen.plugins.register``; that is all that a new
-one needs. Packages do the same through the entry-point group ``ters_train.models``.
+A file in this folder registers its model with ``tersgen.plugins.register``; a new model needs
+nothing else. Packages do the same through the entry-point group ``ters_train.models``.
 """
 
 from .model import Model, build_model

@@ -10,7 +10,7 @@ from ..config import ModelConfig, Shape
 from .branches import BranchModel
 from .cnn import CnnConfig, SpectrumCnn
 from .model import shape_of
-from .vit import VitConfig, map_branch, suggest_patch
+from .vit import VitConfig, map_branch, suggest_options
 
 
 class BothConfig(Frozen):
@@ -22,10 +22,11 @@ class BothConfig(Frozen):
 
 @register("ters_train.models", "cnn+vit")
 class BothModel(BranchModel):
-    """Spectra and maps to classes, or whatever else a task asks for."""
+    """Spectra and maps to classes, or other outputs that a task needs."""
 
     Options = BothConfig
     kinds = ("both",)
+    batch_size = 64
 
     def __init__(self, config: ModelConfig, options: BothConfig) -> None:
         (n_points,) = shape_of(config, "spectra", 1)
@@ -34,6 +35,7 @@ class BothModel(BranchModel):
         super().__init__(config, options, {"spectra": spectra, "maps": maps})
 
     @classmethod
-    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
-        """Return the side of the patches."""
-        return {"vit": suggest_patch(shapes)}
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options of the branch for maps."""
+        inside = wanted.get("vit", {})
+        return {"vit": suggest_options(shapes, inside if isinstance(inside, Mapping) else {})}

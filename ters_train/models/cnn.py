@@ -65,10 +65,9 @@ class SpectrumCnn(nn.Module):
     """Spectra to features: stages of Conv1d -> Norm -> ReLU -> Pool, Eq. (4.1).
 
     A stage has ``depth`` convolutions, the first of them with the stride, and then one pooling.
-    Behind the last stage each channel is averaged over the points that are left, or, by option,
-    all of them are seen. A convolution and
-    a mean do not know *where* on the axis a band is: by option, a second channel of the input
-    carries the position, from -1 to 1.
+    After the last stage each channel is averaged over the points that are left or, by option, all
+    of them are features. A convolution and a mean do not know *where* on the axis a band is: by
+    option, a second channel of the input carries the position, from -1 to 1.
 
     Parameters
     ----------
@@ -163,10 +162,11 @@ def _check_length(config: CnnConfig, n_points: int) -> None:
 
 @register("ters_train.models", "cnn")
 class CnnModel(BranchModel):
-    """Spectra to classes, or whatever else a task asks for."""
+    """Spectra to classes, or other outputs that a task needs."""
 
     Options = CnnConfig
     kinds = ("spectrum",)
+    batch_size = 128
 
     def __init__(self, config: ModelConfig, options: CnnConfig) -> None:
         (n_points,) = shape_of(config, "spectra", 1)

@@ -1,4 +1,4 @@
-"""What is read off the features: classes, Eqs. (4.2) and (5.4), Raman tensors, numbers."""
+"""What is predicted from the features: classes, Eqs. (4.2) and (5.4), Raman tensors, numbers."""
 
 import math
 

@@ -33,11 +33,13 @@ class Model(nn.Module):
     Options: ClassVar[type[BaseModel]] = NoOptions
     """Its options, a pydantic model."""
     kinds: ClassVar[tuple[Input, ...]] = ("spectrum", "map", "cube")
-    """What it can be fed; the first if nobody chooses."""
+    """What it can be fed; the first is the default."""
     task: ClassVar[str | None] = None
-    """The task that it is trained for if nobody chooses; None for the dataset's own."""
+    """Its default task; None for that of the dataset."""
     batch_size: ClassVar[int | None] = None
-    """Rows of a batch if nobody chooses; None for the usual."""
+    """Default number of rows of a batch; None for the usual one."""
+    sizes: ClassVar[tuple[str, ...]] = ()
+    """Values of the option ``size`` that may follow the name, as in ``vit:base``."""
     takes_argument: ClassVar[bool] = False
     """Whether its name is followed by an argument, as in ``timm:convnext_atto``."""
     class_rows: tuple[str, ...] = ()
@@ -49,15 +51,22 @@ class Model(nn.Module):
         self.options = options
 
     @classmethod
-    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
-        """Return the options that follow from the shapes of the data, by name.
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the default options of a new run, by name.
 
         Parameters
         ----------
         shapes
             Shape of a row of each input: ``spectra`` (L,), ``maps`` (C, H, W), ``cube`` (H, W, C).
+        wanted
+            Options that the user sets, not yet checked.
         """
         return {}
+
+    @classmethod
+    def run_defaults(cls, options: BaseModel) -> dict[str, dict[str, Any]]:
+        """Return settings of a run that suit the model if the user sets none, by table and name."""
+        return {} if cls.batch_size is None else {"order": {"batch_size": cls.batch_size}}
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
@@ -87,7 +96,7 @@ class Model(nn.Module):
 
 
 class Plain(Model):
-    """An ``nn.Module`` class of somebody's own as a model.
+    """An ``nn.Module`` class of a user's own as a model.
 
     It is called with the options, and with those of these keywords that it takes: ``input_shape``,
     the shape of a row (L,), (C, H, W) or (H, W, C), for several inputs a dict of them by name;
@@ -171,7 +180,7 @@ def shape_of(config: ModelConfig, name: str, n_dims: int) -> Shape:
 
 
 def kinds_of(name: str) -> tuple[Input, ...]:
-    """Return what a model can be fed; of one of somebody's own, whatever it says.
+    """Return what a model can be fed; a class of a user's own may declare it in ``kinds``.
 
     Raises
     ------

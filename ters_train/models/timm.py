@@ -1,14 +1,13 @@
-"""Models of the package timm by name, ``timm:convnext_atto``, with fresh weights.
+"""Models of the package timm by name, ``timm:convnext_atto``, with random initial weights.
 
 Maps and cubes are images of their channels. A spectrum is folded into a square image of one
-channel, row by row, so that neighbours on the axis lie beside each other, and what is left over
+channel, row by row, so that neighbours on the axis are adjacent, and what is left over
 repeats its last point. Images smaller than ``size`` are interpolated to it: these models halve an
 image five times over. R. Wightman, "PyTorch Image Models", doi:10.5281/zenodo.4414861.
 """
 
 import math
 import re
-from difflib import get_close_matches
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.nn import functional
 from tersgen.errors import ConfigError, MissingExtraError
 from tersgen.plugins import register
 from tersgen.schema.base import Frozen, field
+from tersgen.text import did_you_mean
 
 from ..config import ModelConfig
 from .model import Model
@@ -134,14 +134,19 @@ def _create(
         import timm
     except ImportError as error:
         raise MissingExtraError(
-            f"timm:{name} needs the package timm and torchvision, of which {error.name or error} "
+            f"timm:{name} needs the packages timm and torchvision, of which {error.name or error} "
             "cannot be imported: pip install timm"
         ) from None
+    except RuntimeError as error:  # what torchvision raises
+        raise MissingExtraError(
+            f"timm:{name} needs a torchvision built for torch {torch.__version__}, got one that "
+            f"fails: {' '.join(str(error).split())[:100]}; install the torchvision of the same "
+            "release and for the same device as torch"
+        ) from None
     if not _NAME.fullmatch(name) or not timm.is_model(name):
-        close = [*get_close_matches(name, timm.list_models(), 1), "convnext_atto"][0]
         raise ConfigError(
-            f"model: expected a model of timm {timm.__version__}, such as timm:{close}, got "
-            f"{'timm:' + name!r}"
+            f"model: expected a model of timm {timm.__version__}, such as timm:convnext_atto, "
+            f"got {'timm:' + name!r}{did_you_mean(name, timm.list_models())}"
         )
     refused = [one for one in arguments if one.startswith(_REFUSED)]
     if refused:

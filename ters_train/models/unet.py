@@ -1,7 +1,7 @@
 """The U-Net for structure targets: maps to masks of atoms and a map of bonds, pixel by pixel.
 
 Source: O. Ronneberger, P. Fischer and T. Brox, "U-Net", MICCAI 2015, arXiv:1505.04597; here with
-padding, so that what comes out lies on what went in, and group normalisation (Y. Wu and K. He,
+padding, so that output and input have the same pixels, and group normalisation (Y. Wu and K. He,
 arXiv:1803.08494), whose results depend on no other row of a batch.
 """
 
@@ -11,7 +11,9 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor, nn
+from torch.nn import functional
 
 from tersgen.errors import ConfigError
 from tersgen.plugins import register
@@ -27,6 +29,7 @@ RARE_LOGIT = -4.0
 
 
 _DEPTHS = (4, 3, 2, 1)
+_LARGE_IMAGE = 96
 
 
 class UnetConfig(Frozen):
@@ -35,6 +38,14 @@ class UnetConfig(Frozen):
     width: int = field("channels of the first level; each level below has twice as many", "1", 16,
                        gt=0, le=1024)  # fmt: skip
     depth: int = field("levels below the first, each of half the pixels", "1", 4, gt=0, le=10)
+    block: int = field(
+        "side of the blocks of pixels that are channels of one pixel at the first level, and are "
+        "put back after the last; 1 for none, new runs have up to 2",
+        "pixel",
+        1,
+        gt=0,
+        le=64,
+    )
     dropout: float = field("dropout of whole channels at the bottom", "1", 0.0, ge=0, lt=1)
 
 
@@ -100,17 +111,18 @@ class UnetModel(Model):
     Options = UnetConfig
     kinds = ("map", "cube")
     task = "structure"
-    batch_size = 32  # images as large as these take memory at each level
+    batch_size = 16  # images as large as these take memory at each level
 
     def __init__(self, config: ModelConfig, options: UnetConfig) -> None:
         super().__init__(config, options)
         (self.array,) = config.inputs
         channels, height, width = _image(config.inputs)
-        step = 1 << options.depth
+        step = options.block << options.depth
         if height % step or width % step:
+            factor = "" if options.block == 1 else f"{options.block} * "
             raise ConfigError(
-                f"unet.depth: expected rows and columns that {step} divides, 2^{options.depth}, "
-                f"got {height} x {width}; take a smaller depth"
+                f"unet.depth: expected rows and columns that {step} divides, {factor}"
+                f"2^{options.depth}, got {height} x {width}; take a smaller depth or block"
             )
         for name, shape in config.outputs.items():
             if len(shape) not in (2, 3) or shape[-2:] != (height, width):
@@ -118,22 +130,34 @@ class UnetModel(Model):
                     f"model: expected unet to be asked for pixels, {height} x {width}, got {name} "
                     f"of shape {shape}; take another model for this task"
                 )
-        self.unet = Unet(options, channels)
+        self.block = options.block
+        self.unet = Unet(options, channels * self.block**2)
         n_channels = sum(map(_channels, config.outputs.values()))
-        self.outputs = nn.Conv2d(options.width, n_channels, 1)
+        self.outputs = nn.Conv2d(options.width, n_channels * self.block**2, 1)
         nn.init.xavier_uniform_(self.outputs.weight)
         if self.outputs.bias is not None:  # it is there, but torch's types do not know
             nn.init.constant_(self.outputs.bias, RARE_LOGIT)
 
     @classmethod
-    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
-        """Return the levels: at most 4, with 4 pixels or more at the bottom."""
+    def run_defaults(cls, options: BaseModel) -> dict[str, dict[str, Any]]:
+        """Return a learning rate that suits a model without batch normalisation."""
+        return {**super().run_defaults(options), "optim": {"lr": 4e-3}}
+
+    @classmethod
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return blocks of 2 x 2 pixels for large images, and the levels: up to 4.
+
+        Blocks make a step four times as fast; in small images atoms are as small as a block. There
+        are at least 4 pixels at the bottom.
+        """
         _, height, width = _image(shapes)
-        for depth in _DEPTHS:
-            step = 1 << depth
+        is_large = min(height, width) >= _LARGE_IMAGE and height % 4 == width % 4 == 0
+        block = wanted.get("block", 2 if is_large else 1)
+        for depth in _DEPTHS if isinstance(block, int) else ():
+            step = block << depth
             if height % step == 0 and width % step == 0 and min(height, width) >= 4 * step:
-                return {"depth": depth}
-        return {"depth": 1}
+                return {"block": block, "depth": depth}
+        return {"block": block, "depth": 1}
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what the model makes of a batch.
@@ -157,7 +181,8 @@ class UnetModel(Model):
         x = self.input_of(inputs, self.array)
         if self.array == "cube":
             x = x.permute(0, 3, 1, 2)
-        logits = self.outputs(self.unet(x.to(self.outputs.weight.dtype)))
+        x = functional.pixel_unshuffle(x.to(self.outputs.weight.dtype), self.block)
+        logits = functional.pixel_shuffle(self.outputs(self.unet(x)), self.block)
         outputs: dict[str, Tensor] = {}
         first = 0
         for name, shape in self.config.outputs.items():

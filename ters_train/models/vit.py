@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, Literal, Self
 
 import torch
-from pydantic import model_validator
+from pydantic import BaseModel, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -25,21 +25,21 @@ EMBEDDING_STD = 0.02
 """Standard deviation of initial class token and positions (ViT), cut at two of them."""
 LEAST_CHANNELS = 8
 """Fewest channels of a convolutional stem."""
-_PATCHES = (8, 7, 6, 5, 4, 3, 2, 1)
 
 VIT_SIZES: dict[str, tuple[int, int, int]] = {
+    "pico": (128, 2, 4),
     "tiny": (192, 12, 3),
     "small": (384, 12, 6),
     "base": (768, 12, 12),
 }
-"""Width, depth and heads of the named sizes of a vision transformer (DeiT, ViT)."""
+"""Width, depth and heads of the named sizes: DeiT's and ViT's, and a smaller one for CPUs."""
 
 
 class VitConfig(Frozen):
     """The vision transformer of Eqs. (5.1)-(5.4)."""
 
-    size: Literal["tiny", "small", "base", "custom"] = field(
-        "a named size, or custom with width, depth and heads", "1", "tiny"
+    size: Literal["pico", "tiny", "small", "base", "custom"] = field(
+        "a named size, or custom with width, depth and heads", "1", "pico"
     )
     width: int = field("length of a token; of a custom size", "1", 192, gt=0, le=8192)
     depth: int = field("blocks; of a custom size", "1", 12, gt=0, le=256)
@@ -52,6 +52,10 @@ class VitConfig(Frozen):
         "1",
         "conv",
     )
+    stem_depth: int = field(
+        "convolutions of each stage of the stem after the first stage; new runs have 2", "1", 1,
+        gt=0, le=8,
+    )  # fmt: skip
     repeat_channels: bool = field("repeat a one-channel map to three channels", "1", False)
     dropout: float = field("dropout in blocks and head", "1", 0.0, ge=0, lt=1)
     drop_path: float = field("stochastic depth: rate of the last block", "1", 0.1, ge=0, lt=1)
@@ -112,9 +116,11 @@ class ConvolutionalStem(nn.Module):
         Side P of a patch, pixel.
     width
         Length D of a token.
+    depth
+        Convolutions of each stage after the first; all but one of a stage have the stride 1.
     """
 
-    def __init__(self, shape: tuple[int, int, int], patch: int, width: int) -> None:
+    def __init__(self, shape: tuple[int, int, int], patch: int, width: int, depth: int = 1) -> None:
         super().__init__()
         self.n_patches = (shape[1] // patch) * (shape[2] // patch)
         strides = prime_factors(patch)
@@ -122,11 +128,13 @@ class ConvolutionalStem(nn.Module):
         channels = shape[0]
         for i, stride in enumerate(strides, start=1):
             features = max(width >> (len(strides) - i), LEAST_CHANNELS)
-            kernel = stride + 1 + stride % 2  # odd; with a padding of 1, H / stride rows are left
-            conv = nn.Conv2d(channels, features, kernel, stride, padding=1, bias=False)
-            nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
-            layers += [conv, nn.BatchNorm2d(features), nn.ReLU()]
-            channels = features
+            for step in (stride, *(1,) * (depth - 1 if i > 1 else 0)):
+                # odd; with a padding of 1, H / step rows are left
+                kernel = 3 if step == 1 else step + 1 + step % 2
+                conv = nn.Conv2d(channels, features, kernel, step, padding=1, bias=False)
+                nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
+                layers += [conv, nn.BatchNorm2d(features), nn.ReLU()]
+                channels = features
         self.stages = nn.Sequential(*layers)
         self.projection = nn.Linear(channels, width)
 
@@ -237,8 +245,12 @@ class MapVit(nn.Module):
         self.shape = shape
         self.n_features = width
         self.repeat = 3 if config.repeat_channels else 1
-        stem = ConvolutionalStem if config.stem == "conv" else PatchEmbedding
-        self.embedding = stem((shape[0] * self.repeat, shape[1], shape[2]), config.patch, width)
+        seen = (shape[0] * self.repeat, shape[1], shape[2])
+        self.embedding = (
+            ConvolutionalStem(seen, config.patch, width, config.stem_depth)
+            if config.stem == "conv"
+            else PatchEmbedding(seen, config.patch, width)
+        )
         self.class_token = nn.Parameter(torch.empty(1, 1, width))
         self.position = nn.Parameter(torch.empty(1, 1 + self.embedding.n_patches, width))
         self.dropout = nn.Dropout(config.dropout)
@@ -307,11 +319,22 @@ def check_map(options: VitConfig, shape: tuple[int, int, int]) -> None:
         raise ConfigError(f"vit.repeat_channels: expected maps of one channel, got {channels}")
 
 
-def suggest_patch(shapes: Mapping[str, Shape]) -> dict[str, Any]:
-    """Return the side of the patches of a map: at most 8 pixels, and not the whole map."""
+def suggest_options(shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the side of the patches that suits a size and a map, and what small models need.
+
+    Named sizes of the literature have patches of at most 8 pixels, at least two of them a side;
+    the size for CPUs has larger ones, at least four a side.
+    """
     _, height, width = shapes["maps"]
-    fitting = (p for p in _PATCHES if height % p == 0 and width % p == 0 and 2 * p <= height)
-    return {"patch": next(fitting, 1)}
+    is_pico = wanted.get("size", "pico") == "pico"
+    largest, least = (32, 4) if is_pico else (8, 2)
+    fitting = (
+        p
+        for p in range(largest, 0, -1)
+        if height % p == 0 and width % p == 0 and least * p <= min(height, width)
+    )
+    options: dict[str, Any] = {"patch": next(fitting, 1), "stem_depth": 2}
+    return {**options, "mlp_ratio": 2.0, "drop_path": 0.0} if is_pico else options
 
 
 def map_branch(config: ModelConfig, options: VitConfig) -> MapVit:
@@ -323,15 +346,22 @@ def map_branch(config: ModelConfig, options: VitConfig) -> MapVit:
 
 @register("ters_train.models", "vit")
 class VitModel(BranchModel):
-    """Maps to classes, or whatever else a task asks for."""
+    """Maps to classes, or other outputs that a task needs."""
 
     Options = VitConfig
     kinds = ("map",)
+    sizes = tuple(VIT_SIZES)
 
     def __init__(self, config: ModelConfig, options: VitConfig) -> None:
         super().__init__(config, options, {"maps": map_branch(config, options)})
 
     @classmethod
-    def suggest(cls, shapes: Mapping[str, Shape]) -> dict[str, Any]:
-        """Return the side of the patches."""
-        return suggest_patch(shapes)
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what suits the maps and the size."""
+        return suggest_options(shapes, wanted)
+
+    @classmethod
+    def run_defaults(cls, options: BaseModel) -> dict[str, dict[str, Any]]:
+        """Return small batches and steps for the smallest size, which learns from few rows."""
+        is_pico = isinstance(options, VitConfig) and options.size == "pico"
+        return {"order": {"batch_size": 32}, "optim": {"lr": 1e-3}} if is_pico else {}

@@ -1,4 +1,4 @@
-"""What remains of a run: its log, pictures, a page to read and a model card."""
+"""The outputs of a run: its log, pictures, a report page and a model card."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -57,6 +57,19 @@ class Report:
         """Whether samples were mixtures, whose composition was predicted."""
         return "composition_error" in self.scores
 
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """What the model was trained on: names and values."""
+        data = self.config.get("data", {})
+        return {
+            "digest": self.digest,
+            "version": self.version or "none",
+            "path": data.get("path", "not recorded"),
+            "split": f"{data.get('split', '?')}, trained on {data.get('train_part', '?')}, "
+            f"best checkpoint chosen on {data.get('val_part', '?')}",
+            **self.recipe,
+        }
+
     def confusions(self, limit: int) -> list[tuple[str, str, int, int]]:
         """Return the most frequent confusions: true class, predicted class, count, support."""
         found = [
@@ -74,7 +87,7 @@ class Report:
 
 def write_report(
     folder: Path, report: Report, pages: Callable[[Report, bytes], Mapping[str, bytes]]
-) -> list[Path]:
+) -> None:
     """Write curves.png and the files of a task, report.html and model_card.md, into a folder.
 
     Parameters
@@ -91,11 +104,11 @@ def write_report(
     OutputError
         If one cannot be written.
     """
-    from .files import replace_file
+    from tersgen.dataset.output_file import replace_file
+
     from .plots import curves_png
 
     curves = curves_png(report.log)
     contents = {"curves.png": curves, **pages(report, curves)}
     for name, content in contents.items():
         replace_file(folder / name, content)
-    return [folder / name for name in contents]

@@ -1,6 +1,6 @@
 """The log of a run: one JSON object a line, the same as CSV, and TensorBoard scalars.
 
-A resumed run goes on in the same files: what was logged after the step that it resumes from is
+A resumed run continues in the same files: what was logged after the step that it resumes from is
 taken out first, so no step is in the log twice.
 """
 
@@ -11,13 +11,11 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from tersgen.dataset.output_file import replace_file
 from tersgen.errors import ConfigError, OutputError
 from tersgen.files import why
-
-from .files import replace_file
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter
@@ -74,7 +72,7 @@ class RunLog:
     folder
         Folder of the run; it exists.
     last_step
-        Step that the run goes on from: entries after it are taken out. None for a new run, whose
+        Step that the run resumes from: entries after it are taken out. None for a new run, whose
         log begins empty.
     tensorboard
         Whether to write scalars for TensorBoard too, if it is installed.
@@ -97,11 +95,6 @@ class RunLog:
         self._log = _appending(folder / LOG)
         self._table = self._new_table()
         self._writer = _summary_writer(folder / SCALARS, last_step) if tensorboard else None
-
-    @property
-    def has_tensorboard(self) -> bool:
-        """Whether scalars are written for TensorBoard."""
-        return self._writer is not None
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Append an entry to all logs, and hand it to the system.
@@ -154,12 +147,7 @@ class RunLog:
         """Return the log."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close all files."""
         self.close()
 

@@ -4,6 +4,7 @@ A folder registers its task with ``tersgen.plugins.register``. Packages do the s
 entry-point group ``ters_train.tasks``.
 """
 
-from .task import Predicted, Task, TaskLoss, TaskScores, make_task
+from .scores import TaskScores
+from .task import Predicted, Task, TaskLoss, make_task
 
 __all__ = ["Predicted", "Task", "TaskLoss", "TaskScores", "make_task"]

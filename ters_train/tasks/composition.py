@@ -1,4 +1,4 @@
-"""What samples are made of, as batches have it."""
+"""What samples are made of, as stored in batches."""
 
 import torch
 from torch import Tensor

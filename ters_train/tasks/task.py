@@ -1,19 +1,19 @@
-"""What a task is: the targets of a dataset, a loss, scores, and what is said of them."""
+"""What a task is: the targets of a dataset, a loss, scores, and how they are shown."""
 
 import inspect
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, NamedTuple
 
 import torch
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 from torch import Tensor, nn
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
-from tersgen.schema.base import Frozen, field
 
 from ..config import DataConfig, LossConfig, PartConfig, RunConfig, Shape
 from ..parts import NoOptions, find, options_of
+from .scores import Count, TaskScores
 
 if TYPE_CHECKING:
     from ..reporting import Report
@@ -21,64 +21,8 @@ if TYPE_CHECKING:
 GROUP: Final = "ters_train.tasks"
 
 
-class TaskScores(Frozen):
-    """Scores of a model on some rows; those of a task are fields of a subclass."""
-
-    loss: float | None = Field(
-        None,
-        description="mean loss of a sample; none if it was not given, null in JSON if not finite",
-        json_schema_extra={"unit": "1"},
-        allow_inf_nan=True,
-    )
-    n_samples: int = field("samples", "row")
-
-    @property
-    def chosen_by(self) -> float:
-        """What the best epoch has most of."""
-        return float("-inf") if self.loss is None else -self.loss
-
-    @property
-    def logged(self) -> dict[str, float | None]:
-        """What of it goes into the log of a run: all single numbers."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values.pop("n_samples")
-        return {name: value for name, value in values.items() if value is None or _is_number(value)}
-
-    @property
-    def best(self) -> str:
-        """What is said of the best epoch."""
-        return self.headline
-
-    @property
-    def headline(self) -> str:
-        """The scores in a line."""
-        numbers = {name: value for name, value in self.logged.items() if value is not None}
-        return ", ".join(f"{name} {value:.4g}" for name, value in numbers.items())
-
-    def details(self, classes: Sequence[str], limit: int = 5) -> tuple[str, ...]:
-        """Return lines that say more; ``classes`` are the model's."""
-        return ()
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-class Count(Protocol):
-    """Counts predictions over batches and processes."""
-
-    def count(self, outputs: dict[str, Tensor], batch: dict[str, Tensor], loss: Tensor) -> None:
-        """Count a batch: outputs of the model, the batch, and its mean loss."""
-
-    def compute(self) -> TaskScores:
-        """Return the scores of what all processes have counted."""
-
-    def to(self, device: torch.device) -> Any:
-        """Move it."""
-
-
 class Predicted(NamedTuple):
-    """What a model says of one row."""
+    """The prediction for one row."""
 
     text: str
     """In a line."""
@@ -155,7 +99,7 @@ class Task:
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """Fields of the dataset that are read as targets, beside the inputs."""
+        """Fields of the dataset that are read as targets, in addition to the inputs."""
         raise NotImplementedError
 
     @property
@@ -170,7 +114,7 @@ class Task:
 
     @property
     def n_classes(self) -> int | None:
-        """Classes K of species that the model tells apart; None if it tells none."""
+        """Number of species K that the model distinguishes; None if it predicts none."""
         return None
 
     @property
@@ -201,11 +145,9 @@ class Task:
 
     # --- scores
 
-    def make_count(self) -> Count:
-        """Return what counts predictions: by default sums, see ``sums``."""
-        from .sums import SumCount  # torchmetrics takes seconds to import; training begins before
-
-        return SumCount(self)
+    def make_count(self) -> Count | None:
+        """Return what counts predictions; None to score by sums, see ``sums``."""
+        return None
 
     @property
     def sum_shapes(self) -> dict[str, Shape]:
@@ -234,7 +176,7 @@ class Task:
     def predicted(
         self, outputs: dict[str, Tensor], classes: Sequence[str], top: int
     ) -> list[Predicted]:
-        """Return what the model says of each row of a batch, for ``predict``.
+        """Return the prediction for each row of a batch, for ``predict``.
 
         Parameters
         ----------
@@ -255,21 +197,18 @@ class Task:
         ]
 
     def pages(self, report: "Report", curves: bytes) -> dict[str, bytes]:
-        """Return the files that tell of a run, by name: page, card, pictures.
+        """Return the files that describe a run, by name: page, card, pictures.
 
         Parameters
         ----------
         report
-            What to tell.
+            What to show.
         curves
             Picture of the training, PNG.
         """
-        from ..reporting.plain import plain_card, plain_page
+        from ..reporting.page import plain_pages
 
-        return {
-            "report.html": plain_page(report, curves).encode(),
-            "model_card.md": plain_card(report).encode(),
-        }
+        return plain_pages(report, curves)
 
 
 class TaskLoss(nn.Module):

@@ -6,21 +6,18 @@ from typing import Any
 import click
 
 from ..errors import ConfigError, TersError
-from .messages import say, say_json
+from ..plugins import plugin_options
+from ..text import command as shell_command
+from .common.messages import say, say_json
+from .common.options import COUNT, FILE, human_bytes, human_time, json_option, threads_option
 from .options import (
-    COUNT,
-    FILE,
     FORMATS,
-    human_bytes,
-    human_time,
     intensity_options,
     job_options,
-    json_option,
     layout_options,
     overwrite_option,
     recipe_options,
     take_over_option,
-    threads_option,
     worker_options,
 )
 
@@ -74,13 +71,14 @@ def command(
     """
     from ..jobs.output import check_output
     from ..jobs.plan import check_space, estimate, make_plan
-    from ..jobs.range_job import check_range, seal_range
-    from ..jobs.replace import building_home
+    from ..jobs.range_job import build_range, check_range
+    from ..jobs.replace import building_location
     from ..jobs.run import run
     from ..jobs.start import rows_kept
-    from ..library.sources import resolve
-    from ..store.location import guess_format, new_home
-    from .progress import Reporter, tell_compiling
+    from ..resolution import resolve
+    from ..store.location import guess_format, new_location
+    from .common.progress import Display
+    from .progress import report_compiling, report_to
     from .recipes import recipe_from_options, take_statement
     from .workers import open_workers, take_workers
 
@@ -93,12 +91,12 @@ def command(
         raise click.UsageError("--script-only: expected --cluster too")
     said = take_statement(others)
     recipe = recipe_from_options(**others)
-    home = new_home(out, back_end or guess_format(out))
+    location = new_location(out, back_end or guess_format(out))
     if not (dry_run or script_only):
-        check_output(home, overwrite)
+        check_output(location, overwrite)
     recipe = resolve(recipe, said)
     try:
-        plan = make_plan(recipe, n_samples, home.format, chunk_rows, shard_rows, compression)
+        plan = make_plan(recipe, n_samples, location.format, chunk_rows, shard_rows, compression)
         shards = range(*check_range(plan, *shard_range)) if shard_range else range(plan.n_shards)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
@@ -112,46 +110,46 @@ def command(
         return
     wanted = (len(shards) - 1) * plan.layout.shard_rows + plan.rows_of(shards[-1])
     try:
-        kept = rows_kept(building_home(home, plan, overwrite), plan, shards)
+        kept = rows_kept(building_location(location, plan, overwrite), plan, shards)
     except TersError:
         if not overwrite:
             raise
         kept = 0  # of another plan: it is removed first
     if dry_run or kept < wanted:
-        expected = estimate(plan, home, threads, tell_compiling)
+        expected = estimate(plan, location, threads, report_compiling)
         if dry_run:
             _print_estimate(expected, as_json)
             if kept:
                 say(f"{kept} of these samples are there already", err=True)
             return
-        check_space(expected, home, n_samples - (wanted - kept))
+        check_space(expected, location, n_samples - (wanted - kept))
     if kept and not as_json:
         say(f"{out}: {kept} of {wanted} samples are there already and kept")
-    with Reporter(wanted, quiet=as_json) as reporter:
+    with Display("samples", quiet=as_json).begin(wanted) as display:
         if shard_range:
-            sealed = seal_range(plan, out, *shard_range, threads, reporter.update, take_over)
+            done = build_range(plan, location, *shard_range, threads, report_to(display), take_over)
         else:
             with open_workers(workers, plan, kept < wanted, as_json) as executor:
                 built = run(
-                    plan, out, overwrite, threads, reporter.update,
+                    plan, location, overwrite, threads, report_to(display),
                     take_over=take_over, executor=executor,
                 )  # fmt: skip
     if shard_range:
-        _print_sealed(sealed, out, as_json)
+        _print_range(done, out, as_json)
     else:
         print_built(built, out, as_json)
 
 
-def _print_sealed(sealed: Any, out: Path, as_json: bool) -> None:
+def _print_range(done: Any, out: Path, as_json: bool) -> None:
     """Say what a job with a range of shards has done."""
     if as_json:
-        say_json({"path": str(out), **sealed._asdict()})
+        say_json({"path": str(out), **done._asdict()})
         return
-    n_made = sealed.n_rows - sealed.n_kept
+    n_made = done.n_rows - done.n_kept
     say(
-        f"{out}: shards {sealed.first}:{sealed.last} are sealed, {sealed.n_rows} samples "
-        f"({sealed.n_kept} kept, {n_made} made) in {human_time(sealed.seconds)}; when all are: "
-        f"tersgen finalize {out}"
+        f"{out}: shards {done.first}:{done.last} are finished, {done.n_rows} samples "
+        f"({done.n_kept} kept, {n_made} made) in {human_time(done.seconds)}; when all are: "
+        f"{shell_command('tersgen', 'finalize', out, *plugin_options())}"
     )
 
 

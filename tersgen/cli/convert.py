@@ -5,15 +5,8 @@ from typing import Any
 
 import click
 
-from .options import (
-    FILE,
-    FORMATS,
-    json_option,
-    layout_options,
-    links_option,
-    overwrite_option,
-    threads_option,
-)
+from .common.options import FILE, json_option, links_option, threads_option
+from .options import FORMATS, layout_options, overwrite_option
 
 
 @click.command("convert")
@@ -42,15 +35,15 @@ def command(
 
     Splits are copied; tags and older versions stay with the original.
     """
-    from ..dataset.versions import find_version, locate, split_reference
+    from ..dataset.versions import find_version, locate_version
     from ..jobs.convert import convert
     from ..store.location import guess_format
     from .build import print_built
-    from .progress import Reporter
+    from .common.progress import Display
+    from .progress import report_to
 
-    name, reference = split_reference(path)
-    n_samples = find_version(locate(name, follow_links), reference).n_samples
-    with Reporter(n_samples, quiet=as_json) as reporter:
+    n_samples = find_version(*locate_version(path, follow_links)).n_samples
+    with Display("samples", quiet=as_json).begin(n_samples) as display:
         built = convert(
             path,
             out,
@@ -60,7 +53,7 @@ def command(
             compression,
             overwrite,
             threads,
-            reporter.update,
+            report_to(display),
             follow_links,
         )
     print_built(built, out, as_json)

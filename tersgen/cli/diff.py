@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .messages import say, say_json
-from .options import COUNT, FILE, json_option, links_option
+from .common.messages import say, say_json
+from .common.options import COUNT, FILE, json_option, links_option
 
 if TYPE_CHECKING:
     from ..dataset.diff import Comparison

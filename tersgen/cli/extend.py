@@ -5,16 +5,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .messages import say
-from .options import (
-    COUNT,
-    FILE,
-    json_option,
-    plugin_option,
-    take_over_option,
-    threads_option,
-    worker_options,
-)
+from ..text import command as shell_command
+from .common.messages import say
+from .common.options import COUNT, FILE, json_option, plugin_option, threads_option
+from .options import take_over_option, worker_options
 
 if TYPE_CHECKING:
     from ..schema.manifest import Manifest
@@ -48,7 +42,8 @@ def command(
     from ..jobs.extend import extend, extended_before, plan_extension
     from ..jobs.plan import check_space, estimate
     from .build import print_built
-    from .progress import Reporter, tell_compiling
+    from .common.progress import Display
+    from .progress import report_compiling, report_to
     from .workers import open_workers, take_workers
 
     if (n_more is None) == (n_total is None):
@@ -58,13 +53,13 @@ def command(
     if before is not None:
         _print_before(before, path, n_more or 0, as_json)
         return
-    home, plan, n_there = plan_extension(path, n_more, n_total)
-    check_space(estimate(plan, home, threads, tell_compiling), home, n_there)
+    location, plan, n_there = plan_extension(path, n_more, n_total)
+    check_space(estimate(plan, location, threads, report_compiling), location, n_there)
     with (
-        Reporter(plan.n_samples, quiet=as_json) as reporter,
+        Display("samples", quiet=as_json).begin(plan.n_samples) as display,
         open_workers(workers, plan, n_there < plan.n_samples, as_json) as executor,
     ):
-        built = extend(home, plan, threads, reporter.update, take_over, executor)
+        built = extend(location, plan, threads, report_to(display), take_over, executor)
     print_built(built, path, as_json)
 
 
@@ -78,6 +73,6 @@ def _print_before(manifest: "Manifest", path: Path, n_more: int, as_json: bool) 
         return
     say(
         f"{path}: was extended by {n_more} samples to {manifest.n_samples} at {manifest.created}, "
-        f"nothing to do; to add another {n_more}: tersgen extend {path} --to "
-        f"{manifest.n_samples + n_more}"
+        f"nothing to do; to add another {n_more}: "
+        f"{shell_command('tersgen', 'extend', path, '--to', manifest.n_samples + n_more)}"
     )

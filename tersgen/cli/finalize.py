@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, json_option, plugin_option, take_over_option
+from .common.messages import say, say_json
+from .common.options import FILE, json_option, plugin_option
+from .options import take_over_option
 
 
 @click.command("finalize")
@@ -14,7 +15,7 @@ from .options import FILE, json_option, plugin_option, take_over_option
 @plugin_option
 @json_option
 def command(path: Path, take_over: bool, as_json: bool) -> None:
-    """Complete the dataset at PATH, whose shards were sealed with --shard-range.
+    """Complete the dataset at PATH, whose shards were finished with --shard-range.
 
     It builds no rows. If shards are missing it names them.
 

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, human_bytes, json_option, links_option, plugin_option
+from .common.messages import say, say_json
+from .common.options import FILE, human_bytes, json_option, links_option, plugin_option
 
 if TYPE_CHECKING:
     from ..schema.manifest import Manifest, Tag
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 @plugin_option
 def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> None:
     """Show what the dataset (or recipe file) at PATH contains, or the progress of its build."""
-    from .watching import build_content, say_build, show_build
+    from .build_status import build_content, say_build, show_build
 
     if of_build:
         show_build(path, as_json, follow_links)
         return
     from ..dataset.opening import open as open_dataset
-    from ..jobs.watching import see_unfinished
+    from ..jobs.status import see_unfinished
 
     seen = see_unfinished(path, follow_links)
     if seen and not seen.n_complete:
@@ -95,14 +95,14 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
 def _tags(path: Path, manifest: "Manifest | None", follow_links: bool) -> "dict[str, Tag | None]":
     """Return the tags of a stored dataset that are not deleted; None for one that is damaged."""
     from ..dataset.documents import load_tag
-    from ..dataset.versions import locate, split_reference, tag_names
+    from ..dataset.versions import locate_version, tag_names
     from ..errors import DatasetError
 
     tags: dict[str, Tag | None] = {}
-    home = locate(split_reference(path)[0], follow_links) if manifest else None
-    for name in tag_names(home) if home else ():
+    location = locate_version(path, follow_links)[0] if manifest else None
+    for name in tag_names(location) if location else ():
         try:
-            tags[name] = load_tag(home, name) if home else None
+            tags[name] = load_tag(location, name) if location else None
         except DatasetError:
             tags[name] = None
     return {name: tag for name, tag in tags.items() if tag is None or not tag.deleted}

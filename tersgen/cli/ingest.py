@@ -5,8 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .messages import say
-from .options import FILE, FORMATS, json_option, overwrite_option, plugin_option, threads_option
+from .common.messages import say
+from .common.options import (
+    FILE,
+    Choice,
+    axis_unit_options,
+    json_option,
+    plugin_option,
+    threads_option,
+)
+from .options import FORMATS, overwrite_option
 
 if TYPE_CHECKING:
     from ..jobs.ingest import Target
@@ -14,6 +22,7 @@ if TYPE_CHECKING:
     from ..store.location import DatasetLocation
 
 _MOST_TOLD = 20
+_MOST_NEW = 5
 
 
 class _Grid(click.ParamType[tuple[float, float, int]]):
@@ -45,16 +54,18 @@ class _Grid(click.ParamType[tuple[float, float, int]]):
               help="Dataset or recipe whose axis, range and order of classes to take.")  # fmt: skip
 @click.option("--grid", type=_Grid(), metavar="START:STOP:POINTS",
               help="Axis in cm^-1.  [default: what all spectra cover, in 1024 points]")  # fmt: skip
-@click.option("--axis", metavar="START:STOP|FILE",
-              help="Axis of spectra in .npy files, cm^-1: a range, or a .npy.")  # fmt: skip
+@click.option(
+    "--axis", metavar="KIND|START:STOP|FILE",
+    help="What the axis of files is: shift, wavelength, absolute or energy; or the axis of spectra "
+    "in .npy files, cm^-1: a range, or a .npy.  [default: as the files say]",
+)  # fmt: skip
+@axis_unit_options
 @click.option("--reader", metavar="NAME",
               help="Reader of all files.  [default: by their content]")  # fmt: skip
-@click.option("--laser-nm", type=click.FloatRange(50, 1e5),
-              help="Laser, for axes of wavelengths.")  # fmt: skip
 @click.option("--allow-extrapolation", is_flag=True,
               help="Repeat the outermost intensities where the axis is not covered.")  # fmt: skip
 @click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
-@click.option("--precision", type=click.Choice(["float16", "float32"]), default="float32",
+@click.option("--precision", type=Choice(["float16", "float32"]), default="float32",
               show_default=True, help="Type of spectra and maps.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True,
               help="Seed of the order of rows.")  # fmt: skip
@@ -73,6 +84,8 @@ def command(
     like: Path | None,
     grid: tuple[float, float, int] | None,
     axis: str | None,
+    unit: str | None,
+    vacuum: bool,
     reader: str | None,
     laser_nm: float | None,
     allow_extrapolation: bool,
@@ -98,41 +111,82 @@ def command(
       tersgen ingest train.npz --out real.h5
       tersgen ingest spectra.npy --axis 100:4000 --label benzene --out real.zarr
     """
-    from ..jobs.ingest import ingest, plan_ingest
+    from ..jobs.ingest import ingest, plan_ingest, repeated_edges
     from ..jobs.output import check_output
-    from ..measured.collection import collect, find_files
+    from ..measured.axis import Stated, kind_named, unit_named
+    from ..measured.collection import collect
     from ..measured.labels import LabelRule, LabelTable
     from ..measured.reader import ReadOptions
-    from ..store.location import guess_format, new_home
+    from ..store.location import guess_format, new_location
     from .build import print_built
-    from .progress import Reporter
+    from .common.progress import Display
+    from .progress import report_to
 
     if sum(one is not None for one in (labels, label, label_from)) > 1:
         raise click.UsageError("expected one of --labels, --label and --label-from")
     if like is not None and grid is not None:
         raise click.UsageError("expected one of --like and --grid")
-    home = new_home(out, back_end or guess_format(out))
-    check_output(home, overwrite)
+    location = new_location(out, back_end or guess_format(out))
+    check_output(location, overwrite)
     target = _target(like, grid, precision, allow_extrapolation, laser_nm, seed)
     table = LabelTable(labels) if labels is not None else None
     rule = LabelRule(table, label, _pattern(label_from))
-    files = _sources(find_files(paths), labels, home)
-    options = ReadOptions(laser_nm, _axis(axis))
+    files = _sources(paths, labels, location)
+    kind = kind_named(axis)
+    own_axis = None if kind else _axis(axis)
+    options = ReadOptions(
+        laser_nm=laser_nm, axis=own_axis, stated=Stated(kind, unit_named(unit)), vacuum=vacuum
+    )
     collection = collect(files, rule, options, reader, skip_bad)
     for text in collection.refused[:_MOST_TOLD]:
         say(f"skipped: {text}", err=True)
     if len(collection.refused) > _MOST_TOLD:
-        say(f"skipped: {len(collection.refused) - _MOST_TOLD} more files", err=True)
+        say(f"skipped: {len(collection.refused) - _MOST_TOLD} more", err=True)
+    for text in collection.notes()[:_MOST_TOLD]:
+        say(text, err=True)
     if table is not None and table.unused:
         shown = ", ".join(table.unused[:5])
         say(f"{labels}: no file for {len(table.unused)} of its lines: {shown}", err=True)
-    plan, rows = plan_ingest(collection, target, home.format)
-    with Reporter(plan.n_samples, as_json) as reporter:
-        built = ingest(plan, rows, out, overwrite, threads, reporter.update)
+    plan, rows = plan_ingest(collection, target, location.format)
+    _say_taken(plan.recipe, target, grid, like, as_json)
+    if allow_extrapolation:
+        for text in repeated_edges(collection, plan.recipe.grid)[:_MOST_TOLD]:
+            say(text, err=True)
+    with Display("samples", as_json).begin(plan.n_samples) as display:
+        built = ingest(plan, rows, location, overwrite, threads, report_to(display))
     print_built(built, out, as_json)
 
 
-def _sources(found: "list[Path]", labels: Path | None, home: "DatasetLocation") -> "list[Path]":
+def _say_taken(
+    measured: Any,
+    target: "Target",
+    grid: tuple[float, float, int] | None,
+    like: Path | None,
+    as_json: bool,
+) -> None:
+    """Say the axis that was taken, and which classes are new beside those of ``--like``."""
+    from ..schema.species import UNKNOWN
+    from ..text import did_you_mean
+
+    if measured.n_raw:
+        axis = measured.grid
+        whence = "what all spectra cover" if grid is None else "of --grid"
+        say(
+            f"axis {axis.start_cm1:g} to {axis.stop_cm1:g} cm^-1 in {axis.n_points} points, "
+            f"{whence if like is None else f'of {like}'}",
+            err=as_json,
+        )
+    known = target.classes
+    new = [name for name in measured.classes[len(known) :] if name != UNKNOWN]
+    if known and new:
+        shown = ", ".join(f"{name}{did_you_mean(name, known)}" for name in new[:_MOST_NEW])
+        more = f" and {len(new) - _MOST_NEW} more" if len(new) > _MOST_NEW else ""
+        say(f"Warning: {like} has no class {shown}{more}; added as new classes", err=True)
+
+
+def _sources(
+    paths: tuple[Path, ...], labels: Path | None, location: "DatasetLocation"
+) -> "list[Path]":
     """Return the files to read: without the labels, and what an earlier run has written.
 
     Raises
@@ -143,16 +197,17 @@ def _sources(found: "list[Path]", labels: Path | None, home: "DatasetLocation") 
     from ..dataset.ownership import is_inside, is_same_place
     from ..errors import MeasurementError
     from ..jobs.replace import staging_folder
+    from .sources import find_sources
 
-    written = (home.path, home.folder, staging_folder(home))
+    written = (location.path, location.folder, staging_folder(location))
     files = [
         path
-        for path in found
+        for path in find_sources(paths, written)
         if (labels is None or not is_same_place(path, labels))
         and not any(is_inside(path, place) for place in written)
     ]
     if not files:
-        raise MeasurementError(f"expected files of measured spectra outside {home.path}, got none")
+        raise MeasurementError(f"expected files of measured spectra outside {location}, got none")
     return files
 
 

@@ -5,9 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from ..schema.library import HAS
-from .messages import say, say_json
-from .options import FILE, F, intensity_options, json_option, plugin_option
+from ..schema.columns import HAS
+from ..text import command as shell_command
+from .common.messages import say, say_json
+from .common.options import FILE, Choice, F, json_option, plugin_option
+from .common.program import Group
+from .options import intensity_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,7 +25,7 @@ def _filter_options(function: F) -> F:
         (
             click.option("--formula", help="Only species of this formula, in any order: C6H6."),
             click.option(
-                "--has", multiple=True, type=click.Choice(sorted(HAS)),
+                "--has", multiple=True, type=Choice(sorted(HAS)),
                 help="Only species of which this is known; may be repeated.",
             ),
             click.option("--name", metavar="PATTERN", help="Only names like 'random-*'."),
@@ -32,14 +35,27 @@ def _filter_options(function: F) -> F:
     return function
 
 
+class _LibraryFile(click.Path):
+    """A library file to write; its ending says the format."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path, or fail in one line."""
+        path = Path(str(super().convert(value, param, ctx)))
+        if path.suffix.lower() not in (".tlib", ".json"):
+            self.fail(
+                f"expected a name that ends in .tlib or .json, got {str(value)!r}", param, ctx
+            )
+        return path
+
+
 _output = click.option(
-    "-o", "--output", type=FILE, required=True,
+    "-o", "--output", type=_LibraryFile(path_type=Path), required=True,
     help="Library file to write: molecules.tlib, or JSON with the ending .json.",
 )  # fmt: skip
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace the file at --output.")
 
 
-@click.group("library")
+@click.group("library", cls=Group)
 def command() -> None:
     """List, show, import and compute species."""
 
@@ -110,8 +126,8 @@ def show(source: str, name: str | None, picture: Path | None, as_json: bool, **s
 
 def _load(sources: tuple[str, ...], said: dict[str, Any]) -> "Library":
     from ..library.builtin import builtin_names, crystal_names
-    from ..library.sources import build_library
-    from ..schema.recipe import Recipe
+    from ..recipe import Recipe
+    from ..resolution import build_library
     from .recipes import take_statement
 
     known = builtin_names() + crystal_names()
@@ -139,18 +155,19 @@ def _filtered(
     if not len(chosen):
         raise LibraryError(
             f"expected a species that passes the filters, got none of {len(library)}; see them "
-            f"all: tersgen library list {' '.join(sources)}"
+            f"all: {shell_command('tersgen', 'library', 'list', *sources)}"
         )
     return library.chosen(chosen)
 
 
 def _print_modes(one: "Species") -> None:
-    from ..library.selection import bands
+    from ..library.degeneracy import bands
 
     origin = one.provenance
     say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
     importer = origin.importer and f"read by {origin.importer}"
-    for text in (origin.program, origin.method, origin.file, importer, origin.note):
+    scaled = f"frequencies scaled by {origin.scaling:g}" if origin.scaling != 1.0 else None
+    for text in (origin.program, origin.method, scaled, origin.file, importer, origin.note):
         if text:
             say(f"  {text}")
     say("  frequency  irrep      g   activity  relative  rho_p   rho_n    width")
@@ -177,24 +194,31 @@ def _print_modes(one: "Species") -> None:
 @click.option("--name", help="Name of the species.  [default: from the file's name]")
 @_overwrite
 @click.option("--peaks", type=FILE, help="Peak table with widths and irreps for phonopy modes.")
+@click.option(
+    "--scale",
+    type=float,
+    metavar="FACTOR",
+    help="Factor on calculated frequencies, such as 0.97; recorded in the provenance.",
+)
 @intensity_options
 @click.option("--importer", metavar="NAME", help="Importer of FILE.  [default: by its content]")
 @plugin_option
 def import_file(
     file: Path, output: Path, name: str | None, overwrite: bool, peaks: Path | None,
-    importer: str | None, **said: Any,
+    scale: float | None, importer: str | None, **said: Any,
 ) -> None:  # fmt: skip
     """Read FILE and write a library file.
 
-    The format of FILE is detected from its content: a Gaussian .fchk, an output of ORCA, Q-Chem,
-    Gaussian and others (pip install 'tersgen[chem]'), phonopy YAML, vasp_raman.dat, a table of
-    Raman tensors or of sticks, a JCAMP-DX table of peaks, a library, or a format of a plug-in.
+    The format of FILE is detected from its content: a Gaussian .fchk, an ORCA .hess, an output of
+    ORCA, Gaussian, xtb, Q-Chem, GAMESS, Firefly, Dalton, CASTEP, CRYSTAL or Quantum ESPRESSO,
+    phonopy YAML, vasp_raman.dat, a table of Raman tensors or of sticks, a JCAMP-DX table of peaks,
+    a library, or a format of a plug-in.
     """
     from ..library.importing import read_species
     from ..schema.library import Library
     from .recipes import take_statement
 
-    library = Library(read_species(file, name, peaks, importer, take_statement(said)))
+    library = Library(read_species(file, name, peaks, importer, take_statement(said), scale))
     if not overwrite and _holds(output, _library_parts(library, output)):
         say(f"{output}: holds {', '.join(library.names[:6])} already, nothing to do")
         return

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, json_option, links_option
+from .common.messages import say, say_json
+from .common.options import FILE, json_option, links_option
 
 
 @click.command("log")
@@ -17,15 +17,14 @@ def command(path: Path, as_json: bool, follow_links: bool) -> None:
 
     Any of them opens as PATH@TAG or PATH@ID, by the beginning of its id.
     """
-    from ..dataset.versions import find_version, history, list_tags, locate, split_reference
+    from ..dataset.versions import find_version, history, list_tags, locate_version
 
-    path, reference = split_reference(path)
-    home = locate(path, follow_links)
+    location, reference = locate_version(path, follow_links)
     names: dict[str, list[str]] = {}
-    for tag in list_tags(home):
+    for tag in list_tags(location):
         if not tag.deleted:
             names.setdefault(tag.version, []).append(tag.name)
-    for manifest in history(home, find_version(home, reference)):
+    for manifest in history(location, find_version(location, reference)):
         tags = names.get(manifest.version, [])
         if as_json:
             say_json(manifest.model_dump(mode="json", exclude={"fields", "files", "arrays"}))

@@ -1,46 +1,14 @@
-"""Options that several commands share."""
+"""Options that several commands of ``tersgen`` share."""
 
 import re
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
 import click
 
 from ..schema.presets import PRESETS
 from ..schema.species import Observed
-
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-class Count(click.ParamType[int]):
-    """A whole number of at least 1; ``1e6`` and ``1_000_000`` are understood."""
-
-    name = "count"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the number, or fail in one line."""
-        if isinstance(value, int):
-            return value
-        text = str(value)
-        try:
-            number = int(text)
-        except ValueError:
-            try:
-                decimal = float(text)
-                number = int(decimal)
-                if number != decimal:
-                    raise ValueError(text)
-            except (ValueError, OverflowError):
-                self.fail(
-                    f"expected a whole number such as 100000 or 1e5, got {text!r}", param, ctx
-                )
-        if number < 1:
-            self.fail(f"expected at least 1, got {text}", param, ctx)
-        return number
-
-
-COUNT = Count()
+from .common.options import COUNT, FILE, Choice, F, plugin_option
 
 
 class ShardRange(click.ParamType[tuple[int, int | None]]):
@@ -79,40 +47,7 @@ class Seconds(click.ParamType[float]):
         return seconds
 
 
-FILE = click.Path(path_type=Path)
-
-
-def links_option(function: F) -> F:
-    """Add ``--follow-links``."""
-    return click.option(
-        "--follow-links", is_flag=True,
-        help="Follow links, as git-annex and the Hugging Face cache use.",
-    )(function)  # fmt: skip
-
-
-def _import_plugins(_: click.Context, __: click.Parameter, modules: tuple[str, ...]) -> None:
-    from ..plugins import import_module  # --help stays quick
-
-    for module in modules:
-        import_module(module)
-
-
-def plugin_option(function: F) -> F:
-    """Add ``--plugin``, whose modules are imported before anything else is done."""
-    return click.option(
-        "--plugin", multiple=True, metavar="MODULE", expose_value=False, is_eager=True,
-        callback=_import_plugins,
-        help="Module of your own with readers or other parts: a name, or a file my_module.py; may "
-        "be repeated.",
-    )(function)  # fmt: skip
-
-
-def json_option(function: F) -> F:
-    """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
-
-
-FORMATS = click.Choice(["zarr", "hdf5"])
+FORMATS = Choice(["zarr", "hdf5"])
 
 
 def overwrite_option(name: str) -> Callable[[F], F]:
@@ -124,17 +59,10 @@ def overwrite_option(name: str) -> Callable[[F], F]:
     )  # fmt: skip
 
 
-def threads_option(function: F) -> F:
-    """Add ``--threads``."""
-    return click.option("--threads", type=COUNT, help="Threads to use.  [default: all processors]")(
-        function
-    )
-
-
 def layout_options(function: F) -> F:
     """Add ``--chunk-rows``, ``--shard-rows`` and ``--compression``."""
     function = click.option(
-        "--compression", type=click.Choice(["lz4", "none"]),
+        "--compression", type=Choice(["lz4", "none"]),
         help="For Zarr: lz4 is smaller, none is faster to read.  [default: lz4]",
     )(function)  # fmt: skip
     for name in ("shard", "chunk"):
@@ -186,7 +114,7 @@ def job_options(function: F) -> F:
     )(function)
     return click.option(
         "--shard-range", type=ShardRange(), metavar="A:B",
-        help="Seal only these shards, as one of many jobs; then: tersgen finalize.",
+        help="Build only these shards, as one of many jobs; then: tersgen finalize.",
     )(function)  # fmt: skip
 
 
@@ -195,7 +123,7 @@ def intensity_options(function: F) -> F:
     for option in reversed(
         (
             click.option(
-                "--intensity", type=click.Choice(["activity", *get_args(Observed)]),
+                "--intensity", type=Choice(["activity", *get_args(Observed)]),
                 help="What strengths in tables of sticks or peaks are, if the files do not say.",
             ),
             click.option(
@@ -221,7 +149,7 @@ def recipe_options(function: F) -> F:
                 "--config", type=FILE, help="Recipe file: TOML, YAML or JSON. [default: none]"
             ),
             click.option(
-                "--preset", "presets", multiple=True, type=click.Choice(sorted(PRESETS)),
+                "--preset", "presets", multiple=True, type=Choice(sorted(PRESETS)),
                 help="Settings by name; may be repeated: later ones override earlier ones. A "
                 "recipe file and other options override them.",
             ),
@@ -232,7 +160,7 @@ def recipe_options(function: F) -> F:
             ),
             click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
             click.option(
-                "--precision", type=click.Choice(["float16", "float32"]),
+                "--precision", type=Choice(["float16", "float32"]),
                 help="Type of spectra and maps.  [default: float16]",
             ),
             click.option(
@@ -243,33 +171,3 @@ def recipe_options(function: F) -> F:
     ):  # fmt: skip
         function = option(function)
     return function
-
-
-def human_bytes(count: float) -> str:
-    """Return a size in decimal units.
-
-    >>> human_bytes(12_300_000)
-    '12.3 MB'
-    """
-    if count < 1000:
-        return f"{count:.0f} B"
-    units = ["PB", "TB", "GB", "MB", "kB"]
-    while count >= 1000 and units:
-        count /= 1000
-        unit = units.pop()
-    return f"{count:.1f} {unit}"
-
-
-def human_time(seconds: float) -> str:
-    """Return a duration.
-
-    >>> human_time(3720)
-    '1 h 2 min'
-    """
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 72 else f"{hours / 24:.1f} days"

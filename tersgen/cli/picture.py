@@ -123,7 +123,7 @@ def draw_species(species: "Species", output: Path) -> None:
     OutputError
         If the picture cannot be written.
     """
-    from ..library.selection import bands
+    from ..library.degeneracy import bands
     from ..numeric.lineshape import GAUSSIAN, add_sticks
 
     rows = bands(species)

@@ -5,18 +5,9 @@ from typing import Any
 
 import click
 
-from .messages import say, say_json
-from .options import (
-    COUNT,
-    FILE,
-    FORMATS,
-    human_bytes,
-    human_time,
-    intensity_options,
-    json_option,
-    layout_options,
-    recipe_options,
-)
+from .common.messages import say, say_json
+from .common.options import COUNT, FILE, human_bytes, human_time, json_option
+from .options import FORMATS, intensity_options, layout_options, recipe_options
 
 
 @click.command("plan")
@@ -56,9 +47,9 @@ def command(
     from ..errors import ConfigError
     from ..jobs.executors.memory import worker_memory
     from ..jobs.plan import estimate, make_plan
-    from ..library.sources import resolve
-    from ..store.location import new_home
-    from .progress import tell_compiling
+    from ..resolution import resolve
+    from ..store.location import new_location
+    from .progress import report_compiling
     from .recipes import recipe_from_options, take_statement
 
     said = take_statement(recipe_parts)
@@ -70,7 +61,7 @@ def command(
     threads = threads or available_cpus()
     measured = min(threads, available_cpus())
     expected = estimate(
-        plan, new_home(out or Path("data.zarr"), back_end), measured, tell_compiling
+        plan, new_location(out or Path("data.zarr"), back_end), measured, report_compiling
     )
     per_thread = expected.samples_per_s / measured
     rate = min(per_thread * threads, expected.samples_per_s * threads / measured) * workers

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import click
 
-from .messages import say
-from .options import FILE, links_option, plugin_option
+from .common.messages import say
+from .common.options import FILE, links_option, plugin_option
 
 
 @click.command("plot")
 @click.argument("path", type=FILE)
-@click.option("--index", type=click.IntRange(min=0), default=0, show_default=True, help="Row.")
+@click.option(
+    "--index", type=int, default=0, show_default=True, help="Row; negative ones count from the end."
+)
 @click.option(
     "-o", "--output", type=FILE, required=True,
     help="Picture to write: .png, .pdf or .svg; or the spectrum as two columns: .txt or .csv.",
@@ -27,5 +29,7 @@ def command(path: Path, index: int, output: Path, follow_links: bool) -> None:
     from .table import SEPARATORS, write_spectrum
 
     write = write_spectrum if output.suffix.lower() in SEPARATORS else draw_sample
-    write(open_dataset(path, follow_links=follow_links), index, output)
+    dataset = open_dataset(path, follow_links=follow_links)
+    from_end = -dataset.n_samples <= index < 0
+    write(dataset, index + dataset.n_samples if from_end else index, output)
     say(f"wrote {output}")

@@ -1,38 +1,37 @@
 """From options to a recipe."""
 
 import copy
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
-import yaml
+from pydantic import BaseModel
 
 from ..errors import ConfigError
+from ..recipe import Recipe
 from ..schema.loading import load_table, validate
 from ..schema.presets import PRESETS, merged
-from ..schema.recipe import Recipe
+from .common.options import set_field
 
 if TYPE_CHECKING:
     from ..library.intensities import Statement
 
 
-def _set(table: dict[str, Any], setting: str) -> None:
-    name, equals, text = setting.partition("=")
-    if not equals or not name:
-        raise click.BadParameter(f"expected FIELD=VALUE, got {setting!r}", param_hint="'--set'")
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise click.BadParameter(
-            f"cannot read the value of {setting!r}", param_hint="'--set'"
-        ) from None
-    *groups, last = name.split(".")
-    for group in groups:
-        inside = table.setdefault(group, {})
-        if not isinstance(inside, dict):
-            raise click.BadParameter(f"{group} is no group of fields", param_hint="'--set'")
-        table = inside
-    table[last] = value
+def effects_of_plugins() -> dict[str, type[BaseModel]]:
+    """Return the settings of each effect that a plug-in has, by name.
+
+    Installed packages that cannot be imported are left out; what uses them says why.
+    """
+    from .. import plugins
+
+    found = {}
+    for name in plugins.names("tersgen.effects"):
+        with suppress(ConfigError):
+            settings = getattr(plugins.load("tersgen.effects", name), "Settings", None)
+            if isinstance(settings, type) and issubclass(settings, BaseModel):
+                found[name] = settings
+    return found
 
 
 def take_statement(options: dict[str, Any]) -> "Statement":
@@ -77,9 +76,9 @@ def recipe_from_options(
     if seed is not None:
         table["seed"] = seed
     if precision is not None:
-        _set(table, f"fields.precision={precision}")
+        set_field(table, f"fields.precision={precision}")
     for setting in settings:
-        _set(table, setting)
+        set_field(table, setting)
     try:
         return validate(Recipe, table, "recipe")
     except ConfigError as error:

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, json_option, plugin_option, threads_option
+from .common.messages import say, say_json
+from .common.options import FILE, json_option, plugin_option, threads_option
 
 
 @click.command("repair")
@@ -21,11 +21,11 @@ def command(ctx: click.Context, path: Path, threads: int | None, as_json: bool) 
     if the dataset is sound afterwards, else 1.
     """
     from ..jobs.repair import repair
-    from .progress import Steps
+    from .common.progress import Display
     from .verify import print_verified
 
-    with Steps("files", quiet=as_json) as steps:
-        repaired = repair(path, threads, steps.update)
+    with Display("files", quiet=as_json) as display:
+        repaired = repair(path, threads, display.show)
     if as_json:
         verified = repaired.verified.model_dump(mode="json")
         say_json({"done": repaired.done, "verified": verified})

@@ -4,8 +4,15 @@ from pathlib import Path
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, human_time, json_option, links_option, plugin_option, threads_option
+from .common.messages import say, say_json
+from .common.options import (
+    FILE,
+    human_time,
+    json_option,
+    links_option,
+    plugin_option,
+    threads_option,
+)
 
 
 @click.command("reproduce")

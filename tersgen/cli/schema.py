@@ -4,11 +4,13 @@ from pathlib import Path
 
 import click
 
-from .messages import say
-from .options import FILE
+from ..text import not_among
+from .common.messages import say
+from .common.options import FILE, plugin_option
+from .common.program import Group
 
 
-@click.group("schema")
+@click.group("schema", cls=Group)
 def command() -> None:
     """Export the JSON Schemas of all models."""
 
@@ -18,9 +20,9 @@ def command() -> None:
 def export(folder: Path) -> None:
     """Write the JSON Schema of every model into FOLDER."""
     from ..dataset.output_file import refuse_inside_dataset, write_output
+    from ..dataset.schemas import exported_files
     from ..errors import OutputError
     from ..files import why
-    from ..schema.export import exported_files
 
     refuse_inside_dataset(folder)
     try:
@@ -34,12 +36,18 @@ def export(folder: Path) -> None:
 
 @command.command("show")
 @click.argument("model", default="recipe")
+@plugin_option
 def show(model: str) -> None:
-    """Print every field of MODEL: its type, unit, default and meaning."""
-    from ..schema.export import MODELS, field_rows
+    """Print every field of MODEL: its unit, default and meaning; plug-ins add to a recipe's."""
+    from ..dataset.schemas import MODELS, field_rows
+    from .recipes import effects_of_plugins
 
     if model not in MODELS:
-        raise click.BadParameter(f"expected one of {', '.join(MODELS)}, got {model!r}")
-    for name, unit, default, text in field_rows(MODELS[model]):
+        raise click.BadParameter(not_among(model, MODELS))
+    rows = [*field_rows(MODELS[model])]
+    if model == "recipe":
+        for effect, settings in effects_of_plugins().items():
+            rows += field_rows(settings, f"effects.{effect}.")
+    for name, unit, default, text in rows:
         shown = "" if default is None else f"  [default: {default}]"
         say(f"{name:<30} {unit:<22} {text}{shown}")

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, json_option
+from ..text import command as shell_command
+from .common.messages import say, say_json
+from .common.options import FILE, json_option
 
 
 @click.command("tag")
@@ -23,16 +24,15 @@ def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
       tersgen tag data.zarr v1.0
       tersgen tag data.zarr
     """
-    from ..dataset.versions import delete_tag, give_tag, list_tags, locate, split_reference
+    from ..dataset.versions import delete_tag, give_tag, list_tags, locate_version
 
-    path, reference = split_reference(path)
-    home = locate(path)
+    location, reference = locate_version(path)
     if name is None:
         if delete:
             raise click.UsageError("expected the NAME of a tag to delete")
-        tags = list_tags(home)
+        tags = list_tags(location)
     else:
-        tags = [delete_tag(home, name) if delete else give_tag(home, name, reference)]
+        tags = [delete_tag(location, name) if delete else give_tag(location, name, reference)]
     for tag in tags:
         if as_json:
             say_json(tag.model_dump(mode="json"))
@@ -40,4 +40,4 @@ def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
             state = " (deleted)" if tag.deleted else ""
             say(f"{tag.name:<16} {tag.version[:12]}  {tag.created}{state}")
     if not tags and not as_json:
-        say(f"{path}: no tags; give one with tersgen tag {path} NAME")
+        say(f"{path}: no tags; give one: {shell_command('tersgen', 'tag', path, 'NAME')}")

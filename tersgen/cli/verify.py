@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .messages import say, say_json
-from .options import FILE, human_bytes, human_time, json_option, links_option, threads_option
+from ..text import command as shell_command
+from .common.messages import say, say_json
+from .common.options import FILE, human_bytes, human_time, json_option, links_option, threads_option
 
 if TYPE_CHECKING:
     from ..dataset.faults import Verified
@@ -17,7 +18,9 @@ _MOST_SHOWN = 50
 @click.command("verify")
 @click.argument("path", type=FILE)
 @click.option(
-    "--quick", is_flag=True, help="All but the chunks: files, sizes, seals, journal, metadata."
+    "--quick",
+    is_flag=True,
+    help="All but the chunks: files, sizes, checksum tables, journal, metadata.",
 )
 @threads_option
 @links_option
@@ -36,10 +39,10 @@ def command(
     Exit code 0: sound. 1: damaged or incomplete; each line names file, shard, array and rows.
     """
     from ..dataset.verify import verify
-    from .progress import Steps
+    from .common.progress import Display
 
-    with Steps("files", quiet=as_json) as steps:
-        found = verify(path, quick, threads, steps.update, follow_links)
+    with Display("files", quiet=as_json) as display:
+        found = verify(path, quick, threads, display.show, follow_links)
     if as_json:
         say_json(found.model_dump(mode="json"))
     else:
@@ -77,7 +80,8 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
     if repaired:
         say(f"{path}: still damaged: {what}; restore the above from a copy of the dataset")
         return
+    whole = path.split("@")[0] if "@" in Path(path).name else path
     say(
-        f"{path}: damaged: {what}; to make it whole again: tersgen repair "
-        f"{path.split('@')[0] if '@' in Path(path).name else path}"
+        f"{path}: damaged: {what}; to make it whole again: "
+        f"{shell_command('tersgen', 'repair', whole)}"
     )

@@ -1,4 +1,4 @@
-"""The workers that options ask for, and who they are for a command that builds."""
+"""The workers that options select, for commands that build."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 from ..errors import ConfigError
-from ..jobs.executors.interface import Executor, open_executor
+from ..jobs.executors.interface import Executor, check_options, open_executor
 from ..jobs.executors.options import ClusterOptions
 from ..jobs.plan import Plan
-from .messages import say
+from .common.messages import say
 
 _NAMES = {*ClusterOptions._fields} - {"threads"}
 
@@ -25,7 +25,7 @@ def take_workers(threads: int | None, options: dict[str, Any]) -> ClusterOptions
     """
     asked = ClusterOptions(threads=threads, **{name: options.pop(name) for name in _NAMES})
     try:
-        asked.check()
+        check_options(asked)
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     return asked

@@ -1,26 +1,24 @@
 """A dataset: named fields of rows, with the recipe, library and digest they come from."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import RowIndexError, UnknownFieldError
-from ..schema.basis import Basis, StoredBasis
+from ..recipe import Recipe
 from ..schema.contents import Contents, Kind
 from ..schema.fields import SAMPLE, Axis, FieldSpec
 from ..schema.library import Library
 from ..schema.manifest import Manifest
-from ..schema.recipe import Recipe
 from ..schema.species import Species
 from ..schema.split import Split
 from ..store.layout import leaf_rows
-from ..store.links import follows_links
+from .basis import Basis, StoredBasis
 from .documents import check_generator, not_synthetic, understood
 from .labels import check_labels
-from .reopening import Reference, reopen, reopen_field
 from .selection import select_rows
 from .sources import BlockSource, GeneratedBlocks, RowSource
 
@@ -32,6 +30,27 @@ Values = NDArray[np.generic]
 _XARRAY_ROWS = 4096
 
 
+Arguments = tuple[str, bool, str, int, bool]
+
+
+class Reference(NamedTuple):
+    """What is pickled in place of a dataset: text and numbers, and what opens it again by them."""
+
+    reopen: Callable[..., "Dataset"]
+    arguments: Arguments
+
+
+def reopen_field(reopen: Callable[..., "Dataset"], arguments: Arguments, name: str) -> "Field":
+    """Return a field that was pickled, of its dataset that is opened again."""
+    return reopen(*arguments)[name]
+
+
+def _reduced(reference: Reference | None) -> Reference:
+    if reference is None:
+        raise TypeError("a dataset that is not finished cannot be pickled")
+    return reference
+
+
 class Field:
     """One array of a dataset, read as it is indexed.
 
@@ -39,9 +58,11 @@ class Field:
     booleans), and after it any index into the rows.
     """
 
-    def __init__(self, source: RowSource, spec: FieldSpec, n_rows: int, origin: Reference) -> None:
+    def __init__(
+        self, source: RowSource, spec: FieldSpec, n_rows: int, reference: Reference | None
+    ) -> None:
         self._source = source
-        self._origin = origin
+        self._reference = reference
         self.spec = spec
         self.shape = (n_rows, *spec.shape)
         self.dtype = np.dtype(spec.dtype)
@@ -86,7 +107,7 @@ class Field:
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it by reference: its dataset is opened again."""
-        return reopen_field, (self._origin.elsewhere(), self.spec.name)
+        return reopen_field, (*_reduced(self._reference), self.spec.name)
 
     def __repr__(self) -> str:
         """Return name, shape, type and unit."""
@@ -103,7 +124,7 @@ class Dataset(Mapping[str, Field]):
     document
         What the rows rest on, as it is stored.
     manifest
-        What a stored dataset says of itself; None for a dataset that is generated.
+        The manifest of a stored dataset; None for a dataset that is generated.
     path
         Where it is stored, or the recipe's file.
     splits
@@ -119,6 +140,7 @@ class Dataset(Mapping[str, Field]):
         source: RowSource,
         manifest: Manifest | None = None,
         folder: Path | None = None,
+        reference: Reference | None = None,
     ) -> None:
         self.path = path
         self._folder = folder
@@ -127,11 +149,9 @@ class Dataset(Mapping[str, Field]):
         self.contents = contents
         self.manifest = manifest
         self.n_samples = n_samples
-        links = bool(folder and follows_links(folder))
-        one = manifest.version if manifest else document.digest
-        self._origin = Reference(str(path), manifest is not None, one, n_samples, links)
+        self._reference = reference
         self._fields = {
-            spec.name: Field(source, spec, n_samples, self._origin) for spec in contents.fields
+            spec.name: Field(source, spec, n_samples, reference) for spec in contents.fields
         }
 
     def __len__(self) -> int:
@@ -139,8 +159,9 @@ class Dataset(Mapping[str, Field]):
         return len(self._fields)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle it by reference: whoever unpickles it opens this very version again."""
-        return reopen, self._origin.elsewhere()
+        """Pickle it by reference: unpickling opens the same version again."""
+        reopen, arguments = _reduced(self._reference)
+        return reopen, arguments
 
     def __iter__(self) -> Iterator[str]:
         """Iterate over the names of the fields."""

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..schema.base import Frozen, field
-from ..schema.compare import Difference, compare_documents, compare_tables
+from .compare import Difference, compare_documents, compare_tables
 from .dataset import Dataset, Field
 from .opening import open as open_dataset
 

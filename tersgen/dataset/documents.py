@@ -1,4 +1,4 @@
-"""The documents of a dataset: recipe, lock file, manifest; read with care, whosever they are."""
+"""The documents of a dataset: recipe, lock file, manifest; read as untrusted input."""
 
 import json
 import os
@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ..effects.contents import contents_of
 from ..errors import ConfigError, DamagedDataError, DatasetError, LibraryError, NotSyntheticError
 from ..files import why
 from ..library.libraryfile import open_library
-from ..schema.basis import Basis, StoredBasis
+from ..recipe import GENERATOR_VERSION, Recipe
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from ..schema.library import Library
@@ -25,6 +24,7 @@ from ..schema.manifest import (
     LOCK,
     MANIFEST,
     RECIPE,
+    SPLITS,
     TAGS,
     VERSIONS,
     Lock,
@@ -34,12 +34,12 @@ from ..schema.manifest import (
 )
 from ..schema.measured import Measured
 from ..schema.plugin import check_plugins
-from ..schema.recipe import GENERATORS, Recipe
 from ..store.digest import dataset_digest
 from ..store.journal import JournalContent, read_journal
 from ..store.layout import Layout, check_layout, leaf_rows
 from ..store.location import DatasetLocation
 from ..store.reader import open_inside, read_inside
+from .basis import Basis, StoredBasis, contents_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -51,17 +51,20 @@ RECIPE_COPY = f"{VERSIONS}/{RECIPE}"
 LIBRARY_COPY = f"{VERSIONS}/{LIBRARY}"
 COPIES = f"{VERSIONS}/copies"
 """Second copies of versions and tags, which cannot be rebuilt."""
+FOLDERS = (VERSIONS, COPIES, TAGS, SPLITS)
+FILES = (MANIFEST, RECIPE, RECIPE_COPY, LIBRARY, LIBRARY_COPY, LOCK, JOURNAL)
+"""Documents of every dataset; folders of versions, tags and splits."""
 
 
-def load_document(folder: Path, name: str, model: type[M], largest: int = LARGEST_DOCUMENT) -> M:
+def load_document(folder: Path, name: str, model: type[M]) -> M:
     """Return the content of a JSON document of a dataset, by its path inside the folder.
 
     Raises
     ------
     DatasetError
-        If it is missing, a link, larger than ``largest`` bytes, or not what was expected.
+        If it is missing, a link, larger than ``LARGEST_DOCUMENT`` bytes, or not what was expected.
     """
-    text, content = _parsed(folder, name, largest)
+    text, content = _parsed(folder, name, LARGEST_DOCUMENT)
     return _checked(model, text, content, folder / name)
 
 
@@ -92,7 +95,7 @@ def _checked(model: type[M], text: str, content: Any, path: Path) -> M:
         raise DatasetError(str(error)) from None
 
 
-def load_head(home: DatasetLocation) -> Manifest:
+def load_head(location: DatasetLocation) -> Manifest:
     """Return the newest version of a dataset.
 
     Raises
@@ -100,10 +103,10 @@ def load_head(home: DatasetLocation) -> Manifest:
     DatasetError
         If the manifest is missing, damaged or not what was expected.
     """
-    return _genuine(home, MANIFEST)
+    return _genuine(location, MANIFEST)
 
 
-def load_version_file(home: DatasetLocation, version: str, place: str = VERSIONS) -> Manifest:
+def load_version_file(location: DatasetLocation, version: str, place: str = VERSIONS) -> Manifest:
     """Return the version of a content id, from ``VERSIONS`` or ``COPIES``.
 
     Raises
@@ -112,20 +115,23 @@ def load_version_file(home: DatasetLocation, version: str, place: str = VERSIONS
         If its manifest is missing, damaged or not what was expected.
     """
     name = f"{place}/{version}.json"
-    manifest = _genuine(home, name)
+    manifest = _genuine(location, name)
     if manifest.version != version:
         raise DatasetError(
-            f"{home.folder / name}: expected version {version[:12]}, got {manifest.version[:12]}"
+            f"{location.folder / name}: expected version {version[:12]}, got "
+            f"{manifest.version[:12]}"
         )
     return manifest
 
 
-def _genuine(home: DatasetLocation, name: str) -> Manifest:
-    path = home.folder / name
-    text, content = _parsed(home.folder, name, LARGEST_DOCUMENT)
+def _genuine(location: DatasetLocation, name: str) -> Manifest:
+    path = location.folder / name
+    text, content = _parsed(location.folder, name, LARGEST_DOCUMENT)
     manifest = _checked(Manifest, text, content, path)
-    if manifest.format != home.format:
-        raise DatasetError(f"{path}: expected a {home.format} dataset, got a {manifest.format} one")
+    if manifest.format != location.format:
+        raise DatasetError(
+            f"{path}: expected a {location.format} dataset, got a {manifest.format} one"
+        )
     if not is_genuine(content, "version"):
         raise DatasetError(
             f"{path}: its content is not what its version {manifest.version[:12]} says: damaged "
@@ -134,7 +140,7 @@ def _genuine(home: DatasetLocation, name: str) -> Manifest:
     return manifest
 
 
-def load_tag(home: DatasetLocation, name: str, place: str = TAGS) -> Tag:
+def load_tag(location: DatasetLocation, name: str, place: str = TAGS) -> Tag:
     """Return the tag of a name, from ``TAGS`` or ``COPIES``.
 
     Raises
@@ -143,9 +149,11 @@ def load_tag(home: DatasetLocation, name: str, place: str = TAGS) -> Tag:
         If it is missing or not what was expected.
     """
     inside = tag_path(name, place)
-    tag = load_document(home.folder, inside, Tag)
+    tag = load_document(location.folder, inside, Tag)
     if tag.name != name:
-        raise DatasetError(f"{home.folder / inside}: expected the tag {name!r}, got {tag.name!r}")
+        raise DatasetError(
+            f"{location.folder / inside}: expected the tag {name!r}, got {tag.name!r}"
+        )
     return tag
 
 
@@ -154,7 +162,7 @@ def tag_path(name: str, place: str = TAGS) -> str:
     return f"{TAGS}/{name}.json" if place == TAGS else f"{COPIES}/tag-{name}.json"
 
 
-def load_stored_basis(home: DatasetLocation, digest: str, name: str = RECIPE) -> StoredBasis:
+def load_stored_basis(location: DatasetLocation, digest: str, name: str = RECIPE) -> StoredBasis:
     """Return the document that says what rows rest on, whose digest must be the given one.
 
     Raises
@@ -162,10 +170,10 @@ def load_stored_basis(home: DatasetLocation, digest: str, name: str = RECIPE) ->
     DatasetError
         If it is missing, damaged, or another one.
     """
-    path = home.folder / name
-    _, content = _parsed(home.folder, name, LARGEST_DOCUMENT)
+    path = location.folder / name
+    _, content = _parsed(location.folder, name, LARGEST_DOCUMENT)
     if isinstance(content, dict):
-        document = StoredBasis(content, _library_loader(home, content, name), str(path))
+        document = StoredBasis(content, _library_loader(location, content, name), str(path))
         if document.digest == digest:
             return document
     raise DatasetError(
@@ -175,15 +183,15 @@ def load_stored_basis(home: DatasetLocation, digest: str, name: str = RECIPE) ->
 
 
 def _library_loader(
-    home: DatasetLocation, content: dict[str, Any], name: str
+    location: DatasetLocation, content: dict[str, Any], name: str
 ) -> Callable[[], Library] | None:
     """Return what opens the library of a recipe, or of its copy; None if it names none."""
     named = StoredBasis(content, None, name).library_digest
     inside = LIBRARY_COPY if name == RECIPE_COPY else LIBRARY
-    return (lambda: load_library(home, named, inside)) if named else None
+    return (lambda: load_library(location, named, inside)) if named else None
 
 
-def load_library(home: DatasetLocation, digest: str, name: str = LIBRARY) -> Library:
+def load_library(location: DatasetLocation, digest: str, name: str = LIBRARY) -> Library:
     """Return the library of a dataset, whose digest must be the given one.
 
     Its species are proved by their digests as they are read.
@@ -193,7 +201,7 @@ def load_library(home: DatasetLocation, digest: str, name: str = LIBRARY) -> Lib
     DatasetError
         If it is missing, damaged, or another one.
     """
-    with open_inside(home.folder, name) as (path, descriptor):
+    with open_inside(location.folder, name) as (path, descriptor):
         try:
             library = open_library(os.dup(descriptor), path)
         except LibraryError as error:
@@ -232,11 +240,10 @@ def check_generator(path: Path, contents: Contents, document: StoredBasis) -> Re
     """
     if document.is_measured:
         raise not_synthetic(path, document)
-    if contents.generator not in GENERATORS:
-        known = ", ".join(map(str, GENERATORS))
+    if contents.generator != GENERATOR_VERSION:
         raise DatasetError(
-            f"{path}: expected rows of generator {known}, got {contents.generator}: they can be "
-            "read, but only the version of tersgen that made them can rebuild them"
+            f"{path}: expected rows of generator {GENERATOR_VERSION}, got {contents.generator}: "
+            "they can be read, but only the version of tersgen that made them can rebuild them"
         )
     recipe = understood(path, document)
     if isinstance(recipe, Measured) or not recipe.is_resolved:
@@ -264,7 +271,7 @@ def not_synthetic(path: Path, document: StoredBasis) -> NotSyntheticError:
     )
 
 
-def load_lock(home: DatasetLocation) -> Lock:
+def load_lock(location: DatasetLocation) -> Lock:
     """Return the lock file of a dataset.
 
     Raises
@@ -272,21 +279,22 @@ def load_lock(home: DatasetLocation) -> Lock:
     DatasetError
         If it is missing or not what was expected, to the byte.
     """
-    text, content = _parsed(home.folder, LOCK, LARGEST_DOCUMENT)
-    lock = _checked(Lock, text, content, home.folder / LOCK)
+    text, content = _parsed(location.folder, LOCK, LARGEST_DOCUMENT)
+    lock = _checked(Lock, text, content, location.folder / LOCK)
     if not is_genuine(content, "check") or text != json.dumps(content, indent=1) + "\n":
         raise DatasetError(
-            f"{home.folder / LOCK}: its content is not what its check says: damaged or edited; "
+            f"{location.folder / LOCK}: its content is not what its check says: damaged or edited; "
             "tersgen repair restores it, or, if the build did not finish, build with --overwrite"
         )
-    if lock.format != home.format:
+    if lock.format != location.format:
         raise DatasetError(
-            f"{home.folder / LOCK}: expected a {home.format} dataset, got a {lock.format} one"
+            f"{location.folder / LOCK}: expected a {location.format} dataset, got a {lock.format} "
+            "one"
         )
     return lock
 
 
-def load_journal(home: DatasetLocation, n_shards: int, n_classes: int) -> JournalContent:
+def load_journal(location: DatasetLocation, n_shards: int, n_classes: int) -> JournalContent:
     """Return the journal of a dataset of so many shards.
 
     Raises
@@ -294,10 +302,10 @@ def load_journal(home: DatasetLocation, n_shards: int, n_classes: int) -> Journa
     DatasetError
         If it is a link, cannot be read, or is larger than any journal of such a dataset.
     """
-    path = home.folder / JOURNAL
+    path = location.folder / JOURNAL
     if not path.exists() and not path.is_symlink():
         return JournalContent([], [])
-    with open_inside(home.folder, JOURNAL) as (_, descriptor):
+    with open_inside(location.folder, JOURNAL) as (_, descriptor):
         size = os.fstat(descriptor).st_size
     largest = _LEAST_JOURNAL + n_shards * (_LONGEST_RECORD + 64 * n_classes)
     if size > largest:
@@ -305,7 +313,7 @@ def load_journal(home: DatasetLocation, n_shards: int, n_classes: int) -> Journa
             f"{path}: expected at most {largest} bytes for {n_shards} shards, got {size}"
         )
     try:
-        return read_journal(home.folder)
+        return read_journal(location.folder)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read: {why(error)}") from None
 

@@ -17,6 +17,14 @@ from .stratify import class_weights, split_digest
 Parts = NDArray[np.uint8]
 
 
+def default_by(dataset: Dataset) -> str:
+    """Return how rows are split by default: samples stay together, where there are several."""
+    basis = dataset.basis
+    if isinstance(basis, Measured) and len(basis.groups or basis.files) > 1:
+        return "sample"
+    return "species"
+
+
 def assign_measured(dataset: Dataset, name: str, rule: SplitRule) -> tuple[Split, Parts]:
     """Return a split of measured rows by ``given`` or ``sample``, and the part of each row.
 

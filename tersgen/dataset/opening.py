@@ -1,31 +1,37 @@
-"""Opening datasets, and generating blocks without one."""
+"""Datasets opened, here or again in another process, and blocks generated without one.
 
+A pickle contains the path, the version and how it was opened, as text and numbers; no rows and no
+files. If there is another dataset at that path, it is refused.
+"""
+
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..effects.contents import contents_of
 from ..errors import ConfigError, DatasetError
-from ..generator import Generator
-from ..library.sources import resolve
-from ..schema.basis import StoredBasis
-from ..schema.loading import load_recipe
-from ..schema.manifest import Manifest
-from ..schema.recipe import Recipe
+from ..recipe import Recipe
+from ..schema.manifest import MANIFEST, Manifest
+from ..store.backends import make_store
 from ..store.layout import leaf_rows
-from ..store.location import DatasetLocation, make_store
+from ..store.links import follows_links
+from ..store.location import DatasetLocation
 from ..store.reader import Reader
-from .dataset import Dataset
-from .documents import checked_layout, load_stored_basis
+from .basis import StoredBasis, contents_of
+from .dataset import Dataset, Reference
+from .documents import checked_layout, load_stored_basis, load_version_file
+from .recipes import load_recipe
 from .sources import GeneratedRows
-from .versions import find_version, locate, split_reference
+from .versions import find_version, locate, split_reference, version_ids
 
 _RECIPE_FILES = (".toml", ".yaml", ".yml", ".json")
 _DEFAULT_ROWS = 100_000
+_MOST_KEPT = 4
+"""Datasets that stay open after they were unpickled."""
 
 
-def open_version(home: DatasetLocation, manifest: Manifest) -> Dataset:
+def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
     """Return one version of a stored dataset, read-only.
 
     Raises
@@ -33,11 +39,13 @@ def open_version(home: DatasetLocation, manifest: Manifest) -> Dataset:
     DatasetError
         If its recipe is damaged, or the manifest contradicts itself.
     """
-    document = load_stored_basis(home, manifest.recipe_digest)
-    layout, contents = checked_layout(home.path, manifest), manifest.contents
-    store = make_store(home, contents, layout)
-    reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)
-    return Dataset(home.path, document, contents, manifest.n_samples, reader, manifest, home.folder)
+    document = load_stored_basis(location, manifest.recipe_digest)
+    layout, contents = checked_layout(location.path, manifest), manifest.contents
+    store = make_store(manifest.format, contents, layout)
+    rows = Reader(location.folder, store, manifest.n_samples)
+    path, n_samples, folder = location.path, manifest.n_samples, location.folder
+    reference = _reference(path, True, manifest.version, n_samples, follows_links(folder))
+    return Dataset(path, document, contents, n_samples, rows, manifest, folder, reference)
 
 
 def open(path: str | Path, n_samples: int = _DEFAULT_ROWS, follow_links: bool = False) -> Dataset:
@@ -68,8 +76,8 @@ def open(path: str | Path, n_samples: int = _DEFAULT_ROWS, follow_links: bool = 
     if path.suffix not in _RECIPE_FILES or not path.is_file():
         if reference is None and path.suffix in _RECIPE_FILES and not path.exists():
             raise DatasetError(f"{path}: no such dataset or recipe file")
-        home = locate(path, follow_links)
-        return open_version(home, find_version(home, reference))
+        location = locate(path, follow_links)
+        return open_version(location, find_version(location, reference))
     return open_recipe(path, n_samples)
 
 
@@ -81,11 +89,70 @@ def open_recipe(path: Path, n_samples: int) -> Dataset:
     ConfigError, LibraryError
         If the recipe is not what was expected.
     """
+    from ..generator import Generator  # stored datasets are opened without Numba
+    from ..resolution import resolve
+
     recipe = resolve(load_recipe(path))
     document = StoredBasis.of(recipe)
     contents = contents_of(document)
     rows = GeneratedRows(Generator(recipe), leaf_rows(contents.fields))
-    return Dataset(path, document, contents, n_samples, rows)
+    reference = _reference(path, False, document.digest, n_samples, False)
+    return Dataset(path, document, contents, n_samples, rows, reference=reference)
+
+
+def _reference(
+    path: Path, is_stored: bool, wanted: str, n_samples: int, follow_links: bool
+) -> Reference:
+    whole = str(path.absolute())
+    return Reference(reopen, (whole, is_stored, wanted, n_samples, follow_links))
+
+
+def reopen(path: str, is_stored: bool, wanted: str, n_samples: int, follow_links: bool) -> Dataset:
+    """Open a dataset again that was pickled.
+
+    The last few stay open: each task of a cluster unpickles the fields that it reads. ``wanted`` is
+    the id of its version, or the digest of the recipe that makes its rows.
+
+    Raises
+    ------
+    DatasetError
+        If it is not there, or another one is in its place.
+    """
+    place = locate(Path(path)).folder / MANIFEST if is_stored else Path(path)
+    try:
+        facts = place.stat()
+    except OSError:
+        raise DatasetError(
+            f"{path}: expected the dataset that was pickled, got none; it must lie under the same "
+            "path wherever it is unpickled"
+        ) from None
+    identity = (facts.st_dev, facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return _reopened(path, is_stored, wanted, n_samples, follow_links, identity)
+
+
+@lru_cache(_MOST_KEPT)
+def _reopened(
+    path: str,
+    is_stored: bool,
+    wanted: str,
+    n_samples: int,
+    follow_links: bool,
+    _identity: tuple[int, ...],
+) -> Dataset:
+    """Open a dataset whose manifest or recipe file is just this one."""
+    if is_stored:
+        location = locate(Path(path), follow_links)
+        if wanted in version_ids(location):
+            return open_version(location, load_version_file(location, wanted))
+    else:
+        dataset = open_recipe(Path(path), n_samples)
+        if dataset.document.digest == wanted:
+            return dataset
+    what = "version" if is_stored else "the recipe of digest"
+    raise DatasetError(
+        f"{path}: expected {what} {wanted[:12]}, which was pickled, got another dataset or one "
+        "without it; open it again"
+    )
 
 
 def generate(
@@ -121,4 +188,7 @@ def generate(
         raise ConfigError(f"rows: expected 0 <= start <= stop <= 2^53, got {start} and {stop}")
     if not isinstance(recipe, Recipe):
         recipe = load_recipe(recipe)
+    from ..generator import Generator
+    from ..resolution import resolve
+
     return Generator(resolve(recipe)).block(start, stop, threads)

@@ -1,4 +1,4 @@
-"""Single files that commands write where a user says: whole or not at all, and never amid ours."""
+"""Single output files at a user's path: written whole or not at all, never inside a dataset."""
 
 import errno
 import os

@@ -1,10 +1,10 @@
-"""Which folders are datasets of ours, by a document that only tersgen writes.
+"""Which folders are datasets made by tersgen, by a document that only tersgen writes.
 
 A name proves nothing: ``spectra``, ``label`` and ``manifest.json`` are what other people call their
-files, too. A folder is a dataset of ours if a document in it holds its own digest: ``lock.json``, a
-version, or a line of the journal. ``lock.json`` is the first document that a build writes; before
-it, for a moment, the folder holds a builder's lock and nothing else. The check does not ask for a
-version of the format, so that datasets of other versions are known for what they are.
+files, too. A folder is a dataset of ours if a document in it contains its own digest:
+``lock.json``, a version, or a line of the journal. ``lock.json`` is the first document that a build
+writes; before it, for a moment, the folder holds a builder's lock and nothing else. The check does
+not depend on the format version, so that datasets of other versions are recognised, too.
 """
 
 import json
@@ -17,15 +17,15 @@ from typing import Any
 from ..errors import DatasetError
 from ..schema.digest import canonical_digest
 from ..schema.loading import parse_json
-from ..schema.manifest import JOURNAL, LOCK, MANIFEST, VERSIONS
+from ..schema.manifest import JOURNAL, LOCK, MANIFEST, VERSION_FILE, VERSIONS
+from ..store.files import UNFINISHED
 from ..store.lock import is_lock_file
 from ..store.reader import open_inside, read_inside
 
 _LARGEST = 1 << 24
 _LONGEST_LINE = 1 << 22
 _MOST_LINES = 16
-_VERSION = re.compile(r"[0-9a-f]{64}\.json")
-_UNFINISHED_LOCK = re.compile(r"lock\.json\.(?:[0-9]{1,10}|[0-9a-f]{16})\.partial")
+_UNFINISHED_LOCK = re.compile(re.escape(LOCK) + UNFINISHED)
 """The first document, before it has its name."""
 
 
@@ -66,8 +66,8 @@ def _version_names(folder: Path) -> list[str]:
     if place.is_symlink() or not place.is_dir():
         return []
     try:
-        found = [path.name for path in place.iterdir() if _VERSION.fullmatch(path.name)]
-    except OSError:  # of somebody who does not let others look
+        found = [path.name for path in place.iterdir() if VERSION_FILE.fullmatch(path.name)]
+    except OSError:  # a folder that others may not list
         return []
     return sorted(f"{VERSIONS}/{name}" for name in found)
 
@@ -115,7 +115,7 @@ def back_end_of(folder: Path) -> str | None:
     return next((str(one["format"]) for one in described if "format" in one), None)
 
 
-def is_just_begun(folder: Path) -> bool:
+def is_just_started(folder: Path) -> bool:
     """Return whether a builder's lock is all that a folder holds: the moments before lock.json."""
     paths = list(folder.iterdir())
     return bool(paths) and all(
@@ -124,7 +124,7 @@ def is_just_begun(folder: Path) -> bool:
 
 
 def is_dataset(folder: Path) -> bool:
-    """Return whether a folder is a dataset of ours, or one that a build has just begun.
+    """Return whether a folder is a dataset of ours, or one that a build has just started.
 
     It is False for an empty folder, and where there is no folder, or a link to one.
     """
@@ -132,7 +132,7 @@ def is_dataset(folder: Path) -> bool:
         return False
     try:
         # lock.json may come between the first look and the second
-        return has_marker(folder) or is_just_begun(folder) or has_marker(folder)
+        return has_marker(folder) or is_just_started(folder) or has_marker(folder)
     except OSError:
         return False
 
@@ -159,7 +159,7 @@ def is_same_place(one: Path, other: Path) -> bool:
 
 
 def is_inside(path: Path, folder: Path) -> bool:
-    """Return whether a path is a folder or lies inside it, however both are spelt."""
+    """Return whether a path is a folder or is inside it, however both are spelt."""
     return path.resolve().is_relative_to(folder.resolve())
 
 

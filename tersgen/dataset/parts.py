@@ -1,7 +1,7 @@
 """The files of a split: which part each row is in.
 
 The part of each row is a number in ``rule.names``, in the NumPy file ``splits/NAME-DIGEST.npy``
-(uint8, one for each row), which never changes. The split itself stands in the manifest of the
+(uint8, one for each row), which never changes. The split itself is described in the manifest of the
 version, and for people in ``splits/NAME.json``.
 """
 
@@ -69,7 +69,7 @@ def load_parts(folder: Path, split: Split) -> Parts:
     return parts
 
 
-def store_split(home: DatasetLocation, split: Split, parts: Parts, check: Check) -> None:
+def store_split(location: DatasetLocation, split: Split, parts: Parts, check: Check) -> None:
     """Write the files of a split; no version names it yet.
 
     ``check`` is that of the lock that is held.
@@ -81,7 +81,7 @@ def store_split(home: DatasetLocation, split: Split, parts: Parts, check: Check)
     LostLockError
         If another builder has taken over.
     """
-    own_folder(home, SPLITS)
+    own_folder(location, SPLITS)
     rows = [_header(len(parts)), parts.tobytes()]
-    write_durably(home.folder / parts_path(split), rows, check)
-    write_durably(home.folder / page_path(split), [page_text(split)], check)
+    write_durably(location.folder / parts_path(split), rows, check)
+    write_durably(location.folder / page_path(split), [page_text(split)], check)

@@ -1,4 +1,4 @@
-"""Recipes as files: a resolved one with its library beside it."""
+"""Recipes in files; a resolved one has its library beside it."""
 
 import json
 from pathlib import Path
@@ -6,11 +6,23 @@ from pathlib import Path
 from ..errors import ConfigError, OutputError
 from ..files import why
 from ..library.libraryfile import SUFFIX, library_parts
-from ..schema.basis import stored_content
+from ..recipe import Recipe
 from ..schema.digest import without_defaults
 from ..schema.library import Library
-from ..schema.recipe import Recipe
+from ..schema.loading import load_table, validate
 from ..store.files import write_durably
+
+
+def load_recipe(path: str | Path) -> Recipe:
+    """Return the recipe in a TOML, YAML or JSON file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not well formed or does not describe a recipe.
+    """
+    path = Path(path)
+    return validate(Recipe, load_table(path), str(path))
 
 
 def save_recipe(recipe: Recipe, path: str | Path) -> None:
@@ -30,7 +42,7 @@ def save_recipe(recipe: Recipe, path: str | Path) -> None:
         raise ConfigError(f"{path}: expected a name that ends in .json")
     try:
         if isinstance(recipe.library, Library):
-            content = stored_content(recipe)
+            content = recipe.document
             beside = path.with_suffix(SUFFIX)
             write_durably(beside, library_parts(recipe.library))
             content["library"]["file"] = beside.name

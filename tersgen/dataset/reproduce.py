@@ -10,7 +10,7 @@ from ..generator import Generator
 from ..schema.base import Frozen, field
 from .documents import check_generator
 from .opening import open_version
-from .versions import find_version, locate, split_reference
+from .versions import find_version, locate_version
 
 _RUN = 256
 _MOST_SHOWN = 20
@@ -60,11 +60,9 @@ def reproduce(
     if not 0 < fraction <= 1:
         raise ConfigError(f"fraction: expected a number above 0 and up to 1, got {fraction:g}")
     start = time.perf_counter()
-    path, reference = split_reference(path)
-    home = locate(path, follow_links)
-    manifest = find_version(home, reference)
-    dataset = open_version(home, manifest)
-    generator = Generator(check_generator(home.path, dataset.contents, dataset.document))
+    location, reference = locate_version(path, follow_links)
+    dataset = open_version(location, find_version(location, reference))
+    generator = Generator(check_generator(location.path, dataset.contents, dataset.document))
     n_runs = -(-dataset.n_samples // _RUN)
     n_chosen = max(1, round(fraction * n_runs))
     chosen = np.random.default_rng(seed).choice(n_runs, n_chosen, replace=False, shuffle=False)
@@ -89,7 +87,7 @@ def reproduce(
         n_rows += len(bad)
         n_different += int(bad.sum())
     return Reproduced(
-        path=str(path) if reference is None else f"{path}@{reference}",
+        path=str(Path(path)),
         equal=n_different == 0,
         n_rows=n_rows,
         n_samples=dataset.n_samples,

@@ -1,4 +1,4 @@
-"""Row selections as NumPy means them, brought to what a row source can read."""
+"""Row selections as in NumPy, converted to what a row source can read."""
 
 from typing import Any, NamedTuple
 

@@ -14,14 +14,14 @@ from ..schema.manifest import FileFacts, ShardRecord
 from ..store.digest import combine, leaf_digests
 from ..store.files import facts_of
 from ..store.interface import Store, Values
-from ..store.layout import Layout, leaf_rows
+from ..store.layout import leaf_rows
 from ..store.reader import open_inside
 from .faults import Fault, Kind
 
 _ROOM = 1 << 24
 
 
-class ShardFile(NamedTuple):
+class RecordedFile(NamedTuple):
     """One file of a shard, and what is recorded of it."""
 
     shard: int
@@ -29,7 +29,7 @@ class ShardFile(NamedTuple):
     """Rows of the version in it; there may be more when the dataset has grown."""
     path: str
     record: ShardRecord | None
-    """What was sealed with just these rows."""
+    """What was recorded with just these rows."""
     facts: tuple[FileFacts, ...]
     """What the file may be: as recorded, or as a record with more rows says."""
 
@@ -37,7 +37,7 @@ class ShardFile(NamedTuple):
 class Checked(NamedTuple):
     """What a file of a shard turned out to be."""
 
-    file: ShardFile
+    file: RecordedFile
     bytes_read: int
     facts: FileFacts | None
     digests: dict[str, str]
@@ -49,32 +49,16 @@ class Checked(NamedTuple):
 class ShardChecker:
     """Holds files of shards against what is recorded; safe to use from several threads.
 
-    Parameters
-    ----------
-    folder
-        The dataset's folder.
-    store
-        Its back end.
-    table
-        Its table of arrays.
-    layout
-        Rows of chunks and shards.
-    records
-        All records of each shard, in the order in which they were written.
+    ``records`` are those of each shard, in the order in which they were written.
     """
 
     def __init__(
-        self,
-        folder: Path,
-        store: Store,
-        table: tuple[FieldSpec, ...],
-        layout: Layout,
-        records: Mapping[int, Sequence[ShardRecord]],
+        self, folder: Path, store: Store, records: Mapping[int, Sequence[ShardRecord]]
     ) -> None:
         self._folder = folder
         self._store = store
-        self._table = table
-        self._layout = layout
+        self._table = table = store.contents.fields
+        self._layout = layout = store.layout
         self._records = records
         self._leaf = leaf_rows(table)
         # a file this large holds more than these rows can ever be
@@ -86,16 +70,16 @@ class ShardChecker:
             for name, digest in record.digests.items()
         }
 
-    def files(self, shard: int, n_rows: int) -> Iterator[ShardFile]:
+    def files(self, shard: int, n_rows: int) -> Iterator[RecordedFile]:
         """Yield the files of a shard of which a version has ``n_rows`` rows."""
         records = self._records.get(shard, ())
         exact = next((record for record in reversed(records) if record.rows == n_rows), None)
         usable = [record for record in reversed(records) if record.rows >= n_rows]
         for path in self._store.shard_paths(shard):
             facts = tuple(record.files[path] for record in usable if path in record.files)
-            yield ShardFile(shard, n_rows, path, exact, facts)
+            yield RecordedFile(shard, n_rows, path, exact, facts)
 
-    def _fault(self, file: ShardFile, kind: Kind, message: str) -> Fault:
+    def _fault(self, file: RecordedFile, kind: Kind, message: str) -> Fault:
         first = file.shard * self._layout.shard_rows
         arrays = [spec.name for spec in self._arrays_in(file)]
         return Fault(
@@ -107,62 +91,65 @@ class ShardChecker:
             rows=(first, first + file.n_rows - 1),
         )
 
-    def check_presence(self, file: ShardFile) -> Checked:
-        """Return what is wrong with a file by its size and its seal."""
+    def check_presence(self, file: RecordedFile) -> Checked:
+        """Return what is wrong with a file by its size and its checksum table."""
         try:
-            with open_inside(self._folder, file.path) as (path, descriptor):
+            with open_inside(self._folder, file.path) as (_, descriptor):
                 size = os.fstat(descriptor).st_size
-                faults = self._check_size(file, size) or self._check_seals(file, path, descriptor)
+                faults = self._check_size(file, size) or self._check_tables(file, descriptor)
         except DamagedDataError as error:
             return Checked(file, 0, None, {}, {}, [self._unreadable(file, error)])
         return Checked(file, size, None, {}, {}, faults)
 
-    def _arrays_in(self, file: ShardFile) -> list[FieldSpec]:
+    def _arrays_in(self, file: RecordedFile) -> list[FieldSpec]:
         """Return the arrays that a file holds."""
         path = self._store.array_path
         return [spec for spec in self._table if path(file.shard, spec) == file.path]
 
-    def _check_seals(self, file: ShardFile, path: Path, descriptor: int) -> list[Fault]:
-        """Return what a seal says against the place of a file."""
+    def _check_tables(self, file: RecordedFile, descriptor: int) -> list[Fault]:
+        """Return what a checksum table says against the place of a file."""
         for spec in self._arrays_in(file):
             try:
-                self._store.chunk_table(path, descriptor, spec, file.shard, file.n_rows)
+                self._store.chunk_table(descriptor, spec, file.shard, file.n_rows)
             except DamagedDataError as error:
                 return [self._named(self._fault(file, "chunk", str(error)), spec)]
         return []
 
-    def _unreadable(self, file: ShardFile, error: DamagedDataError) -> Fault:
+    def _unreadable(self, file: RecordedFile, error: DamagedDataError) -> Fault:
         there = os.path.lexists(self._folder / file.path)
         message = str(error).removeprefix(f"{self._folder / file.path}: ")
         return self._fault(file, "link" if there else "missing", message)
 
-    def _check_size(self, file: ShardFile, size: int) -> list[Fault]:
+    def _check_size(self, file: RecordedFile, size: int) -> list[Fault]:
         expected = sorted({facts.bytes for facts in file.facts})
         if size in expected or (not expected and size <= self._largest):
             return []
         wanted = expected[0] if expected else f"at most {self._largest}"
         return [self._fault(file, "size", f"expected {wanted} bytes, got {size}")]
 
-    def check_content(self, file: ShardFile) -> Checked:
+    def check_content(self, file: RecordedFile) -> Checked:
         """Return what is wrong with a file: every byte read, every chunk decoded and hashed."""
         presence = self.check_presence(file)
         if presence.bytes_read > self._largest or any(
             fault.kind in ("missing", "link") for fault in presence.faults
         ):
             return presence
-        # what its seal says is found again below, array by array
+        # what its checksum table says is found again below, array by array
         faults = [one for one in presence.faults if one.kind != "chunk"]
         try:
-            with open_inside(self._folder, file.path) as (path, descriptor):
-                data = _read_whole(descriptor)
+            with (
+                open_inside(self._folder, file.path) as (_, descriptor),
+                open(descriptor, "rb", closefd=False) as opened,
+            ):
+                data = opened.read()
                 facts = facts_of([data])
                 if not faults and file.facts and facts not in file.facts:
-                    text = "its bytes are not those that were sealed"
+                    text = "its bytes are not those that were recorded"
                     faults.append(self._fault(file, "bytes", text))
                 digests: dict[str, str] = {}
                 counts: dict[int, int] = {}
                 for spec in self._arrays_in(file):
-                    found = self._check_array(file, spec, path, descriptor, data)
+                    found = self._check_array(file, spec, descriptor, data)
                     faults += found[0]
                     if found[1] is not None:
                         digests[spec.name] = found[1]
@@ -173,11 +160,11 @@ class ShardChecker:
         return Checked(file, len(data), facts, digests, counts, _sharpest(faults))
 
     def _check_array(
-        self, file: ShardFile, spec: FieldSpec, path: Path, descriptor: int, data: bytes
+        self, file: RecordedFile, spec: FieldSpec, descriptor: int, data: bytes
     ) -> tuple[list[Fault], str | None, dict[int, int]]:
         """Return faults of an array, and its digest and class counts if it could be read."""
         try:
-            table = self._store.chunk_table(path, descriptor, spec, file.shard, file.n_rows)
+            table = self._store.chunk_table(descriptor, spec, file.shard, file.n_rows)
         except DamagedDataError as error:
             return [self._named(self._fault(file, "chunk", str(error)), spec)], None, {}
         faults = []
@@ -215,7 +202,7 @@ class ShardChecker:
         if file.record is not None and file.record.digests.get(spec.name) != digest:
             owner = self._owners.get((spec.name, digest))
             whose = "another recipe or dataset" if owner is None else f"shard {owner}"
-            text = f"its values are not those that were sealed, but those of {whose}"
+            text = f"its values are not those that were recorded, but those of {whose}"
             faults.append(self._named(self._fault(file, "digest", text), spec))
         return faults, digest, {label: n for label, n in sorted(counts.items()) if label >= 0}
 
@@ -239,19 +226,6 @@ def as_record(files: Sequence[Checked]) -> ShardRecord | None:
 
 def _joined(parts: list[Values]) -> Values:
     return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _read_whole(descriptor: int) -> bytes:
-    size = os.fstat(descriptor).st_size
-    pieces = []
-    done = 0
-    while done < size:
-        piece = os.pread(descriptor, size - done, done)
-        if not piece:
-            break
-        pieces.append(piece)
-        done += len(piece)
-    return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
 
 def _sharpest(faults: list[Fault]) -> list[Fault]:

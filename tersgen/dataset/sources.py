@@ -1,19 +1,20 @@
-"""Where rows come from: sealed shards on disk, or the generator itself."""
+"""Where rows come from: finished shards on disk, or the generator itself."""
 
 import threading
 import time
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..generator import Buffer, Generator
-from ..numeric.rows import copy_rows
-from ..schema.recipe import Recipe
 from ..store.blocks import Copies as Copies
 from ..store.blocks import ReadTimes as ReadTimes
 from ..store.blocks import as_bytes as as_bytes
+
+if TYPE_CHECKING:
+    from ..generator import Buffer, Generator
+    from ..recipe import Recipe
 
 Values = NDArray[np.generic]
 
@@ -68,7 +69,9 @@ class GeneratedBlocks:
         Most rows that are asked for at once, from the first to the last.
     """
 
-    def __init__(self, recipe: Recipe, names: Iterable[str], block_rows: int) -> None:
+    def __init__(self, recipe: "Recipe", names: Iterable[str], block_rows: int) -> None:
+        from ..generator import Generator  # stored rows are read without Numba
+
         wanted = {name.partition("/")[0] for name in names}
         if "params" not in wanted:  # which parameters there are depends on the other fields
             switchable = ("spectra", "maps", "cube", "sticks", "tensors", "structure")
@@ -81,6 +84,8 @@ class GeneratedBlocks:
 
     def read_into(self, first: int, copies: Sequence[Copies], times: ReadTimes) -> None:
         """Copy rows as :class:`BlockSource` says; making them counts as decoding."""
+        from ..numeric.rows import copy_rows
+
         start = time.perf_counter()
         buffer: Buffer | None = getattr(self._local, "buffer", None)
         if buffer is None:
@@ -99,7 +104,7 @@ class GeneratedBlocks:
 class GeneratedRows:
     """Rows that are generated as they are asked for."""
 
-    def __init__(self, generator: Generator, block_rows: int) -> None:
+    def __init__(self, generator: "Generator", block_rows: int) -> None:
         self._generator = generator
         self._block_rows = block_rows
 

@@ -20,7 +20,7 @@ from .measured_splits import assign_measured
 from .opening import open_version
 from .parts import Parts, load_parts, store_split
 from .stratify import SplitAssigner, split_digest
-from .versions import find_version, locate, now, publish, split_reference
+from .versions import find_version, locate_newest, now, publish
 
 _BLOCK = 1 << 18
 _IN_MIXTURE = "mixture/label"
@@ -100,7 +100,7 @@ def assign_parts(
 
 
 def grow_splits(
-    home: DatasetLocation, manifest: Manifest, grown: Dataset, check: Check
+    location: DatasetLocation, manifest: Manifest, grown: Dataset, check: Check
 ) -> tuple[Split, ...]:
     """Grow every split of a version by the rows that a dataset has gained; no old row moves.
 
@@ -117,11 +117,27 @@ def grow_splits(
     """
     splits = []
     for split in manifest.splits:
-        old = load_parts(home.folder, split)
+        old = load_parts(location.folder, split)
         bigger, parts = assign_parts(grown, split.name, split.rule, split, old)
-        store_split(home, bigger, parts, check)
+        store_split(location, bigger, parts, check)
         splits.append(bigger)
     return tuple(splits)
+
+
+def check_split_name(name: str) -> None:
+    """Refuse a name that cannot be that of a split's files.
+
+    Raises
+    ------
+    ConfigError
+        If it is not up to 64 letters, digits, '.', '_' and '-'.
+    """
+    try:
+        _NAME.validate_python(name)
+    except ValidationError:
+        raise ConfigError(
+            f"name: expected up to 64 letters, digits, '.', '_' and '-', got {name[:80]!r}"
+        ) from None
 
 
 def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = False) -> Split:
@@ -141,19 +157,11 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
     DatasetError
         If there is no complete dataset, or it is damaged.
     """
-    path, reference = split_reference(path)
-    if reference is not None:
-        raise ConfigError(f"{path}@{reference}: versions do not change; split {path}, the newest")
-    try:
-        _NAME.validate_python(name)
-    except ValidationError:
-        raise ConfigError(
-            f"name: expected up to 64 letters, digits, '.', '_' and '-', got {name[:80]!r}"
-        ) from None
-    home = locate(path)
-    find_version(home, None)  # before a lock is written into what is no dataset
-    with BuilderLock(home.folder) as lock:
-        manifest = find_version(home, None)
+    check_split_name(name)
+    location = locate_newest(path, "split")
+    find_version(location, None)  # before a lock is written into what is no dataset
+    with BuilderLock(location.folder) as lock:
+        manifest = find_version(location, None)
         known = manifest.split_named(name)
         if known is not None and known.rule == rule:
             return known
@@ -161,11 +169,11 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
             shares = ", ".join(f"{ratio:g}" for ratio in known.rule.ratios)
             made = f"seed {known.rule.seed}, ratios {shares}"
             raise OutputError(
-                f"{path}: has another split {name!r} "
+                f"{location}: has another split {name!r} "
                 f"({'given with the rows' if known.rule.by == 'given' else made}); pass "
                 "--overwrite to replace it in the newest version, or another --name"
             )
-        split, parts = assign_parts(open_version(home, manifest), name, rule, None, None)
+        split, parts = assign_parts(open_version(location, manifest), name, rule, None, None)
         others = tuple(one for one in manifest.splits if one.name != name)
         content = manifest.model_dump(exclude={"version"})
         content.update(
@@ -176,11 +184,11 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
         )
         newest = Manifest.sealed(**content)
         try:
-            store_split(home, split, parts, lock.check)
-            publish(home, newest, lock.check)
+            store_split(location, split, parts, lock.check)
+            publish(location, newest, lock.check)
         except OSError as error:
             lock.check()  # who has taken over has removed what was being written
             if isinstance(error, OutputError):
                 raise
-            raise OutputError(f"{path}: the split cannot be written: {why(error)}") from error
+            raise OutputError(f"{location}: the split cannot be written: {why(error)}") from error
     return split

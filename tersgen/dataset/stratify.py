@@ -1,4 +1,4 @@
-"""Which row goes to which part of a split: exact shares, random rows, one pass over the labels."""
+"""Which row is in which part of a split: exact shares, random rows, one pass over the labels."""
 
 import math
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""Verification: whether a dataset is whole, and every value what was sealed."""
+"""Verification: whether a dataset is whole, and every value as it was recorded."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -9,34 +9,17 @@ from typing import NamedTuple, TypeVar
 
 from ..cpus import available_cpus
 from ..errors import DatasetError
-from ..schema.contents import Contents
-from ..schema.manifest import (
-    JOURNAL,
-    RECIPE,
-    Lock,
-    Manifest,
-    ShardRecord,
-)
+from ..schema.manifest import JOURNAL, RECIPE, Lock, Manifest, ShardRecord
+from ..store.backends import make_store
 from ..store.digest import combine, dataset_digest
 from ..store.interface import Store
 from ..store.layout import Layout
-from ..store.location import DatasetLocation, make_store
-from .documents import (
-    checked_layout,
-)
+from ..store.location import DatasetLocation
+from .documents import checked_layout
 from .faults import Fault, Verified
-from .inspection import (
-    check_metadata,
-    check_splits,
-    fault,
-    read_documents,
-    sealed_extension,
-)
-from .shards import Checked, ShardChecker, ShardFile, as_record
-from .versions import (
-    locate,
-    split_reference,
-)
+from .inspection import check_metadata, check_splits, fault, finished_extension, read_documents
+from .shards import Checked, RecordedFile, ShardChecker, as_record
+from .versions import locate_version
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -78,10 +61,9 @@ def by_shard(records: Iterable[ShardRecord]) -> dict[int, list[ShardRecord]]:
 
 
 def check_shards(
-    home: DatasetLocation,
+    location: DatasetLocation,
+    store: Store,
     description: Manifest | Lock,
-    contents: Contents,
-    layout: Layout,
     records: dict[int, list[ShardRecord]],
     quick: bool,
     threads: int,
@@ -94,21 +76,20 @@ def check_shards(
     DatasetError
         If there are to be so many more shards than there is any trace of, that there never were.
     """
-    table = contents.fields
-    store = make_store(home, contents, layout)
-    n_shards = layout.n_shards(description.n_samples)
-    check_traces(home, store, n_shards, len(records))
-    checker = ShardChecker(home.folder, store, table, layout, records)
+    layout, n_samples = store.layout, description.n_samples
+    n_shards = layout.n_shards(n_samples)
+    check_traces(location, store, n_shards, len(records))
+    checker = ShardChecker(location.folder, store, records)
     faults: list[Fault] = []
 
-    def files() -> Iterator[ShardFile]:
+    def files() -> Iterator[RecordedFile]:
         for shard in range(n_shards):
-            rows = min(layout.shard_rows, description.n_samples - shard * layout.shard_rows)
+            rows = layout.rows_of(shard, n_samples)
             known = records.get(shard, [])
             if not any(record.rows >= rows for record in known):
                 text = f"has no record of shard {shard}, {rows} rows"
                 faults.append(
-                    fault("journal", home.folder / JOURNAL, text).model_copy(
+                    fault("journal", location.folder / JOURNAL, text).model_copy(
                         update={"shard": shard}
                     )
                 )
@@ -132,12 +113,12 @@ def check_shards(
             watch(done, n_shards * per_shard)
     if isinstance(description, Manifest) and len(read) == n_shards:
         roots = array_roots(description, read)
-        if dataset_digest(contents, description.n_samples, roots) == description.digest:
-            faults = [_blame_journal(home, one) for one in faults]
+        if dataset_digest(store.contents, n_samples, roots) == description.digest:
+            faults = [_blame_journal(location, one) for one in faults]
     return ShardsRead(read, faults, n_bytes)
 
 
-def check_traces(home: DatasetLocation, store: Store, n_shards: int, n_recorded: int) -> None:
+def check_traces(location: DatasetLocation, store: Store, n_shards: int, n_recorded: int) -> None:
     """Refuse a dataset of which far more is lost than there is any trace of.
 
     Raises
@@ -145,51 +126,53 @@ def check_traces(home: DatasetLocation, store: Store, n_shards: int, n_recorded:
     DatasetError
         If so many shards have neither a record nor a file that they never were there.
     """
-    folder = (home.folder / store.shard_paths(0)[0]).parent
+    folder = (location.folder / store.shard_paths(0)[0]).parent
     n_files = sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
     if n_shards - max(n_recorded, n_files) > _MOST_LOST:
         raise DatasetError(
-            f"{home.path}: expected {n_shards} shards, found records of {n_recorded} and at most "
+            f"{location}: expected {n_shards} shards, found records of {n_recorded} and at most "
             f"{n_files} files; if it was ever whole, build it again from its {RECIPE}"
         )
 
 
-def _blame_journal(home: DatasetLocation, found: Fault) -> Fault:
+def _blame_journal(location: DatasetLocation, found: Fault) -> Fault:
     """Return a fault in the values of a shard as one of its record: the manifest proves them."""
     if found.kind != "digest":
         return found
     text = f"the record of shard {found.shard} is not that of its values, which the manifest proves"
-    return fault("journal", home.folder / JOURNAL, text).model_copy(
+    return fault("journal", location.folder / JOURNAL, text).model_copy(
         update={"shard": found.shard, "array": found.array}
     )
 
 
 def array_roots(manifest: Manifest, records: Mapping[int, ShardRecord]) -> dict[str, bytes]:
     """Return the logical digest of each array from the records of all shards of a version."""
-    n_shards = -(-manifest.n_samples // manifest.shard_rows)
+    n_shards = Layout.of(manifest).n_shards(manifest.n_samples)
     return {
         name: combine([bytes.fromhex(records[shard].digests[name]) for shard in range(n_shards)])
         for name in manifest.arrays
     }
 
 
-def _check_roots(home: DatasetLocation, manifest: Manifest, found: ShardsRead) -> Iterator[Fault]:
+def _check_roots(
+    location: DatasetLocation, manifest: Manifest, found: ShardsRead
+) -> Iterator[Fault]:
     """Hold the digests of all shards together against those of the manifest."""
-    n_shards = -(-manifest.n_samples // manifest.shard_rows)
+    n_shards = Layout.of(manifest).n_shards(manifest.n_samples)
     if len(found.records) < n_shards or any(one.kind == "digest" for one in found.faults):
         return  # a shard is damaged, and reported
     roots = array_roots(manifest, found.records)
     for name, root in roots.items():
         if root.hex() != manifest.arrays[name]:
             text = f"{name}: its values are not those of this version"
-            yield fault("digest", home.path, text).model_copy(update={"array": name})
+            yield fault("digest", location.path, text).model_copy(update={"array": name})
     if dataset_digest(manifest.contents, manifest.n_samples, roots) != manifest.digest:
-        yield fault("digest", home.path, "its values are not those of the dataset's digest")
+        yield fault("digest", location.path, "its values are not those of the dataset's digest")
     for label, expected in enumerate(manifest.class_counts):
         count = sum(record.class_counts.get(label, 0) for record in found.records.values())
         if count != expected:
             text = f"expected {expected} rows of class {label}, got {count}"
-            yield fault("digest", home.path, text)
+            yield fault("digest", location.path, text)
 
 
 def verify(
@@ -199,15 +182,15 @@ def verify(
     watch: Watch | None = None,
     follow_links: bool = False,
 ) -> Verified:
-    """Find out whether a dataset, or one version of it, is complete and as it was sealed.
+    """Find out whether a dataset, or one version of it, is complete and as it was written.
 
     Parameters
     ----------
     path
         The dataset; ``data.zarr@v1.0`` is one version of it.
     quick
-        Read no chunk: files, sizes, seals, journal, documents and metadata alone. Else every chunk
-        is decoded, and every digest computed anew.
+        Read no chunk: files, sizes, checksum tables, journal, documents and metadata alone. Else
+        every chunk is decoded, and every digest computed again.
     threads
         Threads to use; by default one for each processor.
     watch
@@ -221,35 +204,32 @@ def verify(
         If there is no dataset, or no such version.
     """
     start = time.perf_counter()
-    path, reference = split_reference(path)
-    home = locate(path, follow_links)
-    documents = read_documents(home, reference)
+    location, reference = locate_version(path, follow_links)
+    documents = read_documents(location, reference)
     faults = list(documents.faults)
     manifest, contents = documents.manifest, documents.contents
     description = manifest or documents.lock
     n_shards = n_bytes = 0
     if description is not None and contents is not None:
-        layout = checked_layout(home.path, description, contents.fields)
+        layout = checked_layout(location.path, description, contents.fields)
+        store = make_store(description.format, contents, layout)
         n_shards = layout.n_shards(description.n_samples)
         records = by_shard(documents.journal.records)
-        found = check_shards(
-            home, description, contents, layout, records, quick, threads or available_cpus(), watch
-        )
+        threads = threads or available_cpus()
+        found = check_shards(location, store, description, records, quick, threads, watch)
         n_bytes = found.bytes_checked
         if manifest is None:  # incomplete: what is missing is no damage
-            sealed = {shard for shard, known in records.items() if known}
-            faults += [one for one in found.faults if one.shard in sealed]
+            faults += [one for one in found.faults if one.shard in records]
         else:
             faults += found.faults
-            store = make_store(home, contents, layout)
-            n_extended = sealed_extension(documents, records)
+            n_extended = finished_extension(documents, records)
             if reference is None:
-                faults += check_metadata(home, manifest, store, n_extended)
-            faults += check_splits(home, manifest, reference is None, n_extended)
+                faults += check_metadata(location, manifest, store, n_extended)
+            faults += check_splits(location, manifest, reference is None, n_extended)
             if not quick:
-                faults += _check_roots(home, manifest, found)
+                faults += _check_roots(location, manifest, found)
     return Verified(
-        path=str(path) if reference is None else f"{path}@{reference}",
+        path=str(Path(path)),
         sound=not faults,
         quick=quick,
         version=manifest.version if manifest else None,

@@ -1,4 +1,4 @@
-"""The physics of a sample, one module for each effect; `base` says what an effect is.
+"""The physics of a sample, a folder or module for each effect; `base` says what an effect is.
 
 What a plug-in needs to add one is exported here; names are imported when first used.
 """
@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from ..random.philox import between, philox, uniform
     from ..schema.base import field
     from ..schema.intervals import Interval, NonNegativeInterval
-    from .base import EffectSettings, Parameter, Tile
+    from .base import Parameter, Tile
     from .plugged import PluginEffect
+    from .settings import EffectSettings
 
 __all__ = [
     "EffectSettings",
@@ -44,8 +45,9 @@ _MODULES = {
     "..plugins": ("register",),
     "..schema.base": ("field",),
     "..schema.intervals": ("Interval", "NonNegativeInterval"),
-    ".base": ("EffectSettings", "Parameter", "Tile"),
+    ".base": ("Parameter", "Tile"),
     ".plugged": ("PluginEffect",),
+    ".settings": ("EffectSettings",),
 }
 
 

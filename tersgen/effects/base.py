@@ -1,45 +1,43 @@
-"""What an effect is: the numbers, the kernel and the records of one piece of physics.
+"""The interface of effects: settings, kernel and recorded arrays of one piece of physics.
 
-A recipe's effects act one after the other on tiles: a few rows whose arrays stay in the cache. An
-effect reads arrays of the tile by name, changes them or fills others, and knows no file. Its random
-numbers come from streams of its own, keyed by seed, stream and the sample's index, so that adding
-an effect changes no other.
+The effects of a recipe act in turn on tiles: a few rows whose arrays stay in the cache. An effect
+reads arrays of the tile by name, and changes them or fills others. Its random numbers come from
+streams of its own, keyed by seed, stream and sample index, so adding an effect changes no other.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schema.base import Frozen
 from ..schema.fields import Axis, FieldSpec
 from ..schema.fields import spec as spec
-
-if TYPE_CHECKING:
-    from ..schema.library import Library
-    from ..schema.recipe import Recipe
+from ..schema.library import Library
+from .sections import Sections
+from .settings import EffectSettings
 
 Array = NDArray[Any]
+S = TypeVar("S", bound=EffectSettings)
 
 Stage = Literal["rows", "modes", "profile", "optics", "signal", "image", "record"]
 """When an effect acts.
 
 ``rows``
-    What each sample is made of; acts on a whole block.
+    Draws the composition of each sample; acts on a whole block.
 ``modes``
     After positions (cm^-1), intensities and widths of the modes are drawn.
 ``profile``
     From modes to ``line``, shape (n, L), its highest point 1. A recipe has one.
 ``optics``
-    On ``line`` before it is detected.
+    On ``line`` before detection.
 ``signal``
-    On ``line`` once it was detected: noise, counts.
+    On ``line`` after detection: noise, counts.
 ``image``
     On clean maps, ``image`` of shape (n, C, H, W), before they are scanned.
 ``record``
-    From what is there to the arrays that are stored.
+    From these arrays to the stored ones.
 """
 
 
@@ -51,7 +49,7 @@ class ArraySpec(NamedTuple):
 
 
 class Parameter(NamedTuple):
-    """A number that an effect draws for each sample and records."""
+    """A number drawn for each sample and recorded."""
 
     name: str
     unit: str
@@ -59,7 +57,7 @@ class Parameter(NamedTuple):
 
 
 def columns(parameters: tuple[Parameter, ...]) -> dict[str, int]:
-    """Return the place of each parameter in an array that holds them all."""
+    """Return the column of each parameter in an array of all."""
     return {one.name: k for k, one in enumerate(parameters)}
 
 
@@ -69,7 +67,7 @@ class Tile:
     Parameters
     ----------
     arrays
-        Arrays by name, shape (n, ...). float16 fields are there as their bits, uint16.
+        Arrays by name, shape (n, ...); float16 fields as their bits, uint16.
     index
         Sample of the first row.
     seed
@@ -89,7 +87,7 @@ class Tile:
         Raises
         ------
         KeyError
-            If there is none at this stage; the text names those that are.
+            If there is none at this stage; the message lists those there are.
         """
         found = self.arrays.get(name)
         if found is None:
@@ -101,7 +99,7 @@ class Tile:
         return self.arrays.get(name)
 
 
-class Effect(ABC):
+class Effect(ABC, Generic[S]):
     """One effect of a recipe, ready to act.
 
     Parameters
@@ -115,31 +113,51 @@ class Effect(ABC):
     ----------
     stage
         When it acts.
+    section
+        Name of its section in a recipe.
+    settings
+        That section.
     """
 
     stage: ClassVar[Stage]
+    section: ClassVar[str] = "fields"
 
     @classmethod
     def label(cls) -> str:
-        """Return what it is called in messages."""
+        """Return its name in messages."""
         return cls.__name__.lower()
 
-    def __init__(self, recipe: "Recipe", library: "Library") -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         self.recipe = recipe
         self.library = library
+        self.settings = self.settings_of(recipe)
 
     @classmethod
-    def is_part_of(cls, recipe: "Recipe") -> bool:  # noqa: ARG003 - most effects always are
-        """Return whether a recipe has this effect."""
-        return True
+    def settings_of(cls, recipe: Sections) -> S:
+        """Return its section of a recipe.
+
+        Raises
+        ------
+        ValueError
+            If the recipe has no such section.
+        """
+        section: S | None = getattr(recipe, cls.section)
+        if section is None:
+            raise ValueError(f"expected a recipe with a section {cls.section}, got none")
+        return section
 
     @classmethod
-    def fields(cls, recipe: "Recipe") -> list[FieldSpec]:  # noqa: ARG003 - most record nothing
+    def is_part_of(cls, recipe: Sections) -> bool:
+        """Return whether a recipe has this effect: if it has its section."""
+        return getattr(recipe, cls.section) is not None
+
+    @classmethod
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:  # noqa: ARG003 - most record nothing
         """Return the arrays that it fills and that can be stored."""
         return []
 
     @classmethod
-    def axes(cls, recipe: "Recipe") -> list[Axis]:  # noqa: ARG003 - most have no dimension
+    def axes(cls, recipe: Sections) -> list[Axis]:  # noqa: ARG003 - most have no dimension
         """Return the positions along dimensions of its fields, where these have any."""
         return []
 
@@ -150,7 +168,3 @@ class Effect(ABC):
     @abstractmethod
     def apply(self, tile: Tile) -> None:
         """Act on the rows of a tile."""
-
-
-class EffectSettings(Frozen):
-    """Base of the settings of an effect that a plug-in adds."""

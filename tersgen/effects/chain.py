@@ -1,38 +1,40 @@
-"""The effects of a recipe, in their physical order, and the arrays and axes that they make."""
+"""The effects of a recipe, in their physical order, and the arrays and axes that they make.
+
+Effects are named by module and class, as an installed package names those that it adds, and are
+imported when a recipe first needs them: until then neither kernels nor Numba are imported.
+"""
+
+from functools import cache
+from importlib import import_module
+from typing import Any
 
 from ..errors import ConfigError
 from ..schema.fields import Axis, FieldSpec, grid_axis
 from ..schema.library import Library
-from ..schema.recipe import Recipe
-from .bands import Bands, Sticks
 from .base import Effect, Stage
-from .classes import Classes
-from .hotspots.effect import Hotspots
-from .instrument.effect import AxisError, Detector, Optics, Range, Spectrometer
-from .mixture import Mixture
-from .nearfield.effect import NearField
-from .noise import Noise, Roll
-from .orientation import Orientation
-from .plugged import plugged
-from .profile import Peak, Profile
-from .scaling import Scaling
-from .scan.effect import Scan
-from .structure.effect import Structure
+from .sections import Sections
 
-EFFECTS: tuple[type[Effect], ...] = (
-    *(Classes, Mixture, Orientation, Bands, Sticks, AxisError, Profile, Spectrometer, Peak),
-    *(Roll, Optics, Noise, Detector, Range, Scaling, Hotspots, NearField, Scan, Structure),
+EFFECTS = (
+    *("classes.effect:Classes", "mixture.effect:Mixture", "bands.orientation:Orientation"),
+    *("bands.effect:Bands", "bands.effect:Sticks", "instrument.effect:AxisError"),
+    *("profile.effect:Profile", "instrument.effect:Spectrometer", "profile.effect:Peak"),
+    *("noise.effect:Roll", "instrument.effect:Optics", "noise.effect:Noise"),
+    *("instrument.effect:Detector", "instrument.effect:Range", "scaling:Scaling"),
+    *("hotspots.effect:Hotspots", "nearfield.effect:NearField", "scan.effect:Scan"),
+    "structure.effect:Structure",
 )
 """In physical order."""
 
-_NEXT: dict[Stage, tuple[type[Effect], ...]] = {
-    "modes": (Sticks, AxisError, Profile, Spectrometer, Peak, Hotspots, NearField),
-    "profile": (Peak,),
-    "optics": (Noise, Detector),
-    "signal": (Range, Scaling),
-    "image": (Scan,),
+_NEXT: dict[Stage, tuple[str, ...]] = {
+    "modes": ("Sticks", "AxisError", "Profile", "Spectrometer", "Peak", "Hotspots", "NearField"),
+    "profile": ("Peak",),
+    "optics": ("Noise", "Detector"),
+    "signal": ("Range", "Scaling"),
+    "image": ("Scan",),
 }
 """Before which of ours the effects of plug-ins act."""
+_REPLACED = ("Profile", "Spectrometer")
+"""What the band profile of a plug-in takes the place of."""
 
 _ORDER = (
     *("spectra", "maps", "cube", "sticks", "tensors", "label", "mixture", "structure"),
@@ -45,7 +47,13 @@ _ORDER = (
 """Order of the arrays of a dataset, by name or first part of it; those of plug-ins come last."""
 
 
-def effect_types(recipe: Recipe) -> list[type[Effect]]:
+@cache
+def _ours() -> tuple[type[Effect[Any]], ...]:
+    parts = (name.split(":") for name in EFFECTS)
+    return tuple(getattr(import_module(f".{at}", __package__), name) for at, name in parts)
+
+
+def effect_types(recipe: Sections) -> list[type[Effect[Any]]]:
     """Return the effects that a recipe has, in physical order; those of plug-ins end their stage.
 
     Raises
@@ -53,21 +61,23 @@ def effect_types(recipe: Recipe) -> list[type[Effect]]:
     ConfigError
         If the recipe names an effect of a plug-in that is not there, or two band profiles.
     """
-    there = [effect for effect in EFFECTS if effect.is_part_of(recipe)]
+    from .plugged import plugged
+
+    there = [effect for effect in _ours() if effect.is_part_of(recipe)]
     added = [effect for effect in plugged(recipe) if effect.is_part_of(recipe)]
     profiles = [effect for effect in added if effect.stage == "profile"]
     if len(profiles) > 1:
         names = " and ".join(f"effects.{effect.name}" for effect in profiles)
         raise ConfigError(f"{names}: expected one band profile at most, got {len(profiles)}")
     if profiles:
-        there = [effect for effect in there if effect not in (Profile, Spectrometer)]
+        there = [effect for effect in there if effect.__name__ not in _REPLACED]
     for effect in added:
-        nexts = [k for k, one in enumerate(there) if one in _NEXT[effect.stage]]
+        nexts = [k for k, one in enumerate(there) if one.__name__ in _NEXT[effect.stage]]
         there.insert(nexts[0] if nexts else len(there), effect)
     return there
 
 
-def make_effects(recipe: Recipe, library: Library) -> list[Effect]:
+def make_effects(recipe: Sections, library: Library) -> list[Effect[Any]]:
     """Return the effects of a resolved recipe, ready to act."""
     return [effect(recipe, library) for effect in effect_types(recipe)]
 
@@ -79,7 +89,7 @@ def _rank(spec: FieldSpec) -> int:
     return len(_ORDER)
 
 
-def field_table(recipe: Recipe) -> tuple[FieldSpec, ...]:
+def field_table(recipe: Sections) -> tuple[FieldSpec, ...]:
     """Return the arrays that a resolved recipe makes, in their order in a dataset.
 
     Raises
@@ -104,7 +114,7 @@ def field_table(recipe: Recipe) -> tuple[FieldSpec, ...]:
     return tuple(sorted(made, key=_rank))
 
 
-def axis_table(recipe: Recipe, table: tuple[FieldSpec, ...]) -> tuple[Axis, ...]:
+def axis_table(recipe: Sections, table: tuple[FieldSpec, ...]) -> tuple[Axis, ...]:
     """Return the axes of the dimensions of a table of arrays, for those that have positions."""
     axes = [grid_axis(recipe.grid)]
     for effect in effect_types(recipe):

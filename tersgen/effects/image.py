@@ -1,7 +1,7 @@
-"""What all maps and cubes share: their noise, Eqs. (2.1) and (10.3), and who finishes them.
+"""What all maps and cubes share: noise, Eqs. (2.1) and (10.3), clipping and storing.
 
-Maps are finished where they are made: noise, clipping to [0, 1] and storing in one pass. Where a
-scan or a plug-in acts on them, clean ones are made first, without noise, and finished after it.
+Normally the kernel that makes a map also finishes it: noise, clipping to [0, 1] and storing in one
+pass. If a scan or a plug-in acts on maps, they are first made without noise, and finished after it.
 """
 
 import numpy as np
@@ -14,29 +14,29 @@ from ..random import streams
 from ..random.normal import fill_normals
 from ..random.philox import between, philox
 from ..schema.fields import FieldSpec
-from ..schema.recipe import Recipe
 from .base import spec
 from .plugged import plugged
 from .scaling import ranged, signal
+from .sections import Sections
 
 F32 = NDArray[np.float32]
 
 _ZERO = np.float32(0.0)
 
 
-def has_clean_image(recipe: Recipe) -> bool:
+def has_clean_image(recipe: Sections) -> bool:
     """Return whether maps and cubes are made clean first."""
     return recipe.instrument is not None or any(one.stage == "image" for one in plugged(recipe))
 
 
-def image_numbers(recipe: Recipe) -> tuple[float, float, bool]:
+def image_numbers(recipe: Sections) -> tuple[float, float, bool]:
     """Return smallest and largest noise and whether the range is [-1, 1], of maps as made first."""
     if has_clean_image(recipe):
         return 0.0, 0.0, False
     return *recipe.noise.map, recipe.fields.scale == "symmetric"
 
 
-def map_fields(recipe: Recipe, n_channels: int) -> list[FieldSpec]:
+def map_fields(recipe: Sections, n_channels: int) -> list[FieldSpec]:
     """Return the description of maps, if they are asked for, and of what all images record."""
     sizes = {"channel": n_channels, "row": recipe.map.height, "column": recipe.map.width}
     maps = signal(recipe, "maps", "intensity maps with noise, clipped", **sizes)

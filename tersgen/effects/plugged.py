@@ -1,6 +1,6 @@
-"""Effects that plug-ins add: sections of ``effects`` in a recipe, by the effect's name.
+"""Effects of plug-ins; their sections of a recipe are ``effects.NAME``.
 
-One is a class in a file of its own, which says when it acts and what it records::
+An effect is a class that declares its stage, the parameters it records and its settings::
 
     @register("tersgen.effects", "etalon")
     class Etalon(PluginEffect):
@@ -20,21 +20,20 @@ and ``modulate`` is a kernel over the rows of the tile.
 
 import re
 from abc import abstractmethod
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
 from .. import plugins
 from ..errors import ConfigError, TersError
 from ..random.streams import stream_of
+from ..schema.base import EFFECT_NAME, IN_WORDS
 from ..schema.fields import FieldSpec
+from ..schema.library import Library
 from ..schema.loading import validate
-from .base import Array, Effect, EffectSettings, Parameter, Stage, Tile, spec
-
-if TYPE_CHECKING:
-    from ..schema.library import Library
-    from ..schema.recipe import Recipe
+from .base import Array, Effect, Parameter, Stage, Tile, spec
+from .sections import Sections
+from .settings import EffectSettings
 
 _STAGES: dict[Stage, tuple[str, ...]] = {
     "modes": ("position", "intensity", "fwhm"),
@@ -43,29 +42,28 @@ _STAGES: dict[Stage, tuple[str, ...]] = {
     "signal": ("line",),
     "image": ("image", "volume"),
 }
-"""When effects of plug-ins can act, and what they may change then."""
+"""Stages of plug-in effects, and the arrays that they may change."""
 _STAGE_OF: dict[str, Stage] = {
     name: stage for stage, names in reversed(_STAGES.items()) for name in names
 }
-"""The first stage at which an array is there."""
+"""First stage at which an array exists."""
 _LATER = ("spectra", "maps", "cube", "sticks", "structure")
-"""Arrays that are filled after all effects of plug-ins."""
-_NAME = re.compile(r"[a-z][a-z0-9_]{0,31}")
+"""Arrays that are filled after all plug-in effects."""
 
 
-class PluginEffect(Effect):
-    """Base of the effects that plug-ins add.
+class PluginEffect(Effect[Any]):
+    """Base of the effects of plug-ins.
 
     Attributes
     ----------
     name
-        Name of its section in a recipe's ``effects``; small letters, digits and _.
+        Name of its section in ``effects`` of a recipe: lower-case letters, digits and _.
     parameters
-        What it draws for each sample and records, as ``params/NAME_PARAMETER``, float32.
+        Numbers drawn for each sample and recorded as ``params/NAME_PARAMETER``, float32.
     settings
         The section of the recipe.
     stream
-        Number of its random streams, from its name; ``block`` and ``draw`` tell its draws apart.
+        Number of its random stream, from its name; ``block`` and ``draw`` separate its draws.
     """
 
     name: ClassVar[str]
@@ -79,21 +77,35 @@ class PluginEffect(Effect):
         """Return the name of its section."""
         return f"effects.{cls.name}"
 
-    def __init__(self, recipe: "Recipe", library: "Library") -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = recipe.effects[self.name]
-        self.settings = validate(self.Settings, section, f"effects.{self.name}")
         self.stream = stream_of(self.name)
 
     @classmethod
-    def is_part_of(cls, recipe: "Recipe") -> bool:
-        """Return whether there is what it acts on: spectra, or maps."""
+    def settings_of(cls, recipe: Sections) -> Any:
+        """Return its section of a recipe.
+
+        Raises
+        ------
+        ConfigError
+            If the section is not what it expects, or contradicts another.
+        """
+        settings = validate(cls.Settings, recipe.effects[cls.name], cls.label())
+        try:
+            settings.check_recipe(recipe)
+        except ValueError as error:
+            raise ConfigError(f"{cls.label()}: {error}") from None
+        return settings
+
+    @classmethod
+    def is_part_of(cls, recipe: Sections) -> bool:
+        """Return whether the recipe has what it acts on: spectra or maps."""
         if cls.stage == "modes":
             return True
         return recipe.has_image if cls.stage == "image" else recipe.fields.spectra
 
     @classmethod
-    def fields(cls, recipe: "Recipe") -> list[FieldSpec]:  # noqa: ARG003 - the same for all
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:  # noqa: ARG003 - the same for all
         """Return the parameters."""
         return [
             spec(cls._field(one.name), "float32", one.unit, one.description)
@@ -105,7 +117,7 @@ class PluginEffect(Effect):
         return f"params/{cls.name}_{parameter}"
 
     def recorded(self, tile: Tile, parameter: str) -> Array:
-        """Return where a parameter of the rows is recorded, float32, shape (n,)."""
+        """Return the array of a recorded parameter, float32, shape (n,)."""
         return tile[self._field(parameter)]
 
     @abstractmethod
@@ -113,13 +125,13 @@ class PluginEffect(Effect):
         """Act on the rows of a tile."""
 
     def apply(self, tile: Tile) -> None:
-        """Act, and check what was changed and recorded.
+        """Act, and check the arrays that it changed and recorded.
 
         Raises
         ------
         ConfigError
-            If the plug-in fails, changes what is not its own to change, records nothing, or leaves
-            values that cannot be.
+            If the plug-in fails, changes an array that it may only read, records nothing, or leaves
+            impossible values.
         """
         recorded = [self._field(one.name) for one in self.parameters]
         for name in recorded:
@@ -140,7 +152,7 @@ class PluginEffect(Effect):
                 self._check(name, values, tile)
 
     def _shown(self, tile: Tile, recorded: list[str]) -> Tile:
-        """Return what it may change, and to read what is there by now."""
+        """Return the arrays that it may change, and those so far as read-only ones."""
         later = _after(self.stage)
         shown: dict[str, Array] = {}
         for name, values in tile.arrays.items():
@@ -174,7 +186,7 @@ def _after(stage: Stage) -> list[Stage]:
     return stages[stages.index(stage) + 1 :]
 
 
-def plugged(recipe: "Recipe") -> list[type[PluginEffect]]:
+def plugged(recipe: Sections) -> list[type[PluginEffect]]:
     """Return the effects of plug-ins that a recipe has, by name.
 
     Raises
@@ -182,28 +194,31 @@ def plugged(recipe: "Recipe") -> list[type[PluginEffect]]:
     ConfigError
         If there is no such effect, it is not one, or its section is not what it expects.
     """
-    return [_load(name, section) for name, section in sorted(recipe.effects.items())]
+    found = [_load(name) for name in sorted(recipe.effects)]
+    for effect in found:
+        effect.settings_of(recipe)
+    return found
 
 
-def _load(name: str, section: Mapping[str, object]) -> type[PluginEffect]:
+def _load(name: str) -> type[PluginEffect]:
     found = plugins.load("tersgen.effects", name)
     if not (isinstance(found, type) and issubclass(found, PluginEffect)):
         raise ConfigError(
             f"effects.{name}: expected a class based on tersgen.effects.PluginEffect, got {found!r}"
         )
-    if getattr(found, "name", None) != name or not _NAME.fullmatch(name):
+    if getattr(found, "name", None) != name:
         raise ConfigError(
-            f"effects.{name}: expected a class whose name is that, of small letters, digits and _, "
-            f"got {getattr(found, 'name', None)!r}"
+            f"effects.{name}: expected a class with name = {name!r}, got "
+            f"{getattr(found, 'name', None)!r}"
         )
     if getattr(found, "__abstractmethods__", None):
         raise ConfigError(
             f"effects.{name}: expected a class with a method act(self, tile), got none"
         )
     for one in found.parameters:
-        if not _NAME.fullmatch(one.name):
+        if not re.fullmatch(EFFECT_NAME, one.name):
             raise ConfigError(
-                f"effects.{name}: expected parameters named by small letters, digits and _, got "
+                f"effects.{name}: expected a parameter named by {IN_WORDS[EFFECT_NAME]}, got "
                 f"{one.name!r:.80}"
             )
     if getattr(found, "stage", None) not in _STAGES:
@@ -211,5 +226,4 @@ def _load(name: str, section: Mapping[str, object]) -> type[PluginEffect]:
             f"effects.{name}: expected a stage of {', '.join(_STAGES)}, got "
             f"{getattr(found, 'stage', None)!r}"
         )
-    validate(found.Settings, section, f"effects.{name}")
     return found

@@ -8,8 +8,9 @@ from ..numeric.lineshape import extent
 from ..numeric.store import store
 from ..numeric.transforms import standardise
 from ..schema.fields import FieldSpec
-from ..schema.recipe import Recipe
 from .base import Effect, Tile, spec
+from .sections import Sections
+from .settings import Fields
 
 F32 = NDArray[np.float32]
 
@@ -17,7 +18,7 @@ _EPS = np.float32(1e-12)
 _HALF, _ONE = np.float32(0.5), np.float32(1.0)
 
 
-def signal(recipe: Recipe, name: str, text: str, **sizes: int) -> FieldSpec:
+def signal(recipe: Sections, name: str, text: str, **sizes: int) -> FieldSpec:
     """Return the description of spectra, maps or a cube in the precision and range asked for."""
     span = (-1.0, 1.0) if recipe.fields.scale == "symmetric" else (0.0, 1.0)
     text = f"{text} to [{span[0]:g}, {span[1]:g}]"
@@ -31,25 +32,25 @@ def ranged(value: np.float32, symmetric: bool) -> np.float32:
     return standardise(value, _HALF, _HALF) if symmetric else value
 
 
-class Scaling(Effect):
+class Scaling(Effect[Fields]):
     """Scales ``line`` to its range and stores it as ``spectra``."""
 
     stage = "record"
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are spectra."""
         return recipe.fields.spectra
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return the spectra."""
         text = "Raman spectra with noise, min-max scaled"
         return [signal(recipe, "spectra", text, raman_shift=recipe.grid.n_points)]
 
     def apply(self, tile: Tile) -> None:
         """Scale and store."""
-        symmetric = self.recipe.fields.scale == "symmetric"
+        symmetric = self.settings.scale == "symmetric"
         scale_spectra(tile["line"], symmetric, tile["spectra"])
 
 

@@ -1,1 +1,1 @@
-"""Building datasets: plan, make, seal."""
+"""Building datasets: plan, make, commit."""

@@ -1,4 +1,4 @@
-"""One unit of work of a build: a run of rows made, hashed and encoded while in the cache."""
+"""One unit of work of a build: a run of rows generated, hashed and encoded while in the cache."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -62,22 +62,15 @@ def unit_rows(table: tuple[FieldSpec, ...], layout: Layout) -> int:
 class ChunkMaker:
     """Makes and encodes runs of rows in any order, from any thread."""
 
-    def __init__(
-        self,
-        rows: RowMaker,
-        store: Store,
-        table: tuple[FieldSpec, ...],
-        layout: Layout,
-        n_classes: int,
-    ) -> None:
+    def __init__(self, rows: RowMaker, store: Store) -> None:
         self._rows = rows
         self._store = store
-        self._table = table
-        self._chunk_rows = layout.chunk_rows
+        self._table = table = store.contents.fields
+        self._chunk_rows = store.layout.chunk_rows
         self._leaf_rows = leaf_rows(table)
-        self._n_classes = n_classes
-        self._shard_rows = layout.shard_rows
-        self.unit_rows = unit_rows(table, layout)
+        self._n_classes = len(store.contents.classes)
+        self._shard_rows = store.layout.shard_rows
+        self.unit_rows = unit_rows(table, store.layout)
 
     def make(self, start: int, n_rows: int) -> Encoded:
         """Return the run of at most ``unit_rows`` rows from sample ``start`` on."""

@@ -2,17 +2,16 @@
 
 from pathlib import Path
 
-from ..dataset.documents import checked_layout, load_stored_basis
+from ..dataset.opening import open_version
 from ..dataset.ownership import is_same_place
 from ..dataset.parts import load_parts, store_split
-from ..dataset.versions import find_version, locate, split_reference
+from ..dataset.versions import find_version, locate_version
 from ..errors import ConfigError
 from ..schema.manifest import Compression, Format
 from ..schema.split import Split
 from ..store.files import Check
-from ..store.layout import choose_layout
-from ..store.location import DatasetLocation, make_store, new_home
-from ..store.reader import Reader
+from ..store.layout import Layout, choose_layout
+from ..store.location import DatasetLocation, new_location
 from .finish import Origin
 from .plan import Plan, check_compression
 from .progress import Report
@@ -35,7 +34,7 @@ def convert(
     """Copy a dataset, or a version of one, into another back end or layout.
 
     Rows are read and checked, not generated; the copy is published only if its logical digest is
-    that of the original. A copy that was interrupted goes on. ``follow_links`` says whether files
+    that of the original. A copy that was interrupted resumes. ``follow_links`` says whether files
     of the original may be links.
 
     Raises
@@ -45,15 +44,12 @@ def convert(
     OutputError
         If the output holds something else, or cannot be written.
     """
-    path, reference = split_reference(path)
-    home = locate(path, follow_links)
-    manifest = find_version(home, reference)
-    document = load_stored_basis(home, manifest.recipe_digest)
-    layout, contents = checked_layout(home.path, manifest), manifest.contents
-    store = make_store(home, contents, layout)
-    reader = Reader(home.folder, store, manifest.fields, layout, manifest.n_samples)
-    target = new_home(out, format)
-    if any(is_same_place(one, other) for one in home[:2] for other in target[:2]):
+    location, reference = locate_version(path, follow_links)
+    manifest = find_version(location, reference)
+    source = open_version(location, manifest)
+    layout, contents = Layout.of(manifest), manifest.contents
+    target = new_location(out, format)
+    if any(is_same_place(one, other) for one in location[:2] for other in target[:2]):
         raise ConfigError(f"{out}: expected a path other than the original's")
     same = layout.compression if format == "zarr" else None
     packed = check_compression(format, compression or same)
@@ -67,19 +63,19 @@ def convert(
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    plan = Plan(document, contents, manifest.n_samples, wanted, format)
+    plan = Plan(source.document, contents, manifest.n_samples, wanted, format)
 
     def origin(place: DatasetLocation) -> Origin:
         def splits(check: Check) -> tuple[Split, ...]:
             for split in manifest.splits:
-                store_split(place, split, load_parts(home.folder, split), check)
+                store_split(place, split, load_parts(location.folder, split), check)
             return manifest.splits
 
         return Origin(
             f"convert from {manifest.format}, version {manifest.version[:12]}",
-            rows=StoredRuns(reader, manifest.fields, len(manifest.classes)),
+            rows=StoredRuns(source),
             splits=splits,
             digest=manifest.digest,
         )
 
-    return run(plan, out, overwrite, threads, report, origin)
+    return run(plan, target, overwrite, threads, report, origin)

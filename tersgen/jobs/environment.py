@@ -7,9 +7,9 @@ from pathlib import Path
 
 import tersgen
 
-from ..numeric._jit import sources_digest
+from ..numeric._sources import sources_digest
+from ..recipe import GENERATOR_VERSION
 from ..schema.manifest import Environment
-from ..schema.recipe import GENERATOR_VERSION
 
 _SAME = ("numpy", "numba", "llvmlite")
 """Packages whose versions must be the same wherever the shards of a build are made."""

@@ -1,18 +1,22 @@
-"""What happens during a build, line by line, for who watches it from any node.
+"""The log of a build, line by line, for watching it from any node.
 
-The log is a file of JSON lines in the dataset's folder, there only until the dataset is complete.
-It is for people: nothing depends on it, and a log that cannot be written stops no build.
+The log is a file of JSON lines in the dataset's folder, which exists only until the dataset is
+complete. It is for people: nothing depends on it, and a build continues if its log cannot be
+written.
 """
 
 import json
 import os
+import signal
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, NamedTuple, Self
 
+from ..errors import TersError
+from ..plugins import imported
 from ..schema.manifest import EVENTS, ShardRecord
 from ..store.files import Check
 from ..store.writers import range_folders
@@ -20,6 +24,8 @@ from ..store.writers import range_folders
 _LARGEST = 1 << 30
 _LONGEST_LINE = 1 << 16
 _RECENT_S = 120.0
+_MOST_SPANS = 12
+"""Ranges of shards that a message lists."""
 
 
 def spans(shards: Iterable[int]) -> list[tuple[int, int]]:
@@ -37,15 +43,36 @@ def spans(shards: Iterable[int]) -> list[tuple[int, int]]:
     return found
 
 
-def spans_text(shards: Iterable[int], most: int = 12) -> str:
+def spans_text(shards: Iterable[int]) -> str:
     """Return shards as ranges, in words.
 
     >>> spans_text([0, 1, 2, 7, 8, 10])
     '0:3, 7:9, 10:11'
     """
     found = spans(shards)
-    text = ", ".join(f"{first}:{last}" for first, last in found[:most])
-    return f"{text} and {len(found) - most} more" if len(found) > most else text
+    text = ", ".join(f"{first}:{last}" for first, last in found[:_MOST_SPANS])
+    return f"{text} and {len(found) - _MOST_SPANS} more" if len(found) > _MOST_SPANS else text
+
+
+def plugin_files() -> dict[str, list[str]]:
+    """Return the files that plug-ins were imported from, if any, for the log."""
+    files = [one.target for one in imported() if one.target.endswith(".py")]
+    return {"plugins": files} if files else {}
+
+
+def _reason(error: BaseException) -> str:
+    """Return why a build ends, in words for the user.
+
+    >>> _reason(SystemExit(143)), _reason(TersError("disk full"))
+    ('by SIGTERM', 'disk full')
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return "by SIGINT"
+    if isinstance(error, SystemExit):
+        with suppress(TypeError, ValueError):
+            return f"by {signal.Signals(int(error.code or 0) - 128).name}"
+        return f"with exit code {error.code}"
+    return str(error) if isinstance(error, TersError) else f"{type(error).__name__}: {error}"
 
 
 class EventLog:
@@ -81,40 +108,36 @@ class EventLog:
         except OSError:
             self._torn = True
 
-    def sealed(self, record: ShardRecord, **facts: object) -> None:
-        """Append that a shard is sealed."""
+    def committed(self, record: ShardRecord, **facts: object) -> None:
+        """Append that a shard is finished."""
         self.write(
-            "sealed", shard=record.shard, rows=record.rows, bytes=record.bytes_stored, **facts
+            "committed", shard=record.shard, rows=record.rows, bytes=record.bytes_stored, **facts
         )
 
     def __enter__(self) -> Self:
         """Return the log."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         """Say why it ends, and close it."""
         if error is not None:
-            self.write("stopped", reason=f"{type(error).__name__}: {error}"[:500])
+            self.write("stopped", reason=_reason(error)[:500])
         if self._file is not None:
             self._file.close()
 
 
-class WorkerSeen(NamedTuple):
+@dataclass
+class WorkerSeen:
     """What a worker has done in this build."""
 
     name: str
-    host: str
+    host: str = ""
     """Its machine, where the name does not say it."""
-    here: bool
-    n_shards: int
-    seconds: float
+    here: bool = True
+    n_shards: int = 0
+    seconds: float = 0.0
     """Spent on its shards, in all."""
-    last: float
+    last: float = 0.0
     """When it was last heard of, seconds since 1970."""
 
 
@@ -124,12 +147,12 @@ class Watched(NamedTuple):
     n_shards: int
     """Shards in all."""
     shards: set[int]
-    """Those sealed."""
+    """Those that are finished."""
     rows: int
     bytes_stored: int
-    """Of shards sealed since the build was last started."""
+    """Of shards finished since the build was last started."""
     rows_recent: int
-    """Rows sealed in the last ``seconds_recent``."""
+    """Rows finished in the last ``seconds_recent``."""
     seconds_recent: float
     n_retries: int
     workers: tuple[WorkerSeen, ...]
@@ -168,17 +191,6 @@ def _session(path: Path) -> list[dict[str, Any]]:
     return events
 
 
-class _Seen:
-    """Adds up what a worker did."""
-
-    def __init__(self) -> None:
-        self.here = True
-        self.host = ""
-        self.n_shards = 0
-        self.seconds = 0.0
-        self.last = 0.0
-
-
 def _number(event: dict[str, Any], name: str) -> float:
     value = event.get(name)
     return value if isinstance(value, int | float) else 0
@@ -193,15 +205,15 @@ def logs(folder: Path) -> list[Path]:
     ]
 
 
-def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Watched | None:
+def watch(paths: Sequence[Path], n_shards: int) -> Watched | None:
     """Return how far a build is, from its logs; None if they say nothing."""
-    now = time.time() if now is None else now
+    now = time.time()
     sessions = [events for events in map(_session, paths) if events]
     if not sessions:
         return None
     shards: set[int] = set()
     rows = n_bytes = rows_recent = n_retries = 0
-    seen: dict[str, _Seen] = {}
+    seen: dict[str, WorkerSeen] = {}
     stops: list[str] = []
     started = min(events[0]["time"] for events in sessions)
     recent = max(started, now - _RECENT_S)
@@ -211,13 +223,15 @@ def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Wat
         alone: object = None
         for event in events:
             kind, name = event["event"], event.get("worker", alone)
-            worker = seen.setdefault(name, _Seen()) if isinstance(name, str) else _Seen()
+            worker = WorkerSeen(str(name))
+            if isinstance(name, str):
+                worker = seen.setdefault(name, worker)
             worker.last = max(worker.last, event["time"])
             worker.host = str(event.get("host", worker.host))
             if kind == "started":
                 for first, last in event.get("kept", ()):
                     shards.update(range(first, min(last, n_shards)))
-            elif kind == "sealed" and (shard := _number(event, "shard")) not in shards:
+            elif kind == "committed" and (shard := _number(event, "shard")) not in shards:
                 shards.add(int(shard))
                 rows += int(_number(event, "rows"))
                 n_bytes += int(_number(event, "bytes"))
@@ -237,10 +251,7 @@ def watch(paths: Sequence[Path], n_shards: int, now: float | None = None) -> Wat
         rows_recent=rows_recent,
         seconds_recent=max(now - recent, 1e-3),
         n_retries=n_retries,
-        workers=tuple(
-            WorkerSeen(name, one.host, one.here, one.n_shards, one.seconds, one.last)
-            for name, one in sorted(seen.items())
-        ),
+        workers=tuple(seen[name] for name in sorted(seen)),
         started=started,
         last=max(events[-1]["time"] for events in sessions),
         stops=tuple(stops),

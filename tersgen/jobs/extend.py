@@ -5,52 +5,44 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..cpus import available_cpus
-from ..dataset.dataset import Dataset
 from ..dataset.documents import (
     check_generator,
-    checked_layout,
     load_lock,
     load_stored_basis,
 )
 from ..dataset.splits import grow_splits
-from ..dataset.versions import find_version, locate, split_reference
+from ..dataset.versions import find_version, locate_newest, locate_version
 from ..errors import ConfigError, DamagedDataError, OutputError
 from ..schema.manifest import LARGEST_N, Manifest
 from ..schema.split import Split
 from ..store.files import Check
-from ..store.journal import find_record, read_journal
+from ..store.journal import read_journal
 from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
-from ..store.reader import Reader
+from ..text import command
 from .executors.interface import Executor
 from .executors.threads import Threads
 from .finish import Origin
 from .plan import Plan
 from .progress import ProgressCounter, Report
 from .run import Built, complete, explained, tidy_up
-from .start import write_lock
+from .start import plan_of, write_lock
 
 
-def _prove_last_shard(home: DatasetLocation, plan: Plan, manifest: Manifest) -> None:
-    """Make sure that this generator still makes the rows that are there.
-
-    Raises
-    ------
-    DamagedDataError
-        If it makes others, so that the rows of two generators would be mixed.
-    """
+def _prove_last_shard(location: DatasetLocation, plan: Plan, manifest: Manifest) -> None:
+    """Make sure that this generator still makes the rows that are there."""
     old = plan._replace(n_samples=manifest.n_samples)
     shard = old.n_shards - 1
-    known = find_record(read_journal(home.folder).records, shard, old.rows_of(shard))
+    known = old.recorded(read_journal(location.folder).records).get(shard)
     if known is None:
         raise DamagedDataError(
-            f"{home.path}: the journal has no record of shard {shard}; run tersgen repair first"
+            f"{location}: the journal has no record of shard {shard}; run tersgen repair first"
         )
-    made = old.maker(old.store(home)).make_shard(shard, known.rows).digests()
+    made = old.maker(old.store()).make_shard(shard, known.rows).digests()
     if known.digests != made:
         name = next(name for name in made if made[name] != known.digests.get(name))
         raise DamagedDataError(
-            f"{home.path}: this version of tersgen makes other rows than those that are there "
+            f"{location}: this version of tersgen makes other rows than those that are there "
             f"({name} of shard {shard} differs); extend it with tersgen "
             f"{manifest.environment.tersgen} and the packages in its lock file"
         )
@@ -59,7 +51,7 @@ def _prove_last_shard(home: DatasetLocation, plan: Plan, manifest: Manifest) -> 
 class Extension(NamedTuple):
     """A dataset with more rows, ready to be made."""
 
-    home: DatasetLocation
+    location: DatasetLocation
     plan: Plan
     n_there: int
 
@@ -76,22 +68,16 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
     DatasetError
         If there is no complete dataset.
     """
-    path, reference = split_reference(path)
-    home = locate(path)
-    if reference is not None:
-        raise ConfigError(
-            f"{path}@{reference}: versions do not change; extend {path}, the newest one"
-        )
-    manifest = find_version(home, None)
-    document = load_stored_basis(home, manifest.recipe_digest)
-    check_generator(home.path, manifest.contents, document)
-    layout = checked_layout(home.path, manifest)
+    location = locate_newest(path, "extend")
+    manifest = find_version(location, None)
+    document = load_stored_basis(location, manifest.recipe_digest)
+    check_generator(location.path, manifest.contents, document)
     total = n_total if n_total is not None else manifest.n_samples + (n_more or 0)
-    begun = load_lock(home).n_samples
-    if begun > manifest.n_samples and begun != total:
+    under_way = load_lock(location).n_samples
+    if under_way > manifest.n_samples and under_way != total:
         raise OutputError(
-            f"{path}: an extension to {begun} samples is under way, got one to {total}; finish it: "
-            f"tersgen extend {path} --to {begun}"
+            f"{path}: an extension to {under_way} samples is under way, got one to {total}; "
+            f"finish it: {command('tersgen', 'extend', path, '--to', under_way)}"
         )
     if total < manifest.n_samples or (n_total is None and total == manifest.n_samples):
         raise ConfigError(
@@ -99,8 +85,8 @@ def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Exten
         )
     if total > LARGEST_N:
         raise ConfigError(f"n: expected at most 2^53 samples in all, got {total:.6g}")
-    plan = Plan(document, manifest.contents, total, layout, manifest.format)
-    return Extension(home, plan, manifest.n_samples)
+    plan = plan_of(location, manifest, document)._replace(n_samples=total)
+    return Extension(location, plan, manifest.n_samples)
 
 
 def extended_before(path: Path, n_more: int) -> Manifest | None:
@@ -114,29 +100,28 @@ def extended_before(path: Path, n_more: int) -> Manifest | None:
     DatasetError
         If there is no complete dataset.
     """
-    path, reference = split_reference(path)
+    location, reference = locate_version(path)
     if reference is not None:
         return None
-    home = locate(path)
-    manifest = find_version(home, None)
+    manifest = find_version(location, None)
     was_done = manifest.parent is not None and manifest.change == _change(n_more)
-    return manifest if was_done and load_lock(home).n_samples == manifest.n_samples else None
+    return manifest if was_done and load_lock(location).n_samples == manifest.n_samples else None
 
 
 def _change(n_more: int) -> str:
-    """Return what the history says of an extension."""
+    """Return the entry in the history for an extension."""
     return f"extend by {n_more} samples"
 
 
 def extend(
-    home: DatasetLocation,
+    location: DatasetLocation,
     plan: Plan,
     threads: int | None = None,
     report: Report | None = None,
     take_over: bool = False,
     executor: Executor | None = None,
 ) -> Built:
-    """Grow a dataset, or go on growing it; its splits grow with it, and no old row moves.
+    """Grow a dataset, or resume growing it; its splits grow with it, and no old row moves.
 
     ``executor`` makes the shards; by default as many threads of this process as asked for.
 
@@ -149,25 +134,24 @@ def extend(
     DamagedDataError
         If the generator makes other rows than those that are there.
     ClusterError
-        If those who make the shards elsewhere cannot go on; what is sealed stays.
+        If scheduler or workers are lost; finished shards stay.
     """
     start = time.perf_counter()
-    tally = ProgressCounter(plan.n_samples, report, plan.n_shards)
-    with BuilderLock(home.folder, take_over) as lock, explained(home, plan, lock, tally):
-        manifest = find_version(home, None)
+    counter = ProgressCounter(plan.n_samples, report, plan.n_shards)
+    with BuilderLock(location.folder, take_over) as lock, explained(location, plan, lock, counter):
+        manifest = find_version(location, None)
         if manifest.n_samples >= plan.n_samples:
-            tidy_up(home, lock)
+            tidy_up(location, lock)
             return Built(manifest, time.perf_counter() - start, manifest.n_samples)
-        _prove_last_shard(home, plan, manifest)
-        write_lock(home, plan, lock.check)
+        _prove_last_shard(location, plan, manifest)
+        write_lock(location, plan, lock.check)
         change = _change(plan.n_samples - manifest.n_samples)
 
         def splits(check: Check) -> tuple[Split, ...]:
-            reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, plan.n_samples)
-            grown = Dataset(home.path, plan.document, plan.contents, plan.n_samples, reader)
-            return grow_splits(home, manifest, grown, check)
+            grown = plan.stored_rows(location, plan.n_samples)
+            return grow_splits(location, manifest, grown, check)
 
         origin = Origin(change, parent=manifest, splits=splits)
         executor = executor or Threads(threads or available_cpus())
-        grown = complete(plan, home, lock, origin, executor, tally, take_over)
-    return Built(grown, time.perf_counter() - start, tally.progress.n_kept)
+        grown = complete(plan, location, lock, origin, executor, counter, take_over)
+    return Built(grown, time.perf_counter() - start, counter.progress.n_kept)

@@ -1,4 +1,4 @@
-"""The last step of a build: all records put together into a version."""
+"""The last step of a build: all records are combined into a version."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -29,7 +29,7 @@ class Origin(NamedTuple):
     parent: Manifest | None = None
     """The version that this one comes from."""
     splits: Callable[[Check], tuple[Split, ...]] = _no_splits
-    """Makes the splits of the new version, once all shards are sealed; given the lock's check."""
+    """Makes the splits of the new version, once all shards are finished; given the lock's check."""
     digest: str | None = None
     """The logical digest that must come out, where it is known before."""
 
@@ -62,7 +62,7 @@ def make_manifest(
     if origin.digest is not None and digest != origin.digest:
         raise DamagedDataError(
             f"expected the digest {origin.digest[:12]}, got {digest[:12]}: the rows are not those "
-            "that were sealed; run tersgen verify on the source"
+            "that were recorded; run tersgen verify on the source"
         )
     return Manifest.sealed(
         parent=origin.parent.version if origin.parent else None,

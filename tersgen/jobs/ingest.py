@@ -1,4 +1,4 @@
-"""Measured rows as a dataset: brought to one axis, in a random order, with where they came from."""
+"""Measured rows as a dataset: resampled to one axis, in a random order, with their sources."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,8 +9,9 @@ from numpy.typing import NDArray
 
 from ..dataset.splits import make_split
 from ..errors import MeasurementError
-from ..measured.collection import Collection
-from ..measured.labels import ordered_classes, positions
+from ..measured.collection import Collection, Rows, by_note
+from ..measured.labels import misspelt_part, ordered_classes, positions
+from ..measured.reader import RowArrays
 from ..measured.resample import extrapolated, resample
 from ..measured.spectrum import Spectrum
 from ..random.philox import philox
@@ -22,6 +23,7 @@ from ..schema.manifest import Format
 from ..schema.measured import Measured
 from ..schema.measured_fields import measured_table
 from ..schema.split import SplitRule
+from ..store.location import DatasetLocation
 from .finish import Origin
 from .plan import Plan, make_plan
 from .progress import Report
@@ -30,6 +32,9 @@ from .run import Built, run
 Values = NDArray[np.generic]
 
 _POINTS = 1024
+_LEAST_COMMON = 0.5
+"""Least range that all spectra cover, as a share of that of the median file."""
+_WORTH_SAYING = 0.01
 
 
 class Target(NamedTuple):
@@ -74,6 +79,7 @@ def describe(collection: Collection, target: Target) -> Measured:
         "scale": target.scale,
         "n_raw": n_raw,
         "raw_axis": not _all_on(grid, collection),
+        "positions": any(_position(rows, 0) is not None for rows in collection.rows),
         "map": shapes[0] or None,
         "seed": target.seed,
         "parts": _named("part", [one.part for one in known]),
@@ -84,13 +90,32 @@ def describe(collection: Collection, target: Target) -> Measured:
     return validate(Measured, table, "measured rows")
 
 
+def repeated_edges(collection: Collection, grid: Grid) -> list[str]:
+    """Return how much of an axis files have not measured, files of the same share together."""
+    axis = grid.points()
+    found = []
+    for file, rows in zip(collection.files, collection.rows, strict=True):
+        shares = [extrapolated(one, axis) for one in rows.axes()]
+        if shares and max(shares) >= _WORTH_SAYING:
+            upto = "up to " if min(shares) < max(shares) else ""
+            text = f"{upto}{max(shares):.0%} of the axis was not measured: edges repeated"
+            found.append((file.name, text))
+    return by_note(found)
+
+
 def _common_grid(collection: Collection) -> Grid:
     """Return the axis that all spectra cover."""
-    axes = [axis for rows in collection.rows for axis in rows.axes()]
-    if not axes:
+    ranges = [
+        (float(axis[0]), float(axis[-1]), file.name)
+        for file, rows in zip(collection.files, collection.rows, strict=True)
+        for axis in rows.axes()
+    ]
+    if not ranges:
         return Grid()
-    low, high = max(float(axis[0]) for axis in axes), min(float(axis[-1]) for axis in axes)
-    if low >= high or low < 0:
+    low, _, last = max(ranges, key=lambda one: one[0])
+    _, high, first = min(ranges, key=lambda one: one[1])
+    low = max(low, 0.0)  # the laser line, and what is anti-Stokes, are no part of a dataset
+    if low >= high:
         raise MeasurementError(
             f"expected spectra that overlap above 0 cm^-1, got one that begins at {low:g} and one "
             f"that ends at {high:g} cm^-1; give the axis: --grid START:STOP:POINTS, and "
@@ -99,7 +124,20 @@ def _common_grid(collection: Collection) -> Grid:
     if high > LARGEST:
         raise MeasurementError(
             f"expected Raman shifts up to {LARGEST:g} cm^-1, got {low:g} to {high:g}; is the "
-            "axis in another unit? The heading may state it: Raman shift [meV]"
+            "axis in another unit? The heading, or --unit, may state it"
+        )
+    widths: dict[str, float] = {}
+    for begin, end, name in ranges:
+        widths[name] = max(widths.get(name, 0.0), end - max(begin, 0.0))
+    usual = float(np.median([*widths.values()]))
+    if high - low < _LEAST_COMMON * usual:
+        bounds = f"{last} begins at {low:g} and {first} ends at {high:g} cm^-1; leave one out"
+        if first == last:
+            bounds = f"{first} has no more; leave it out"
+        raise MeasurementError(
+            f"expected spectra over about the same range, got only {low:g} to {high:g} cm^-1 in "
+            f"common, less than half of the {usual:g} cm^-1 of the median file: {bounds}, or give "
+            "the axis: --grid START:STOP:POINTS, and --allow-extrapolation where it is not covered"
         )
     return Grid(start_cm1=low, stop_cm1=high, n_points=_POINTS)
 
@@ -114,6 +152,11 @@ def _all_on(grid: Grid, collection: Collection) -> bool:
     )
 
 
+def _position(rows: Rows, row: int) -> tuple[float, float] | None:
+    """Return where a row was measured, if its file says so; files say it of all rows or none."""
+    return None if isinstance(rows.spectra, RowArrays) else rows.spectra[row].position_um
+
+
 def _named(what: str, values: Sequence[str | None]) -> tuple[str, ...]:
     """Return the names that rows were given, if any: then all rows must have one."""
     if all(value is None for value in values):
@@ -125,6 +168,9 @@ def _named(what: str, values: Sequence[str | None]) -> tuple[str, ...]:
         )
     names = {value for value in values if value is not None}
     if what == "part":
+        misspelt = misspelt_part(names)
+        if misspelt is not None:
+            raise MeasurementError(f"part: {misspelt[1]}")
         first = [one for one in ("train", "val", "test") if one in names]
         return (*first, *sorted(names - set(first)))
     return tuple(sorted(names))
@@ -168,11 +214,13 @@ class MeasuredRuns:
             rows = self._rows[file]
             known = rows.known[row]
             out["label"][k] = self._classes[known.label]
-            out["source/file"][k], out["source/row"][k] = file, row
+            out["source/file"][k], out["source/row"][k] = file, rows.place(row)
             if known.part is not None:
                 out["source/part"][k] = self._parts[known.part]
             if known.group is not None:
                 out["source/group"][k] = self._groups[known.group]
+            if "source/x" in out:
+                out["source/x"][k], out["source/y"][k] = _position(rows, row) or (np.nan, np.nan)
             if "spectra" in out:
                 self._put_spectrum(out, k, rows.spectrum(row), file)
             if "maps" in out:
@@ -195,7 +243,7 @@ class MeasuredRuns:
             out["raw/shift"][k, :count] = spectrum.shift_cm1
         out["raw/intensity"][k, :count] = spectrum.intensity
         out["raw/count"][k] = count
-        out["source/extrapolated"][k] = extrapolated(spectrum, self._axis)
+        out["source/extrapolated"][k] = extrapolated(spectrum.shift_cm1, self._axis)
 
     def _put_map(self, out: dict[str, Values], k: int, image: NDArray[np.float64]) -> None:
         """Put a map in place, min-max scaled over all channels."""
@@ -223,7 +271,7 @@ def plan_ingest(
 def ingest(
     plan: Plan,
     rows: MeasuredRuns,
-    out: Path,
+    out: Path | DatasetLocation,
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,

@@ -2,17 +2,18 @@
 
 A file belongs to a dataset if the dataset's own documents account for its name: shards and metadata
 by the table of arrays and the number of shards, versions by their ids, tags and splits by what they
-say. Whatever else lies in the folder is somebody else's and stays, and so does every link.
+say. Everything else in the folder is foreign and stays, and so does every link.
 """
 
 import os
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..dataset.basis import contents_of
 from ..dataset.documents import (
     COPIES,
     LIBRARY_COPY,
@@ -23,8 +24,8 @@ from ..dataset.documents import (
 )
 from ..dataset.ownership import read_lock, read_versions
 from ..dataset.versions import tag_names
-from ..effects.contents import contents_of
 from ..errors import DatasetError, TersError
+from ..schema.base import FILE_STEM
 from ..schema.loading import parse_json
 from ..schema.manifest import (
     EVENTS,
@@ -36,24 +37,23 @@ from ..schema.manifest import (
     RECIPE,
     SPLITS,
     TAGS,
+    VERSION_FILE,
     VERSIONS,
 )
-from ..store.files import is_unfinished
+from ..store.files import Check, is_unfinished
 from ..store.journal import read_journal
 from ..store.location import DatasetLocation
 from ..store.lock import is_lock_text
 from ..store.reader import read_inside
-from .seal import NEW
+from ..store.writers import RANGE_FOLDER
+from .commit import NEW
 
-Check = Callable[[], object]
-
-_ID = re.compile(r"[0-9a-f]{64}\.json")
 _SHARD = re.compile(r"(.+)/c\.(0|[1-9][0-9]*)(?:\.0)*")
 _HDF5_SHARD = re.compile(r"shards/([0-9]{6,})\.h5")
-_PAGE = re.compile(rf"{SPLITS}/([A-Za-z0-9][A-Za-z0-9._-]{{0,63}})\.json")
-_ROWS = re.compile(rf"{SPLITS}/[A-Za-z0-9][A-Za-z0-9._-]{{0,63}}-[0-9a-f]{{16}}\.npy")
-_RANGE = re.compile(rf"{RANGES}/[0-9]{{1,15}}-[0-9]{{1,15}}")
-_TEMPORARY = (MANIFEST, JOURNAL, EVENTS)
+_PAGE = re.compile(rf"{SPLITS}/({FILE_STEM})\.json")
+_ROWS = re.compile(rf"{SPLITS}/{FILE_STEM}-[0-9a-f]{{16}}\.npy")
+_RANGE = re.compile(rf"{RANGES}/{RANGE_FOLDER.pattern}")
+_AT_TOP = (MANIFEST, JOURNAL, EVENTS)
 _NEEDED = (LIBRARY_COPY, LIBRARY, RECIPE_COPY, RECIPE, LOCK)
 """What names all else: removed last, and in this order."""
 _KNOWN_AXES = {"raman_shift", "row", "column", "shift_channel"}
@@ -63,7 +63,7 @@ _TRIES, _PAUSE_S = 10, 0.1
 
 
 class Inventory:
-    """What a dataset's documents say of the names in its folder.
+    """What a dataset's documents say about the names in its folder.
 
     Parameters
     ----------
@@ -101,11 +101,11 @@ class Inventory:
         path = self.folder / inside
         place, _, name = inside.rpartition("/")
         if place == "":
-            known = (*_TEMPORARY, *_NEEDED, "zarr.json")
+            known = (*_AT_TOP, *_NEEDED, "zarr.json")
             if name in known or is_lock_text(path):
                 return True
         if place in (VERSIONS, COPIES) and (
-            _ID.fullmatch(name) or inside in (RECIPE_COPY, LIBRARY_COPY)
+            VERSION_FILE.fullmatch(name) or inside in (RECIPE_COPY, LIBRARY_COPY)
         ):
             return True
         if _RANGE.fullmatch(place):
@@ -148,24 +148,24 @@ class Inventory:
         return known and content.get("name") == match[1]
 
 
-def inventory_of(home: DatasetLocation) -> Inventory:
-    """Return what a dataset's documents say of the names in its folder.
+def inventory_of(location: DatasetLocation) -> Inventory:
+    """Return what a dataset's documents say about the names in its folder.
 
     Those that are damaged, or lost, say nothing; what only they account for counts as foreign.
     """
-    lock = read_lock(home.folder)
-    described = [one for one in (lock, *read_versions(home.folder)) if one is not None]
+    lock = read_lock(location.folder)
+    described = [one for one in (lock, *read_versions(location.folder)) if one is not None]
     fields = {name for one in described for name in _names(one, "fields")}
     axes = {name for one in described for name in _names(one, "axes")}
     for one in [] if fields else described:
         with suppress(TersError, ValueError):
-            contents = contents_of(load_stored_basis(home, str(one.get("recipe_digest"))))
+            contents = contents_of(load_stored_basis(location, str(one.get("recipe_digest"))))
             fields = {spec.name for spec in contents.fields}
             axes = {axis.name for axis in contents.axes}
     if not fields:
-        fields, axes = _recorded_fields(home), _KNOWN_AXES
+        fields, axes = _recorded_fields(location), _KNOWN_AXES
     sizes = [size for size in map(_n_shards, described) if size is not None]
-    return Inventory(home.folder, fields, axes, max(sizes, default=None), _tags(home))
+    return Inventory(location.folder, fields, axes, max(sizes, default=None), _tags(location))
 
 
 def _names(described: dict[str, Any], what: str) -> Iterator[str]:
@@ -183,22 +183,22 @@ def _n_shards(described: dict[str, Any]) -> int | None:
     return None
 
 
-def _recorded_fields(home: DatasetLocation) -> set[str]:
+def _recorded_fields(location: DatasetLocation) -> set[str]:
     """Return the arrays that have files in the records of the journal."""
     try:
-        records = read_journal(home.folder).records
+        records = read_journal(location.folder).records
     except OSError:
         return set()
     found = (_SHARD.fullmatch(name) for record in records for name in record.files)
     return {match[1] for match in found if match}
 
 
-def _tags(home: DatasetLocation) -> Iterator[str]:
+def _tags(location: DatasetLocation) -> Iterator[str]:
     """Yield the files of tags; a damaged one is known by its copy, and the copy by it."""
-    for name in {*tag_names(home), *tag_names(home, COPIES)}:
+    for name in {*tag_names(location), *tag_names(location, COPIES)}:
         for place in (TAGS, COPIES):
             with suppress(DatasetError):
-                load_tag(home, name, place)
+                load_tag(location, name, place)
                 yield from (tag_path(name, TAGS), tag_path(name, COPIES))
 
 

@@ -1,15 +1,12 @@
 """Where a dataset may be written: a new place, an empty folder, or a dataset of ours."""
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from ..dataset.ownership import back_end_of, dataset_around, has_marker, is_dataset
-from ..errors import DatasetError, OutputError, TersError
-from ..files import why
+from ..errors import DatasetError, OutputError
 from ..schema.fields import FieldSpec
-from ..store.location import DatasetLocation
+from ..store.location import DatasetLocation, in_one_line
 from ..store.reader import read_inside
 from .inventory import find_foreign, inventory_of
 
@@ -26,23 +23,6 @@ def existing_parent(path: Path) -> Path:
     return parent
 
 
-@contextmanager
-def in_one_line(home: DatasetLocation, what: str) -> Iterator[None]:
-    """Turn an error of the file system into one that names the dataset.
-
-    Raises
-    ------
-    OutputError
-        Instead of it.
-    """
-    try:
-        yield
-    except OSError as error:
-        if isinstance(error, TersError):
-            raise
-        raise OutputError(f"{home.path}: {what}: {why(error)}") from error
-
-
 def is_index(path: Path, folder: Path) -> bool:
     """Return whether a file is the index of an HDF5 dataset over the shards in ``folder``."""
     from ..store.hdf5_index import check_first_source  # HDF5 takes a while to load
@@ -55,30 +35,30 @@ def is_index(path: Path, folder: Path) -> bool:
     return True
 
 
-def _refuse_folder(home: DatasetLocation, overwrite: bool) -> None:
+def _refuse_folder(location: DatasetLocation, overwrite: bool) -> None:
     """Refuse a folder that is no dataset of ours, or has files of others in it to be replaced."""
-    if not home.folder.is_dir():
+    if not location.folder.is_dir():
         raise OutputError(
-            f"{home.folder}: exists and is no dataset of tersgen; remove it yourself or pass "
+            f"{location.folder}: exists and is no dataset of tersgen; remove it yourself or pass "
             "another --out"
         )
-    found = min((path.name for path in home.folder.iterdir()), default=None)
-    if found is not None and not is_dataset(home.folder):
+    found = min((path.name for path in location.folder.iterdir()), default=None)
+    if found is not None and not is_dataset(location.folder):
         raise OutputError(
-            f"{home.folder}: expected a new or an empty folder, found {found!r} in one that is no "
-            "dataset of tersgen; move it away or pass another --out"
+            f"{location.folder}: expected a new or an empty folder, found {found!r} in one that is "
+            "no dataset of tersgen; move it away or pass another --out"
         )
-    if overwrite and has_marker(home.folder):
-        there = back_end_of(home.folder)
-        if there not in (None, home.format):
+    if overwrite and has_marker(location.folder):
+        there = back_end_of(location.folder)
+        if there not in (None, location.format):
             raise OutputError(
-                f"{home.folder}: expected a {home.format} dataset to replace, got a {there} one; "
-                "pass another --out"
+                f"{location.folder}: expected a {location.format} dataset to replace, got a "
+                f"{there} one; pass another --out"
             )
-        refuse_foreign(home)
+        refuse_foreign(location)
 
 
-def refuse_foreign(home: DatasetLocation) -> None:
+def refuse_foreign(location: DatasetLocation) -> None:
     """Refuse to replace a dataset that has files of others in its folder, however deep.
 
     Raises
@@ -86,62 +66,62 @@ def refuse_foreign(home: DatasetLocation) -> None:
     OutputError
         If there is one.
     """
-    foreign = find_foreign(inventory_of(home))
+    foreign = find_foreign(inventory_of(location))
     if foreign is not None:
         raise OutputError(
-            f"{home.folder}: expected a dataset of tersgen, found {foreign!r} in it, which "
+            f"{location.folder}: expected a dataset of tersgen, found {foreign!r} in it, which "
             "is no part of one; move it away or pass another --out"
         )
 
 
-def _refuse_index(home: DatasetLocation) -> None:
+def _refuse_index(location: DatasetLocation) -> None:
     """Refuse an HDF5 file that is not the index over the folder beside it."""
-    if home.path == home.folder or not os.path.lexists(home.path):
+    if location.path == location.folder or not os.path.lexists(location.path):
         return
-    if home.path.is_dir():
-        raise OutputError(f"{home.path}: expected the path of an HDF5 file, got a folder")
-    if not has_marker(home.folder):
+    if location.path.is_dir():
+        raise OutputError(f"{location}: expected the path of an HDF5 file, got a folder")
+    if not has_marker(location.folder):
         raise OutputError(
-            f"{home.path}: exists, and its folder {home.folder.name} holds no dataset; remove it "
-            "yourself or pass another --out"
+            f"{location}: exists, and its folder {location.folder.name} holds no dataset; remove "
+            "it yourself or pass another --out"
         )
-    if not is_index(home.path, home.folder):
+    if not is_index(location.path, location.folder):
         raise OutputError(
-            f"{home.path}: expected the index over {home.folder.name}, got another file; move it "
-            "away, or, if it is a damaged index, run tersgen repair"
+            f"{location}: expected the index over {location.folder.name}, got another file; move "
+            "it away, or, if it is a damaged index, run tersgen repair"
         )
 
 
-def check_output(home: DatasetLocation, overwrite: bool = False) -> None:
+def check_output(location: DatasetLocation, overwrite: bool = False) -> None:
     """Refuse an output that cannot be a dataset of tersgen, before anything is done.
 
-    A dataset whose build goes on may have files of others in it; one to be replaced may not.
+    A dataset whose build resumes may have files of others in it; one to be replaced may not.
 
     Raises
     ------
     OutputError
         If something else is there, the place is inside another dataset, or it cannot be written.
     """
-    out = home.path
+    out = location.path
     if ":/" in str(out) or str(out) in (".", ""):
         raise OutputError(f"{out}: expected the path of a new dataset, such as data.zarr")
-    with in_one_line(home, "cannot be accessed"):
-        _check_place(home, overwrite)
+    with in_one_line(location, "cannot be accessed"):
+        _check_place(location, overwrite)
 
 
-def _check_place(home: DatasetLocation, overwrite: bool) -> None:
-    for path in {home.path, home.folder}:
+def _check_place(location: DatasetLocation, overwrite: bool) -> None:
+    for path in {location.path, location.folder}:
         if path.is_symlink():
             raise OutputError(f"{path}: expected a new path, got a link; pass another --out")
-    parent = existing_parent(home.folder)
+    parent = existing_parent(location.folder)
     if not parent.is_dir() or not os.access(parent, os.W_OK | os.X_OK):
         raise OutputError(f"{parent}: expected a folder that can be written, got one that cannot")
-    around = dataset_around(home.folder)
+    around = dataset_around(location.folder)
     if around is not None:
         raise OutputError(
-            f"{home.path}: expected a place outside other datasets, got one inside the dataset "
+            f"{location}: expected a place outside other datasets, got one inside the dataset "
             f"{around}; pass another --out"
         )
-    if os.path.lexists(home.folder):
-        _refuse_folder(home, overwrite)
-    _refuse_index(home)
+    if os.path.lexists(location.folder):
+        _refuse_folder(location, overwrite)
+    _refuse_index(location)

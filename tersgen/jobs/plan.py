@@ -1,27 +1,29 @@
 """What a build will write, and what it will take: arrays, bytes, files, memory, time."""
 
-import resource
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from typing import NamedTuple
 
 from ..cpus import available_cpus
-from ..effects.contents import contents_of
+from ..dataset.basis import Basis, StoredBasis, contents_of
+from ..dataset.dataset import Dataset
 from ..errors import ConfigError, NotSyntheticError, OutputError
+from ..files import peak_memory
 from ..generator import Generator
+from ..recipe import Recipe
 from ..schema.base import Frozen, field
-from ..schema.basis import Basis, StoredBasis
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
-from ..schema.manifest import LARGEST_N, Compression, Format, Lock
+from ..schema.manifest import LARGEST_N, Compression, Format, Lock, ShardRecord
 from ..schema.measured import Measured
-from ..schema.recipe import Recipe
+from ..store.backends import make_store
 from ..store.interface import Store
 from ..store.layout import Layout, choose_layout
-from ..store.location import DatasetLocation, make_store
+from ..store.location import DatasetLocation
+from ..store.reader import Reader
 from .chunks import ChunkMaker, unit_rows
 from .environment import environment
 from .output import existing_parent
@@ -48,17 +50,6 @@ class Plan(NamedTuple):
         return self.document.basis
 
     @property
-    def synthetic(self) -> Recipe:
-        """The recipe, where rows are to be made from it.
-
-        Raises
-        ------
-        NotSyntheticError
-            If they were measured.
-        """
-        return _synthetic(self.document)
-
-    @property
     def table(self) -> tuple[FieldSpec, ...]:
         """The table of arrays."""
         return self.contents.fields
@@ -80,7 +71,15 @@ class Plan(NamedTuple):
 
     def rows_of(self, shard: int) -> int:
         """Return how many rows a shard holds."""
-        return min(self.layout.shard_rows, self.n_samples - shard * self.layout.shard_rows)
+        return self.layout.rows_of(shard, self.n_samples)
+
+    def recorded(self, records: Iterable[ShardRecord]) -> dict[int, ShardRecord]:
+        """Return the newest record of each shard that has all its rows."""
+        return {
+            record.shard: record
+            for record in records
+            if record.shard < self.n_shards and record.rows == self.rows_of(record.shard)
+        }
 
     def lock(self) -> Lock:
         """Return the lock file of the build."""
@@ -98,16 +97,20 @@ class Plan(NamedTuple):
             environment=environment(),
         )
 
-    def store(self, home: DatasetLocation) -> Store:
-        """Return the back end of the dataset at ``home``."""
-        return make_store(home, self.contents, self.layout)
+    def store(self) -> Store:
+        """Return the back end."""
+        return make_store(self.format, self.contents, self.layout)
 
     def maker(self, store: Store, rows: RowMaker | None = None) -> ChunkMaker:
         """Return what makes and encodes runs of rows; they are generated unless given."""
-        table = self.table
         if rows is None:
-            rows = GeneratedRuns(_generator(self.document), unit_rows(table, self.layout))
-        return ChunkMaker(rows, store, table, self.layout, len(self.classes))
+            rows = GeneratedRuns(_generator(self.document), unit_rows(self.table, self.layout))
+        return ChunkMaker(rows, store)
+
+    def stored_rows(self, location: DatasetLocation, n_samples: int) -> Dataset:
+        """Return the first rows of an unfinished dataset, whose shards must be there."""
+        rows = Reader(location.folder, self.store(), n_samples)
+        return Dataset(location.path, self.document, self.contents, n_samples, rows)
 
 
 def _synthetic(document: StoredBasis) -> Recipe:
@@ -191,17 +194,18 @@ def _silent(_effect: str, _left: int) -> None:
 
 def estimate(
     plan: Plan,
-    home: DatasetLocation,
+    location: DatasetLocation,
     threads: int | None = None,
     compiling: Callable[[str, int], None] = _silent,
 ) -> Estimate:
     """Make, encode and drop some rows in memory, and say what the whole build will take.
 
     Nothing is written to disk. Kernels that are not compiled yet are compiled first, of which
-    ``compiling`` is told: see ``Generator.warm_up``.
+    ``compiling`` is called: see ``Generator.warm_up``.
     """
     _generator(plan.document).warm_up(compiling)
-    maker = plan.maker(plan.store(home))
+    store = plan.store()
+    maker = plan.maker(store)
     threads = threads or available_cpus()
     rows = min(plan.n_samples, maker.unit_rows)
     maker.make(0, rows)  # compiles on a first run; not timed
@@ -211,7 +215,7 @@ def estimate(
         seconds = (time.perf_counter() - start) / (_TRIALS * threads * rows)
     chunks = [chunk for chunks in runs[0].chunks.values() for chunk in chunks]
     stored = sum(chunk.size for chunk in chunks) / rows
-    files_per_shard = len(plan.store(home).shard_paths(0))
+    files_per_shard = len(store.shard_paths(0))
     shard_bytes = plan.layout.shard_rows * plan.row_bytes
     return Estimate(
         n_samples=plan.n_samples,
@@ -222,15 +226,14 @@ def estimate(
         shard_rows=plan.layout.shard_rows,
         chunk_rows=plan.layout.chunk_rows,
         n_files=plan.n_shards * files_per_shard + files_per_shard + 12,
-        peak_memory_bytes=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        + SHARDS_IN_FLIGHT * shard_bytes,
-        free_bytes=shutil.disk_usage(existing_parent(home.folder)).free,
+        peak_memory_bytes=peak_memory() + SHARDS_IN_FLIGHT * shard_bytes,
+        free_bytes=shutil.disk_usage(existing_parent(location.folder)).free,
         samples_per_s=1 / seconds,
         seconds=plan.n_samples * seconds,
     )
 
 
-def check_space(expected: Estimate, home: DatasetLocation, n_kept: int = 0) -> None:
+def check_space(expected: Estimate, location: DatasetLocation, n_kept: int = 0) -> None:
     """Refuse a build that cannot fit, ``n_kept`` samples of which are there already.
 
     Raises
@@ -241,6 +244,6 @@ def check_space(expected: Estimate, home: DatasetLocation, n_kept: int = 0) -> N
     wanted = expected.bytes_stored * (1 - n_kept / expected.n_samples)
     if wanted > expected.free_bytes:
         raise OutputError(
-            f"{home.path}: expected room for about {wanted / 1e9:.3g} GB, got "
+            f"{location}: expected room for about {wanted / 1e9:.3g} GB, got "
             f"{expected.free_bytes / 1e9:.3g} GB free; lower --n, or write to another disk"
         )

@@ -1,4 +1,4 @@
-"""How far a build is, counted and reported."""
+"""The progress of a build, counted and reported."""
 
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -20,7 +20,7 @@ class Progress(NamedTuple):
     n_workers: int | None = None
     """Worker processes there are now; None where threads of this process do the work."""
     n_retries: int = 0
-    """Shards that were begun again."""
+    """Shards that were started again."""
     note: str = ""
     """What the build waits for, if it does."""
 
@@ -29,7 +29,7 @@ Report = Callable[[Progress], None]
 
 
 class ProgressCounter:
-    """Counts what is sealed, and reports it."""
+    """Counts what is finished, and reports it."""
 
     def __init__(self, n_samples: int, report: Report | None, n_shards: int = 0) -> None:
         self.progress = Progress(0, n_samples, 0, n_shards=n_shards)
@@ -42,9 +42,9 @@ class ProgressCounter:
             self._count(record)
         self.progress = self.progress._replace(n_kept=self.progress.n_done)
 
-    def add(self, sealed: Sequence[ShardRecord]) -> None:
-        """Count those of all shards sealed now that are not counted yet, and report."""
-        for record in sealed[self._n_added :]:
+    def add(self, records: Sequence[ShardRecord]) -> None:
+        """Count those of all shards finished now that are not counted yet, and report."""
+        for record in records[self._n_added :]:
             self._n_added += 1
             self._count(record)
             self.report()

@@ -1,4 +1,4 @@
-"""A job that seals a range of shards, and the last step, which makes sure that none is missing."""
+"""A job that builds a range of shards, and the last step, which makes sure that none is missing."""
 
 import os
 import secrets
@@ -8,52 +8,40 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..cpus import available_cpus
-from ..dataset.documents import (
-    COPIES,
-    load_lock,
-)
-from ..dataset.versions import command_to_finish, locate, split_reference
+from ..dataset.documents import COPIES, load_lock
+from ..dataset.versions import command_to_finish, locate_newest
 from ..errors import BusyError, ConfigError, LostLockError, OutputError
 from ..schema.manifest import LOCK, RANGES, Manifest
 from ..store.files import PARTIAL, publish, sync_folder, write_partial
-from ..store.journal import Journal, read_journal
-from ..store.location import DatasetLocation, new_home, own_folder
+from ..store.location import DatasetLocation, in_one_line, new_location, own_folder
 from ..store.lock import TAKE_OVER, BuilderLock, is_lock, lock_holder
-from .events import EventLog, spans, spans_text
+from .events import spans_text
 from .executors.interface import Job
 from .executors.threads import Threads
-from .output import check_output, in_one_line
+from .output import check_output
 from .plan import Plan
 from .progress import ProgressCounter, Report
-from .ranges import recorded_in_ranges
 from .replace import refuse_interrupted
-from .run import Built, explained, new_folder, run
-from .seal import Sealer
-from .start import beginning, begun_plan, check_same, kept_shards, make_folders
+from .run import Built, build_shards, explained, new_folder, run
+from .start import check_same, make_folders, stored_documents, stored_plan
 
 
 class _Right:
-    """The right to seal a range: the lock of the range, and no builder of the whole."""
+    """The right to build a range: the lock of the range, and no builder of the whole."""
 
-    def __init__(self, home: DatasetLocation, lock: BuilderLock) -> None:
-        self._folder = home.folder
+    def __init__(self, location: DatasetLocation, lock: BuilderLock) -> None:
+        self._folder = location.folder
         self._lock = lock
         self.token = lock.token
 
     def check(self) -> None:
-        """Make sure that it still holds.
-
-        Raises
-        ------
-        LostLockError
-            If it does not.
-        """
+        """Make sure that it still holds."""
         self._lock.check()
         holder = lock_holder(self._folder)
         if holder is not None:
             raise LostLockError(
-                f"{self._folder}: process {holder.pid} on {holder.host} has begun to build the "
-                "whole; this job stops, and what it had sealed stays"
+                f"{self._folder}: process {holder.pid} on {holder.host} is building the "
+                "whole; this job stops, and the shards that it has finished stay"
             )
 
 
@@ -70,51 +58,40 @@ def _write_first(path: Path, parts: Sequence[bytes]) -> None:
     sync_folder(path.parent)
 
 
-def _begin_together(home: DatasetLocation, plan: Plan) -> Manifest | None:
+def _write_documents_together(location: DatasetLocation, plan: Plan) -> Manifest | None:
     """Write what a build begins with; any number of jobs may do this at once.
 
     The lock file comes first, and decides; the recipe follows, by whichever job is the quickest.
     Return the manifest if the very dataset is complete already.
-
-    Raises
-    ------
-    OutputError
-        If another dataset was begun here.
     """
-    if not (home.folder / LOCK).exists():
-        _write_first(home.folder / LOCK, [plan.lock().text.encode()])
-    manifest = check_same(home, plan)
+    if not (location.folder / LOCK).exists():
+        _write_first(location.folder / LOCK, [plan.lock().text.encode()])
+    manifest = check_same(location, plan)
     if manifest is None:
-        own_folder(home, COPIES)
-        for name, parts in beginning(plan).items():
-            _write_first(home.folder / name, parts)
+        own_folder(location, COPIES)
+        for name, parts in stored_documents(plan).items():
+            _write_first(location.folder / name, parts)
     return manifest
 
 
-def _refuse_builder(home: DatasetLocation, take_over: bool) -> None:
-    """Refuse to go on beside a builder of the whole; drop the lock of one that is said to be dead.
-
-    Raises
-    ------
-    BusyError
-        If there is one.
-    """
-    holder = lock_holder(home.folder)
+def _refuse_builder(location: DatasetLocation, take_over: bool) -> None:
+    """Refuse to run beside a builder of the whole; remove the lock of one that is taken over."""
+    holder = lock_holder(location.folder)
     if holder is None:
         return
     if take_over and not holder.is_here:
-        for path in home.folder.iterdir():
+        for path in location.folder.iterdir():
             if is_lock(path.name):
                 path.unlink(missing_ok=True)
         return
     hint = "" if holder.is_here else TAKE_OVER
     raise BusyError(
-        f"{home.folder}: process {holder.pid} on {holder.host} is building the whole; wait for it, "
-        f"or stop it{hint}"
+        f"{location.folder}: process {holder.pid} on {holder.host} is building the whole; wait "
+        f"for it, or stop it{hint}"
     )
 
 
-class SealedRange(NamedTuple):
+class BuiltRange(NamedTuple):
     """What a job has done."""
 
     first: int
@@ -143,18 +120,18 @@ def check_range(plan: Plan, first: int, last: int | None) -> tuple[int, int]:
     return first, end
 
 
-def seal_range(
+def build_range(
     plan: Plan,
-    out: Path,
+    out: Path | DatasetLocation,
     first: int,
     last: int | None,
     threads: int | None = None,
     report: Report | None = None,
     take_over: bool = False,
-) -> SealedRange:
-    """Seal the shards of a range that are not there; the dataset is not completed by it.
+) -> BuiltRange:
+    """Build the shards of a range that are not there; the dataset is not completed by it.
 
-    Any number of such jobs may begin at once, in an empty place too, on any machines that share the
+    Any number of such jobs may start at once, in an empty place too, on any machines that share the
     folder.
 
     Raises
@@ -162,7 +139,7 @@ def seal_range(
     ConfigError
         If there are no such shards.
     OutputError
-        If another dataset is there, or it cannot be written; what is sealed stays.
+        If another dataset is there, or it cannot be written; finished shards stay.
     BusyError
         If this range, or the whole, is being written by another.
     """
@@ -170,41 +147,31 @@ def seal_range(
     first, last = check_range(plan, first, last)
     wanted = range(first, last)
     n_rows = (last - first - 1) * plan.layout.shard_rows + plan.rows_of(last - 1)
-    home = new_home(out, plan.format)
-    check_output(home)
-    refuse_interrupted(home)
-    tally = ProgressCounter(n_rows, report, last - first)
-    with new_folder(home.folder):
-        with in_one_line(home, "cannot be begun"):
-            manifest = _begin_together(home, plan)
+    location = new_location(out, plan.format)
+    check_output(location)
+    refuse_interrupted(location)
+    counter = ProgressCounter(n_rows, report, last - first)
+    with new_folder(location.folder):
+        with in_one_line(location, "cannot be started"):
+            manifest = _write_documents_together(location, plan)
         if manifest is not None:
-            return SealedRange(first, last, n_rows, n_rows, time.perf_counter() - start)
-        with in_one_line(home, "cannot be begun"):
-            folder = own_folder(home, f"{RANGES}/{first}-{last}")
-        with BuilderLock(folder, take_over) as lock, explained(home, plan, lock, tally):
-            _refuse_builder(home, take_over)
-            right = _Right(home, lock)
-            make_folders(home, plan)
-            with Journal(folder, right.check) as journal, EventLog(folder, right.check) as events:
-                others = read_journal(home.folder).records + recorded_in_ranges(home.folder)
-                records = [one for one in others if one.shard in wanted] + journal.records
-                kept = kept_shards(home, plan, records)
-                tally.keep(list(kept.values()))
-                todo = [shard for shard in wanted if shard not in kept]
-                store = plan.store(home)
-                sealer = Sealer(home.folder, store, right, journal, events)
-                events.write("started", n_shards=plan.n_shards, kept=spans(kept))
-                executor = Threads(threads or available_cpus())
-                executor.run(Job(plan, home, store, lock, None, todo, sealer, tally, events))
-                events.write("complete")
-    return SealedRange(first, last, n_rows, tally.progress.n_kept, time.perf_counter() - start)
+            return BuiltRange(first, last, n_rows, n_rows, time.perf_counter() - start)
+        with in_one_line(location, "cannot be started"):
+            folder = own_folder(location, f"{RANGES}/{first}-{last}")
+        with BuilderLock(folder, take_over) as lock, explained(location, plan, lock, counter):
+            _refuse_builder(location, take_over)
+            right = _Right(location, lock)
+            make_folders(location, plan)
+            executor = Threads(threads or available_cpus())
+            build_shards(plan, location, lock, executor, None, counter, wanted, right, folder)
+    return BuiltRange(first, last, n_rows, counter.progress.n_kept, time.perf_counter() - start)
 
 
 class NothingLeft:
     """Makes no shard, but says which ones are missing."""
 
     def run(self, job: Job) -> None:
-        """Refuse to go on if any shard is missing.
+        """Refuse to finish if any shard is missing.
 
         Raises
         ------
@@ -213,30 +180,14 @@ class NothingLeft:
         """
         if job.todo:
             raise OutputError(
-                f"{job.home.path}: expected all {job.plan.n_shards} shards, "
+                f"{job.location}: expected all {job.plan.n_shards} shards, "
                 f"{len(job.todo)} missing: {spans_text(job.todo)}; make them with --shard-range, "
-                f"or all with {command_to_finish(job.home, job.plan.lock())}"
+                f"or all with {command_to_finish(job.location, job.plan.lock())}"
             )
 
 
-def _begun_plan(path: Path) -> tuple[DatasetLocation, Plan]:
-    """Return the plan of a dataset that was begun, from its lock file and recipe.
-
-    Raises
-    ------
-    DatasetError
-        If there is none, or these are damaged.
-    """
-    path, reference = split_reference(path)
-    if reference is not None:
-        raise ConfigError(f"{path}@{reference}: expected a dataset, got a version of one")
-    home = locate(path)
-    lock = load_lock(home)
-    return home, begun_plan(home, lock)
-
-
 def finalize(path: Path, take_over: bool = False) -> Built:
-    """Complete a dataset whose shards are all sealed, and publish it.
+    """Complete a dataset whose shards are all finished, and publish it.
 
     Raises
     ------
@@ -245,7 +196,8 @@ def finalize(path: Path, take_over: bool = False) -> Built:
     BusyError
         If a job, or another builder, is still at work.
     DatasetError
-        If nothing was begun here, or it is damaged.
+        If no build was started here, or it is damaged.
     """
-    home, plan = _begun_plan(path)
-    return run(plan, home.path, take_over=take_over, executor=NothingLeft())
+    location = locate_newest(path, "finalize")
+    plan = stored_plan(location, load_lock(location))
+    return run(plan, location, take_over=take_over, executor=NothingLeft())

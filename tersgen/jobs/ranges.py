@@ -1,4 +1,4 @@
-"""Ranges of shards that jobs seal without any coordinator, and how they come together.
+"""Ranges of shards that jobs build without any coordinator, and how they are combined.
 
 Each job has a folder of its own, ``ranges/FIRST-LAST``, with its lock, its journal and its log of
 events; shards go where they always do. A build, or ``finalize``, appends these records to the
@@ -12,20 +12,21 @@ from pathlib import Path
 
 from ..errors import BusyError
 from ..schema.manifest import RANGES, ShardRecord
+from ..store.files import UNFINISHED
 from ..store.journal import read_journal, rewrite_journal
 from ..store.location import DatasetLocation
 from ..store.lock import TAKE_OVER, BuilderLock, lock_holder
 from ..store.writers import range_folders
 
 _FILE = re.compile(
-    r"(?:journal\.jsonl|builder\.[0-9]{1,16}\.lock)(?:\.(?:[0-9]{1,10}|[0-9a-f]{16})\.partial)?"
+    rf"(?:journal\.jsonl|builder\.[0-9]{{1,16}}\.lock)(?:{UNFINISHED})?"
     r"|events\.jsonl"
 )
 """What a job writes into its folder."""
 
 
 def refuse_live_ranges(folder: Path, take_over: bool) -> None:
-    """Refuse to go on beside jobs that seal ranges of a dataset.
+    """Refuse to run beside jobs that build ranges of a dataset.
 
     Raises
     ------
@@ -39,17 +40,17 @@ def refuse_live_ranges(folder: Path, take_over: bool) -> None:
         hint = "" if holder.is_here else TAKE_OVER
         shards = place.name.replace("-", ":")
         raise BusyError(
-            f"{folder}: process {holder.pid} on {holder.host} is sealing its shards {shards}; "
+            f"{folder}: process {holder.pid} on {holder.host} is building its shards {shards}; "
             f"wait for it, or stop it{hint}"
         )
 
 
 def recorded_in_ranges(folder: Path) -> list[ShardRecord]:
-    """Return the records that jobs have written and that nobody has put together yet."""
+    """Return the records that jobs have written and that have not been combined yet."""
     return [record for place in range_folders(folder) for record in read_journal(place).records]
 
 
-def merge_ranges(home: DatasetLocation, lock: BuilderLock, take_over: bool) -> None:
+def merge_ranges(location: DatasetLocation, lock: BuilderLock, take_over: bool) -> None:
     """Append the records of all jobs to the dataset's journal; call it with the lock held.
 
     Raises
@@ -57,15 +58,15 @@ def merge_ranges(home: DatasetLocation, lock: BuilderLock, take_over: bool) -> N
     BusyError
         If a job is still at work.
     """
-    refuse_live_ranges(home.folder, take_over)
-    found = recorded_in_ranges(home.folder)
+    refuse_live_ranges(location.folder, take_over)
+    found = recorded_in_ranges(location.folder)
     if found:
-        known = read_journal(home.folder).records
+        known = read_journal(location.folder).records
         newest = {record.shard: record for record in known}
         added = [record for record in found if newest.get(record.shard) != record]
-        rewrite_journal(home.folder, known + added, lock.check)
+        rewrite_journal(location.folder, known + added, lock.check)
     lock.check()
-    remove_ranges(home.folder)
+    remove_ranges(location.folder)
 
 
 def remove_ranges(folder: Path) -> None:
@@ -75,7 +76,7 @@ def remove_ranges(folder: Path) -> None:
             if _FILE.fullmatch(path.name) and not path.is_symlink() and path.is_file():
                 with suppress(OSError):
                     path.unlink()
-        with suppress(OSError):  # something of somebody else's is in it
+        with suppress(OSError):  # a file of others is in it
             place.rmdir()
     with suppress(OSError):
         (folder / RANGES).rmdir()

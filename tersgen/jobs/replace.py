@@ -3,8 +3,8 @@
 The new dataset is built in the staging folder ``.NAME.tersgen-new`` beside the old one, under its
 final name, so that the index of an HDF5 dataset is right. When it is complete, its version is noted
 in ``replacement.json`` there; then the two are exchanged, and what the old one's own documents
-account for is removed, name by name. Whatever the moment at which a builder is killed, what lies
-where says how far it was, and the same command resumes from there.
+account for is removed, name by name. Whenever a builder is killed, the locations of the two
+datasets show how far it was, and the same command resumes from there.
 """
 
 import json
@@ -29,67 +29,71 @@ from ..errors import DatasetError, OutputError, TersWarning
 from ..schema.digest import canonical_digest
 from ..schema.manifest import MANIFEST, Manifest
 from ..store import files
-from ..store.files import make_folder, sync_folder, write_durably
-from ..store.location import DatasetLocation
+from ..store.files import UNFINISHED, make_folder, sync_folder, write_durably
+from ..store.location import DatasetLocation, in_one_line
 from ..store.lock import BuilderLock, is_lock, is_lock_file, remove_lock_files
 from .inventory import inventory_of, remove_files
-from .output import in_one_line, is_index, refuse_foreign
+from .output import is_index, refuse_foreign
 from .plan import Plan
 from .ranges import refuse_live_ranges
 from .start import check_same
 
 _MARKER = "replacement.json"
-_PARTIAL = re.compile(r"replacement\.json\.[0-9]{1,10}\.partial")
+_PARTIAL = re.compile(re.escape(_MARKER) + UNFINISHED)
 _OLD = "old"
 
 
-def staging_folder(home: DatasetLocation) -> Path:
+def staging_folder(location: DatasetLocation) -> Path:
     """Return where a dataset is built that is to take the place of another."""
-    return home.path.with_name(f".{home.path.name}.tersgen-new")
+    return location.path.with_name(f".{location.path.name}.tersgen-new")
 
 
-def staged_home(home: DatasetLocation) -> DatasetLocation:
+def staged_location(location: DatasetLocation) -> DatasetLocation:
     """Return the place of the new dataset until it is complete."""
-    folder = staging_folder(home)
-    return DatasetLocation(folder / home.path.name, folder / home.folder.name, home.format)
+    folder = staging_folder(location)
+    return DatasetLocation(
+        folder / location.path.name, folder / location.folder.name, location.format
+    )
 
 
-def is_staged(home: DatasetLocation) -> bool:
-    """Return whether an overwriting build goes on beside ``home``, or begins there.
+def is_staged(location: DatasetLocation) -> bool:
+    """Return whether a replacement is built beside ``location``, or is to be.
 
     Raises
     ------
     OutputError
         If something else lies where it would.
     """
-    folder = staging_folder(home)
+    folder = staging_folder(location)
     if not os.path.lexists(folder):
-        return has_marker(home.folder)
-    if not _is_ours(folder, home):
+        return has_marker(location.folder)
+    if not _is_ours(folder, location):
         raise OutputError(
-            f"{folder}: expected the folder of a replacement of {home.path.name}, got another; "
+            f"{folder}: expected the folder of a replacement of {location.path.name}, got another; "
             "move it away or pass another --out"
         )
     return True
 
 
-def building_home(home: DatasetLocation, plan: Plan, overwrite: bool) -> DatasetLocation:
+def building_location(location: DatasetLocation, plan: Plan, overwrite: bool) -> DatasetLocation:
     """Return where the shards of a dataset go until it is complete.
 
-    A build that has stopped goes on where it is.
+    A build that has stopped resumes where it is.
     """
-    if not overwrite or not is_staged(home):
-        return home
-    if os.path.lexists(staging_folder(home)) or any(True for _ in read_versions(home.folder)):
-        return staged_home(home)
+    if not overwrite or not is_staged(location):
+        return location
+    if os.path.lexists(staging_folder(location)) or any(
+        True for _ in read_versions(location.folder)
+    ):
+        return staged_location(location)
     try:
-        goes_on = read_lock(home.folder) is not None and check_same(home, plan) is None
+        goes_on = read_lock(location.folder) is not None and check_same(location, plan) is None
     except (OutputError, DatasetError):
         goes_on = False
-    return home if goes_on else staged_home(home)
+    return location if goes_on else staged_location(location)
 
 
-def refuse_interrupted(home: DatasetLocation) -> None:
+def refuse_interrupted(location: DatasetLocation) -> None:
     """Refuse to resume a dataset that another was about to replace.
 
     Raises
@@ -97,32 +101,32 @@ def refuse_interrupted(home: DatasetLocation) -> None:
     OutputError
         If a builder was killed between the two renames.
     """
-    version = _noted_version(staging_folder(home))
-    if version is not None and not _is_version(home.folder, version):
+    version = _noted_version(staging_folder(location))
+    if version is not None and not _is_version(location.folder, version):
         raise OutputError(
-            f"{home.path}: another dataset is complete and was about to take this place; finish "
+            f"{location}: another dataset is complete and was about to take this place; finish "
             "that: run the command that built it, with --overwrite, again"
         )
 
 
-def _is_ours(folder: Path, home: DatasetLocation) -> bool:
+def _is_ours(folder: Path, location: DatasetLocation) -> bool:
     if folder.is_symlink() or not folder.is_dir():
         return False
     marker = read_genuine(folder, _MARKER, "check")
     if marker is not None:
-        return marker.get("replaces") == home.path.name
+        return marker.get("replaces") == location.path.name
     # a builder that was killed before its note; or believed dead, and another removed the note
     return all(
-        _PARTIAL.fullmatch(path.name) or is_lock_file(path) or _is_begun(path, home)
+        _PARTIAL.fullmatch(path.name) or is_lock_file(path) or _is_part(path, location)
         for path in folder.iterdir()
     )
 
 
-def _is_begun(path: Path, home: DatasetLocation) -> bool:
+def _is_part(path: Path, location: DatasetLocation) -> bool:
     """Return whether a path in a staging folder is a dataset, its index, or folders for one."""
-    if path.name == home.folder.name:
+    if path.name == location.folder.name:
         return is_dataset(path) or _has_no_files(path)
-    return path.name == home.path.name and is_index(path, home.folder)
+    return path.name == location.path.name and is_index(path, location.folder)
 
 
 def _has_no_files(folder: Path) -> bool:
@@ -155,7 +159,7 @@ def _is_version(folder: Path, version: str) -> bool:
 
 
 @contextmanager
-def replacing(home: DatasetLocation, plan: Plan, take_over: bool) -> Iterator["Replacement"]:
+def replacing(location: DatasetLocation, plan: Plan, take_over: bool) -> Iterator["Replacement"]:
     """Hold the place of a dataset that is to be replaced; give it back whatever happens.
 
     Raises
@@ -165,15 +169,15 @@ def replacing(home: DatasetLocation, plan: Plan, take_over: bool) -> Iterator["R
     OutputError
         If the old one has files of others in it, or the place cannot be written.
     """
-    folder = staging_folder(home)
-    with in_one_line(home, f"{folder.name}, where the new dataset is built, cannot be made"):
+    folder = staging_folder(location)
+    with in_one_line(location, f"{folder.name}, where the new dataset is built, cannot be made"):
         make_folder(folder)
     try:
         with BuilderLock(folder, take_over, _clear) as lock, ExitStack() as stack:
-            replacement = Replacement(home, plan, lock)
+            replacement = Replacement(location, plan, lock)
             try:
-                with in_one_line(home, "cannot be replaced"):
-                    replacement.begin(stack, take_over)
+                with in_one_line(location, "cannot be replaced"):
+                    replacement.prepare(stack, take_over)
                 yield replacement
             except OSError:
                 lock.check()  # who has taken over has moved what was to be moved
@@ -188,17 +192,17 @@ def replacing(home: DatasetLocation, plan: Plan, take_over: bool) -> Iterator["R
 class Replacement:
     """A dataset on its way into the place of another."""
 
-    def __init__(self, home: DatasetLocation, plan: Plan, lock: BuilderLock) -> None:
-        self._home = home
+    def __init__(self, location: DatasetLocation, plan: Plan, lock: BuilderLock) -> None:
+        self._location = location
         self._plan = plan
         self._lock = lock
         self._old_lock: BuilderLock | None = None
-        self._folder = staging_folder(home)
-        self.staged = staged_home(home)
+        self._folder = staging_folder(location)
+        self.staged = staged_location(location)
         self.done: Manifest | None = None
         """The version that is in place already: the same command had got that far."""
 
-    def begin(self, stack: ExitStack, take_over: bool) -> None:
+    def prepare(self, stack: ExitStack, take_over: bool) -> None:
         """Finish an exchange that was interrupted, and make room for the new dataset."""
         version = _noted_version(self._folder)
         if version is not None:
@@ -206,29 +210,29 @@ class Replacement:
                 self._hold_old(held, take_over)
                 self._take_place(version)
             with suppress(OutputError, DatasetError):  # another dataset than this command's
-                self.done = check_same(self._home, self._plan)
+                self.done = check_same(self._location, self._plan)
             if self.done is not None:
                 return
         self._note(None)
         self._remove_old()
         if os.path.lexists(self._folder / _OLD):
             raise OutputError(
-                f"{self._folder / _OLD}: has files of others, left when {self._home.path.name} was "
-                "replaced before; move them away"
+                f"{self._folder / _OLD}: has files of others, left when {self._location.path.name} "
+                "was replaced before; move them away"
             )
         self._hold_old(stack, take_over)
         if self._old_lock is not None:
-            refuse_foreign(self._home)
+            refuse_foreign(self._location)
         self._remove_other_plan(take_over)
 
     def _hold_old(self, stack: ExitStack, take_over: bool) -> None:
         """Keep others from writing the dataset that is to be replaced."""
-        if is_dataset(self._home.folder):
-            refuse_live_ranges(self._home.folder, take_over)
-            self._old_lock = stack.enter_context(BuilderLock(self._home.folder, take_over))
+        if is_dataset(self._location.folder):
+            refuse_live_ranges(self._location.folder, take_over)
+            self._old_lock = stack.enter_context(BuilderLock(self._location.folder, take_over))
 
     def _remove_other_plan(self, take_over: bool) -> None:
-        """Remove what a command with another plan has begun, name by name."""
+        """Remove what a command with another plan has written, name by name."""
         staged = self.staged
         if not is_dataset(staged.folder):
             if os.path.lexists(staged.folder) and not _has_no_files(staged.folder):
@@ -250,12 +254,12 @@ class Replacement:
         staged.folder.rmdir()
 
     def check(self) -> None:
-        """Make sure that nobody has taken over.
+        """Make sure that no one has taken over.
 
         Raises
         ------
         LostLockError
-            If somebody has.
+            If another has.
         """
         self._lock.check()
         if self._old_lock is not None:
@@ -270,15 +274,17 @@ class Replacement:
             If files of others came into the old one, or the file system refuses.
         """
         doing = "the new dataset is complete, the same command puts it here; now it cannot be done"
-        with in_one_line(self._home, doing):
+        with in_one_line(self._location, doing):
             self.check()
             version = load_head(self.staged).version
             self._note(version)
             self._take_place(version)
 
     def _take_place(self, version: str) -> None:
-        if os.path.lexists(self._home.folder) and not _is_version(self._home.folder, version):
-            refuse_foreign(self._home)
+        if os.path.lexists(self._location.folder) and not _is_version(
+            self._location.folder, version
+        ):
+            refuse_foreign(self._location)
         self._exchange(version)
         self._remove_old()
         if os.path.lexists(self._folder / _OLD):  # others' files: what is replaced now is done
@@ -286,7 +292,7 @@ class Replacement:
 
     def _note(self, version: str | None) -> None:
         """Write down which complete dataset is to be exchanged, or that none is yet."""
-        name = self._home.path.name
+        name = self._location.path.name
         content: dict[str, Any] = {"format_version": 1, "replaces": name, "version": version}
         text = json.dumps({**content, "check": canonical_digest(content)}) + "\n"
         write_durably(self._folder / _MARKER, [text.encode()], self._lock.check)
@@ -294,64 +300,66 @@ class Replacement:
     def _exchange(self, version: str) -> None:
         """Exchange the two, from whatever state a kill has left: every step looks before it acts.
 
-        The index of an HDF5 dataset is away while its folder is exchanged, so that nobody reads
-        new shards through an old index.
+        The index of an HDF5 dataset is away while its folder is exchanged, so that no one reads new
+        shards through an old index.
         """
-        home, staged = self._home, self.staged
-        old = self._old_home()
-        if not any(_is_version(one.folder, version) for one in (home, staged)):
+        location, staged = self._location, self.staged
+        old = self._old_location()
+        if not any(_is_version(one.folder, version) for one in (location, staged)):
             raise OutputError(
-                f"{home.path}: expected the complete dataset {version[:12]} to take this place, "
+                f"{location}: expected the complete dataset {version[:12]} to take this place, "
                 f"found none in {self._folder}; move that away and run the command again"
             )
         make_folder(old.path.parent)
-        has_index = home.path != home.folder
-        if has_index and os.path.lexists(staged.path) and os.path.lexists(home.path):
-            if not is_index(home.path, home.folder):
+        has_index = location.path != location.folder
+        if has_index and os.path.lexists(staged.path) and os.path.lexists(location.path):
+            if not is_index(location.path, location.folder):
                 raise OutputError(
-                    f"{home.path}: expected the index over {home.folder.name}, got another file; "
-                    "move it away; the same command resumes"
+                    f"{location}: expected the index over {location.folder.name}, got another "
+                    "file; move it away; the same command resumes"
                 )
-            home.path.replace(old.path)
+            location.path.replace(old.path)
         if _is_version(staged.folder, version):
             self._move_in(old, version)
         if os.path.lexists(staged.folder):  # by now the old one
             staged.folder.replace(old.folder)
         if has_index and os.path.lexists(staged.path):
-            staged.path.replace(home.path)
-        for folder in (home.folder.parent, self._folder, old.folder.parent):
+            staged.path.replace(location.path)
+        for folder in (location.folder.parent, self._folder, old.folder.parent):
             sync_folder(folder)
 
-    def _old_home(self) -> DatasetLocation:
-        place, home = self._folder / _OLD, self._home
-        return DatasetLocation(place / home.path.name, place / home.folder.name, home.format)
+    def _old_location(self) -> DatasetLocation:
+        place, location = self._folder / _OLD, self._location
+        return DatasetLocation(
+            place / location.path.name, place / location.folder.name, location.format
+        )
 
     def _move_in(self, old: DatasetLocation, version: str) -> None:
-        home, staged = self._home, self.staged
-        if os.path.lexists(home.folder):
-            if not is_empty(home.folder) and not is_dataset(home.folder):
+        location, staged = self._location, self.staged
+        if os.path.lexists(location.folder):
+            if not is_empty(location.folder) and not is_dataset(location.folder):
                 raise OutputError(
-                    f"{home.folder}: expected a dataset to be replaced, got another folder; move "
-                    "it away; the same command resumes"
+                    f"{location.folder}: expected a dataset to be replaced, got another folder; "
+                    "move it away; the same command resumes"
                 )
-            if files.exchange(staged.folder, home.folder):
-                if _is_version(home.folder, version):
+            if files.exchange(staged.folder, location.folder):
+                if _is_version(location.folder, version):
                     return
-                files.exchange(staged.folder, home.folder)  # slept, and another has taken over
+                files.exchange(staged.folder, location.folder)  # slept, and another has taken over
                 self._lock.check()
                 raise OutputError(
                     f"{staged.folder}: expected version {version[:12]}, got another dataset; the "
                     "same command resumes"
                 )
-            home.folder.replace(old.folder)
-        staged.folder.replace(home.folder)
+            location.folder.replace(old.folder)
+        staged.folder.replace(location.folder)
 
     def _remove_old(self) -> None:
         """Remove what is left of the old dataset; what is not its own stays, and is named."""
         place = self._folder / _OLD
         if place.is_symlink() or not place.is_dir():
             return
-        old = self._old_home()
+        old = self._old_location()
         if old.folder.is_dir() and not old.folder.is_symlink():
             foreign = remove_files(inventory_of(old))
             if foreign is not None:

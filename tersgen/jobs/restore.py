@@ -1,15 +1,13 @@
-"""The documents of a damaged dataset put right: each from a copy, or from what proves it.
-
-``check`` is that of the lock that is held; ``done`` takes a line for each thing done.
-"""
+"""Restoring the documents of a damaged dataset, each from a copy or from others that prove it."""
 
 import os
 import stat
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
-from ..dataset.dataset import Dataset
+from ..dataset.basis import StoredBasis
 from ..dataset.documents import (
     COPIES,
     LARGEST_DOCUMENT,
@@ -29,7 +27,6 @@ from ..dataset.versions import newest_version, publish, tag_names, version_ids
 from ..errors import DamagedDataError, DatasetError, LibraryError, OutputError
 from ..library.libraryfile import library_parts
 from ..schema.base import Frozen
-from ..schema.basis import StoredBasis
 from ..schema.library import Library
 from ..schema.manifest import (
     LIBRARY,
@@ -40,19 +37,40 @@ from ..schema.manifest import (
     TAGS,
     VERSIONS,
     FileFacts,
-    Lock,
     Manifest,
 )
 from ..schema.split import Split
-from ..store.files import Check, facts_of, has_facts, write_durably
+from ..store.files import facts_of, has_facts, write_durably
 from ..store.location import DatasetLocation
-from ..store.reader import Reader, read_inside
+from ..store.lock import BuilderLock
+from ..store.reader import read_inside
+from ..text import command
 from .plan import Plan
-from .start import write_lock
 
 
-def clear_folders(home: DatasetLocation, names: Iterable[str], done: list[str]) -> None:
-    """Remove links and pipes from where folders of the dataset go, and say so in ``done``.
+class Repair(NamedTuple):
+    """A repair under way."""
+
+    location: DatasetLocation
+    lock: BuilderLock
+    done: list[str]
+    """A line for each thing that was done."""
+
+    def write(self, name: str, parts: Sequence[bytes], how: str) -> None:
+        """Write a document, make its folder if need be, and say so."""
+        path = self.location.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_durably(path, parts, self.lock.check)
+        self.done.append(f"{name} {how}")
+
+    def publish(self, manifest: Manifest, text: str) -> None:
+        """Publish a version, and say so."""
+        publish(self.location, manifest, self.lock.check)
+        self.done.append(text)
+
+
+def clear_folders(repair: Repair, names: Iterable[str]) -> None:
+    """Remove links and pipes from where folders of the dataset go.
 
     Raises
     ------
@@ -60,16 +78,16 @@ def clear_folders(home: DatasetLocation, names: Iterable[str], done: list[str]) 
         If a file is in the way: files of others are never removed.
     """
     for name in names:
-        path = home.folder / name
+        path = repair.location.folder / name
         if path.is_file() and not path.is_symlink():
             raise OutputError(f"{path}: expected a folder, got a file; move it away")
         if path.is_symlink() or (path.exists() and not path.is_dir()):
             path.unlink()
-            done.append(f"{name}: a link or pipe in place of a folder removed")
+            repair.done.append(f"{name}: a link or pipe in place of a folder removed")
 
 
-def clear_files(home: DatasetLocation, names: Collection[str], done: list[str]) -> None:
-    """Remove links, pipes and empty folders from where files of the dataset go, and say so.
+def clear_files(repair: Repair, names: Collection[str]) -> None:
+    """Remove links, pipes and empty folders from where files of the dataset go.
 
     Folders on the way to them are cleared too, from the top.
 
@@ -78,9 +96,9 @@ def clear_files(home: DatasetLocation, names: Collection[str], done: list[str]) 
     OutputError
         If a folder that is not empty is in the way: files of others are never removed.
     """
-    clear_folders(home, sorted({str(p) for name in names for p in Path(name).parents[:-1]}), done)
+    clear_folders(repair, sorted({str(p) for name in names for p in Path(name).parents[:-1]}))
     for name in names:
-        path = home.folder / name
+        path = repair.location.folder / name
         mode = path.lstat().st_mode if os.path.lexists(path) else stat.S_IFREG
         if stat.S_ISREG(mode):
             continue
@@ -93,17 +111,11 @@ def clear_files(home: DatasetLocation, names: Collection[str], done: list[str]) 
                 ) from None
         else:
             path.unlink()
-        done.append(f"{name}: what was in place of the file removed")
+        repair.done.append(f"{name}: what was in place of the file removed")
 
 
-def _restore_pair(
-    home: DatasetLocation,
-    pair: tuple[str, str],
-    load: Callable[[str], Frozen],
-    check: Check,
-    done: list[str],
-) -> None:
-    """Put a document right from its second copy, or that from the document."""
+def _restore_pair(repair: Repair, pair: tuple[str, str], load: Callable[[str], Frozen]) -> None:
+    """Restore a document from its second copy, or the copy from the document."""
     name, copy = pair
     copied = document = None
     with suppress(DatasetError):
@@ -113,57 +125,52 @@ def _restore_pair(
     good, bad = (name, copy) if document is not None else (copy, name)
     if document == copied:
         return  # both sound, or both lost
-    clear_files(home, [bad], done)
-    text = read_inside(home.folder, good, LARGEST_DOCUMENT)
-    (home.folder / bad).parent.mkdir(parents=True, exist_ok=True)
-    write_durably(home.folder / bad, [text], check)
-    done.append(f"{bad} restored from {good}")
+    clear_files(repair, [bad])
+    text = read_inside(repair.location.folder, good, LARGEST_DOCUMENT)
+    repair.write(bad, [text], f"restored from {good}")
 
 
-def restore_history(home: DatasetLocation, check: Check, done: list[str]) -> None:
-    """Put versions and tags right from their second copies, and these from them."""
+def restore_history(repair: Repair) -> None:
+    """Restore versions and tags from their second copies, and these from them."""
+    location = repair.location
 
     def load(name: str) -> Frozen:
         place, _, file = name.rpartition("/")
         stem = file.removesuffix(".json")
         if name not in pages:
-            return load_version_file(home, stem, place)
-        tag = load_tag(home, stem.removeprefix("tag-") if place == COPIES else stem, place)
-        if tag.version not in version_ids(home):
+            return load_version_file(location, stem, place)
+        tag = load_tag(location, stem.removeprefix("tag-") if place == COPIES else stem, place)
+        if tag.version not in version_ids(location):
             raise DatasetError(f"{name}: names a version that is not there")
         return tag
 
-    tags = {*tag_names(home), *tag_names(home, COPIES)}
+    tags = {*tag_names(location), *tag_names(location, COPIES)}
     pages = {tag_path(tag, place) for tag in tags for place in (TAGS, COPIES)}
-    for version in sorted({*version_ids(home), *version_ids(home, COPIES)}):
-        pair = (f"{VERSIONS}/{version}.json", f"{COPIES}/{version}.json")
-        _restore_pair(home, pair, load, check, done)
+    for version in sorted({*version_ids(location), *version_ids(location, COPIES)}):
+        _restore_pair(repair, (f"{VERSIONS}/{version}.json", f"{COPIES}/{version}.json"), load)
     for tag in sorted(tags):
-        _restore_pair(home, (tag_path(tag), tag_path(tag, COPIES)), load, check, done)
+        _restore_pair(repair, (tag_path(tag), tag_path(tag, COPIES)), load)
 
 
-def restore_manifest(home: DatasetLocation, check: Check, done: list[str]) -> Manifest | None:
-    """Return the newest version, its manifest and its copy put right; None if there is none."""
+def restore_manifest(repair: Repair) -> Manifest | None:
+    """Return the newest version, its manifest and its copy restored; None if there is none."""
     try:
-        manifest: Manifest | None = load_head(home)
+        manifest: Manifest | None = load_head(repair.location)
     except DatasetError:
-        manifest = newest_version(home)
+        manifest = newest_version(repair.location)
         if manifest is not None:
-            publish(home, manifest, check)
-            done.append(f"{MANIFEST} restored: version {manifest.version[:12]}")
+            repair.publish(manifest, f"{MANIFEST} restored: version {manifest.version[:12]}")
     if manifest is not None:
         try:
-            load_version_file(home, manifest.version)
+            load_version_file(repair.location, manifest.version)
         except DatasetError:
-            publish(home, manifest, check)
-            done.append(f"{VERSIONS}/{manifest.version}.json restored from {MANIFEST}")
+            name = f"{VERSIONS}/{manifest.version}.json"
+            repair.publish(manifest, f"{name} restored from {MANIFEST}")
     return manifest
 
 
-def restore_recipe(
-    home: DatasetLocation, digest: str, facts: FileFacts | None, check: Check, done: list[str]
-) -> StoredBasis:
-    """Return the recipe of a digest, put right from its copy, or the copy from it; the library too.
+def restore_recipe(repair: Repair, digest: str, facts: FileFacts | None) -> StoredBasis:
+    """Return the recipe of a digest, restored from its copy, or the copy from it; the library too.
 
     ``facts`` tells which of two files that say the same is the one that was written.
 
@@ -172,89 +179,77 @@ def restore_recipe(
     DatasetError
         If both are lost.
     """
+    location = repair.location
     texts: dict[str, bytes] = {}
     for name in (RECIPE, RECIPE_COPY):
         with suppress(DatasetError):
-            load_stored_basis(home, digest, name)
-            texts[name] = read_inside(home.folder, name, LARGEST_DOCUMENT)
+            load_stored_basis(location, digest, name)
+            texts[name] = read_inside(location.folder, name, LARGEST_DOCUMENT)
     if not texts:
         raise DatasetError(
-            f"{home.path}: {RECIPE} and {RECIPE_COPY} are both damaged, and all else is made from "
+            f"{location}: {RECIPE} and {RECIPE_COPY} are both damaged, and all else is made from "
             f"them; restore the recipe of digest {digest[:12]} from a copy of the dataset"
         )
     exact = [name for name, text in texts.items() if facts_of([text]) == facts]
     good = (exact or list(texts))[0]
     for name in (RECIPE, RECIPE_COPY):
         if texts.get(name) != texts[good]:
-            (home.folder / name).parent.mkdir(exist_ok=True)
-            write_durably(home.folder / name, [texts[good]], check)
-            done.append(f"{name} restored from {good}")
-    document = load_stored_basis(home, digest)
+            repair.write(name, [texts[good]], f"restored from {good}")
+    document = load_stored_basis(location, digest)
     if document.library_digest:
-        _restore_library(home, document.library_digest, check, done)
+        _restore_library(repair, document.library_digest)
     return document
 
 
-def _restore_library(home: DatasetLocation, digest: str, check: Check, done: list[str]) -> None:
-    """Put the library right from its copy, or the copy from it."""
+def _restore_library(repair: Repair, digest: str) -> None:
+    """Restore the library from its copy, or the copy from it."""
     sound: dict[str, Library] = {}
     for name in (LIBRARY, LIBRARY_COPY):
         with suppress(DatasetError, LibraryError):
-            library = load_library(home, digest, name)
+            library = load_library(repair.location, digest, name)
             library.prove()
             sound[name] = library
     if not sound:
         raise DatasetError(
-            f"{home.path}: {LIBRARY} and {LIBRARY_COPY} are both damaged, and rows are made from "
-            f"them; restore the library of digest {digest[:12]} from a copy of the dataset, or as "
-            "tersgen library writes it"
+            f"{repair.location}: {LIBRARY} and {LIBRARY_COPY} are both damaged, and rows are made "
+            f"from them; restore the library of digest {digest[:12]} from a copy of the dataset, "
+            "or as tersgen library writes it"
         )
     good = next(iter(sound))
     for name in (LIBRARY, LIBRARY_COPY):
         if name not in sound:
-            (home.folder / name).parent.mkdir(exist_ok=True)
-            write_durably(home.folder / name, library_parts(sound[good]), check)
-            done.append(f"{name} restored from {good}")
+            repair.write(name, library_parts(sound[good]), f"restored from {good}")
 
 
-def restore_lock(home: DatasetLocation, plan: Plan, check: Check, done: list[str]) -> None:
-    """Put the lock file right; one of an extension under way stays."""
+def restore_lock(repair: Repair, plan: Plan) -> None:
+    """Restore the lock file; one of an extension under way stays."""
     free = {"environment", "n_samples", "check"}
-    wanted = plan.lock().model_dump(exclude=free)
-    try:
-        lock: Lock | None = load_lock(home)
-    except DatasetError:
-        lock = None
-    if (
-        lock is not None
-        and lock.n_samples >= plan.n_samples
-        and lock.model_dump(exclude=free) == wanted
-    ):
-        return
-    write_lock(home, plan, check)
-    done.append(f"{LOCK} written again")
+    with suppress(DatasetError):
+        lock = load_lock(repair.location)
+        same = lock.model_dump(exclude=free) == plan.lock().model_dump(exclude=free)
+        if same and lock.n_samples >= plan.n_samples:
+            return
+    repair.write(LOCK, [plan.lock().text.encode()], "written again")
 
 
-def _assign_again(home: DatasetLocation, plan: Plan, split: Split) -> tuple[Split, Parts]:
-    """Go through the growth of a split once more."""
+def _assign_again(repair: Repair, plan: Plan, split: Split) -> tuple[Split, Parts]:
+    """Repeat the growth of a split."""
     grown: Split | None = None
     parts: Parts | None = None
     for size in split.sizes:
-        reader = Reader(home.folder, plan.store(home), plan.table, plan.layout, size)
-        dataset = Dataset(home.path, plan.document, plan.contents, size, reader)
+        dataset = plan.stored_rows(repair.location, size)
         grown, parts = assign_parts(dataset, split.name, split.rule, grown, parts)
     if grown is None or parts is None or grown.digest != split.digest:
+        again = ("tersgen", "split", repair.location.path, "--name", split.name, "--overwrite")
         raise DamagedDataError(
-            f"{home.folder / SPLITS}: split {split.name!r}: rebuilt, it is another one; restore "
-            f"its file from a copy of the dataset, or run tersgen split --name {split.name} "
-            "--overwrite for a new one"
+            f"{repair.location.folder / SPLITS}: split {split.name!r}: rebuilt, it is another one; "
+            "restore its file from a copy of the dataset, or make a new one: "
+            f"{command(*again)}"
         )
     return grown, parts
 
 
-def restore_splits(
-    home: DatasetLocation, plan: Plan, manifest: Manifest, check: Check, done: list[str]
-) -> None:
+def restore_splits(repair: Repair, plan: Plan, manifest: Manifest) -> None:
     """Make files of splits again that are damaged or missing, in all versions.
 
     Raises
@@ -262,22 +257,21 @@ def restore_splits(
     DamagedDataError
         If one cannot be rebuilt.
     """
+    location = repair.location
     known = {split.digest: split for split in manifest.splits}
-    for version in version_ids(home):
-        try:
-            known.update({split.digest: split for split in load_version_file(home, version).splits})
-        except DatasetError:
-            continue
+    for version in version_ids(location):
+        with suppress(DatasetError):
+            splits = load_version_file(location, version).splits
+            known.update({split.digest: split for split in splits})
     pages = [page_path(split) for split in manifest.splits]
-    clear_files(home, [*map(parts_path, known.values()), *pages], done)
+    clear_files(repair, [*map(parts_path, known.values()), *pages])
     for split in known.values():
         try:
-            load_parts(home.folder, split)
+            load_parts(location.folder, split)
         except DamagedDataError:
-            store_split(home, *_assign_again(home, plan, split), check)
-            done.append(f"split {split.name!r} of {split.n_samples} rows rebuilt")
+            store_split(location, *_assign_again(repair, plan, split), repair.lock.check)
+            repair.done.append(f"split {split.name!r} of {split.n_samples} rows rebuilt")
     for split in manifest.splits:
         text = [page_text(split)]
-        if not has_facts(home.folder / page_path(split), facts_of(text)):
-            write_durably(home.folder / page_path(split), text, check)
-            done.append(f"{page_path(split)} written again")
+        if not has_facts(location.folder / page_path(split), facts_of(text)):
+            repair.write(page_path(split), text, "written again")

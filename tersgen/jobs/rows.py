@@ -7,10 +7,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..dataset.dataset import Dataset
 from ..dataset.labels import check_labels
 from ..generator import Buffer, Generator
-from ..schema.fields import FieldSpec
-from ..store.reader import Reader
 
 Values = NDArray[np.generic]
 
@@ -40,12 +39,10 @@ class GeneratedRuns:
 
 
 class StoredRuns:
-    """Rows that are read from a dataset of so many species."""
+    """Rows that are read from a dataset."""
 
-    def __init__(self, reader: Reader, table: tuple[FieldSpec, ...], n_classes: int) -> None:
-        self._reader = reader
-        self._table = table
-        self._n_classes = n_classes
+    def __init__(self, dataset: Dataset) -> None:
+        self._dataset = dataset
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
         """Return rows by field.
@@ -55,7 +52,7 @@ class StoredRuns:
         DamagedDataError
             If stored bytes are missing or fail their checks, or a label is that of no species.
         """
-        rows = slice(start, start + n_rows, 1)
-        made = {spec.name: self._reader.read(spec.name, rows) for spec in self._table}
-        check_labels(made["label"], self._n_classes, start)
+        rows = slice(start, start + n_rows)
+        made = {name: field[rows] for name, field in self._dataset.items()}
+        check_labels(made["label"], len(self._dataset.classes), start)
         return made

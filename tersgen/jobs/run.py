@@ -1,12 +1,12 @@
-"""Running a build: the one who holds the lock, has shards made, records them, and publishes.
+"""Running a build: the process that holds the lock, has shards built, records and publishes them.
 
-Threads of this process make the shards, or workers elsewhere (``executors``). A build that is
-stopped, by whatever, goes on when it is called again.
+The shards are built by threads of this process, or by workers elsewhere (``executors``). A build
+that is stopped, for any reason, resumes when it is called again.
 """
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -15,27 +15,28 @@ from ..cpus import available_cpus
 from ..dataset.versions import publish
 from ..errors import ClusterError, OutputError, TersError
 from ..files import why
-from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, Manifest
+from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, Manifest, ShardRecord
 from ..store.files import make_folder, remove_unfinished
-from ..store.journal import Journal
-from ..store.location import DatasetLocation, new_home
+from ..store.journal import Journal, read_journal
+from ..store.location import DatasetLocation, new_location
 from ..store.lock import BuilderLock
-from .events import EventLog, spans, spans_text
+from .commit import Right, ShardCommitter, remove_leftovers
+from .events import EventLog, plugin_files, spans, spans_text
 from .executors.interface import Executor, Job
 from .executors.threads import Threads
 from .finish import BUILT, Origin, make_manifest
 from .output import check_output
 from .plan import Plan
 from .progress import ProgressCounter, Report
-from .ranges import merge_ranges, refuse_live_ranges, remove_ranges
-from .replace import Finish, building_home, refuse_interrupted, replacing
-from .seal import Sealer, remove_leftovers
+from .ranges import merge_ranges, recorded_in_ranges, refuse_live_ranges, remove_ranges
+from .replace import Finish, building_location, refuse_interrupted, replacing
+from .rows import RowMaker
 from .start import (
     check_same,
     kept_shards,
     make_folders,
-    remove_begun,
-    write_beginning,
+    remove_started,
+    write_documents,
     write_metadata,
 )
 
@@ -67,13 +68,13 @@ def new_folder(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def explained(
-    home: DatasetLocation,
+    location: DatasetLocation,
     plan: Plan,
     lock: BuilderLock,
-    tally: ProgressCounter,
+    counter: ProgressCounter,
     shown: Path | None = None,
 ) -> Iterator[None]:
-    """Say what is kept when a build stops; of a new dataset nothing is, if nothing was sealed.
+    """Say what is kept when a build stops; of a new dataset nothing is, if nothing was finished.
 
     Call it with the lock held. ``shown`` is the dataset that the user knows, where this one is to
     take its place.
@@ -83,20 +84,20 @@ def explained(
     LostLockError
         Instead of any error, if another builder has taken over.
     """
-    new = not any((home.folder / name).exists() for name in (LOCK, MANIFEST, JOURNAL))
+    new = not any((location.folder / name).exists() for name in (LOCK, MANIFEST, JOURNAL))
     try:
         yield
     except BaseException as error:
         lock.check()
-        done, wanted = tally.progress.n_done, tally.progress.n_samples
+        done, wanted = counter.progress.n_done, counter.progress.n_samples
         if done == 0 and new:
-            remove_begun(home, plan, lock.check)
-            left = "nothing was sealed yet, and nothing is left behind"
+            remove_started(location, plan, lock.check)
+            left = "no shard was finished, and nothing is left"
         else:
             left = f"{done} of {wanted} samples are on disk and kept; the same command resumes"
         if shown is not None:
             left += "; the dataset that was there stays until then"
-        path = shown or home.path
+        path = shown or location.path
         if isinstance(error, ClusterError):
             raise ClusterError(f"{path}: {error}; {left}") from error
         if isinstance(error, OSError) and not isinstance(error, TersError):
@@ -106,16 +107,58 @@ def explained(
         raise
 
 
+def build_shards(
+    plan: Plan,
+    location: DatasetLocation,
+    lock: BuilderLock,
+    executor: Executor,
+    rows: RowMaker | None,
+    counter: ProgressCounter,
+    wanted: Collection[int],
+    right: Right | None = None,
+    folder: Path | None = None,
+) -> dict[int, ShardRecord]:
+    """Have the wanted shards made that are not there; return the records of all that are then.
+
+    ``folder`` is that of the journal, where that is a job's own; ``right`` is what the job checks
+    before it writes.
+    """
+    right, folder = right or lock, folder or location.folder
+    store = plan.store()
+    with Journal(folder, right.check) as journal, EventLog(folder, right.check) as events:
+        records = journal.records
+        if folder != location.folder:
+            others = read_journal(location.folder).records + recorded_in_ranges(location.folder)
+            records = [one for one in others if one.shard in wanted] + records
+        kept = kept_shards(location, plan, records)
+        if folder == location.folder:
+            remove_leftovers(folder)
+        counter.keep(list(kept.values()))
+        todo = [shard for shard in wanted if shard not in kept]
+        committer = ShardCommitter(location.folder, store, right, journal, events)
+        events.write("started", n_shards=plan.n_shards, kept=spans(kept), **plugin_files())
+        executor.run(Job(plan, location, store, lock, rows, todo, committer, counter, events))
+        made = {record.shard: record for record in committer.committed}
+        missing = sorted({*todo} - {*made})
+        if missing:
+            raise ClusterError(
+                f"expected the executor to make {len(todo)} shards, got none of "
+                f"{spans_text(missing)}"
+            )
+        events.write("complete")
+    return {**kept, **made}
+
+
 def complete(
     plan: Plan,
-    home: DatasetLocation,
+    location: DatasetLocation,
     lock: BuilderLock,
     origin: Origin,
     executor: Executor,
-    tally: ProgressCounter,
+    counter: ProgressCounter,
     take_over: bool = False,
 ) -> Manifest:
-    """Seal every shard of a plan that is not there, and publish the version.
+    """Commit every shard of a plan that is not there, and publish the version.
 
     Call it with the lock held and the lock file of the plan written.
 
@@ -126,49 +169,33 @@ def complete(
     LostLockError
         If another builder has taken over.
     ClusterError
-        If those who make the shards elsewhere cannot go on.
+        If scheduler or workers are lost.
     """
-    store = plan.store(home)
-    make_folders(home, plan)
-    merge_ranges(home, lock, take_over)
-    with Journal(home.folder, lock.check) as journal, EventLog(home.folder, lock.check) as events:
-        kept = kept_shards(home, plan, journal.records)
-        remove_leftovers(home.folder)
-        tally.keep(list(kept.values()))
-        todo = [shard for shard in range(plan.n_shards) if shard not in kept]
-        sealer = Sealer(home.folder, store, lock, journal, events)
-        events.write("started", n_shards=plan.n_shards, kept=spans(kept))
-        job = Job(plan, home, store, lock, origin.rows, todo, sealer, tally, events)
-        executor.run(job)
-        events.write("complete")
-        sealed = {record.shard: record for record in sealer.sealed}
-        missing = sorted({*todo} - {*sealed})
-        if missing:
-            raise ClusterError(
-                f"expected the executor to make {len(todo)} shards, got none of "
-                f"{spans_text(missing)}"
-            )
-    files = write_metadata(home, plan, lock.check)
-    manifest = make_manifest(plan, {**kept, **sealed}, files, origin, lock.check)
-    publish(home, manifest, lock.check)
-    tidy_up(home, lock)
+    make_folders(location, plan)
+    merge_ranges(location, lock, take_over)
+    shards = range(plan.n_shards)
+    records = build_shards(plan, location, lock, executor, origin.rows, counter, shards)
+    files = write_metadata(location, plan, lock.check)
+    manifest = make_manifest(plan, records, files, origin, lock.check)
+    publish(location, manifest, lock.check)
+    tidy_up(location, lock)
     return manifest
 
 
-def tidy_up(home: DatasetLocation, lock: BuilderLock) -> None:
+def tidy_up(location: DatasetLocation, lock: BuilderLock) -> None:
     """Remove what is there only while a dataset is built; call it with the lock held.
 
     Temporary files are those of workers that were believed dead; if one wakes up it finds its file
     gone, and then that there is no builder any more.
     """
     lock.check()
-    remove_unfinished(home.folder)
-    remove_leftovers(home.folder)
-    log = home.folder / EVENTS
+    remove_unfinished(location.folder)
+    remove_leftovers(location.folder)
+    log = location.folder / EVENTS
     if log.is_file() and not log.is_symlink():
         with suppress(OSError):
             log.unlink(missing_ok=True)
-    remove_ranges(home.folder)
+    remove_ranges(location.folder)
 
 
 def _no_more(_: Path) -> None:
@@ -177,7 +204,7 @@ def _no_more(_: Path) -> None:
 
 def run(
     plan: Plan,
-    out: Path,
+    out: Path | DatasetLocation,
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,
@@ -186,7 +213,7 @@ def run(
     executor: Executor | None = None,
     finish: Finish = _no_more,
 ) -> Built:
-    """Build a dataset, or go on with it, and return its manifest and the time taken.
+    """Build a dataset, or resume its build, and return its manifest and the time taken.
 
     One that takes the place of another (``overwrite``) is built beside it, and is put there when it
     is complete. ``origin`` may depend on where it is built. ``executor`` makes the shards; by
@@ -196,70 +223,52 @@ def run(
     Raises
     ------
     OutputError
-        If another dataset is there, or the output cannot be written; what is sealed stays.
+        If another dataset is there, or the output cannot be written; finished shards stay.
     BusyError
         If another builder is writing it.
     DatasetError
         If what is there is damaged.
     ClusterError
-        If those who make the shards elsewhere cannot go on; what is sealed stays.
+        If scheduler or workers are lost; finished shards stay.
     """
-    home = new_home(out, plan.format)
-    check_output(home, overwrite)
-    tally = ProgressCounter(plan.n_samples, report, plan.n_shards)
-    executor = executor or Threads(threads or available_cpus())
-    build = _Build(plan, tally, origin, executor, take_over)
-    if building_home(home, plan, overwrite) != home:
-        with replacing(home, plan, take_over) as replacement:
+    location = new_location(out, plan.format)
+    check_output(location, overwrite)
+    start = time.perf_counter()
+    counter = ProgressCounter(plan.n_samples, report, plan.n_shards)
+    makers = executor or Threads(threads or available_cpus())
+
+    def built(manifest: Manifest, n_kept: int) -> Built:
+        return Built(manifest, time.perf_counter() - start, n_kept)
+
+    def build(place: DatasetLocation, shown: Path | None = None) -> Built:
+        """Build at a place, or resume there; ``shown`` is what it is to replace, if anything."""
+        refuse_live_ranges(place.folder, take_over)
+        with (
+            new_folder(place.folder),
+            BuilderLock(place.folder, take_over) as lock,
+            explained(place, plan, lock, counter, shown),
+        ):
+            manifest = check_same(place, plan)
+            if manifest is not None:
+                if not os.path.lexists(place.folder / MANIFEST):
+                    publish(place, manifest, lock.check)
+                tidy_up(place, lock)
+                return built(manifest, manifest.n_samples)
+            write_documents(place, plan, lock.check)
+            rows_from = origin(place) if callable(origin) else origin
+            manifest = complete(plan, place, lock, rows_from, makers, counter, take_over)
+        return built(manifest, counter.progress.n_kept)
+
+    if building_location(location, plan, overwrite) != location:
+        with replacing(location, plan, take_over) as replacement:
             if replacement.done is not None:
-                return Built(replacement.done, build.seconds, replacement.done.n_samples)
+                return built(replacement.done, replacement.done.n_samples)
             replacement.check()
-            built = build.at(replacement.staged, home.path)
+            result = build(replacement.staged, location.path)
             finish(replacement.staged.path)
             replacement.finish()
-        return built
-    refuse_interrupted(home)
-    built = build.at(home)
-    finish(home.path)
-    return built
-
-
-class _Build:
-    """A build, wherever it is."""
-
-    def __init__(
-        self,
-        plan: Plan,
-        tally: ProgressCounter,
-        origin: Origin | Callable[[DatasetLocation], Origin],
-        executor: Executor,
-        take_over: bool,
-    ) -> None:
-        self._plan, self._tally, self._origin = plan, tally, origin
-        self._executor, self._take_over = executor, take_over
-        self._start = time.perf_counter()
-
-    @property
-    def seconds(self) -> float:
-        """Time that has passed."""
-        return time.perf_counter() - self._start
-
-    def at(self, home: DatasetLocation, shown: Path | None = None) -> Built:
-        """Build at a place, or go on there; ``shown`` is what it is to replace, if anything."""
-        plan, tally = self._plan, self._tally
-        refuse_live_ranges(home.folder, self._take_over)
-        with (
-            new_folder(home.folder),
-            BuilderLock(home.folder, self._take_over) as lock,
-            explained(home, plan, lock, tally, shown),
-        ):
-            manifest = check_same(home, plan)
-            if manifest is not None:
-                if not os.path.lexists(home.folder / MANIFEST):
-                    publish(home, manifest, lock.check)
-                tidy_up(home, lock)
-                return Built(manifest, self.seconds, manifest.n_samples)
-            write_beginning(home, plan, lock.check)
-            origin = self._origin(home) if callable(self._origin) else self._origin
-            manifest = complete(plan, home, lock, origin, self._executor, tally, self._take_over)
-        return Built(manifest, self.seconds, tally.progress.n_kept)
+        return result
+    refuse_interrupted(location)
+    result = build(location)
+    finish(location.path)
+    return result

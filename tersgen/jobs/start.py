@@ -1,9 +1,11 @@
-"""What a build finds at its output: nothing, a part of itself, something else."""
+"""What a build finds at its output: nothing, an unfinished build, or something else."""
 
 import os
 from collections.abc import Container, Iterable, Sequence
 from pathlib import Path
 
+from ..dataset.basis import StoredBasis, contents_of
+from ..dataset.compare import compare_documents, compare_tables
 from ..dataset.documents import (
     COPIES,
     LIBRARY_COPY,
@@ -16,10 +18,8 @@ from ..dataset.documents import (
     understood,
 )
 from ..dataset.versions import newest_version, version_ids
-from ..effects.contents import contents_of
 from ..errors import OutputError
 from ..library.libraryfile import library_parts
-from ..schema.compare import compare_documents, compare_tables
 from ..schema.manifest import (
     JOURNAL,
     LIBRARY,
@@ -34,10 +34,11 @@ from ..schema.manifest import (
 from ..store.files import Check, file_facts, write_durably
 from ..store.journal import read_journal
 from ..store.location import DatasetLocation, own_folder
+from ..text import command
+from .commit import is_there
 from .inventory import Inventory, remove_files
 from .plan import Plan
 from .ranges import recorded_in_ranges
-from .seal import is_there
 
 _MOST_SHOWN = 12
 _PLANNED = (
@@ -46,8 +47,8 @@ _PLANNED = (
 )
 
 
-def begun_plan(home: DatasetLocation, lock: Lock) -> Plan:
-    """Return the plan of a synthetic dataset that was begun.
+def stored_plan(location: DatasetLocation, lock: Lock) -> Plan:
+    """Return the plan of a synthetic dataset whose build has started.
 
     Raises
     ------
@@ -56,36 +57,50 @@ def begun_plan(home: DatasetLocation, lock: Lock) -> Plan:
     NotSyntheticError
         If the dataset was measured.
     """
-    document = load_stored_basis(home, lock.recipe_digest)
+    document = load_stored_basis(location, lock.recipe_digest)
     if document.is_measured:
-        raise not_synthetic(home.path, document)
-    understood(home.path, document)
-    contents = contents_of(document)
-    layout = checked_layout(home.path, lock, contents.fields)
-    return Plan(document, contents, lock.n_samples, layout, lock.format)
+        raise not_synthetic(location.path, document)
+    return plan_of(location, lock, document)
 
 
-def differences(home: DatasetLocation, lock: Lock, plan: Plan) -> list[str]:
-    """Return what a plan would build differently from what was begun, field by field."""
+def plan_of(location: DatasetLocation, description: Manifest | Lock, document: StoredBasis) -> Plan:
+    """Return the plan of a dataset, from what a version of it or its lock file says.
+
+    Raises
+    ------
+    DatasetError
+        If that is not possible, or this version of tersgen does not understand the recipe.
+    """
+    if isinstance(description, Manifest):
+        contents = description.contents
+    else:
+        understood(location.path, document)
+        contents = contents_of(document)
+    layout = checked_layout(location.path, description, contents.fields)
+    return Plan(document, contents, description.n_samples, layout, description.format)
+
+
+def differences(location: DatasetLocation, lock: Lock, plan: Plan) -> list[str]:
+    """Return what a plan would build differently from what is there, field by field."""
     wanted = plan.lock()
     tables = [{name: getattr(one, name) for name in _PLANNED} for one in (lock, wanted)]
     found = compare_tables(*tables)
     if lock.recipe_digest != wanted.recipe_digest:
-        if not os.path.lexists(home.folder / RECIPE):  # its builder did not get to it
+        if not os.path.lexists(location.folder / RECIPE):  # its builder did not get to it
             digests = [{"recipe": one.recipe_digest[:12]} for one in (lock, wanted)]
             return [str(one) for one in (*compare_tables(*digests), *found)]
-        there = load_stored_basis(home, lock.recipe_digest)
+        there = load_stored_basis(location, lock.recipe_digest)
         found += [one for one in compare_documents(there, plan.document) if one.field != "seed"]
     return [str(one) for one in found]
 
 
-def _only_more(home: DatasetLocation, lock: Lock, plan: Plan) -> bool:
+def _only_more(location: DatasetLocation, lock: Lock, plan: Plan) -> bool:
     """Return whether a plan is what is there, complete, and more samples of it."""
     same = plan._replace(n_samples=lock.n_samples)
-    return (home.folder / MANIFEST).exists() and not differences(home, lock, same)
+    return (location.folder / MANIFEST).exists() and not differences(location, lock, same)
 
 
-def check_same(home: DatasetLocation, plan: Plan) -> Manifest | None:
+def check_same(location: DatasetLocation, plan: Plan) -> Manifest | None:
     """Return the manifest if the very dataset is complete already; None if it is to be continued.
 
     One that is lost, or not written yet, is that of the newest version: it is to be published.
@@ -93,39 +108,39 @@ def check_same(home: DatasetLocation, plan: Plan) -> Manifest | None:
     Raises
     ------
     OutputError
-        If what is there was built, or begun, from another recipe or plan, with the differences; or
+        If what is there was made from another recipe or plan, with the differences; or
         it grows, or is half removed.
     DatasetError
         If its documents are damaged.
     """
-    if not (home.folder / LOCK).exists():
-        if any((home.folder / name).exists() for name in (MANIFEST, JOURNAL)):
+    if not (location.folder / LOCK).exists():
+        if any((location.folder / name).exists() for name in (MANIFEST, JOURNAL)):
             raise OutputError(
-                f"{home.path}: {LOCK} is missing: damaged, or half replaced; run tersgen repair, "
+                f"{location}: {LOCK} is missing: damaged, or half replaced; run tersgen repair, "
                 "or pass --overwrite to replace it"
             )
         return None
-    lock = load_lock(home)
-    found = differences(home, lock, plan)
+    lock = load_lock(location)
+    found = differences(location, lock, plan)
     if found:
-        if lock.n_samples < plan.n_samples and _only_more(home, lock, plan):
+        if lock.n_samples < plan.n_samples and _only_more(location, lock, plan):
+            more = command("tersgen", "extend", location.path, "--to", plan.n_samples)
             raise OutputError(
-                f"{home.path}: holds the first {lock.n_samples} of these {plan.n_samples} samples; "
-                f"to add the others: tersgen extend {home.path} --to {plan.n_samples}; to begin "
-                "again, pass --overwrite, or another --out"
+                f"{location}: holds the first {lock.n_samples} of these {plan.n_samples} samples; "
+                f"to add the others: {more}; to start again, pass --overwrite, or another --out"
             )
         more = f"; and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
         raise OutputError(
-            f"{home.path}: holds another dataset: {'; '.join(found[:_MOST_SHOWN])}{more}. Run the "
-            "command that began it, pass --overwrite to replace it, or another --out"
+            f"{location}: holds another dataset: {'; '.join(found[:_MOST_SHOWN])}{more}. Run the "
+            "command that started it, pass --overwrite to replace it, or another --out"
         )
-    if os.path.lexists(home.folder / MANIFEST):
-        manifest = load_head(home)
-    elif version_ids(home):
-        newest = newest_version(home)
+    if os.path.lexists(location.folder / MANIFEST):
+        manifest = load_head(location)
+    elif version_ids(location):
+        newest = newest_version(location)
         if newest is None or newest.n_samples != plan.n_samples:
             raise OutputError(
-                f"{home.path}: {MANIFEST} is missing, and versions are there; run tersgen repair "
+                f"{location}: {MANIFEST} is missing, and versions are there; run tersgen repair "
                 "first"
             )
         return newest
@@ -133,15 +148,15 @@ def check_same(home: DatasetLocation, plan: Plan) -> Manifest | None:
         return None
     if manifest.n_samples != plan.n_samples:
         raise OutputError(
-            f"{home.path}: holds {manifest.n_samples} samples, and an extension to "
-            f"{plan.n_samples} samples is under way; finish it: tersgen extend {home.path} "
-            f"--to {plan.n_samples}"
+            f"{location.path}: holds {manifest.n_samples} samples, and an extension to "
+            f"{plan.n_samples} samples is under way; finish it: "
+            f"{command('tersgen', 'extend', location.path, '--to', plan.n_samples)}"
         )
     return manifest
 
 
-def remove_begun(home: DatasetLocation, plan: Plan, check: Check) -> None:
-    """Remove what a build of a plan has begun, name by name, but the lock that is held.
+def remove_started(location: DatasetLocation, plan: Plan, check: Check) -> None:
+    """Remove what a build of a plan has written, name by name, but the lock that is held.
 
     Raises
     ------
@@ -152,24 +167,24 @@ def remove_begun(home: DatasetLocation, plan: Plan, check: Check) -> None:
     """
     fields = [spec.name for spec in plan.table]
     axes = [axis.name for axis in plan.contents.axes]
-    remove_files(Inventory(home.folder, fields, axes, plan.n_shards), check)
+    remove_files(Inventory(location.folder, fields, axes, plan.n_shards), check)
 
 
-def write_beginning(home: DatasetLocation, plan: Plan, check: Check) -> None:
+def write_documents(location: DatasetLocation, plan: Plan, check: Check) -> None:
     """Write what a build needs to be continued: the lock file first, then library and recipe.
 
     The lock file makes the folder ours, and names the recipe by its digest; what a builder that was
     killed did not get to is written by the next.
     """
-    if not (home.folder / LOCK).exists():
-        write_lock(home, plan, check)
-    own_folder(home, COPIES)
-    for name, parts in beginning(plan).items():
-        if not os.path.lexists(home.folder / name):
-            write_durably(home.folder / name, parts, check)
+    if not (location.folder / LOCK).exists():
+        write_lock(location, plan, check)
+    own_folder(location, COPIES)
+    for name, parts in stored_documents(plan).items():
+        if not os.path.lexists(location.folder / name):
+            write_durably(location.folder / name, parts, check)
 
 
-def beginning(plan: Plan) -> dict[str, Sequence[bytes]]:
+def stored_documents(plan: Plan) -> dict[str, Sequence[bytes]]:
     """Return the documents that rows are made from, in the order in which they are written."""
     files: dict[str, Sequence[bytes]] = {}
     library = plan.document.library
@@ -180,28 +195,29 @@ def beginning(plan: Plan) -> dict[str, Sequence[bytes]]:
     return {**files, RECIPE: recipe, RECIPE_COPY: recipe}
 
 
-def write_lock(home: DatasetLocation, plan: Plan, check: Check) -> None:
+def write_lock(location: DatasetLocation, plan: Plan, check: Check) -> None:
     """Write the lock file of a plan."""
-    write_durably(home.folder / LOCK, [plan.lock().text.encode()], check)
+    write_durably(location.folder / LOCK, [plan.lock().text.encode()], check)
 
 
-def write_metadata(home: DatasetLocation, plan: Plan, check: Check) -> dict[str, FileFacts]:
+def write_metadata(location: DatasetLocation, plan: Plan, check: Check) -> dict[str, FileFacts]:
     """Write what describes the arrays to other software; return what each file is."""
-    facts = {RECIPE: file_facts(home.folder / RECIPE)}
-    for path, parts in plan.store(home).metadata_files(plan.n_samples).items():
-        if path.parent not in (home.folder, home.path.parent):
-            own_folder(home, path.parent.relative_to(home.folder).as_posix())
-        facts[home.name_of(path)] = write_durably(path, parts, check, home.folder)
+    facts = {RECIPE: file_facts(location.folder / RECIPE)}
+    folder = location.folder
+    for name, parts in plan.store().metadata_files(plan.n_samples, folder.name).items():
+        if "/" in name:
+            own_folder(location, name.rpartition("/")[0])
+        facts[name] = write_durably(location.file(name), parts, check, folder)
     return facts
 
 
-def make_folders(home: DatasetLocation, plan: Plan) -> None:
+def make_folders(location: DatasetLocation, plan: Plan) -> None:
     """Make the folders that shards go into."""
-    for inside in plan.store(home).shard_paths(0):
-        own_folder(home, Path(inside).parent.as_posix())
+    for inside in plan.store().shard_paths(0):
+        own_folder(location, Path(inside).parent.as_posix())
 
 
-def rows_kept(home: DatasetLocation, plan: Plan, wanted: Container[int] | None = None) -> int:
+def rows_kept(location: DatasetLocation, plan: Plan, wanted: Container[int] | None = None) -> int:
     """Return how many rows of a plan the journals say are there, before anything is locked.
 
     Of all shards, or only of the ``wanted`` ones.
@@ -211,31 +227,24 @@ def rows_kept(home: DatasetLocation, plan: Plan, wanted: Container[int] | None =
     OutputError, DatasetError
         If another dataset is there, or a damaged one.
     """
-    if not (home.folder / LOCK).exists():
+    if not (location.folder / LOCK).exists():
         return 0
-    check_same(home, plan)
-    records = read_journal(home.folder).records + recorded_in_ranges(home.folder)
-    newest = {record.shard: record for record in records}
+    check_same(location, plan)
+    records = read_journal(location.folder).records + recorded_in_ranges(location.folder)
     return sum(
         record.rows
-        for shard, record in newest.items()
-        if shard < plan.n_shards
-        and record.rows == plan.rows_of(shard)
-        and (wanted is None or shard in wanted)
+        for shard, record in plan.recorded(records).items()
+        if wanted is None or shard in wanted
     )
 
 
 def kept_shards(
-    home: DatasetLocation, plan: Plan, records: Iterable[ShardRecord]
+    location: DatasetLocation, plan: Plan, records: Iterable[ShardRecord]
 ) -> dict[int, ShardRecord]:
     """Return those of some records whose shards are there as the plan wants them."""
-    newest = {record.shard: record for record in records}
-    paths = plan.store(home).shard_paths
+    paths = plan.store().shard_paths
     return {
         shard: record
-        for shard, record in newest.items()
-        if shard < plan.n_shards
-        and record.rows == plan.rows_of(shard)
-        and set(record.files) == set(paths(shard))
-        and is_there(home.folder, record)
+        for shard, record in plan.recorded(records).items()
+        if set(record.files) == set(paths(shard)) and is_there(location.folder, record)
     }

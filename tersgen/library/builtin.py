@@ -1,7 +1,7 @@
 """Built-in species, one JSON file each.
 
 Molecules are computed with ``tersgen library compute`` from ``examples/molecules``; crystals are
-made from published figures by ``examples/crystals.py``. docs/decisions/0013-library.md
+made from published values by ``examples/crystals.py``. docs/decisions/0013-library.md
 """
 
 from functools import cache
@@ -10,6 +10,7 @@ from importlib.resources.abc import Traversable
 
 from ..errors import LibraryError
 from ..schema.species import Species
+from ..text import did_you_mean
 from .sourcefile import make_source, one_line_errors, quote
 
 _FOLDER = resources.files(__package__) / "data"
@@ -54,6 +55,7 @@ def load_builtin(name: str) -> Species:
         raise LibraryError(
             f"expected a built-in molecule ({', '.join(builtin_names())}) or crystal "
             f"({', '.join(crystal_names())}), got {quote(name)}"
+            f"{did_you_mean(name, builtin_names() + crystal_names())}"
         )
     folder = _FOLDER if name in builtin_names() else _CRYSTALS
     content = (folder / f"{name}.json").read_bytes()

@@ -1,4 +1,4 @@
-"""Species of a library by what is known of them."""
+"""Selection of species of a library by name, formula and data."""
 
 import re
 from collections.abc import Sequence
@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from ..schema.library import HAS, Library
+from ..schema.columns import HAS
+from ..schema.library import Library
 
 _PART = re.compile(r"([A-Z][a-z]?)([0-9]*)")
 
@@ -54,21 +55,15 @@ def choose_species(
         wanted = _elements(formula)
         chosen &= [_elements(page.get("formula") or "") == wanted for page in library.pages]
     for what in has:
-        chosen &= np.diff(_ends(library, HAS[what])) > 0
+        chosen &= library.counts(HAS[what]) > 0
     if name is not None:
         chosen &= [fnmatchcase(one, name) for one in library.names]
     return np.flatnonzero(chosen)
 
 
-def _ends(library: Library, array: str) -> NDArray[np.int64]:
-    column = library.columns.get(array)
-    ends = np.zeros(len(library), np.int64) if column is None else column.end
-    return np.concatenate([[0], ends])
-
-
 def list_rows(library: Library) -> list[dict[str, Any]]:
     """Return name, formula, size and what else is known of each species."""
-    counts = {array: np.diff(_ends(library, array)) for array in ("frequency", *HAS.values())}
+    counts = {array: library.counts(array) for array in ("frequency", *HAS.values())}
     return [
         {
             "name": page["name"],

@@ -1,4 +1,4 @@
-"""Hessians as central differences of analytic gradients, with symmetry sparing most of them.
+"""Hessians as central differences of analytic gradients, with symmetry saving most of them.
 
 Only one atom of each set of equivalent ones is displaced, along axes adapted to its site, and
 not along -x where an operation turns +x into it. docs/decisions/0003-quantum-chemistry.md compares

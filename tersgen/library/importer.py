@@ -1,4 +1,4 @@
-"""What an importer of modes is: one class for each format, built in or from outside."""
+"""The interface of importers of modes: one class for each format, built in or from a plug-in."""
 
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ from pathlib import Path
 from ..formats import FileFormat
 from ..schema.species import Species
 from .intensities import NOTHING_SAID, Statement
-from .sourcefile import SourceFile, open_source
+from .sourcefile import SourceFile, decoded, open_source
 
 
 class Importer(FileFormat):
@@ -36,17 +36,17 @@ class TextImporter(Importer):
 
     @abstractmethod
     def read_source(self, source: SourceFile) -> Species | Iterable[Species]:
-        """Return the species in a text.
+        """Return the species in a text; ``read_species`` puts the file's name before errors.
 
         Raises
         ------
-        LibraryError
+        LibraryError, ValidationError, LinAlgError
             If it is damaged.
         """
 
     def matches(self, path: Path, head: bytes) -> bool:  # noqa: ARG002 - the text decides
         """Return whether a file is in this format, see ``recognises``."""
-        return self.recognises(head.decode("utf-8-sig", errors="replace"))
+        return self.recognises(decoded(head))
 
     def read(self, path: Path) -> Species | Iterable[Species]:
         """Return the species in a file of at most one gibibyte, see ``read_source``."""

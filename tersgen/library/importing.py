@@ -2,6 +2,7 @@
 
 import hashlib
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 
@@ -12,13 +13,18 @@ from ..plugins import is_built_in, named_errors
 from ..schema.library import Library
 from ..schema.plugin import PluginRecord
 from ..schema.species import Species
+from ..text import command
 from .importer import Importer, ObservedImporter
 from .intensities import NOTHING_SAID, Statement
 from .libraryfile import check_library, has_library, read_library
 from .peak_table import attach_peaks, read_peak_table
-from .sourcefile import one_line_errors, open_source, quote, read_beginning
+from .sourcefile import decoded, one_line_errors, open_source, quote, read_beginning
+from .stick_table import resembles_stick_table
 
 FORMATS = Formats("tersgen.importers", Importer, "tersgen library import --importer", LibraryError)
+
+
+_TABLES = (".csv", ".txt", ".dat", ".tsv")
 
 
 def load_library(path: Path, said: Statement = NOTHING_SAID) -> Library:
@@ -46,6 +52,7 @@ def read_species(
     peaks: Path | None = None,
     importer: str | None = None,
     said: Statement = NOTHING_SAID,
+    scale: float | None = None,
 ) -> tuple[Species, ...]:
     """Read the species of a file in any known format.
 
@@ -62,7 +69,9 @@ def read_species(
     importer
         Name of the importer; by default the one that recognises the file.
     said
-        What the strengths of a table of sticks or peaks are, beside what the file says.
+        Kind of the strengths in a table of sticks or peaks that does not state it.
+    scale
+        Factor on the frequencies: harmonic ones of a level of theory are too high.
 
     Returns
     -------
@@ -74,7 +83,8 @@ def read_species(
     ------
     LibraryError
         If the file is missing, too large, in no known format or in two, damaged, or without any
-        Raman-active mode; or if what is said contradicts it.
+        Raman-active mode; or if what is said contradicts it, or its frequencies were observed and
+        cannot be scaled.
     ConfigError
         If there is no such importer, or one cannot be imported.
     """
@@ -84,12 +94,39 @@ def read_species(
         species = _imported(path, _chosen(path, importer), said)
     if name is not None:
         species = _named(species, name, path)
-    if peaks is None:
-        return species
-    source = open_source(peaks)
-    table = read_peak_table(source)
-    with one_line_errors(source.file):
-        return tuple(attach_peaks(one, table, source.file) for one in species)
+    if peaks is not None:
+        source = open_source(peaks)
+        table = read_peak_table(source)
+        with one_line_errors(source.file):
+            species = tuple(attach_peaks(one, table, source.file) for one in species)
+    if scale is not None:
+        with one_line_errors(path.name):
+            species = tuple(_scaled(one, scale) for one in species)
+    return species
+
+
+def _scaled(species: Species, factor: float) -> Species:
+    """Return a species with scaled frequencies; its provenance has the product of all factors.
+
+    Raises
+    ------
+    LibraryError
+        If the frequencies are no calculated ones, or the factor is far from 1.
+    """
+    if not 0.5 <= factor <= 1.5:
+        raise LibraryError(f"expected a factor of 0.5 to 1.5 on frequencies, got {factor:g}")
+    origin = species.provenance
+    if origin.intensity is not None or origin.kind in ("published", "random", "unknown"):
+        raise LibraryError(
+            f"expected calculated frequencies of {species.name} for --scale, got "
+            f"{'observed' if origin.intensity is not None else origin.kind} ones; leave it out"
+        )
+    modes = tuple(
+        mode.model_copy(update={"frequency_cm1": mode.frequency_cm1 * factor})
+        for mode in species.modes
+    )
+    provenance = origin.model_copy(update={"scaling": origin.scaling * factor})
+    return species.model_copy(update={"modes": modes, "provenance": provenance})
 
 
 def _chosen(path: Path, importer: str | None) -> Chosen:
@@ -100,12 +137,15 @@ def _chosen(path: Path, importer: str | None) -> Chosen:
     if path.suffix.lower() == ".xyz":
         raise LibraryError(
             f"{path.name}: expected modes and Raman tensors, got a geometry; compute them from "
-            f"it: tersgen library compute {path.name} -o {path.stem}.json"
+            f"it: {command('tersgen', 'library', 'compute', path, '-o', path.stem + '.json')}"
         )
-    text = head.decode("utf-8-sig", errors="replace")
+    text = decoded(head)
+    if path.suffix.lower() in _TABLES and resembles_stick_table(text):
+        # its importer says what is wrong, and with which line
+        return cast("Chosen", FORMATS.choose(path, head, "sticks"))
     raise LibraryError(
         f"{path.name}: expected one of these formats: library file (.tlib); {FORMATS.known()}; "
-        f"got a file that begins with {quote(text[:60])}"
+        f"got a file that begins with {quote(text[:20])}"
     )
 
 

@@ -1,7 +1,7 @@
-"""Strengths of bands in tables: what they are, and how observed ones become activities.
+"""Strengths of bands in tables: what they mean, and how observed ones become activities.
 
-A library holds activities, which know no laser. A spectrometer counts photons: their number is an
-activity times the Stokes factor of its laser. docs/decisions/0022-intensities.md
+A library holds activities, which do not depend on a laser. A spectrometer counts photons: their
+number is an activity times the Stokes factor of its laser. docs/decisions/0022-intensities.md
 """
 
 import re
@@ -37,7 +37,7 @@ _COMMENT = re.compile(r"#\s*([A-Za-z]+)\s*[:=](.*)")
 
 
 class Statement(Frozen):
-    """What is said of the strengths in a table; None where nothing is."""
+    """Stated kind and conditions of the strengths in a table; None where not stated."""
 
     intensity: Intensity | None = field("what the strengths are", "1", None)
     laser_nm: float | None = field(
@@ -89,7 +89,7 @@ class Observation:
     laser_nm, temperature_k
         Laser wavelength in nm, temperature of the sample in K.
     response
-        Whether the response of the instrument was corrected, and how; None where nobody says.
+        Whether the response of the instrument was corrected, and how; None if not stated.
     assumed
         What of this is not stated in the table.
     """
@@ -101,7 +101,7 @@ class Observation:
     assumed: tuple[str, ...] = ()
 
     def remarks(self) -> list[str]:
-        """Return what a provenance says of it."""
+        """Return what a provenance says about it."""
         remarks = [
             f"activities from {self.kind}s at {self.laser_nm:g} nm and {self.temperature_k:g} K, "
             f"as photon counts, on the scale of those at {REFERENCE_CM1:g} cm^-1"
@@ -198,13 +198,12 @@ def agreed(said: Statement, options: Statement) -> Statement:
     return Statement.model_validate(values)
 
 
-def decide(
-    said: Statement, headed: Intensity | None, usual: Observed, form: Form
-) -> Observation | None:
+def decide(said: Statement, headed: Intensity | None, usual: Observed) -> Observation | None:
     """Return how the strengths of a table were observed; None if they are activities.
 
     A table whose strengths are not known to be activities has observed ones: what it leaves open
-    is assumed, and ``warn_of_assumed`` says so.
+    is assumed, whether a heading, a comment or an option says the rest or nothing does, and
+    ``warn_of_assumed`` says so.
 
     Parameters
     ----------
@@ -214,14 +213,11 @@ def decide(
         What the heading of the column says.
     usual
         What strengths are if nothing states it.
-    form
-        How a line of a statement is written, for messages.
 
     Raises
     ------
     LibraryError
-        If statements contradict the heading or each other, or observed strengths are stated
-        without their laser.
+        If statements contradict the heading or each other.
     """
     kind = said.intensity or headed
     if headed not in (None, kind):
@@ -236,11 +232,6 @@ def decide(
                 "which belong to observed strengths; leave it out, or state that they are observed"
             )
         return None
-    if said.intensity is not None and said.laser_nm is None:
-        raise LibraryError(
-            "expected the laser of observed strengths, got none; add a line "
-            f"{_allowed(form, 'laser')}, or --laser-nm"
-        )
     assumed = [] if kind else [str(usual)]
     assumed += [] if said.laser_nm else [f"{ASSUMED_LASER_NM:g} nm"]
     assumed += [] if said.temperature_k else [f"{ASSUMED_TEMPERATURE_K:g} K"]
@@ -253,10 +244,11 @@ def decide(
     )
 
 
-def warn_of_assumed(seen: Observation, file: str, form: Form) -> None:
-    """Warn if the kind or the laser of observed strengths is assumed; a usual temperature is not.
+def warn_of_assumed(seen: Observation, file: str, form: Form, one_width: bool = False) -> None:
+    """Warn if the kind, the laser or the widths of observed strengths are assumed.
 
-    A temperature matters less: 10 K are 2 % at 200 cm^-1, and nothing at 3000 cm^-1.
+    A usual temperature needs no warning, as it matters less: 10 K are 2 % at 200 cm^-1, and nothing
+    at 3000 cm^-1. ``one_width`` says that several heights have no widths.
     """
     temperature = f"{ASSUMED_TEMPERATURE_K:g} K"
     if any(one != temperature for one in seen.assumed):
@@ -264,6 +256,13 @@ def warn_of_assumed(seen: Observation, file: str, form: Form) -> None:
             f"{file}: does not state all of its intensities; assumed {', '.join(seen.assumed)}; "
             f"state them in the file ({_allowed(form, 'intensity', 'laser')}) or by --intensity "
             "and --laser-nm",
+            TersWarning,
+            stacklevel=2,
+        )
+    if one_width:
+        warnings.warn(
+            f"{file}: has observed heights without widths; assumed one width of all bands; add a "
+            "column of widths, or give areas",
             TersWarning,
             stacklevel=2,
         )

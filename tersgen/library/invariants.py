@@ -1,7 +1,7 @@
 """Raman tensors of which only invariants are known: activity, and perhaps depolarization ratio.
 
-The tensor is a I + t diag(-1, -1, 2), of the right activity and ratio. Its orientation is that of
-no molecule: averages over orientations are right, polarized spectra of a fixed molecule are not.
+The tensor is a I + t diag(-1, -1, 2), with the right activity and ratio. Its orientation is
+arbitrary: averages over orientations are right, polarized spectra of a fixed molecule are not.
 """
 
 import math

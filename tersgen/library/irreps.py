@@ -23,7 +23,7 @@ CHARACTER_TOLERANCE = 0.02
 def label_modes(
     frequencies_cm1: Floats, displacements: Floats, masses: Floats, group: PointGroup
 ) -> tuple[str | None, ...]:
-    """Return the irreducible representation of each mode, None where it cannot be told.
+    """Return the irreducible representation of each mode, None where it cannot be determined.
 
     Parameters
     ----------

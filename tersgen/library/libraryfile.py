@@ -2,7 +2,7 @@
 
 The layout is that of safetensors: eight bytes with the length of a header, the header (JSON: type,
 shape and place of each array), then the arrays without gaps, little-endian. Beside the arrays of
-:data:`tersgen.schema.library.ARRAYS` there are ``NAME.end``, where the rows of each species end,
+:data:`tersgen.schema.columns.ARRAYS` there are ``NAME.end``, where the rows of each species end,
 and ``digest``, the BLAKE3 digest of each species.
 """
 
@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
-from numpy.typing import NDArray
 
 from ..errors import LibraryError
 from ..files import why
-from ..schema.library import ARRAYS, PAGE, Column, Library, LibraryDocument, Rows
-from ..schema.species import SYMMETRY_TOLERANCE
-
-Values = NDArray[Any]
+from ..schema.columns import ARRAYS, PAGE, Column, Rows, Values
+from ..schema.library import Library
+from ..schema.species import SYMMETRY_TOLERANCE, LibraryDocument
 
 SUFFIX = ".tlib"
 """Ending of a library file."""
@@ -65,7 +63,7 @@ class FileRows:
 
 
 class _Descriptor:
-    """An open file, closed when nobody reads it any more."""
+    """An open file, closed with the last reference to it."""
 
     def __init__(self, descriptor: int, path: Path) -> None:
         self._descriptor = descriptor
@@ -140,7 +138,7 @@ def has_library(path: Path) -> bool:
 
 
 def check_library(library: Library, path: Path) -> None:
-    """Refuse species that cannot be, in a library file from who knows where.
+    """Refuse impossible species in a library file of unknown origin.
 
     Raises
     ------
@@ -233,7 +231,7 @@ def _columns(arrays: Mapping[str, FileRows]) -> tuple[dict[str, Column], Values]
             or ends[-1] != rows.shape[0]
         ):
             raise ValueError(f"{name}: expected rising ends of the rows of each species")
-        columns[name] = Column(rows, ends)
+        columns[name] = Column(rows, np.concatenate([[0], ends]))
     if PAGE not in columns or "frequency" not in columns or "tensor" not in columns:
         raise ValueError("expected pages, frequencies and tensors")
     return columns, digests[:]
@@ -241,7 +239,7 @@ def _columns(arrays: Mapping[str, FileRows]) -> tuple[dict[str, Column], Values]
 
 def library_json(library: Library) -> bytes:
     """Return a library as JSON, without what is not known."""
-    document = LibraryDocument(species=tuple(library.species))
+    document = LibraryDocument(species=tuple(library))
     return document.model_dump_json(indent=1, exclude_none=True).encode() + b"\n"
 
 
@@ -284,7 +282,7 @@ def library_parts(library: Library) -> Pieces:
     arrays: dict[str, Rows] = {_DIGEST: library.digests}
     for name, column in sorted(library.columns.items()):
         arrays[name] = column.rows
-        arrays[name + _END] = column.end
+        arrays[name + _END] = column.first[1:]
     header: dict[str, Any] = {"__metadata__": {"format": FORMAT, "digest": library.digest}}
     at = 0
     for name, rows in arrays.items():

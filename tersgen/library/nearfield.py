@@ -1,4 +1,4 @@
-"""What near-field maps need of a species: atoms, their tensors, and principal axes.
+"""What near-field maps need from a species: atoms, their tensors, and principal axes.
 
 The functions here are in float64 and for one tip at a time; maps are made by the kernels.
 Model: J. Raman Spectrosc. 52, 296 (2021); arXiv 2602.19932.

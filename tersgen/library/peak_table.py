@@ -1,4 +1,4 @@
-"""Tables of peaks that give widths and irreps to modes which have none, as phonons from DFT."""
+"""Tables of peaks that add widths and irreps to modes without them, such as phonons from DFT."""
 
 import math
 from dataclasses import dataclass

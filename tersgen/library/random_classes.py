@@ -14,8 +14,8 @@ from ..numeric.tensor import activity
 from ..random.normal import normal_pair
 from ..random.philox import between, philox
 from ..random.streams import RANDOM_SPECIES
-from ..schema.classes import RandomClasses
 from ..schema.species import Matrix3, Mode, Provenance, Species
+from .random_prior import RandomClasses
 
 F64 = NDArray[np.float64]
 Coefficients = tuple[float, float, float, float]
@@ -106,9 +106,9 @@ def _draw_modes(
 
 
 def unknown_species(number: int, prior: RandomClasses, seed: int) -> Species:
-    """Return one of the random species that stand for what nobody has named: one class together.
+    """Return one of the random species that together form the class ``unknown``.
 
-    They are others than those of ``random_species``.
+    None is a species of ``random_species``.
     """
     drawn = random_species(_FIRST_UNKNOWN + number, prior, seed)
     provenance = drawn.provenance.model_copy(update={"kind": "unknown"})

@@ -12,9 +12,12 @@ from pydantic import ValidationError
 
 from ..errors import LibraryError
 from ..files import NoPlainFileError, read_input, why
+from ..text import decode
 
 MAX_BYTES = 2**30
 """Larger files are refused: no set of normal modes needs a gibibyte of text."""
+NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[EeDd][+-]?\d+)?", re.ASCII)
+"""A number as programs print it, with an exponent of E or D."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class SourceFile:
     file
         Its name, without folders.
     text
-        Its text; bytes that are not UTF-8 are replaced by U+FFFD.
+        Its text, see ``decoded``.
     sha256
         Digest of its bytes, hexadecimal.
     """
@@ -81,11 +84,22 @@ def read_beginning(path: Path, largest: int) -> bytes:
         raise LibraryError(f"expected a readable file at {path}, got: {why(error)}") from None
 
 
+def decoded(content: bytes) -> str:
+    r"""Return the text of a file, or of its beginning, with lines that end in ``\n``.
+
+    Its encoding is found as ``text.decode`` says.
+
+    >>> decoded("a\r\nb".encode("utf-16")), decoded("1\t2\r3\t4".encode("utf-16-le"))
+    ('a\nb', '1\t2\n3\t4')
+    """
+    return decode(content).replace("\r\n", "\n").replace("\r", "\n")
+
+
 def make_source(file: str, content: bytes) -> SourceFile:
     """Return the source file of that name and content."""
     return SourceFile(
         file=file,
-        text=content.decode("utf-8-sig", errors="replace"),
+        text=decoded(content),
         sha256=hashlib.sha256(content).hexdigest(),
     )
 

@@ -1,4 +1,4 @@
-"""Measured rows of many files, put together: signals, labels, and where each row came from."""
+"""Measured rows of many files, combined: signals, labels, and where each row came from."""
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
@@ -9,17 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeasurementError
-from ..schema.loading import printable
 from ..schema.measured import MeasuredFile
 from ..schema.plugin import PluginRecord
+from ..text import printable
 from .labels import Known, LabelRule
-from .reader import ReadOptions, RowArrays
+from .reader import NOTHING_SAID, ReadOptions, RowArrays
 from .reading import read_file
 from .spectrum import Spectrum
 
 _LONGEST = 400
 _FEWEST_POINTS = 8
-_NOTHING_SAID = ReadOptions()
 
 
 class Rows(NamedTuple):
@@ -30,11 +29,19 @@ class Rows(NamedTuple):
     """What is known of each row."""
     reader: PluginRecord | None = None
     """The reader of the file, if it is from outside."""
+    places: tuple[int, ...] | None = None
+    """Which row of the file each is, where some of them are left out."""
+    refused: tuple[str, ...] = ()
+    """What is wrong with rows that are left out."""
 
     @property
     def n_rows(self) -> int:
         """Number of rows."""
         return len(self.known)
+
+    def place(self, row: int) -> int:
+        """Return which row of the file a row is."""
+        return row if self.places is None else self.places[row]
 
     def spectrum(self, row: int) -> Spectrum:
         """Return the spectrum of a row; of an array, with its number as its name."""
@@ -57,11 +64,19 @@ class Rows(NamedTuple):
     def notes(self) -> tuple[str, ...]:
         """What was done to spectra that a user should know."""
         if isinstance(self.spectra, RowArrays):
-            return ("maps min-max scaled over all channels",) if self.map_shape else ()
-        notes = {note[:_LONGEST] for one in self.spectra for note in one.notes}
+            notes = {"maps min-max scaled over all channels"} if self.map_shape else set()
+            return tuple(sorted(notes | self._left_out()))
+        notes = {note[:_LONGEST] for one in self.spectra for note in one.notes} | self._left_out()
+        lowest = min(float(one.shift_cm1[0]) for one in self.spectra)
+        if lowest < 0:
+            notes.add(f"begins at {lowest:g} cm^-1: cut at 0")
         if self.reader is not None:
             notes.add(f"read by {self.reader.name!r}")
         return tuple(sorted(notes))
+
+    def _left_out(self) -> set[str]:
+        count = len(self.refused)
+        return {f"{count} rows that cannot be used are left out"} if count else set()
 
     @property
     def n_points(self) -> int:
@@ -88,7 +103,7 @@ class Collection(NamedTuple):
     files: tuple[MeasuredFile, ...]
     rows: tuple[Rows, ...]
     refused: tuple[str, ...]
-    """What is wrong with files that were skipped."""
+    """What is wrong with files, and spectra in files, that were skipped."""
 
     @property
     def n_rows(self) -> int:
@@ -105,11 +120,31 @@ class Collection(NamedTuple):
         """What is known of each row."""
         return [known for one in self.rows for known in one.known]
 
+    def notes(self) -> list[str]:
+        """Return what a user should know of the files, each once, with the first file's name."""
+        return by_note((file.name, note) for file in self.files for note in file.notes)
 
-def find_files(paths: Iterable[Path]) -> list[Path]:
+
+def by_note(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    """Return notes on files as lines, each note once.
+
+    >>> by_note([("a.txt", "cut"), ("b.txt", "cut")])
+    ['a.txt and 1 more: cut']
+    """
+    found: dict[str, list[str]] = {}
+    for name, note in pairs:
+        found.setdefault(note, []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if len(names) > 1 else ''}: {note}"
+        for note, names in found.items()
+    ]
+
+
+def find_files(paths: Iterable[Path], skip: Callable[[Path], bool] = lambda _: False) -> list[Path]:
     """Return the files that are named, and those in folders that are, in order of their names.
 
-    Hidden files are skipped.
+    Hidden files are skipped, and files and whole folders inside folders if ``skip`` says so; it is
+    asked once for each, and not for those inside one that is skipped.
 
     Raises
     ------
@@ -119,8 +154,10 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
+            skipped = {path: False}
             inside = sorted(one for one in path.rglob("*") if one.is_file())
-            found += [one for one in inside if not _is_hidden(one.relative_to(path))]
+            visible = [one for one in inside if not _is_hidden(one.relative_to(path))]
+            found += [one for one in visible if not _is_skipped(one, skip, skipped)]
         elif path.exists():
             found.append(path)
         else:
@@ -130,6 +167,13 @@ def find_files(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
+def _is_skipped(path: Path, skip: Callable[[Path], bool], skipped: dict[Path, bool]) -> bool:
+    """Return whether a path, or a folder that it is in, is skipped; ``skipped`` remembers."""
+    if path not in skipped:
+        skipped[path] = _is_skipped(path.parent, skip, skipped) or skip(path)
+    return skipped[path]
+
+
 def _is_hidden(path: Path) -> bool:
     return any(part.startswith(".") for part in path.parts)
 
@@ -137,7 +181,7 @@ def _is_hidden(path: Path) -> bool:
 def collect(
     paths: Sequence[Path],
     rule: LabelRule,
-    options: ReadOptions = _NOTHING_SAID,
+    options: ReadOptions = NOTHING_SAID,
     reader: str | None = None,
     skip_bad: bool = False,
     tell: Callable[[int], Any] = lambda _: None,
@@ -155,7 +199,8 @@ def collect(
     reader
         Name of the reader of all files; by default each is read by the one that recognises it.
     skip_bad
-        Whether a file that cannot be used is skipped instead of ending it all.
+        Whether a file, or a spectrum of many in one, that cannot be used is skipped instead of
+        ending it all.
     tell
         Called with the number of files that are read.
 
@@ -170,7 +215,7 @@ def collect(
     refused: list[str] = []
     for number, (path, name) in enumerate(zip(paths, names, strict=True)):
         try:
-            one = _read(path, rule, options, reader)
+            one = _read(path, rule, options, reader, skip_bad)
         except MeasurementError as error:
             text = str(error)
             shown = printable(str(path))
@@ -179,6 +224,7 @@ def collect(
                 raise MeasurementError(f"{text} (--skip-bad skips such files)") from None
             refused.append(text)
             continue
+        refused += [f"{printable(str(path))}: {text}" for text in one.refused]
         rows.append(one)
         files.append(
             MeasuredFile(
@@ -204,26 +250,53 @@ def _names(paths: Sequence[Path]) -> list[str]:
         depth += 1
 
 
-def _read(path: Path, rule: LabelRule, options: ReadOptions, reader: str | None) -> Rows:
-    content, record = read_file(path, options, reader)
+def _read(
+    path: Path, rule: LabelRule, options: ReadOptions, reader: str | None, skip_bad: bool
+) -> Rows:
+    content, record = read_file(path, options, reader)[:2]
     if isinstance(content, RowArrays):
-        arrays = content
+        arrays, places = content, None
+        if content.bad:
+            if not (skip_bad and len(content.bad) < content.n_rows):
+                raise MeasurementError(content.bad[0][1])
+            arrays, places = content.without_bad()
         known = None if arrays.label is not None else rule.of(path)
         labels = arrays.label or (known.label if known else "",) * arrays.n_rows
         groups = arrays.group or (known.group if known else None,) * arrays.n_rows
         parts = arrays.part or (known.part if known else None,) * arrays.n_rows
         rows = zip(labels, groups, parts, strict=True)
-        return Rows(arrays, tuple(Known(*one) for one in rows))
-    for one in content:
-        name = f"{one.name}: " if len(content) > 1 else ""
-        if float(np.ptp(one.intensity)) == 0.0:
-            raise MeasurementError(f"{name}expected a spectrum with bands, got a constant")
-        if len(one.shift_cm1) < _FEWEST_POINTS:
-            raise MeasurementError(
-                f"{name}expected a spectrum, of {_FEWEST_POINTS} points or more, got "
-                f"{len(one.shift_cm1)}; a table of peaks is a species: tersgen library import"
-            )
-    return Rows(content, (rule.of(path),) * len(content), record)
+        refused = tuple(text for _, text in content.bad)
+        return Rows(arrays, tuple(Known(*one) for one in rows), None, places, refused)
+    spectra: list[Spectrum] = []
+    kept: list[int] = []
+    problems: list[str] = []
+    for place, one in enumerate(content):
+        if not isinstance(one, Spectrum):
+            problems.append(str(one))
+            continue
+        problem = problem_of(one)
+        if problem is None:
+            spectra.append(one)
+            kept.append(place)
+        else:
+            problems.append(f"{one.name}: {problem}" if len(content) > 1 else problem)
+    if problems and not (skip_bad and spectra):
+        raise MeasurementError(problems[0])
+    known_rows = (rule.of(path),) * len(spectra)
+    places = tuple(kept) if problems else None
+    return Rows(tuple(spectra), known_rows, record, places, tuple(problems))
+
+
+def problem_of(one: Spectrum) -> str | None:
+    """Return what is wrong with a spectrum as a row of a dataset, or None."""
+    if float(np.ptp(one.intensity)) == 0.0:
+        return "expected a spectrum with bands, got a constant"
+    if len(one.shift_cm1) < _FEWEST_POINTS:
+        return (
+            f"expected a spectrum, of {_FEWEST_POINTS} points or more, got {len(one.shift_cm1)}; a "
+            "table of peaks is a species: tersgen library import"
+        )
+    return None
 
 
 def _sha256(path: Path) -> str:

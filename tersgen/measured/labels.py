@@ -2,19 +2,28 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from ..errors import MeasurementError
 from ..files import read_input, why
-from ..schema.loading import printable
 from ..schema.species import UNKNOWN
+from ..text import did_you_mean, printable
 
 _LARGEST_TABLE = 1 << 26
 _FILE = ("file", "filename", "name", "path", "spectrum")
 _LABEL = ("label", "class", "species", "substance", "material", "mineral")
 _OTHERS = ("group", "part")
+_MEANT = {
+    "sample": "group",
+    "specimen": "group",
+    "set": "part",
+    "split": "part",
+    "subset": "part",
+}
+"""What columns of other names may be."""
+_PARTS = ("train", "val", "test")
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -38,7 +47,8 @@ class LabelTable:
     Raises
     ------
     MeasurementError
-        If the table cannot be read, lacks a column or names a file twice.
+        If the table cannot be read, lacks a column, has one that is not known, names a file twice,
+        or has a part that seems to be misspelt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -54,7 +64,9 @@ class LabelTable:
                 f"{path}: expected a heading with the columns file and label, got "
                 f"{', '.join(map(printable, heading))[:80]!r}"
             )
+        _check_columns(path, heading)
         self._known: dict[str, Known] = {}
+        lines: dict[str, int] = {}
         for line, cells in rows[1:]:
             values = {
                 name: cells[k].strip() or None if k is not None and k < len(cells) else None
@@ -69,6 +81,11 @@ class LabelTable:
                     f"{path}: line {line}: expected each file once, got {printable(name)} again"
                 )
             self._known[key] = Known(label or UNKNOWN, values["group"], values["part"])
+            lines.setdefault(values["part"] or "", line)
+        misspelt = misspelt_part(lines)
+        if misspelt is not None:
+            part, text = misspelt
+            raise MeasurementError(f"{path}: line {lines[part]}: {text}")
         self._used: set[str] = set()
 
     def find(self, path: Path) -> Known | None:
@@ -85,6 +102,40 @@ class LabelTable:
     def unused(self) -> list[str]:
         """Files of the table that were not asked for."""
         return [printable(name) for name in self._known if name not in self._used]
+
+
+def _check_columns(path: Path, heading: Sequence[str]) -> None:
+    """Refuse a column of a table that would be ignored; one without a name may be."""
+    missing = [name for name in _OTHERS if name not in heading]
+    for name in heading:
+        if name and name not in (*_FILE, *_LABEL, *_OTHERS):
+            hint = did_you_mean(_MEANT.get(name, name), missing)
+            raise MeasurementError(
+                f"{path}: expected the columns file, label, group and part, got "
+                f"{printable(name)[:80]!r}{hint}; rename or remove it"
+            )
+
+
+def misspelt_part(names: Iterable[str]) -> tuple[str, str] | None:
+    """Return a part that seems to be train, val or test misspelt, and what is wrong; or None.
+
+    Only where others have these names, and only words: ``test_2`` is a part of its own.
+
+    >>> misspelt_part(["train", "tran", "test_2"])[0]
+    'tran'
+    >>> misspelt_part(["tran", "rest"])
+    """
+    found = set(names)
+    if not found & set(_PARTS):
+        return None
+    for name in sorted(found - set(_PARTS)):
+        hint = did_you_mean(name, [one for one in _PARTS if one[0] == name[:1].lower()])
+        if hint and name.isalpha():
+            return name, (
+                f"expected one spelling of each part, got {printable(name)[:80]!r} beside "
+                f"{' and '.join(one for one in _PARTS if one in found)}{hint}; rename it"
+            )
+    return None
 
 
 def _rows(path: Path) -> list[tuple[int, list[str]]]:

@@ -1,7 +1,7 @@
-"""NumPy's files, .npy and .npz: nothing in them is run, and none takes more than it holds.
+"""NumPy's files, .npy and .npz: no code in them is run, and memory is limited by their size.
 
-A header says how many bytes an array has. No more are read, and none are allocated that the bytes
-in the file cannot make: deflate makes at most 1032 of one.
+A header says how many bytes an array has. No more are read, and no more are allocated than the
+bytes in the file can produce: deflate makes at most 1032 bytes from one.
 """
 
 import ast
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ..errors import MeasurementError
 from ..files import open_input, why
-from ..schema.loading import printable
+from ..text import printable
 
 NPY, ZIP = b"\x93NUMPY", (b"PK\x03\x04", b"PK\x05\x06")
 _LARGEST_HEADER = 1 << 16

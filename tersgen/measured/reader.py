@@ -1,6 +1,5 @@
-"""What a reader of measured files is: one class for each format, built in or from outside."""
+"""The interface of readers of measured files: one class per format, built in or from a plug-in."""
 
-import codecs
 import os
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -13,7 +12,8 @@ from numpy.typing import NDArray
 from ..errors import MeasurementError
 from ..files import NoPlainFileError, open_input, why
 from ..formats import FileFormat
-from ..schema.loading import printable
+from ..text import decode, printable, utf_16
+from .axis import NOTHING_STATED, Stated
 from .spectrum import Spectrum
 
 LARGEST_TEXT = 1 << 24
@@ -36,23 +36,49 @@ class RowArrays(NamedTuple):
     label: tuple[str, ...] | None
     group: tuple[str, ...] | None
     part: tuple[str, ...] | None
+    bad: tuple[tuple[int, str], ...] = ()
+    """Rows that cannot be used, and why."""
+
+    def without_bad(self) -> tuple["RowArrays", tuple[int, ...]]:
+        """Return the rows that can be used, and which of all rows they are."""
+        kept = np.delete(np.arange(self.n_rows), [row for row, _ in self.bad])
+        places = tuple(kept.tolist())
+        label, group, part = (
+            None if names is None else tuple(names[row] for row in places)
+            for names in (self.label, self.group, self.part)
+        )
+        spectra, maps = (None if one is None else one[kept] for one in (self.spectra, self.maps))
+        rows = RowArrays(len(places), spectra, self.shift_cm1, maps, label, group, part)
+        return rows, places
 
 
 class ReadOptions(NamedTuple):
-    """What a user says of files that do not say it themselves."""
+    """What the user states about files that do not say it themselves."""
 
     laser_nm: float | None = None
     """Wavelength of the laser, nm: for axes of wavelengths."""
     axis: Axis | None = None
     """Axis of arrays that bring none, cm^-1."""
+    stated: Stated = NOTHING_STATED
+    """What the axis of files is, where they do not say it, or say it wrongly."""
+    vacuum: bool = False
+    """Whether wavelengths, the laser's too, are those in vacuum instead of air."""
+
+
+NOTHING_SAID = ReadOptions()
 
 
 class Reader(FileFormat):
     """A format of measured files; register it in the group ``tersgen.readers``."""
 
     @abstractmethod
-    def read(self, path: Path, options: ReadOptions) -> Spectrum | Iterable[Spectrum] | RowArrays:
+    def read(
+        self, path: Path, options: ReadOptions
+    ) -> Spectrum | Iterable[Spectrum | MeasurementError] | RowArrays:
         """Return the spectra in a file; rows of arrays are for the built-in reader alone.
+
+        In place of a spectrum of many that cannot be used, an error says why; it begins with the
+        name of the spectrum.
 
         Raises
         ------
@@ -93,7 +119,7 @@ def read_beginning(path: Path, count: int, largest: int | None = None) -> bytes:
                 raise MeasurementError(
                     f"expected at most {largest >> 20} MiB, got more; keep one spectrum to a file"
                 )
-            return file.read(count)
+            return file.read(min(count, size))  # as many bytes are allocated
     except FileNotFoundError:
         raise MeasurementError("expected a file of a measured spectrum, got no such file") from None
     except NoPlainFileError as error:
@@ -115,7 +141,7 @@ def read_text(path: Path) -> str:
 
 
 def decoded(content: bytes, whole: bool = True) -> str:
-    """Return a text: UTF-16 with a mark, as spreadsheets write it, UTF-8, or else Latin-1.
+    """Return a text, see ``text.decode``.
 
     ``whole`` says that it is the whole file, which may be refused, and not only its beginning.
 
@@ -124,16 +150,11 @@ def decoded(content: bytes, whole: bool = True) -> str:
     MeasurementError
         If the whole file is no text.
     """
-    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        try:
-            return content.decode("utf-16", errors="strict" if whole else "replace")
-        except UnicodeDecodeError:
-            raise MeasurementError("expected text, got bytes that are no UTF-16") from None
-    if whole and b"\0" in content:
+    if whole and b"\0" in content and utf_16(content) is None:
         raise MeasurementError(
             "expected text, got a binary file; export the spectrum as text or CSV"
         )
     try:
-        return content.decode("utf-8-sig")
+        return decode(content, "strict" if whole else "replace")
     except UnicodeDecodeError:
-        return content.decode("latin-1")
+        raise MeasurementError("expected text, got bytes that are no UTF-16") from None

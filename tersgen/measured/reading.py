@@ -1,5 +1,6 @@
 """From a measured file to spectra: the reader is chosen by the content of the file."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -8,9 +9,10 @@ import numpy as np
 from ..errors import MeasurementError
 from ..formats import HEAD_BYTES, Formats
 from ..plugins import is_built_in, named_errors
-from ..schema.loading import printable
 from ..schema.plugin import PluginRecord
-from .reader import Reader, ReadOptions, RowArrays, read_beginning
+from ..text import printable
+from .measurement import Measurement
+from .reader import NOTHING_SAID, Reader, ReadOptions, RowArrays, read_beginning, shown_name
 from .spectrum import Spectrum, ascending
 
 FORMATS = Formats("tersgen.readers", Reader, "tersgen ingest --reader", MeasurementError)
@@ -19,9 +21,14 @@ FORMATS = Formats("tersgen.readers", Reader, "tersgen ingest --reader", Measurem
 class ReadFile(NamedTuple):
     """What is in a measured file, and who read it."""
 
-    content: tuple[Spectrum, ...] | RowArrays
+    content: tuple[Spectrum | MeasurementError, ...] | RowArrays
+    """In place of a spectrum of many that cannot be used, an error says why."""
     reader: PluginRecord | None
     """The reader, if it is from outside."""
+    format: str = ""
+    """What its reader calls its format."""
+    taken: Measurement | None = None
+    """What the reader says that it took, if it does."""
 
 
 def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> ReadFile:
@@ -52,19 +59,25 @@ def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> Re
         if chosen is None:
             raise MeasurementError("expected a file that a reader is for, got another")
         part = type(chosen.part)
-        with named_errors("reader", chosen.name, part, MeasurementError):
+        # Damaged numbers may overflow; what is not finite is refused as such.
+        guarded = named_errors("reader", chosen.name, part, MeasurementError)
+        with guarded, np.errstate(all="ignore"):
             found = chosen.part.read(path, options)
             if isinstance(found, RowArrays) and is_built_in(part):
-                return ReadFile(found, None)
+                return ReadFile(found, None, part.format)
+            taken = found if isinstance(found, Measurement) else None
             spectra = (found,) if isinstance(found, Spectrum) else tuple(found)
+            if len(spectra) == 1 and isinstance(spectra[0], MeasurementError):
+                raise MeasurementError(str(spectra[0]).removeprefix(f"{shown_name(path)}: "))
             if is_built_in(part):
-                return ReadFile(spectra, None)
-            return ReadFile(_checked(spectra), PluginRecord.of(chosen.name, part))
+                return ReadFile(spectra, None, part.format, taken)
+            record = PluginRecord.of(chosen.name, part)
+            return ReadFile(_checked(spectra), record, part.format, taken)
     except MeasurementError as error:
         raise MeasurementError(f"{printable(str(path))}: {error}") from None
 
 
-def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum, ...]:
+def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum | MeasurementError, ...]:
     """Return the spectra of a reader from outside, which promise nothing.
 
     Raises
@@ -72,8 +85,11 @@ def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum, ...]:
     MeasurementError
         If they are none, or what no spectrum is.
     """
-    checked = []
+    checked: list[Spectrum | MeasurementError] = []
     for one in spectra:
+        if isinstance(one, MeasurementError):
+            checked.append(MeasurementError(printable(str(one))))
+            continue
         if not isinstance(one, Spectrum):
             raise MeasurementError(f"expected spectra, got {one!r:.80}")
         shift, intensity = (np.asarray(v, np.float64) for v in (one.shift_cm1, one.intensity))
@@ -83,30 +99,41 @@ def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum, ...]:
                 f"{shift.shape}"
             )
         notes = tuple(printable(note) for note in one.notes)
-        checked.append(ascending(printable(one.name), shift, intensity, notes))
+        spectrum = ascending(printable(one.name), shift, intensity, notes, one.axis)
+        checked.append(replace(spectrum, position_um=one.position_um))
     if not checked:
         raise MeasurementError("expected at least one spectrum, got none")
     return tuple(checked)
 
 
-def read_spectra(path: str | Path, laser_nm: float | None = None) -> tuple[Spectrum, ...]:
+def read_spectra(
+    path: str | Path, laser_nm: float | None = None, options: ReadOptions = NOTHING_SAID
+) -> tuple[Spectrum, ...]:
     """Return the spectra in a file: one, or as many as an instrument's file holds.
+
+    ``laser_nm`` takes precedence over the laser in ``options``.
 
     Raises
     ------
     MeasurementError, MissingExtraError, ConfigError
-        As ``read_file``; and if it holds arrays.
+        As ``read_file``; and if it holds arrays, or one of the spectra cannot be used.
     """
-    content = read_file(Path(path), ReadOptions(laser_nm)).content
+    options = options._replace(laser_nm=laser_nm or options.laser_nm)
+    content = read_file(Path(path), options).content
     if isinstance(content, RowArrays):
         raise MeasurementError(
             f"{printable(str(path))}: expected text, or a file of an instrument, got arrays of "
             "NumPy; make a dataset of them: tersgen ingest"
         )
-    return content
+    for one in content:
+        if isinstance(one, MeasurementError):
+            raise MeasurementError(f"{printable(str(path))}: {one}")
+    return tuple(one for one in content if isinstance(one, Spectrum))
 
 
-def read_spectrum(path: str | Path, laser_nm: float | None = None) -> Spectrum:
+def read_spectrum(
+    path: str | Path, laser_nm: float | None = None, options: ReadOptions = NOTHING_SAID
+) -> Spectrum:
     """Return the one spectrum in a file; see ``read_spectra``.
 
     Raises
@@ -114,7 +141,7 @@ def read_spectrum(path: str | Path, laser_nm: float | None = None) -> Spectrum:
     MeasurementError
         If there is none, or several.
     """
-    spectra = read_spectra(path, laser_nm)
+    spectra = read_spectra(path, laser_nm, options)
     if len(spectra) != 1:
         raise MeasurementError(
             f"{printable(str(path))}: expected one spectrum, got {len(spectra)}; make a dataset "

@@ -75,10 +75,12 @@ def resample(
     return np.asarray(low + (1.0 - low) * scaled, np.float32)
 
 
-def extrapolated(spectrum: Spectrum, grid_shift_cm1: NDArray[np.floating]) -> float:
-    """Return the share of a grid, from its first point to its last, that was not measured."""
+def extrapolated(
+    shift_cm1: NDArray[np.floating[Any]], grid_shift_cm1: NDArray[np.floating[Any]]
+) -> float:
+    """Return the share of a grid, from its first point to its last, that an axis leaves out."""
     low, high = float(grid_shift_cm1[0]), float(grid_shift_cm1[-1])
-    beyond = max(0.0, spectrum.shift_cm1[0] - low) + max(0.0, high - spectrum.shift_cm1[-1])
+    beyond = max(0.0, float(shift_cm1[0]) - low) + max(0.0, high - float(shift_cm1[-1]))
     return float(min(1.0, beyond / (high - low)))
 
 

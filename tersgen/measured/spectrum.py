@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import MeasurementError
+from .axis import AxisMeaning
+from .wavelengths import shift_from_nm as shift_from_nm
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,12 +25,18 @@ class Spectrum:
         Intensities in any unit, finite, float64, shape (N,).
     notes
         What was done to it that a user should know.
+    axis
+        What its axis was in the file, if its reader tells.
+    position_um
+        Where it was measured, x and y in micrometres, if its file says so.
     """
 
     name: str
     shift_cm1: NDArray[np.float64]
     intensity: NDArray[np.float64]
     notes: tuple[str, ...] = ()
+    axis: AxisMeaning | None = None
+    position_um: tuple[float, float] | None = None
 
     def summary(self) -> dict[str, Any]:
         """Return what is worth showing of it, as JSON takes it."""
@@ -37,21 +45,9 @@ class Spectrum:
             "points": len(self.shift_cm1),
             "start_cm1": float(self.shift_cm1[0]),
             "stop_cm1": float(self.shift_cm1[-1]),
+            "axis": None if self.axis is None else self.axis.summary(),
             "notes": list(self.notes),
         }
-
-
-def shift_from_nm(wavelength_nm: NDArray[np.float64], laser_nm: float) -> NDArray[np.float64]:
-    """Return Raman shifts 1e7 (1/laser - 1/wavelength) in cm^-1; wavelengths in nm, any shape.
-
-    Raises
-    ------
-    MeasurementError
-        If a wavelength is not above 0.
-    """
-    if not (wavelength_nm > 0).all():
-        raise MeasurementError("expected wavelengths above 0 nm, got others")
-    return np.asarray(1e7 / laser_nm - 1e7 / wavelength_nm)
 
 
 def ascending(
@@ -59,6 +55,7 @@ def ascending(
     shift_cm1: NDArray[np.float64],
     intensity: NDArray[np.float64],
     notes: tuple[str, ...] = (),
+    axis: AxisMeaning | None = None,
 ) -> Spectrum:
     """Return a spectrum from an axis that rises or falls throughout, and may repeat values.
 
@@ -77,17 +74,32 @@ def ascending(
         )
     if len(shift_cm1) > 1 and shift_cm1[0] > shift_cm1[-1]:
         shift_cm1, intensity = shift_cm1[::-1], intensity[::-1]
-    axis, place, counts = np.unique(shift_cm1, return_inverse=True, return_counts=True)
-    if len(axis) < 2:
-        got = f"{axis[0]:g} only" if len(axis) else "none"
+    unique, place, counts = np.unique(shift_cm1, return_inverse=True, return_counts=True)
+    if len(unique) < 2:
+        got = f"{unique[0]:g} only" if len(unique) else "none"
         raise MeasurementError(f"expected at least two Raman shifts, got {got}")
     # Divided first: the sum of the largest numbers would be infinite.
     values = np.bincount(place, intensity / counts[place]).astype(np.float64)
-    if len(axis) < len(shift_cm1):
+    if len(unique) < len(shift_cm1):
         n_repeated = np.count_nonzero(counts > 1)
-        again = f"{n_repeated} Raman shifts given more than once: intensities averaged"
+        what = "Raman shift" if n_repeated == 1 else "Raman shifts"
+        again = f"{n_repeated} {what} given more than once: intensities averaged"
         notes = (*notes, again)
-    return Spectrum(name, axis, values, notes)
+    return Spectrum(name, unique, values, notes, axis)
+
+
+def tried(
+    name: str,
+    shift_cm1: NDArray[np.float64],
+    intensity: NDArray[np.float64],
+    notes: tuple[str, ...] = (),
+    axis: AxisMeaning | None = None,
+) -> Spectrum | MeasurementError:
+    """Return a spectrum of many in a file, see ``ascending``, or what is wrong with it."""
+    try:
+        return ascending(name, shift_cm1, intensity, notes, axis)
+    except MeasurementError as error:
+        return MeasurementError(f"{name}: {error}")
 
 
 def turning_point(axis: NDArray[np.float64]) -> int | None:

@@ -1,81 +1,27 @@
-"""The one place that fixes how kernels are compiled and where machine code is cached.
+"""The one place that fixes how kernels are compiled and where machine code is kept.
 
-No ``fastmath`` anywhere: results must not depend on the CPU. Numba invalidates a cached function
-when its own file changes, but not when a kernel it calls from another file does; so the machine
-code of each module lies in a folder named by a digest of its source and of all that it imports:
-stale machine code can never be loaded, and a changed effect is all that is compiled again.
+No ``fastmath`` anywhere: results must not depend on the CPU.
 """
 
-import hashlib
 import os
-import re
 import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from functools import cache
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
-import numpy as np
 import platformdirs
+from numba import types
 
 from ..errors import TersWarning
+from ._cache import kernel_cache
 from ._private import private_folder
 
 _VARIABLE = "NUMBA_CACHE_DIR"
-_PACKAGE = Path(__file__).parents[1]
-_FOLDERS = ("numeric", "random", "effects")
-"""Where kernels are."""
-_IMPORT = re.compile(r"^from (\.+)([\w.]*) import (?:\(([^)]*)\)|(.+))$", re.MULTILINE)
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-def _imported(source: str, module: str) -> Iterator[str]:
-    """Yield the modules of this package that a module of it imports, by their full names."""
-    for dots, base, many, one in _IMPORT.findall(source):
-        place = module.rsplit(".", len(dots))[0]
-        name = f"{place}.{base}" if base else place
-        yield name
-        for part in (many or one).split(","):
-            yield f"{name}.{part.split(' as ')[0].strip()}"
-
-
-@cache
-def _sources(module: str) -> frozenset[Path]:
-    """Return the files that the kernels of a module can come from: its own and what it imports."""
-    files: dict[str, Path] = {}
-    waiting = [module]
-    while waiting:
-        name = waiting.pop()
-        path = _PACKAGE.joinpath(*name.split(".")[1:]).with_suffix(".py")
-        if name in files or not {*name.split(".")[1:2]} & {*_FOLDERS, "units"}:
-            continue
-        if path.is_file():
-            files[name] = path
-            waiting += _imported(path.read_text("utf-8"), name)
-    return frozenset(files.values())
-
-
-def _all_sources() -> list[Path]:
-    folders = (_PACKAGE / name for name in _FOLDERS)
-    return [_PACKAGE / "units.py", *(path for one in folders for path in one.rglob("*.py"))]
-
-
-@cache
-def sources_digest(module: str = "") -> str:
-    """Return a digest of all that the kernels of a module are compiled from, and by.
-
-    Modules of others, whose own file Numba checks, may call any kernel of ours; by default all
-    kernels count.
-    """
-    digest = hashlib.sha256(f"{numba.__version__} {np.__version__}".encode())
-    ours = module.startswith(f"{_PACKAGE.name}.")
-    for path in sorted(_sources(module) if ours else _all_sources()):
-        name = path.relative_to(_PACKAGE).as_posix()
-        digest.update(name.encode() + b"\0" + path.read_bytes())
-    return digest.hexdigest()[:16]
 
 
 def cache_folder() -> str:
@@ -113,16 +59,21 @@ def cache_folder() -> str:
 _FOLDER = cache_folder()
 
 
+def _for_any_number(template: Callable[..., Any], args: Any, kws: Any) -> Any:
+    """Return the type of a call by another kernel, not compiled for each integer written there."""
+    args = [types.unliteral(one) if isinstance(one, types.IntegerLiteral) else one for one in args]
+    return template(args, kws)
+
+
 def _compile(function: F, **options: Any) -> F:
-    before, module = numba.config.CACHE_DIR, function.__module__
-    numba.config.CACHE_DIR = _FOLDER and str(Path(_FOLDER, f"{module}-{sources_digest(module)}"))
-    try:
-        compiled: F = numba.njit(
-            cache=bool(_FOLDER), nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options
-        )(function)
-    finally:
-        numba.config.CACHE_DIR = before
-    return compiled
+    compile_ = numba.njit(nogil=True, error_model="numpy", no_cfunc_wrapper=True, **options)
+    compiled: Any = compile_(function)
+    if not numba.config.DISABLE_JIT:
+        compiled.get_call_template = partial(_for_any_number, compiled.get_call_template)
+        found = kernel_cache(compiled.py_func, _FOLDER)
+        if found is not None:
+            compiled._cache = found
+    return cast(F, compiled)
 
 
 def kernel(function: F) -> F:

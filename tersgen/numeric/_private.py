@@ -1,7 +1,7 @@
-"""A folder for what is run when it is read: no other user can have put anything into it.
+"""A folder for files that can run code when they are read: no other user can write to it.
 
-Numba's cache is machine code, and its index is a pickle. Whoever can write a file there, or can
-rename a folder above it, runs code as this user.
+Numba's cache is machine code, and its index is a pickle. Anyone who can write a file there, or can
+rename a folder above it, can run code as this user.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""Stores that go past the cache: for rows that nobody reads until all of a batch is there.
+"""Non-temporal stores, past the cache: for rows that are not read until their batch is complete.
 
-A usual store first reads its line from memory; written once and left alone, that is half of the
-traffic. Numba has no word for such a store, LLVM has: the metadata ``nontemporal``.
+A normal store first reads its cache line from memory; for data written once, this is half of the
+traffic. Numba has no such store, but LLVM has: the metadata ``nontemporal``.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def store_past_cache(_context: Any, array: Any, index: Any, value: Any) -> Any:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def fence(_context: Any) -> Any:
-    """Let nobody see what comes after before what was stored past the cache."""
+    """Order all later stores after those that went past the cache."""
 
     def generate(context: Any, builder: Any, _signature: Any, _arguments: Any) -> Any:
         builder.fence("seq_cst")

@@ -1,8 +1,8 @@
-"""Bit-shuffled values put back in order, straight to the rows they belong to.
+"""Bit-shuffled values put back in order, directly in the rows they belong to.
 
 Bitshuffle (Masui et al., Astronomy and Computing 12, 181, 2015) stores, of n values of 16 bits,
 first bit 0 of all, then bit 1 of all, and so on: n/8 bytes for each bit, a plane. Compression works
-on that; this is the way back, and rows are written once, to where they are wanted.
+on this form; here it is undone, and rows are written once, to their destination.
 """
 
 import numpy as np

@@ -1,37 +1,41 @@
-"""Logarithm, sine, cosine, exponential in float32, arctangent in float64: +, -, *, / and integers.
+"""Logarithm, sine, cosine, exponential in float32, arctangent in float64: the same bits everywhere.
 
-A maths library, or a fused multiply-add, would give other last bits on another machine; these give
-the same everywhere. Polynomials: S. Moshier, Cephes (``logf``, ``sinf``, ``cosf``, ``expf``,
-``atan``), with the arguments reduced on the bits. Those in float32 are written branch-free, so that
-loops over them vectorise.
+They consist of +, -, *, /, integers and ``fma``, where it is written; a maths library would give
+other last bits on another machine. Polynomials of ``exp`` and ``arctan``: S. Moshier, Cephes
+(``expf``, ``atan``); of the others minimax (C. L. Lawson's weights), with the arguments reduced on
+the bits. Those in float32 are written branch-free, so that loops over them vectorise.
 """
 
 import numpy as np
 
 from ._jit import inlined
+from .fma import fma
 
 _F = np.float32
 _MANTISSA_BITS = np.int32(23)
 _SQRT_HALF_BITS = np.int32(0x3F3504F3)
 _MANTISSA_MASK = np.int32(0x007FFFFF)
-_LN2_HIGH = _F(0.693359375)
-_LN2_LOW = _F(-2.12194440e-4)
+_MINUS_LN2_HIGH = _F(-0.693359375)
+_MINUS_LN2_LOW = _F(2.12194440e-4)
 _INV_LN2 = _F(1.44269504088896341)
-_L0, _L1, _L2 = _F(7.0376836292e-2), _F(-1.1514610310e-1), _F(1.1676998740e-1)
-_L3, _L4, _L5 = _F(-1.2420140846e-1), _F(1.4249322787e-1), _F(-1.6668057665e-1)
-_L6, _L7, _L8 = _F(2.0000714765e-1), _F(-2.4999993993e-1), _F(3.3333331174e-1)
-_S0, _S1, _S2 = _F(-1.9515295891e-4), _F(8.3321608736e-3), _F(-1.6666654611e-1)
-_C0, _C1, _C2 = _F(2.443315711809948e-5), _F(-1.388731625493765e-3), _F(4.166664568298827e-2)
+_MINUS_TWO_LN2 = _F(-1.38629436111989062)
+_L0, _L1, _L2 = _F(-2.0), _F(0.9999996423721313), _F(-0.6666786670684814)
+_L3, _L4, _L5 = _F(0.5000516772270203), _F(-0.39926955103874207), _F(0.3310357630252838)
+_L6, _L7, _L8 = _F(-0.29767367243766785), _F(0.2885376513004303), _F(-0.17959067225456238)
+_S0, _S1 = _F(1.5707963705062866), _F(-0.6459634900093079)
+_S2, _S3 = _F(0.07968022674322128), _F(-0.004602177068591118)
+_C1, _C2 = _F(-1.2337005138397217), _F(0.25366923213005066)
+_C3, _C4 = _F(-0.02086028829216957), _F(0.0009040216682478786)
 _E0, _E1, _E2 = _F(1.9875691500e-4), _F(1.3981999507e-3), _F(8.3334519073e-3)
 _E3, _E4, _E5 = _F(4.1665795894e-2), _F(1.6666665459e-1), _F(5.0000001201e-1)
-_HALF, _ONE = _F(0.5), _F(1.0)
+_ONE = _F(1.0)
 _EXP_LOWEST = _F(-40.0)
 _ZERO = _F(0.0)
 _EXP_HIGHEST = _F(88.0)
 _ROUNDER = _F(12582912.0)  # 1.5 * 2^23: adding it leaves the nearest integer in the low bits
 _ROUNDER_BITS = np.int32(0x4B400000)
 _ONE_BITS = np.int32(0x3F800000)
-_EIGHTH_TURN = _F(1.5707963267948966 * 2.0**-32)
+_QUARTER_TURN = _F(2.0**-32)
 _TWO = np.uint32(2)
 _ODD = np.uint32(0x40000000)
 _TOP_BIT = np.uint32(0x80000000)
@@ -45,23 +49,21 @@ _Q3, _Q4 = 4.853903996359136964868e2, 1.945506571482613964425e2
 
 
 @inlined
-def log(x: np.float32) -> np.float32:
-    """Return ln(x) for a normal positive float32, to 1 ulp or so."""
+def minus_two_log(x: np.float32) -> np.float32:
+    """Return -2 ln(x) for a normal positive float32, to 2 ulp or so."""
     bits = np.int32(np.float32(x).view(np.int32) - _SQRT_HALF_BITS)
     exponent = np.float32(bits >> _MANTISSA_BITS)
     mantissa = np.int32((bits & _MANTISSA_MASK) + _SQRT_HALF_BITS)
     f = np.int32(mantissa).view(np.float32) - _ONE
-    z = f * f
-    p = _L0 * f + _L1
-    p = p * f + _L2
-    p = p * f + _L3
-    p = p * f + _L4
-    p = p * f + _L5
-    p = p * f + _L6
-    p = p * f + _L7
-    p = p * f + _L8
-    y = f * z * p + exponent * _LN2_LOW - _HALF * z
-    return f + y + exponent * _LN2_HIGH
+    p = fma(_L8, f, _L7)
+    p = fma(p, f, _L6)
+    p = fma(p, f, _L5)
+    p = fma(p, f, _L4)
+    p = fma(p, f, _L3)
+    p = fma(p, f, _L2)
+    p = fma(p, f, _L1)
+    p = fma(p, f, _L0)
+    return fma(p, f, exponent * _MINUS_TWO_LN2)
 
 
 @inlined
@@ -72,15 +74,15 @@ def exp(x: np.float32) -> np.float32:
     """
     low = x < _EXP_LOWEST
     x = max(min(x, _EXP_HIGHEST), _EXP_LOWEST)
-    shifted = x * _INV_LN2 + _ROUNDER
+    shifted = fma(x, _INV_LN2, _ROUNDER)
     n = shifted - _ROUNDER
-    r = x - n * _LN2_HIGH - n * _LN2_LOW
-    p = _E0 * r + _E1
-    p = p * r + _E2
-    p = p * r + _E3
-    p = p * r + _E4
-    p = p * r + _E5
-    y = p * (r * r) + r + _ONE
+    r = fma(n, _MINUS_LN2_LOW, fma(n, _MINUS_LN2_HIGH, x))
+    p = fma(_E0, r, _E1)
+    p = fma(p, r, _E2)
+    p = fma(p, r, _E3)
+    p = fma(p, r, _E4)
+    p = fma(p, r, _E5)
+    y = fma(p, r * r, r) + _ONE
     scale = np.int32(
         ((np.float32(shifted).view(np.int32) - _ROUNDER_BITS) << _MANTISSA_BITS) + _ONE_BITS
     )
@@ -93,10 +95,10 @@ def cos_sin_turn(word: np.uint32) -> tuple[np.float32, np.float32]:
 
     The top two bits are the quadrant, the rest an angle in [-pi/4, pi/4): the reduction is exact.
     """
-    x = np.float32(np.int32(np.uint32(np.uint32(word << _TWO) ^ _TOP_BIT))) * _EIGHTH_TURN
+    x = np.float32(np.int32(np.uint32(np.uint32(word << _TWO) ^ _TOP_BIT))) * _QUARTER_TURN
     z = x * x
-    s = ((_S0 * z + _S1) * z + _S2) * z * x + x
-    c = ((_C0 * z + _C1) * z + _C2) * z * z - _HALF * z + _ONE
+    s = x * fma(fma(fma(_S3, z, _S2), z, _S1), z, _S0)
+    c = fma(fma(fma(fma(_C4, z, _C3), z, _C2), z, _C1), z, _ONE)
     odd = (word & _ODD) != 0
     cosine = s if odd else c
     sine = c if odd else s

@@ -1,10 +1,10 @@
-"""Fletcher's checksum of 32 bits as HDF5 stores it behind a chunk.
+"""Fletcher's checksum of 32 bits as HDF5 stores it after a chunk.
 
 The data are 16-bit big-endian words ``w_0, w_1, ...``; a last odd byte is the high byte of a word.
 With running sums ``a_i = a_{i-1} + w_i`` and ``b_i = b_{i-1} + a_i`` in ones' complement, which is
 modulo 65535, the checksum is ``b * 65536 + a`` (J. G. Fletcher, IEEE Trans. Commun. 30 (1982) 247;
-``H5_checksum_fletcher32``). It cannot tell a word of zeros from one of ones, and that of zeros
-alone is zero.
+``H5_checksum_fletcher32``). It cannot distinguish a word of zeros from one of ones, and that of
+zeros alone is zero.
 """
 
 import numpy as np

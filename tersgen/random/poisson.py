@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..numeric._jit import inlined, kernel
 from ..numeric.elementary import exp
-from .normal import fill_normals, fill_words
+from .normal import fill_normals
+from .words import fill_words
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -71,7 +72,7 @@ def poisson_normal(mean: np.float32, normal: np.float32) -> np.float32:
 def _invert(means: F32, words: U32, counts: F32, terms: F64, totals: F64) -> None:
     """Fill ``counts`` by ``poisson_inverted`` where the mean is below LEAST_NORMAL, else by 0.
 
-    All of them go on together, four counts a pass, until the last has stopped.
+    All of them continue together, four counts per pass, until the last has stopped.
     """
     n = means.shape[0]
     for k in range(n):
@@ -108,8 +109,8 @@ def _invert(means: F32, words: U32, counts: F32, terms: F64, totals: F64) -> Non
 def draw_counts(values: F32, normals: F32, index: int, block: int, seed: int, stream: int) -> None:
     """Replace means by Poisson deviates, float32, shape (L,).
 
-    Normals are of the even blocks 2 ``block``, words of the odd ones behind them. ``normals`` is
-    working memory, L rounded up to a multiple of four.
+    Normals are of block 2 ``block``, words of block 2 ``block`` + 1. ``normals`` is working
+    memory, L rounded up to a multiple of four.
     """
     fill_normals(normals, index, 2 * block, seed, stream)
     n = values.shape[0]
@@ -122,7 +123,7 @@ def draw_counts(values: F32, normals: F32, index: int, block: int, seed: int, st
         for k in range(means.shape[0]):
             few += int(means[k] < LEAST_NORMAL)
         if few > 0:
-            fill_words(words, first // 4, index, 2 * block + 1, seed, stream)
+            fill_words(words, first, index, 2 * block + 1, seed, stream)
             _invert(means, words, small, terms, totals)
             for k in range(means.shape[0]):
                 large = poisson_normal(max(means[k], LEAST_NORMAL), z[k])

@@ -1,4 +1,4 @@
-"""What every model shares: frozen, closed, and each field with a unit and a description."""
+"""Base of all models: frozen, closed, each field with a unit and a description."""
 
 from typing import Annotated, Any
 
@@ -14,9 +14,9 @@ class Frozen(BaseModel):
 
 
 class Document(Frozen):
-    """Base of what is stored in a dataset: what a newer version has added to it is not read.
+    """Base of the documents of a dataset; fields that a newer version has added are ignored.
 
-    Digests cover it all the same. Whatever changes what values mean raises the format's version.
+    Digests cover them all the same. A change of the meaning of values raises the format version.
     """
 
     model_config = ConfigDict(extra="ignore")
@@ -29,11 +29,13 @@ def field(description: str, unit: str, default: Any = ..., **constraints: Any) -
 
 
 LIBRARY = "library.tlib"
-"""File with the library of a stored recipe, beside it."""
+"""File with the library of a stored recipe, next to it."""
 
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.+(),:-]*$"
+FILE_STEM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+"""Name of a tag or a split within the name of its file."""
 TAG_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
-FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"
+FILE_NAME = rf"^{FILE_STEM}$"
 PART_NAME = r"^[a-z][a-z0-9_-]{0,31}$"
 EFFECT_NAME = r"^[a-z][a-z0-9_]{0,31}$"
 DIGEST = r"^[0-9a-f]{64}$"
@@ -41,11 +43,13 @@ IN_WORDS = {
     NAME: "letters, digits, blanks and any of _.+(),:- with a letter or digit first",
     TAG_NAME: "letters, digits and any of ._- with a letter or digit first",
     FILE_NAME: "at most 64 letters, digits and any of ._- with a letter or digit first",
-    PART_NAME: "at most 32 small letters, digits and any of _- with a letter first",
-    EFFECT_NAME: "at most 32 small letters, digits and _ with a letter first",
+    PART_NAME: "at most 32 lower-case letters, digits and any of _- with a letter first",
+    EFFECT_NAME: "at most 32 lower-case letters, digits and _ with a letter first",
     DIGEST: "64 hexadecimal digits, 0 to 9 and a to f",
 }
-"""What the patterns of names say, for messages."""
+"""The patterns of names in words, for messages."""
 
 Name = Annotated[str, Field(min_length=1, max_length=64, pattern=NAME)]
 """A name that is safe in a file, a terminal and a page."""
+Text = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
+"""Printable ASCII: safe in a terminal."""

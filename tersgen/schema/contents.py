@@ -1,4 +1,4 @@
-"""What a dataset holds: all that is needed to read its rows, and nothing of how they are made."""
+"""Contents of a dataset: all that is needed to read its rows, not how they are made."""
 
 from typing import Literal, NamedTuple
 
@@ -8,7 +8,7 @@ Kind = Literal["synthetic", "measured"]
 
 
 class Contents(NamedTuple):
-    """Arrays, axes and classes, and what they rest on."""
+    """Arrays, axes and classes, and the digests of their sources."""
 
     kind: Kind
     fields: tuple[FieldSpec, ...]

@@ -27,9 +27,9 @@ def digest_without(content: Mapping[str, Any], name: str) -> str:
 
 
 def without_defaults(model: BaseModel, former: Mapping[str, Any] | None = None) -> Table:
-    """Return the content of a model without what is as by default, section by section.
+    """Return the content of a model that differs from the defaults, section by section.
 
-    So a setting that is added later, with a default, changes no document that is there.
+    So a setting that is added later, with a default, changes no existing document.
 
     Parameters
     ----------

@@ -27,6 +27,7 @@ _DIMENSIONS = {
     **{"mixture/count": (0, 0), "structure/masks": (3, 3), "structure/bonds": (2, 2)},
     **{"structure/positions": (2, 2), "structure/elements": (1, 1), "structure/count": (0, 0)},
     **{"source/file": (0, 0), "source/row": (0, 0), "source/part": (0, 0), "source/group": (0, 0)},
+    **{"source/x": (0, 0), "source/y": (0, 0)},
 }
 """Fewest and most dimensions of a row of each array that this version of tersgen knows."""
 
@@ -34,9 +35,9 @@ _DIMENSIONS = {
 class Axis(Document):
     """Evenly spaced positions along a dimension."""
 
-    name: str = field("the dimension", "1", pattern=r"^[a-z_]+$")
+    name: str = field("name of the dimension", "1", pattern=r"^[a-z_]+$")
     unit: str = field("unit of the positions", "1")
-    description: str = field("what the positions are", "1")
+    description: str = field("meaning of the positions", "1")
     start: float = field("first position", "as unit says")
     stop: float = field("last position", "as unit says")
     n: int = field("number of positions", "1", gt=0, le=2**20)
@@ -57,8 +58,10 @@ class FieldSpec(Document):
     )
     dtype: Dtype = field("type of the values", "1")
     unit: str = field("unit of the values", "1")
-    description: str = field("what the values are", "1")
-    span: tuple[float, float] | None = field("what values are scaled or clipped to", "1", None)
+    description: str = field("meaning of the values", "1")
+    span: tuple[float, float] | None = field(
+        "range to which values are scaled or clipped", "1", None
+    )
 
     @model_validator(mode="after")
     def _one_size_for_each_dimension(self) -> Self:

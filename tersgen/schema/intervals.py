@@ -32,6 +32,18 @@ def _counted(interval: tuple[float, float]) -> tuple[float, float]:
     return interval
 
 
+def _above_zero_or_none(interval: tuple[float, float]) -> tuple[float, float]:
+    if interval[0] == 0 and interval[1] > 0:
+        raise ValueError(
+            "expected an interval above 0, as it is log-uniform, or [0, 0] for none, "
+            f"got {list(interval)}"
+        )
+    return interval
+
+
 Interval = Annotated[tuple[float, float], AfterValidator(_ordered)]
 NonNegativeInterval = Annotated[Interval, AfterValidator(_not_negative)]
 CountInterval = Annotated[Interval, AfterValidator(_counted)]
+LogInterval = Annotated[NonNegativeInterval, AfterValidator(_above_zero_or_none)]
+LogCountInterval = Annotated[CountInterval, AfterValidator(_above_zero_or_none)]
+"""Log-uniform; [0, 0] for none."""

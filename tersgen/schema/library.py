@@ -7,9 +7,9 @@ not matter whether species come from one file or many, or whether they are in me
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, Protocol, overload
+from typing import Any, overload
 
 import numpy as np
 from blake3 import blake3
@@ -18,85 +18,18 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from ..errors import LibraryError
-from .base import DIGEST, Frozen, field
-from .digest import canonical_json
-from .species import UNKNOWN, Species
+from .columns import ARRAYS, BULKY, PAGE, Column, Values, species_digest
+from .packing import pack, unpack
+from .species import UNKNOWN, LibraryDocument, Species
 
-Values = NDArray[Any]
-
-PAGE = "page"
-ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
-    PAGE: ("|u1", ()),
-    "frequency": ("<f8", ()),
-    "tensor": ("<f8", (3, 3)),
-    "fwhm": ("<f8", ()),
-    "position": ("<f8", (3,)),
-    "atom_tensor": ("<f8", (6,)),
-    "displacement": ("<f4", (3,)),
-    "mass": ("<f8", ()),
-    "hessian": ("<f8", ()),
-    "polarizability": ("<f8", (3,)),
-    "atom_polarizability": ("<f8", (6,)),
-}
-"""Type and shape of a row of each array. Rows are bytes of the page, modes, atoms, or the atoms of
-each mode in turn; six numbers are xx, yy, zz, xy, xz, yz; NaN stands for what is not known of a
-mode. Units are those of :class:`~tersgen.schema.species.Species`."""
-
-HAS = {
-    "atoms": "position",
-    "atom-tensors": "atom_tensor",
-    "displacements": "displacement",
-    "hessian": "hessian",
-    "masses": "mass",
-    "polarizability": "polarizability",
-    "widths": "fwhm",
-}
-"""Arrays that a species may have or not, by the word for them."""
-
-_SIX = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
-_DIGEST_BYTES = 32
-_BULKY = frozenset({"atom_tensor", "displacement", "hessian"})
-"""Arrays that a library in a file keeps there until they are asked for: nearly all of its bytes."""
 _TOGETHER = 128
-"""Species that are read and proved at a time."""
+"""Species that are read and checked at a time."""
 
 
-class Rows(Protocol):
-    """Rows that are read as they are sliced: an array in memory, or a part of a file."""
+class Library(Sequence[Species]):
+    """Species in label order, each made when it is indexed.
 
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Number of rows, and the shape of one."""
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        """Type of the values."""
-
-    def __getitem__(self, key: slice, /) -> Values:
-        """Return some rows."""
-
-
-class Column(NamedTuple):
-    """One array of all species, one species after the other."""
-
-    rows: Rows
-    end: NDArray[np.int64]
-    """Where the rows of each species end, shape (K,)."""
-
-    def part(self, k: int) -> Values:
-        """Return the rows of species ``k``."""
-        return self.rows[int(self.end[k - 1]) if k else 0 : int(self.end[k])]
-
-
-class LibraryReference(Frozen):
-    """A library by its digest, as a stored recipe names it."""
-
-    digest: str = field("BLAKE3 digest of the library", "1", pattern=DIGEST)
-    file: str | None = field("its file; by default library.tlib beside the recipe", "1", None)
-
-
-class Library:
-    """An ordered set of species, each a class, except that all unknown ones are one class.
+    Each is a class of its own, except that all unknown ones are one class.
 
     Parameters
     ----------
@@ -106,14 +39,14 @@ class Library:
     Raises
     ------
     ValueError
-        If there is none, or two have one name.
+        If there is none.
     """
 
     def __init__(self, species: Iterable[Species]) -> None:
-        packed = [_pack(one) for one in species]
+        packed = [pack(one) for one in species]
         names = {name for arrays in packed for name in arrays}
         columns = {
-            name: _stack(name, [arrays.get(name) for arrays in packed])
+            name: Column.of_species([arrays.get(name) for arrays in packed])
             for name in ARRAYS
             if name in names
         }
@@ -121,9 +54,9 @@ class Library:
         self._proved = True
 
     def _set(self, columns: Mapping[str, Column], digests: Values) -> None:
-        self.columns = columns
+        self.columns = dict(columns)
         """The arrays by name; those that no species has are left out."""
-        self.digests = digests.reshape(-1, _DIGEST_BYTES)
+        self.digests = digests.reshape(-1, 32)
         """BLAKE3 digest of each species, uint8, shape (K, 32)."""
         self._proved = False
         if not len(self):
@@ -138,17 +71,14 @@ class Library:
 
     @classmethod
     def joined(cls, parts: Sequence["Library"]) -> "Library":
-        """Return the species of several libraries as one, in order.
-
-        Raises
-        ------
-        ValueError
-            If two species have one name.
-        """
+        """Return the species of several libraries as one, in order."""
         if len(parts) == 1:
             return parts[0]
         names = {name: None for part in parts for name in part.columns}
-        columns = {name: _joined(name, parts) for name in names}
+        sizes = [len(part) for part in parts]
+        columns = {
+            name: Column.joined([part.columns.get(name) for part in parts], sizes) for name in names
+        }
         return cls.of_columns(columns, np.concatenate([part.digests for part in parts]))
 
     def chosen(self, numbers: NDArray[np.int64]) -> "Library":
@@ -157,7 +87,7 @@ class Library:
         for name, column in self.columns.items():
             parts = [column.part(k) for k in numbers.tolist()]
             if any(map(len, parts)):
-                columns[name] = _stack(name, parts)
+                columns[name] = Column.of_species(parts)
         library = Library.of_columns(columns, self.digests[numbers])
         library._proved = self._proved and self._in_memory
         return library
@@ -165,8 +95,7 @@ class Library:
     @cached_property
     def digest(self) -> str:
         """BLAKE3 digest of the digests of all species, in order."""
-        digest: str = blake3(self.digests.tobytes()).hexdigest()
-        return digest
+        return str(blake3(self.digests.tobytes()).hexdigest())
 
     @cached_property
     def pages(self) -> tuple[dict[str, Any], ...]:
@@ -188,9 +117,9 @@ class Library:
         return tuple(page["name"] for page in self.pages)
 
     @property
-    def species(self) -> "SpeciesList":
-        """The species in label order, each made when it is asked for."""
-        return SpeciesList(self)
+    def species(self) -> Sequence[Species]:
+        """The library itself."""
+        return self
 
     @cached_property
     def class_of_species(self) -> tuple[str, ...]:
@@ -213,8 +142,7 @@ class Library:
         ValueError
             If two do.
         """
-        counts = Counter(self.names)
-        twice = sorted(name for name, count in counts.items() if count > 1)
+        twice = sorted(name for name, count in Counter(self.names).items() if count > 1)
         if twice:
             raise ValueError(f"expected unique species names, got {', '.join(twice[:8])} twice")
 
@@ -237,7 +165,12 @@ class Library:
         if column is None:
             kind, shape = ARRAYS[name]
             return np.empty((0, *shape), kind), np.zeros(len(self) + 1, np.int64)
-        return column.rows[:], np.concatenate([[0], column.end]).astype(np.int64)
+        return column.rows[:], column.first
+
+    def counts(self, name: str) -> NDArray[np.int64]:
+        """Return how many rows of an array each species has, shape (K,)."""
+        column = self.columns.get(name)
+        return np.zeros(len(self), np.int64) if column is None else np.diff(column.first)
 
     def prove(self, *names: str, look: "Callable[[Library], None] | None" = None) -> None:
         """Make sure that every species is what its digest says.
@@ -257,50 +190,33 @@ class Library:
         LibraryError
             If one is not.
         """
-        wanted = {name for name in self.columns if name in names or name not in _BULKY}
-        if self._proved and look is None and all(map(self._has, wanted)):
+        wanted = {name for name in self.columns if name in names or name not in BULKY}
+        if self._proved and look is None and all(self.columns[name].in_memory for name in wanted):
             return
         kept = {
             name: np.empty(column.rows.shape, column.rows.dtype)
             for name, column in self.columns.items()
-            if name in wanted and not self._has(name)
+            if name in wanted and not column.in_memory
         }
-        for first in range(0, len(self), _TOGETHER):
-            numbers = range(first, min(len(self), first + _TOGETHER))
-            part = self._part(numbers)
-            for k in numbers:
-                arrays = {name: one.part(k - first) for name, one in part.columns.items()}
-                self._check(k, arrays)
+        for start in range(0, len(self), _TOGETHER):
+            stop = min(len(self), start + _TOGETHER)
+            columns = {name: one.slice(start, stop) for name, one in self.columns.items()}
+            part = Library.of_columns(columns, self.digests[start:stop])
+            for k in range(stop - start):
+                self._check(start + k, {name: one.part(k) for name, one in columns.items()})
             part._proved = True
             if look is not None:
                 look(part)
             for name, rows in kept.items():
-                end = self.columns[name].end
-                rows[int(end[first - 1]) if first else 0 : int(end[numbers[-1]])] = part.columns[
-                    name
-                ].rows[:]
-        self.columns = {
-            name: Column(kept.get(name, column.rows), column.end)
-            for name, column in self.columns.items()
-        }
+                first = self.columns[name].first
+                rows[first[start] : first[stop]] = columns[name].rows[:]
+        for name, rows in kept.items():
+            self.columns[name] = Column(rows, self.columns[name].first)
         self._proved = True
-
-    def _part(self, numbers: range) -> "Library":
-        """Return species that follow each other, in memory."""
-        columns = {}
-        for name, (rows, end) in self.columns.items():
-            start = int(end[numbers[0] - 1]) if numbers[0] else 0
-            ends = end[numbers[0] : numbers[-1] + 1]
-            columns[name] = Column(rows[start : int(ends[-1])], ends - start)
-        return Library.of_columns(columns, self.digests[numbers[0] : numbers[-1] + 1])
-
-    def _has(self, name: str) -> bool:
-        """Return whether an array is in memory."""
-        return isinstance(self.columns[name].rows, np.ndarray)
 
     @property
     def _in_memory(self) -> bool:
-        return all(map(self._has, self.columns))
+        return all(column.in_memory for column in self.columns.values())
 
     def _check(self, k: int, arrays: Mapping[str, Values]) -> None:
         if species_digest(arrays) != self.digests[k].tobytes():
@@ -313,8 +229,14 @@ class Library:
         """Return the number of species."""
         return len(self.digests)
 
-    def __getitem__(self, k: int) -> Species:
-        """Return a species.
+    @overload
+    def __getitem__(self, key: int) -> Species: ...
+
+    @overload
+    def __getitem__(self, key: slice) -> tuple[Species, ...]: ...
+
+    def __getitem__(self, key: int | slice) -> Species | tuple[Species, ...]:
+        """Return a species, or some of them.
 
         Raises
         ------
@@ -323,16 +245,15 @@ class Library:
         LibraryError
             If it is not what its digest says.
         """
-        if not -len(self) <= k < len(self):
-            raise IndexError(f"expected a species from 0 to {len(self) - 1}, got {k}")
-        k %= len(self)
+        if isinstance(key, slice):
+            return tuple(self[k] for k in range(*key.indices(len(self))))
+        if not -len(self) <= key < len(self):
+            raise IndexError(f"expected a species from 0 to {len(self) - 1}, got {key}")
+        k = key % len(self)
         arrays = {name: column.part(k) for name, column in self.columns.items()}
         if not (self._proved and self._in_memory):
             self._check(k, arrays)
-        return _unpack(self._page(k), arrays)
-
-    __iter__ = None
-    """A library is no list of species: ``species`` is, each made when it is asked for."""
+        return unpack(self._page(k), arrays)
 
     def __eq__(self, other: object) -> bool:
         """Return whether another library has the same species in the same order."""
@@ -348,14 +269,14 @@ class Library:
 
     def __reduce__(self) -> tuple[Callable[..., "Library"], tuple[Any, ...]]:
         """Return what makes the same library elsewhere, in memory."""
-        loaded = {name: Column(column.rows[:], column.end) for name, column in self.columns.items()}
+        loaded = {name: one.slice(0, len(self)) for name, one in self.columns.items()}
         return Library.of_columns, (loaded, self.digests)
 
     @classmethod
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: GetCoreSchemaHandler
     ) -> core_schema.CoreSchema:
-        """Return how a model takes a library, as it is or as JSON, and stores it: by digest."""
+        """Return how a model validates a library, as an object or JSON, and stores its digest."""
         return core_schema.no_info_plain_validator_function(
             _as_library,
             serialization=core_schema.plain_serializer_function_ser_schema(
@@ -371,201 +292,9 @@ class Library:
         return handler(LibraryDocument.__pydantic_core_schema__)
 
 
-class LibraryDocument(Frozen):
-    """A library as JSON: its species written out."""
-
-    species: tuple[Species, ...] = field("the species, in label order", "1", min_length=1)
-
-
-class SpeciesList(Sequence[Species]):
-    """The species of a library, each made when it is asked for."""
-
-    def __init__(self, library: Library) -> None:
-        self._library = library
-
-    def __len__(self) -> int:
-        """Return the number of species."""
-        return len(self._library)
-
-    @overload
-    def __getitem__(self, key: int) -> Species: ...
-
-    @overload
-    def __getitem__(self, key: slice) -> tuple[Species, ...]: ...
-
-    def __getitem__(self, key: int | slice) -> Species | tuple[Species, ...]:
-        """Return a species, or some of them."""
-        if isinstance(key, slice):
-            return tuple(self._library[k] for k in range(*key.indices(len(self))))
-        return self._library[key]
-
-    def __iter__(self) -> Iterator[Species]:
-        """Iterate over the species."""
-        return (self._library[k] for k in range(len(self)))
-
-    def __eq__(self, other: object) -> bool:
-        """Return whether the same species stand in the same order."""
-        return isinstance(other, Sequence) and tuple(self) == tuple(other)
-
-    def __hash__(self) -> int:
-        """Return a hash of the library."""
-        return hash(self._library)
-
-    def __repr__(self) -> str:
-        """Return the number of species."""
-        return f"<{len(self)} species>"
-
-
 def _as_library(value: Any) -> Library:
     if isinstance(value, Library):
         return value
     library = Library(LibraryDocument.model_validate(value).species)
     library.check_names()
     return library
-
-
-def six(tensors: Values) -> Values:
-    """Return the symmetric part of tensors, shape (..., 3, 3), as six numbers, shape (..., 6)."""
-    both = 0.5 * (tensors + np.swapaxes(tensors, -1, -2))
-    return np.stack([both[..., i, j] for i, j in _SIX], axis=-1)
-
-
-def matrices(numbers: Values) -> Values:
-    """Return symmetric tensors, shape (..., 3, 3), from six numbers each, shape (..., 6)."""
-    out = np.empty((*numbers.shape[:-1], 3, 3), numbers.dtype)
-    for k, (i, j) in enumerate(_SIX):
-        out[..., i, j] = out[..., j, i] = numbers[..., k]
-    return out
-
-
-def species_digest(arrays: Mapping[str, Values]) -> bytes:
-    """Return the digest of a species: of its page and its arrays, those without rows left out."""
-    hasher = blake3()
-    for name in sorted(arrays):
-        values = arrays[name]
-        if len(values):
-            shape = ",".join(map(str, values.shape))
-            hasher.update(f"{name} {values.dtype.str} {shape}\n".encode())
-            hasher.update(values.tobytes())
-    digest: bytes = hasher.digest()
-    return digest
-
-
-def _stack(name: str, parts: Sequence[Values | None]) -> Column:
-    kind, shape = ARRAYS[name]
-    nothing = np.empty((0, *shape), kind)
-    found = [nothing if part is None else part for part in parts]
-    return Column(np.concatenate(found), np.cumsum([len(part) for part in found], dtype=np.int64))
-
-
-def _joined(name: str, parts: Sequence[Library]) -> Column:
-    rows, ends, first = [], [], 0
-    for part in parts:
-        column = part.columns.get(name)
-        if column is None:
-            ends.append(np.full(len(part), first, np.int64))
-            continue
-        rows.append(column.rows[:])
-        ends.append(column.end + first)
-        first += len(rows[-1])
-    return Column(np.concatenate(rows), np.concatenate(ends))
-
-
-def _of_modes(one: Species, name: str, shape: tuple[int, ...]) -> Values | None:
-    """Return a quantity of the atoms of each mode in turn; None if no mode has it."""
-    parts = [getattr(mode, name) for mode in one.modes]
-    if not one.atoms or all(part is None for part in parts):
-        return None
-    unknown = np.full((len(one.atoms), *shape), np.nan)
-    return np.concatenate([unknown if p is None else np.array(p, np.float64) for p in parts])
-
-
-def _pack(one: Species) -> dict[str, Values]:
-    """Return a species as its page and arrays."""
-    inside = ("modes", "atoms", "masses_amu", "hessian", "polarizability", "atom_polarizabilities")
-    page = one.model_dump(mode="json", exclude_defaults=True, exclude=set(inside))
-    found: dict[str, Any] = {
-        "frequency": [mode.frequency_cm1 for mode in one.modes],
-        "tensor": [mode.tensor for mode in one.modes],
-        "mass": one.masses_amu,
-        "hessian": one.hessian,
-        "polarizability": one.polarizability,
-        "displacement": _of_modes(one, "displacements", (3,)),
-    }
-    if any(mode.irrep is not None for mode in one.modes):
-        page["irreps"] = [mode.irrep for mode in one.modes]
-    if any(mode.fwhm_cm1 is not None for mode in one.modes):
-        found["fwhm"] = [np.nan if m.fwhm_cm1 is None else m.fwhm_cm1 for m in one.modes]
-    if one.atoms is not None:
-        page["symbols"] = [atom.symbol for atom in one.atoms]
-        found["position"] = [atom.position for atom in one.atoms]
-    shares = _of_modes(one, "atom_tensors", (3, 3))
-    found["atom_tensor"] = None if shares is None else six(shares)
-    if one.atom_polarizabilities:
-        found["atom_polarizability"] = six(np.array(one.atom_polarizabilities, np.float64))
-    found[PAGE] = np.frombuffer(canonical_json(page).encode(), np.uint8)
-    return {
-        name: np.ascontiguousarray(found[name], kind).reshape(-1, *shape)
-        for name, (kind, shape) in ARRAYS.items()
-        if found.get(name) is not None
-    }
-
-
-def _split_modes(arrays: Mapping[str, Values], name: str, n_modes: int) -> list[Any]:
-    """Return a quantity of each mode's atoms as lists, None where it is not known."""
-    values = arrays.get(name)
-    if values is None or not len(values):
-        return [None] * n_modes
-    if name == "atom_tensor":
-        values = matrices(values)
-    parts = values.reshape(n_modes, -1, *values.shape[1:])
-    return [None if np.isnan(part).any() else part.tolist() for part in parts]
-
-
-def _unpack(page: Mapping[str, Any], arrays: Mapping[str, Values]) -> Species:
-    """Return a species from its page and arrays."""
-
-    def listed(name: str) -> Any:
-        values = arrays.get(name)
-        return None if values is None or not len(values) else values.tolist()
-
-    try:
-        n_modes = len(arrays["frequency"])
-        columns = {
-            "frequency_cm1": listed("frequency"),
-            "tensor": listed("tensor"),
-            "irrep": page.get("irreps") or [None] * n_modes,
-            "fwhm_cm1": [
-                None if np.isnan(one) else one for one in listed("fwhm") or [np.nan] * n_modes
-            ],
-            "atom_tensors": _split_modes(arrays, "atom_tensor", n_modes),
-            "displacements": _split_modes(arrays, "displacement", n_modes),
-        }
-        modes = [
-            dict(zip(columns, values, strict=True))
-            for values in zip(*columns.values(), strict=True)
-        ]
-        atoms = None
-        if "symbols" in page:
-            places = zip(page["symbols"], listed("position") or (), strict=True)
-            atoms = [{"symbol": symbol, "position": place} for symbol, place in places]
-        numbers = arrays.get("atom_polarizability")
-        known = {name: page[name] for name in Species.model_fields if name in page}
-        return Species.model_validate(
-            {
-                **known,
-                "modes": modes,
-                "atoms": atoms,
-                "masses_amu": listed("mass"),
-                "hessian": listed("hessian"),
-                "polarizability": listed("polarizability"),
-                "atom_polarizabilities": (
-                    None if numbers is None or not len(numbers) else matrices(numbers).tolist()
-                ),
-            }
-        )
-    except (ValueError, LookupError, TypeError) as error:  # a ValidationError is a ValueError
-        text = " ".join(str(error).split())[:200]
-        raise LibraryError(
-            f"{page.get('name')!r:.80}: its arrays do not make a species: {text}"
-        ) from None

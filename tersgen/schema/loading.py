@@ -1,6 +1,5 @@
-"""Recipes from TOML, YAML or JSON files, and one-line errors from what is wrong with them."""
+"""Documents from TOML, YAML or JSON files; each error is reported in one line."""
 
-import difflib
 import io
 import json
 import reprlib
@@ -16,9 +15,8 @@ from pydantic import BaseModel, ValidationError
 
 from ..errors import ConfigError
 from ..files import read_input, why
-from ..text import printable as printable
+from ..text import printable, unknown_field
 from .base import IN_WORDS, LIBRARY
-from .recipe import Recipe
 from .yaml_text import load_yaml
 
 M = TypeVar("M", bound=BaseModel)
@@ -61,10 +59,9 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     # a part such as "tuple[str, ...]" names a choice of types, not a field
     name = ".".join(str(part) for part in location if "[" not in str(part))
     if error["type"] == "extra_forbidden":
-        known = list(_model_at(model, location).model_fields)
-        close = difflib.get_close_matches(str(location[-1]), known, 1)
-        hint = f"did you mean {close[0]}?" if close else f"expected one of {', '.join(known)}"
-        return f"{name}: unknown field; {hint}"
+        groups = "".join(f"{part}." for part in location[:-1] if "[" not in str(part))
+        known = _model_at(model, location).model_fields
+        return groups + unknown_field(str(location[-1]), known)
     message = error["msg"].removeprefix("Value error, ")
     for phrase, plain in _PHRASES:
         message = message.replace(phrase, plain)
@@ -81,7 +78,7 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
 
 
 def validate(model: type[M], data: Any, origin: str) -> M:
-    """Return ``data`` as a ``model``, or say in one line which field of ``origin`` is wrong.
+    """Return ``data`` as a ``model``; an error names the wrong field of ``origin`` in one line.
 
     Raises
     ------
@@ -207,19 +204,7 @@ def load_table(path: Path) -> dict[str, Any]:
 
 
 def _beside(folder: Path, module: str) -> str:
-    """Return the path of a module that is a file in a folder, or else its name as it is."""
+    """Return the path of a module that is a file in a folder, otherwise its name unchanged."""
     is_file = module.endswith(".py")
     path = folder / (module if is_file else f"{module.replace('.', '/')}.py")
     return str(path) if is_file or path.is_file() else module
-
-
-def load_recipe(path: str | Path) -> Recipe:
-    """Return the recipe in a TOML, YAML or JSON file.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read, is not well formed or does not describe a recipe.
-    """
-    path = Path(path)
-    return validate(Recipe, load_table(path), str(path))

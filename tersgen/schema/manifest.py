@@ -1,12 +1,13 @@
-"""What a dataset says of itself: its lock file, a record for each sealed shard, its versions."""
+"""Documents of a dataset: its lock file, a record of each sealed shard, its versions."""
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from .base import DIGEST, TAG_NAME, Document, Name, field
+from .base import DIGEST, TAG_NAME, Document, Name, Text, field
 from .base import LIBRARY as LIBRARY
 from .contents import Contents, Kind
 from .digest import canonical_digest, digest_without, without_defaults
@@ -22,6 +23,8 @@ RECIPE = "recipe.json"
 JOURNAL = "journal.jsonl"
 LOCK = "lock.json"
 VERSIONS = "versions"
+VERSION_FILE = re.compile(r"([0-9a-f]{64})\.json")
+"""Name of a version's file, after its content id."""
 TAGS = "tags"
 SPLITS = "splits"
 EVENTS = "events.jsonl"
@@ -29,7 +32,7 @@ EVENTS = "events.jsonl"
 RANGES = "ranges"
 """Folders of jobs that seal ranges of shards; gone when the dataset is complete."""
 BESIDE = ".d"
-"""Behind the name of an HDF5 dataset's index, it names the folder beside that."""
+"""Suffix of the folder next to the index of an HDF5 dataset."""
 
 LARGEST_N = 2**53
 """Most rows of a dataset: indices are exact in every language's numbers."""
@@ -38,8 +41,6 @@ Format = Literal["zarr", "hdf5"]
 Compression = Literal["lz4", "none"]
 """Of signals and targets in Zarr; parameters never are, and HDF5 is not."""
 Digest = Annotated[str, Field(pattern=DIGEST)]
-Text = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
-"""Printable ASCII: safe in a terminal."""
 TagName = Annotated[str, Field(max_length=64, pattern=TAG_NAME)]
 InsidePath = Annotated[
     str, Field(max_length=200, pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)*(/[a-z0-9_]+(\.[a-z0-9_]+)*)*$")
@@ -49,7 +50,7 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 
 
 class FileFacts(Document):
-    """What a file is on disk: its size, and a fast checksum against accidents."""
+    """A file on disk: its size, and a fast checksum against accidental damage."""
 
     bytes: Count = field("size of the file", "byte")
     xxh128: str = field("XXH3 128-bit hash of the file", "1", pattern=r"^[0-9a-f]{32}$")
@@ -59,7 +60,7 @@ class ShardRecord(Document):
     """One sealed shard: a line of the journal."""
 
     shard: Count = field("number of the shard", "1")
-    rows: int = field("rows in it", "row", gt=0, le=LARGEST_N)
+    rows: int = field("number of rows", "row", gt=0, le=LARGEST_N)
     files: dict[InsidePath, FileFacts] = field("its files, by path inside the folder", "1")
     digests: dict[str, Digest] = field("logical BLAKE3 digest of each array's rows", "1")
     class_counts: dict[Count, Count] = field("rows of each class that occurs, by label", "row")
@@ -71,7 +72,7 @@ class ShardRecord(Document):
 
 
 class JournalLine(Document):
-    """A line of the journal: a record and what proves that it was written whole."""
+    """A line of the journal: a record and a checksum that proves it complete."""
 
     record: ShardRecord = field("the sealed shard", "1")
     check: str = field("first 16 digits of the BLAKE3 digest of the record's canonical JSON", "1")
@@ -97,7 +98,7 @@ def _check_of(record: Mapping[str, Any]) -> str:
 
 
 class Environment(Document):
-    """Where and with what something was built."""
+    """Machine and software of a build."""
 
     tersgen: Text = field("version of this package", "1")
     python: Text = field("version of Python", "1")
@@ -107,23 +108,21 @@ class Environment(Document):
 
 
 class Lock(Document):
-    """The lock file: all that is needed to make the dataset again. Written before any shard."""
+    """The lock file: all that is needed to build the dataset again; written before any shard."""
 
     format_version: Literal[4] = field("version of the format", "1")
     format: Format = field("back end", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
-    library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
+    library_digest: Digest = field("BLAKE3 digest of the library", "1")
     generator: int = field("version of the generator", "1")
     seed: int = field("seed of all random streams", "1")
     n_samples: int = field("rows when complete", "row", gt=0, le=LARGEST_N)
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
-    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
-    plugins: tuple[PluginRecord, ...] = field(
-        "parts from outside this package that the values come from", "1", ()
-    )
-    environment: Environment = field("where it was begun", "1")
-    check: Digest = field("BLAKE3 digest of everything else in here", "1")
+    compression: Compression = field("compression of signals and targets in Zarr", "1", "lz4")
+    plugins: tuple[PluginRecord, ...] = field("plug-ins that the values depend on", "1", ())
+    environment: Environment = field("environment in which the build was started", "1")
+    check: Digest = field("BLAKE3 digest of the rest of this document", "1")
 
     @classmethod
     def sealed(cls, **content: object) -> Self:
@@ -132,7 +131,7 @@ class Lock(Document):
 
     @property
     def text(self) -> str:
-        """The text of the file, to the byte: of two blanks, too, only one is right."""
+        """The text of the file; the check covers its content, so only this text is valid."""
         return json.dumps(without_defaults(self), indent=1) + "\n"
 
 
@@ -140,21 +139,21 @@ class Manifest(Document):
     """One version of a dataset, immutable; a dataset without any is incomplete."""
 
     format_version: Literal[4] = field("version of the format", "1")
-    version: Digest = field("BLAKE3 digest of everything else in here", "1")
-    parent: Digest | None = field("the version that this one came from", "1", None)
-    change: Text = field("what was done to get here", "1")
+    version: Digest = field("BLAKE3 digest of the rest of this document", "1")
+    parent: Digest | None = field("parent version", "1", None)
+    change: Text = field("change since the parent version", "1")
     created: Text = field("time of completion, ISO 8601, UTC", "1")
-    kind: Kind = field("how the samples came about", "1", "synthetic")
+    kind: Kind = field("origin of the samples", "1", "synthetic")
     format: Format = field("back end", "1")
     digest: Digest = field("logical digest of the dataset: recipe, rows and every value", "1")
     recipe_digest: Digest = field("BLAKE3 digest of the resolved recipe", "1")
-    library_digest: Digest = field("BLAKE3 digest of the library in it", "1")
+    library_digest: Digest = field("BLAKE3 digest of the library", "1")
     generator: int = field("version of the generator", "1")
     seed: int = field("seed of all random streams", "1")
     n_samples: int = field("rows", "row", gt=0, le=LARGEST_N)
     chunk_rows: int = field("rows of an inner chunk", "row", gt=0, le=LARGEST_N)
     shard_rows: int = field("rows of a shard", "row", gt=0, le=LARGEST_N)
-    compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
+    compression: Compression = field("compression of signals and targets in Zarr", "1", "lz4")
     leaf_rows: int = field("rows of a leaf of the digest tree", "row", gt=0, le=LARGEST_N)
     arrays: dict[str, Digest] = field("logical digest of each array", "1")
     fields: tuple[FieldSpec, ...] = field("the table of arrays", "1", min_length=1)
@@ -164,7 +163,7 @@ class Manifest(Document):
     bytes_stored: Count = field("bytes of all shards on disk", "byte")
     files: dict[InsidePath, FileFacts] = field("files that describe the arrays, by path", "1")
     splits: tuple[Split, ...] = field("the splits of this version", "1", ())
-    environment: Environment = field("where it was completed", "1")
+    environment: Environment = field("environment in which the build was completed", "1")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -189,7 +188,7 @@ class Manifest(Document):
 
     @property
     def text(self) -> bytes:
-        """The manifest as it is written."""
+        """The text of the manifest."""
         return json.dumps(without_defaults(self), indent=1).encode() + b"\n"
 
     @property
@@ -203,12 +202,12 @@ class Manifest(Document):
 
 
 class Tag(Document):
-    """A name for a version, given once: it never moves, and a deleted name is not given again."""
+    """A name for a version, given once: it never moves, and a deleted name is not reused."""
 
     name: TagName = field("the tag", "1")
-    version: Digest = field("the version it names", "1")
-    created: Text = field("when it was given, ISO 8601, UTC", "1")
-    deleted: bool = field("whether it was taken back", "1", False)
+    version: Digest = field("the tagged version", "1")
+    created: Text = field("time of tagging, ISO 8601, UTC", "1")
+    deleted: bool = field("whether the tag was deleted", "1", False)
 
 
 def _sealed(model: type[Document], name: str, content: Mapping[str, object]) -> dict[str, object]:
@@ -219,5 +218,5 @@ def _sealed(model: type[Document], name: str, content: Mapping[str, object]) -> 
 
 
 def is_genuine(content: Mapping[str, Any], name: str) -> bool:
-    """Return whether the digest of a document as it is stored is the one that stands in it."""
+    """Return whether a stored document has the digest that it states."""
     return content.get(name) == digest_without(content, name)

@@ -1,15 +1,15 @@
-"""What a dataset of measured rows rests on: files, labels, an axis, and how rows came onto it.
+"""The document of a measured dataset: files, labels, an axis, and how spectra were resampled.
 
-It stands where a synthetic dataset has its recipe, and decides every row as that does; but the rows
-cannot be rebuilt from it without the files.
+It takes the place of the recipe of a synthetic dataset and determines every row as that does, but
+rows cannot be rebuilt from it without the files.
 """
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
 from .base import DIGEST, Frozen, Name, field
-from .digest import canonical_digest
+from .digest import canonical_digest, without_defaults
 from .grid import Grid
 from .plugin import PluginRecord
 from .split import PartName
@@ -19,55 +19,58 @@ Printable = Annotated[str, Field(max_length=400, pattern=r"^[^\x00-\x1f\x7f-\x9f
 
 
 class MeasuredFile(Frozen):
-    """A file that rows were read from."""
+    """A file from which rows were read."""
 
-    name: Printable = field("its name, with folders where names alone are not unique", "1")
+    name: Printable = field("file name, with folders where names alone are not unique", "1")
     sha256: str = field("SHA-256 of its bytes", "1", pattern=DIGEST)
-    n_rows: int = field("rows read from it", "row", gt=0)
-    notes: tuple[Printable, ...] = field("what was done to it that a user should know", "1", ())
+    n_rows: int = field("number of rows read from the file", "row", gt=0)
+    notes: tuple[Printable, ...] = field(
+        "conversions on reading that a user should know of", "1", ()
+    )
 
 
 class Measured(Frozen):
-    """Measured rows: with the files it decides every value, as a recipe does of synthetic rows."""
+    """Measured rows; with the files it determines every value, as a recipe does."""
 
-    kind: Literal["measured"] = field("how the samples came about", "1", "measured")
-    grid: Grid = field("axis of Raman shifts that spectra were brought to", "1")
+    kind: Literal["measured"] = field("origin of the samples", "1", "measured")
+    grid: Grid = field("axis of Raman shifts to which spectra were resampled", "1")
     classes: tuple[Name, ...] = field("class names in label order", "1", min_length=1)
     resampling: Literal["cell_mean"] = field(
-        "straight lines between measured points, taken at the points of the grid; where measured "
-        "points lie closer than the grid's, the mean over each point's cell",
+        "linear interpolation at the points of the grid; where measured points are closer together "
+        "than those of the grid, the mean over the cell of each point",
         "1",
         "cell_mean",
     )
     edges: Literal["refused", "repeated"] = field(
-        "what was done with spectra that do not cover the grid: refused, or the outermost "
-        "intensities repeated",
+        "treatment of spectra that do not cover the grid: refused, or extended by their outermost "
+        "intensities",
         "1",
         "refused",
     )
     laser_nm: float | None = field(
-        "laser by which wavelengths were turned into shifts", "nm", None, gt=0
+        "laser wavelength used to convert wavelengths to shifts", "nm", None, gt=0
     )
-    precision: Literal["float16", "float32"] = field("type of spectra and maps", "1", "float32")
+    precision: Literal["float16", "float32"] = field(
+        "data type of spectra and maps", "1", "float32"
+    )
     scale: Literal["unit", "symmetric"] = field(
         "range of spectra and maps: [0, 1], or [-1, 1] by Eq. (10.1)", "1", "unit"
     )
-    n_raw: int = field("points of the longest spectrum as measured; 0 for none", "point", 0, ge=0)
+    n_raw: int = field("points of the longest measured spectrum; 0 for none", "point", 0, ge=0)
     raw_axis: bool = field(
-        "whether each row keeps the axis that it was measured on; otherwise that is the grid",
+        "whether each row keeps its measured axis; otherwise that is the grid",
         "1",
         True,
     )
+    positions: bool = field("whether rows keep where they were measured", "1", False)
     map: tuple[int, int, int] | None = field(
-        "channels, rows, columns of maps; none if there are none", "pixel", None
+        "channels, rows and columns of maps; none without maps", "pixel", None
     )
     seed: int = field("seed of the order of rows", "1", 0, ge=0, lt=2**32)
-    parts: tuple[PartName, ...] = field("parts that rows were given to, if they were", "1", ())
-    groups: tuple[Printable, ...] = field("groups that rows were given to, if they were", "1", ())
-    readers: tuple[PluginRecord, ...] = field(
-        "readers from outside this package that files were read with", "1", ()
-    )
-    files: tuple[MeasuredFile, ...] = field("where rows come from", "1", min_length=1)
+    parts: tuple[PartName, ...] = field("parts assigned to rows, if any", "1", ())
+    groups: tuple[Printable, ...] = field("groups assigned to rows, if any", "1", ())
+    readers: tuple[PluginRecord, ...] = field("plug-in readers with which files were read", "1", ())
+    files: tuple[MeasuredFile, ...] = field("files from which rows were read", "1", min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
@@ -82,8 +85,13 @@ class Measured(Frozen):
 
     @property
     def is_resolved(self) -> bool:
-        """Whether it decides every row: always."""
+        """Whether it determines every row: always."""
         return True
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The document as stored: its kind, and what differs from the defaults."""
+        return {"kind": self.kind, **without_defaults(self)}
 
     @property
     def class_names(self) -> tuple[str, ...]:
@@ -92,7 +100,7 @@ class Measured(Frozen):
 
     @property
     def generator(self) -> int:
-        """Version of the generator: 0, as none made the rows."""
+        """Version of the generator: 0 for none."""
         return 0
 
     @property

@@ -34,6 +34,10 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
         table.append(spec("source/extrapolated", "float32", "1", text))
     table.append(spec("source/file", "int32", "1", "position of its file in the list of files"))
     table.append(spec("source/row", "int32", "1", "which spectrum of that file it is"))
+    if measured.positions:
+        for name in ("x", "y"):
+            text = f"{name} of the place where it was measured; NaN if its file does not say"
+            table.append(spec(f"source/{name}", "float32", "um", text))
     for name, text in (("part", "part it was given to"), ("group", "group it was given to")):
         if measured.parts if name == "part" else measured.groups:
             table.append(spec(f"source/{name}", "int32", "1", f"{text}, a position in the list"))

@@ -1,27 +1,22 @@
-"""How documents name a part that came from outside this package."""
+"""Records of plug-ins in documents."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any, Self
-
-from pydantic import Field
+from typing import Any, Self
 
 from ..errors import ConfigError
 from ..plugins import Group, load, names, origin
-from .base import DIGEST, Document, field
-
-PrintableAscii = Annotated[str, Field(max_length=200, pattern=r"^[ -~]*$")]
-"""Safe in a terminal."""
+from .base import DIGEST, Document, Text, field
 
 
 class PluginRecord(Document):
-    """A part from outside that made or changed values: what to install to have it again."""
+    """A plug-in that made or changed values, and what to install to have it again."""
 
-    name: PrintableAscii = field("name of the part", "1")
-    module: PrintableAscii = field("top-level module that it is in", "1")
-    package: PrintableAscii | None = field(
-        "package that installs the module; none for a file of the user's own", "1", None
+    name: Text = field("name of the part", "1")
+    module: Text = field("top-level module of the part", "1")
+    package: Text | None = field(
+        "package that installs the module; none for a user's own file", "1", None
     )
-    version: PrintableAscii | None = field("version of that package", "1", None)
+    version: Text | None = field("version of that package", "1", None)
     digest: str = field("SHA-256 of the module's Python sources", "1", pattern=DIGEST)
 
     @classmethod

@@ -1,20 +1,20 @@
-"""Species and their vibrational modes, as documents: what importers make and people read."""
+"""Species, their vibrational modes and libraries, as documents: what importers make."""
 
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from .base import Frozen, Name, field
+from .base import DIGEST, Frozen, Name, field
 from .plugin import PluginRecord
 
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
 
 UNKNOWN = "unknown"
-"""Class of what nobody has named."""
+"""Class of all species without a name of their own."""
 
 Observed = Literal["observed area", "observed height"]
-"""Strengths of bands that a spectrometer has counted: areas or heights, in photons."""
+"""Strengths of bands as a spectrometer records them: areas or heights, in photons."""
 
 SYMMETRY_TOLERANCE = 1e-6
 """Largest allowed |R_ij - R_ji| relative to the largest |R_ij| of a stored tensor."""
@@ -47,9 +47,10 @@ class Mode(Frozen):
     frequency_cm1: float = field("harmonic frequency, scaled as stated", "cm^-1", gt=0)
     tensor: SymmetricMatrix3 = field("Raman tensor d(alpha)/dQ, symmetric", "Angstrom^2 amu^-1/2")
     irrep: str | None = field("irreducible representation", "1", None, max_length=16)
-    fwhm_cm1: float | None = field("the mode's own full width at half maximum", "cm^-1", None, gt=0)
+    fwhm_cm1: float | None = field("full width at half maximum of the mode", "cm^-1", None, gt=0)
     atom_tensors: tuple[Matrix3, ...] | None = field(
-        "each atom's share of the tensor; they add up to it, and of each its symmetric part counts",
+        "contribution of each atom to the tensor; they sum to it, and only their symmetric parts "
+        "are used",
         "Angstrom^2 amu^-1/2",
         None,
     )
@@ -59,7 +60,7 @@ class Mode(Frozen):
 
 
 class Provenance(Frozen):
-    """Where the modes of a species come from: enough to judge them and to make them again."""
+    """Where the modes of a species come from: enough to judge and to reproduce them."""
 
     kind: Literal[
         "computed",
@@ -75,29 +76,32 @@ class Provenance(Frozen):
         "imported",
     ] = field("kind of source", "1")
     program: str | None = field("program and version", "1", None)
-    method: str | None = field("level of theory, or the model the modes are drawn from", "1", None)
+    method: str | None = field(
+        "level of theory, or the model from which modes are drawn", "1", None
+    )
     scaling: float = field("factor applied to the frequencies", "1", 1.0, gt=0)
-    temperature_k: float | None = field("temperature of the modes' own widths", "K", None, gt=0)
+    temperature_k: float | None = field(
+        "temperature at which the widths of the modes apply", "K", None, gt=0
+    )
     file: str | None = field("name of the file read", "1", None)
     sha256: str | None = field("SHA-256 of that file", "1", None)
     note: str | None = field("remarks, citations, licence", "1", None)
     intensity: Observed | None = field(
-        "what the strengths were before they became activities; none if they were activities",
+        "kind of the strengths before conversion to activities; none if they were activities",
         "1",
         None,
     )
-    laser_nm: float | None = field("laser of observed strengths", "nm", None, gt=0)
+    laser_nm: float | None = field("laser wavelength of observed strengths", "nm", None, gt=0)
     observed_temperature_k: float | None = field(
-        "temperature of the sample that strengths were observed on", "K", None, gt=0
+        "sample temperature of observed strengths", "K", None, gt=0
     )
     response: str | None = field(
-        "whether observed strengths are corrected for the response of the instrument", "1", None
+        "correction of observed strengths for the response of the instrument", "1", None
     )
-    importer: PluginRecord | None = field(
-        "importer from outside this package that read the file", "1", None
-    )
+    importer: PluginRecord | None = field("plug-in importer that read the file", "1", None)
     levels: dict[str, str] | None = field(
-        "level of theory of single quantities (frequencies, tensors, ...) that differ from method",
+        "level of theory of quantities (frequencies, tensors, ...) for which it differs from "
+        "method",
         "1",
         None,
     )
@@ -119,19 +123,20 @@ class Species(Frozen):
         "mass number of each atom; 0 for the natural mixture", "1", None
     )
     hessian: tuple[float, ...] | None = field(
-        "second derivatives of the energy by Cartesian coordinates: lower triangle, row by row",
+        "second derivatives of the energy with respect to Cartesian coordinates: lower triangle, "
+        "row by row",
         "Hartree bohr^-2",
         None,
     )
     polarizability: SymmetricMatrix3 | None = field("static polarizability", "Angstrom^3", None)
     atom_polarizabilities: tuple[Matrix3, ...] | None = field(
-        "each atom's share of the static polarizability; they add up to it", "Angstrom^3", None
+        "contribution of each atom to the static polarizability; they sum to it", "Angstrom^3", None
     )
     frequency_uncertainty_cm1: float | None = field(
         "standard deviation of the frequencies from measured ones", "cm^-1", None, ge=0
     )
     conformer_weight: float | None = field(
-        "share of this conformer at room temperature", "1", None, ge=0, le=1
+        "population of this conformer at room temperature", "1", None, ge=0, le=1
     )
 
     @model_validator(mode="after")
@@ -165,3 +170,16 @@ class Species(Frozen):
         return f"Species({self.name!r}, {len(self.modes)} modes{geometry})"
 
     __str__ = __repr__
+
+
+class LibraryDocument(Frozen):
+    """A library as JSON: its species written out."""
+
+    species: tuple[Species, ...] = field("the species, in label order", "1", min_length=1)
+
+
+class LibraryReference(Frozen):
+    """A library by its digest, as a stored recipe names it."""
+
+    digest: str = field("BLAKE3 digest of the library", "1", pattern=DIGEST)
+    file: str | None = field("its file; by default library.tlib next to the recipe", "1", None)

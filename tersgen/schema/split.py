@@ -64,7 +64,7 @@ def _check_species(text: str) -> None:
 
 
 class SplitRule(Document):
-    """How rows are shared among the parts of a split: with the labels it decides every row."""
+    """How rows are assigned to the parts of a split; with the labels it determines every row."""
 
     names: tuple[PartName, ...] = field(
         "names of the parts", "1", ("train", "val", "test"), min_length=1, max_length=100
@@ -74,20 +74,20 @@ class SplitRule(Document):
     )
     seed: int = field("seed of the assignment", "1", 0, ge=0, lt=2**32)
     by: Literal["species", "group", "sample", "given"] = field(
-        "species: each part has its share of every species, Eq. (8.1); "
-        "group: each species is whole in one part; of measured rows also sample: each group of "
-        "rows, or each file, is whole in one part, and given: as tersgen ingest was told",
+        "species: each part has its share of every species, Eq. (8.1); group: each species is in "
+        "one part only; for measured rows also sample: each group of rows, or each file, is in one "
+        "part only, and given: as assigned with tersgen ingest",
         "1",
         "species",
     )
     hold_out: tuple[str, ...] = field(
-        "species by name, and ranges FIELD=LOW:HIGH (LOW <= value < HIGH) of a field with one "
-        "number a row, that only the part hold_out_to has",
+        "species by name, and ranges FIELD=LOW:HIGH (LOW <= value < HIGH) of a scalar field, that "
+        "only the part hold_out_to contains",
         "1",
         (),
     )
     hold_out_to: str | None = field(
-        "part of the rows held out, and of no others; test if there is one, else the last",
+        "part that gets the held-out rows and no others; test if it exists, otherwise the last",
         "1",
         None,
     )
@@ -116,11 +116,11 @@ class SplitRule(Document):
             else:
                 _check_species(text)
         if self.hold_out and self.by in ("sample", "given"):
-            raise ValueError(f"hold_out: expected none beside by = {self.by}, got some")
+            raise ValueError(f"hold_out: expected none with by = {self.by}, got some")
         if not any(self.shares):
             raise ValueError(
-                f"ratios: expected one above 0 beside {self.names[self.held_part]}, "
-                "which has the rows held out and no others"
+                f"ratios: expected one above 0 for a part other than {self.names[self.held_part]}, "
+                "which has only the held-out rows"
             )
         return self
 
@@ -150,23 +150,23 @@ class SplitRule(Document):
 
 
 class Split(Document):
-    """A split that was made: its rule, and what came of it; the rows are in a file beside it."""
+    """A split as made: its rule and the resulting counts; the rows are in a file of their own."""
 
     name: SplitName = field("name of the split", "1")
-    rule: SplitRule = field("how the rows were shared", "1")
+    rule: SplitRule = field("rule by which rows were assigned", "1")
     sizes: tuple[Rows, ...] = field(
         "rows of the dataset when the split was made and each time it grew", "row", min_length=1
     )
     counts: tuple[tuple[Rows, ...], ...] = field(
         "rows of each class (first index) in each part", "row", min_length=1
     )
-    groups: dict[str, str] = field("part of each species, if each is whole in one", "1", {})
+    groups: dict[str, str] = field("part of each species, if species are not divided", "1", {})
     class_weights: tuple[Annotated[float, Field(ge=0)], ...] = field(
-        "weight of each class in a loss, mean 1 over those with rows, Eq. (8.2), from the part "
-        "train or the first",
+        "weight of each class in a loss, mean 1 over classes with rows, Eq. (8.2), from the part "
+        "train or otherwise the first",
         "1",
     )
-    digest: str = field("BLAKE3 digest of the number of each row's part", "1", pattern=DIGEST)
+    digest: str = field("BLAKE3 digest of the part index of every row", "1", pattern=DIGEST)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:

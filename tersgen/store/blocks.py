@@ -1,8 +1,8 @@
-"""Runs of rows copied straight to their places in arrays of the caller: the path of training.
+"""Runs of rows copied directly into arrays of the caller: the read path of training.
 
-As checked as every other read, but quick: files stay open, the encoded chunk and its decoded rows
-lie in scratch memory that stays in the cache, and rows are copied once. Small fields are read a
-whole shard at a time and kept: their chunks are a kilobyte or so, and each would cost a read.
+Every read is checked like any other, but fast: files stay open, the encoded chunk and its decoded
+rows are in scratch memory that stays in the cache, and rows are copied once. Small fields are read
+a whole shard at a time and cached: their chunks are about a kilobyte, and each would cost a read.
 """
 
 import threading
@@ -16,11 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..numeric.bits import copy_bit_shuffled
-from ..numeric.rows import copy_rows
 from ..schema.fields import FieldSpec
 from .interface import BitShuffled, Store, Values
-from .layout import Layout
 from .shard_files import ShardFiles, read
 
 _SMALL = 128
@@ -74,38 +71,19 @@ class _Scratch(threading.local):
 
 
 class BlockReader:
-    """Copies rows of the arrays of one version of a dataset; safe to use from many threads.
-
-    Parameters
-    ----------
-    folder
-        The dataset's folder.
-    store
-        Its back end.
-    table
-        Its table of arrays.
-    layout
-        Rows of chunks and shards.
-    n_samples
-        Rows of the version.
-    """
+    """Copies rows of some fields of a dataset's first rows; safe to use from many threads."""
 
     def __init__(
-        self,
-        folder: Path,
-        store: Store,
-        table: tuple[FieldSpec, ...],
-        layout: Layout,
-        n_samples: int,
+        self, folder: Path, store: Store, fields: Sequence[FieldSpec], n_samples: int
     ) -> None:
         self._folder = folder
         self._store = store
-        self._specs = {spec.name: spec for spec in table}
-        self._layout = layout
+        self._specs = {spec.name: spec for spec in fields}
+        self._layout = store.layout
         self._n_samples = n_samples
-        self._files = ShardFiles(folder, store, layout, n_samples)
+        self._files = ShardFiles(folder, store, n_samples)
         self._scratch = _Scratch()
-        self._small = _small_fields(table, n_samples)
+        self._small = _small_fields(fields, n_samples)
         self._kept: dict[tuple[str, int], NDArray[np.uint8] | None] = {}
         self._keeping: dict[int, threading.Lock] = {}
 
@@ -133,7 +111,7 @@ class BlockReader:
                 self._copy_chunk(chunk, inside, times)
 
     def _copy_chunk(self, chunk: int, copies: list[Copies], times: ReadTimes) -> None:
-        shard, number = divmod(chunk, self._layout.shard_rows // self._layout.chunk_rows)
+        shard, number = divmod(chunk, self._layout.chunks_per_shard)
         for name in copies[0].out:
             spec = self._specs[name]
             if name in self._small and self._copy_kept(spec, shard, number, copies, times):
@@ -159,21 +137,23 @@ class BlockReader:
         self, spec: FieldSpec, shard: int, number: int, copies: list[Copies], times: ReadTimes
     ) -> bool:
         """Copy rows of a small field; return False if the shard holds damage."""
+        from ..numeric.rows import copy_rows
+
         key = spec.name, shard
-        began = time.perf_counter()
+        start = time.perf_counter()
         if key not in self._kept:
             with self._keeping.setdefault(shard, threading.Lock()):
                 if key not in self._kept:
                     self._kept[key] = self._load(spec, shard)
-            times.read += time.perf_counter() - began  # most of it is waiting for one
-            began = time.perf_counter()
+            times.read += time.perf_counter() - start  # most of it is waiting for one
+            start = time.perf_counter()
         rows = self._kept[key]
         if rows is None:
             return False
         rows = rows[number * self._layout.chunk_rows :]
         for take, out, put in copies:
             copy_rows(rows, take, out[spec.name], put)
-        times.gather += time.perf_counter() - began
+        times.gather += time.perf_counter() - start
         return True
 
     def _load(self, spec: FieldSpec, shard: int) -> NDArray[np.uint8] | None:
@@ -208,7 +188,10 @@ class BlockReader:
         copies: list[Copies],
         times: ReadTimes,
     ) -> None:
-        began = time.perf_counter()
+        from ..numeric.bits import copy_bit_shuffled  # datasets are opened without Numba
+        from ..numeric.rows import copy_rows
+
+        start = time.perf_counter()
         file, table = self._files.chunks(spec, shard)
         offset, size, check = table[number]
         if size < 0:
@@ -225,15 +208,15 @@ class BlockReader:
                 copy_bit_shuffled(rows.words, rows.block_words, take, target.view(np.uint64), put)
             else:
                 copy_rows(rows, take, target, put)
-        times.read += arrived - began
+        times.read += arrived - start
         times.decode += decoded - arrived
         times.gather += time.perf_counter() - decoded
 
 
-def _small_fields(table: tuple[FieldSpec, ...], n_samples: int) -> set[str]:
+def _small_fields(fields: Sequence[FieldSpec], n_samples: int) -> set[str]:
     """Return the fields whose rows are kept."""
     names, room = set(), _MOST_KEPT
-    for spec in sorted(table, key=lambda spec: spec.row_bytes):
+    for spec in sorted(fields, key=lambda spec: spec.row_bytes):
         room -= spec.row_bytes * n_samples
         if spec.row_bytes <= _SMALL and room >= 0:
             names.add(spec.name)

@@ -1,4 +1,4 @@
-"""CRC32C, which every chunk, index and seal ends with."""
+"""CRC32C, which every chunk, index and checksum table ends with."""
 
 import google_crc32c
 import numpy as np

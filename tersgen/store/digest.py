@@ -2,7 +2,7 @@
 
 The little-endian values of each fixed run of rows (a leaf) are hashed with BLAKE3; leaves combine
 pairwise into a tree, an odd node moving up as it is. A shard is a whole subtree, so the digest of
-an array can be put together from those of its shards.
+an array can be computed from those of its shards.
 """
 
 from collections.abc import Mapping, Sequence

@@ -1,7 +1,7 @@
 """Chunks of Zarr v3 arrays: little-endian values, blosc where the table says so, then CRC32C.
 
-A shard file is its chunks, then its seal, which Zarr does not see, then an index of (offset, bytes)
-pairs as 64-bit integers, then the CRC32C of the index (``sharding_indexed``).
+A shard file is its chunks, then its checksum table, which Zarr does not see, then an index of
+(offset, bytes) pairs as 64-bit integers, then the CRC32C of the index (``sharding_indexed``).
 """
 
 import numpy as np
@@ -9,7 +9,6 @@ from numcodecs import blosc
 from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
-from ..numeric.bits import TILE_BYTES
 from ..schema.fields import FieldSpec
 from ..schema.manifest import Compression
 from .checksums import CHECKSUM, checked, checksum, crc32c
@@ -60,7 +59,7 @@ def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
 
 
 def _proved(data: Bytes, check: int) -> Bytes:
-    """Return a chunk without its checksum, whose CRC32C must be the one that its seal records."""
+    """Return a chunk without its checksum, whose CRC32C must be the recorded one."""
     payload = data[:-CHECKSUM]
     if crc32c(payload) != check:
         raise DamagedDataError(
@@ -74,7 +73,7 @@ def decode_chunk(
 ) -> Values:
     """Return the ``n_rows`` rows of a stored chunk; safe to call from many threads at once.
 
-    ``check`` is the CRC32C that the seal records for it.
+    ``check`` is the CRC32C that the checksum table records for it.
 
     Raises
     ------
@@ -102,6 +101,8 @@ def decode_rows(
 
     Writes into ``data``. Raises as ``decode_chunk`` does.
     """
+    from ..numeric.bits import TILE_BYTES
+
     payload = _proved(data, check)
     wanted = n_rows * row_bytes
     settings = blosc_settings(spec, compression)
@@ -160,7 +161,7 @@ def chunk_checks(chunks: list[Chunk], n_chunks: int) -> NDArray[np.uint32]:
     return checks
 
 
-def shard_parts(chunks: list[Chunk], n_chunks: int, seal: bytes) -> list[bytes]:
+def shard_parts(chunks: list[Chunk], n_chunks: int, checks: bytes) -> list[bytes]:
     """Return the pieces of a shard file of ``n_chunks`` chunks, the first of which are given.
 
     Chunks beyond those given lie past the end of the array and are marked missing in the index.
@@ -171,7 +172,7 @@ def shard_parts(chunks: list[Chunk], n_chunks: int, seal: bytes) -> list[bytes]:
     index[: len(chunks), 1] = sizes
     table = index.tobytes()
     parts = [part for chunk in chunks for part in chunk]
-    return [*parts, seal, table, checksum(table)]
+    return [*parts, checks, table, checksum(table)]
 
 
 def index_bytes(n_chunks: int) -> int:

@@ -1,4 +1,4 @@
-"""Files written durably: under a temporary name, flushed to disk, then given their name.
+"""Files written durably: under a temporary name, flushed to disk, then given their final name.
 
 Large files bypass the page cache where the system allows (``O_DIRECT``): copying into the cache and
 flushing it later costs as much as compressing the data did, and pushes everything else out of it.
@@ -31,8 +31,8 @@ _DOCUMENT = (
     r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy|tlib)"
     r"|c(?:\.[0-9]+)+"  # of raman_shift: all metadata are put together at the top
 )
-_TOKEN = r"\.(?:[0-9]{1,10}|[0-9a-f]{16})"
-"""What sets the temporary names of one writer apart: its process, or the token of its lock."""
+UNFINISHED = rf"\.(?:[0-9]{{1,10}}|[0-9a-f]{{16}}){re.escape(PARTIAL)}"
+"""Ends the temporary names of a writer: its process, or the token of its lock, sets them apart."""
 _DEEPEST = 2
 """Folders between a dataset's folder and a file of it, at most."""
 
@@ -156,7 +156,7 @@ def publish(partial: Path, path: Path) -> bool:
     """Give a finished file its name; return False, and leave all as it is, if the name is taken.
 
     A hard link never replaces a file, wherever the file system has links; so a builder that was
-    believed dead cannot write over what another has sealed.
+    believed dead cannot write over what another has written.
     """
     try:
         os.link(partial, path)
@@ -264,7 +264,7 @@ def is_unfinished(folder: Path, path: Path, ending: str = PARTIAL) -> bool:
     path
         A path in it.
     ending
-        ``PARTIAL``; or another, that of shards which wait to take the place of sealed ones.
+        ``PARTIAL``; or another, that of shards which wait to take the place of recorded ones.
 
     Examples
     --------
@@ -280,7 +280,7 @@ def is_unfinished(folder: Path, path: Path, ending: str = PARTIAL) -> bool:
     # the index of an HDF5 dataset is put together in its folder, too
     index = folder.name.removesuffix(BESIDE) if folder.name.endswith(BESIDE) else ""
     names = "|".join([_SHARD, _DOCUMENT, *([re.escape(index)] if index else [])])
-    return re.fullmatch(f"(?:{names}){_TOKEN}{re.escape(PARTIAL)}", inside) is not None
+    return re.fullmatch(f"(?:{names}){UNFINISHED}", inside) is not None
 
 
 def remove_unfinished(folder: Path, ending: str = PARTIAL) -> None:

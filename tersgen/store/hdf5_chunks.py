@@ -1,8 +1,8 @@
-"""Where the chunks of an array lie in an HDF5 shard file, which nobody need have written for us.
+"""Positions of the chunks of an array in an HDF5 shard file, which is treated as untrusted.
 
-HDF5 only looks the places up; bytes are read and decoded by the caller, who compares them with the
-file's seal. Nothing is followed on the way (links, virtual and external storage), and
-an array that is not exactly what the table of arrays says is refused before any place is asked for.
+HDF5 only looks the positions up; bytes are read and decoded by the caller, who compares them with
+the file's checksum table. Nothing is followed (links, virtual and external storage), and an array
+that differs from the table of arrays is refused before any position is looked up.
 """
 
 import os
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
+from .checksum_table import Place, read_table
 from .hdf5_objects import H5PY_ERRORS, DescriptorFile, open_array, open_file
-from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, seal_words
+from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, table_words
 from .layout import Layout
-from .seal_table import Place, read_seal
 
 # HDF5 signature, then version 3 of the superblock: the one whose objects are all checksummed
 _START = b"\x89HDF\r\n\x1a\n\x03"
@@ -90,7 +90,7 @@ def _places(
 def _checks(
     file: h5py.File, descriptor: int, length: int, file_size: int, place: Place, n_rows: int
 ) -> NDArray[np.uint32]:
-    """Return the CRC32C of all chunks from the seal, which must be of a place and rows."""
+    """Return the CRC32C of all chunks from the checksum table of a place and rows."""
     try:
         array = open_array(file, CHECKS)
         size = 4 * length
@@ -98,9 +98,9 @@ def _checks(
         stored = _Stored(h5py.h5t.STD_U32LE, "uint32", shape, shape, size + CHECKSUM_BYTES)
         _check_array(array, stored, length)
         [(offset, _)] = _places(array, stored, length, file_size).tolist()
-        return read_seal(os.pread(descriptor, size, offset), place, n_rows)
+        return read_table(os.pread(descriptor, size, offset), place, n_rows)
     except DamagedDataError as error:
-        raise DamagedDataError(f"its seal ({CHECKS}): {error}") from None
+        raise DamagedDataError(f"its checksum table ({CHECKS}): {error}") from None
 
 
 def chunk_table(
@@ -153,7 +153,7 @@ def chunk_table(
             array = open_array(file, spec.name)
             rows = _check_array(array, stored, n_rows)
             places = _places(array, stored, n_rows, source.size)
-            length = seal_words(table, rows, layout)
+            length = table_words(table, rows, layout)
             checks = _checks(file, descriptor, length, source.size, place, n_rows)
     except DamagedDataError:
         raise

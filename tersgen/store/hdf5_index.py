@@ -1,12 +1,12 @@
 """The index file of an HDF5 dataset: whole arrays, as virtual datasets over the shard files.
 
-For other software only: our own readers use the manifest, and check it only to see whether
-others find the shards. Sources are named relative to the
-index, which with its folder can be moved; groups follow NeXus, so that viewers plot at once.
+For other software only: our own readers use the manifest, and check the index only to see whether
+other software would find the shards. Sources are named relative to the index, which with its folder
+can be moved; groups follow NeXus, so that viewers plot at once.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import h5py
 import numpy as np
@@ -34,7 +34,7 @@ def _escaped(name: str) -> str:
 
 
 def _mapped(
-    spec: FieldSpec, n_samples: int, layout: Layout, source: Callable[[int], str]
+    spec: FieldSpec, n_samples: int, layout: Layout, sources: Sequence[str]
 ) -> h5py.h5p.PropDCID:
     """Return how a virtual dataset is made up of the arrays of all shards."""
     creation = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
@@ -44,14 +44,11 @@ def _mapped(
     # a selection, not all of it: the last shard may have more rows by now than are mapped
     inside = h5py.h5s.create_simple((layout.shard_rows, *spec.shape))
     origin = (0,) * len(spec.shape)
-    for shard in range(layout.n_shards(n_samples)):
-        first = shard * layout.shard_rows
-        shape = (min(layout.shard_rows, n_samples - first), *spec.shape)
-        whole.select_hyperslab((first, *origin), shape)
+    for shard, source in enumerate(sources):
+        shape = (layout.rows_of(shard, n_samples), *spec.shape)
+        whole.select_hyperslab((shard * layout.shard_rows, *origin), shape)
         inside.select_hyperslab((0, *origin), shape)
-        creation.set_virtual(
-            whole, _escaped(source(shard)).encode(), f"/{spec.name}".encode(), inside
-        )
+        creation.set_virtual(whole, _escaped(source).encode(), f"/{spec.name}".encode(), inside)
     return creation
 
 
@@ -100,12 +97,12 @@ def index_file(
     contents: Contents,
     n_samples: int,
     layout: Layout,
-    source: Callable[[int], str],
+    sources: Sequence[str],
     attributes: Mapping[str, str],
 ) -> bytes:
     """Return the index file over the shards of ``n_samples`` rows.
 
-    ``source`` gives the path of a shard's file relative to the index.
+    ``sources`` are the paths of their files relative to the index.
     """
     table = contents.fields
     image = io.BytesIO()
@@ -115,7 +112,7 @@ def index_file(
             set_text(file, name, text)
         create_groups(file, [spec.name for spec in table])
         for spec in table:
-            creation = _mapped(spec, n_samples, layout, source)
+            creation = _mapped(spec, n_samples, layout, sources)
             _create_array(file, spec, creation, n_samples)
             describe(file[spec.name], spec, contents.classes)
         for axis in contents.axes:

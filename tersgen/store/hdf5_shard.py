@@ -1,12 +1,14 @@
-"""HDF5 shard files: laid out by HDF5 once, then put together without it.
+"""HDF5 shard files: laid out by HDF5 once, then assembled without it.
 
-Chunks are stored as they are with a checksum after them, so they have the same sizes and places in
-every shard. HDF5 lays out one file with empty chunks; any shard of as many rows is what lies
-between these, with its own chunks in their places. That takes no lock and copies nothing.
+Chunks are stored uncompressed with a checksum after them, so they have the same sizes and positions
+in every shard. HDF5 lays out one file with empty chunks; any shard with the same number of rows
+consists of the bytes between these, with its own chunks in their places. That takes no lock and
+copies nothing.
 
-HDF5's own checksum of zeros is zero, so it passes a chunk that was lost as zeros. So each file has
-its seal as an array: the CRC32C of all its chunks, which ends with that of the seal: that of zeros
-is not zero, so neither a chunk of zeros nor a seal of zeros is valid.
+HDF5's own checksum of zeros is zero, so it does not detect a chunk that was replaced by zeros.
+Therefore each file has its checksum table as an array: the CRC32C of all its chunks, and last that
+of the table itself. The CRC32C of zeros is not zero, so neither a chunk of zeros nor a table of
+zeros is valid.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,21 +16,20 @@ from collections.abc import Mapping, Sequence
 import h5py
 import numpy as np
 
-from ..numeric.fletcher import fletcher32
 from ..schema.fields import FieldSpec
+from .checksum_table import Place, make_table, table_bytes
 from .checksums import crc32c
 from .hdf5_objects import SparseImage, create_file, create_groups, describe, set_text
 from .interface import Chunk
 from .layout import Layout
-from .seal_table import Place, make_seal, seal_bytes
 
 CHECKSUM_BYTES = 4
 """Bytes that the ``fletcher32`` filter appends to a chunk."""
 
 CHECKS = "checks"
-"""The seal in each file; no array has this name."""
+"""The checksum table in each file; no array has this name."""
 
-_SEAL_TEXT = (
+_TABLE_TEXT = (
     "where this file belongs, CRC32C of every stored chunk of every array, then of all this"
 )
 _ROOM = 1 << 20
@@ -38,6 +39,8 @@ _NAME_ROOM = 512
 
 def fletcher(data: bytes) -> bytes:
     """Return the Fletcher checksum of ``data``, four bytes, little-endian, as HDF5 stores it."""
+    from ..numeric.fletcher import fletcher32
+
     return int(fletcher32(np.frombuffer(data, np.uint8))).to_bytes(CHECKSUM_BYTES, "little")
 
 
@@ -46,9 +49,9 @@ def chunk_bytes(spec: FieldSpec, layout: Layout) -> int:
     return layout.chunk_rows * spec.row_bytes + CHECKSUM_BYTES
 
 
-def seal_words(table: Sequence[FieldSpec], n_rows: int, layout: Layout) -> int:
-    """Return the length of the seal in words of 32 bits; it has an entry for each chunk."""
-    return seal_bytes(len(table) * -(-n_rows // layout.chunk_rows)) // 4
+def table_words(table: Sequence[FieldSpec], n_rows: int, layout: Layout) -> int:
+    """Return the length of the checksum table in words of 32 bits, one for each chunk."""
+    return table_bytes(len(table) * -(-n_rows // layout.chunk_rows)) // 4
 
 
 def _create_array(
@@ -71,14 +74,14 @@ def _create_array(
 
 
 def _create_checks(file: h5py.File, length: int) -> int:
-    """Create the seal, one empty chunk; return where it lies."""
+    """Create the checksum table, one empty chunk; return where it lies."""
     dataset = file.create_dataset(
         CHECKS, (length,), "<u4", chunks=(length,), fletcher32=True, track_times=False
     )
     set_text(
         dataset,
         "long_name",
-        _SEAL_TEXT,
+        _TABLE_TEXT,
     )
     return _place(dataset, 0, dataset.nbytes + CHECKSUM_BYTES)
 
@@ -100,7 +103,7 @@ class ShardTemplate:
         self._names = [spec.name for spec in table]
         self._n_rows = n_rows
         sizes = {spec.name: chunk_bytes(spec, layout) for spec in table}
-        length = seal_words(table, n_rows, layout)
+        length = table_words(table, n_rows, layout)
         sizes[CHECKS] = 4 * length + CHECKSUM_BYTES
         chunks = sizes[CHECKS] + -(-n_rows // layout.chunk_rows) * sum(sizes.values())
         # HDF5 makes room in its indexes for the chunks of a full shard
@@ -125,10 +128,10 @@ class ShardTemplate:
         ]
         self._tail = image[ends[-1] : image.size]
 
-    def _seal(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> Chunk:
-        """Return the seal over the chunks of all arrays, as a chunk itself."""
+    def _checksum_table(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> Chunk:
+        """Return the checksum table over the chunks of all arrays, as a chunk itself."""
         entries = [crc32c(*chunk) for name in self._names for chunk in chunks[name]]
-        payload = make_seal(place, self._n_rows, np.array(entries, np.uint32))
+        payload = make_table(place, self._n_rows, np.array(entries, np.uint32))
         return Chunk(payload, fletcher(payload))
 
     def parts(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> list[bytes]:
@@ -139,7 +142,7 @@ class ShardTemplate:
         ValueError
             If there are more or fewer chunks than rows need, or one has not the size of its rows.
         """
-        stored = {**chunks, CHECKS: [self._seal(place, chunks)]}
+        stored = {**chunks, CHECKS: [self._checksum_table(place, chunks)]}
         parts: list[bytes] = []
         for before, name, number, size in self._chunks:
             chunk = stored[name][number]

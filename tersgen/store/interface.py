@@ -1,16 +1,24 @@
-"""What a back end provides: how chunks are encoded, and where they lie.
+"""What a back end provides: how chunks are encoded, and where they are stored.
 
-Shards, digests, the commit protocol, resume, reading and repair are written once, above this.
+Shards, digests, the commit protocol, resume, reading and repair are implemented once, in the layers
+above.
 """
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
+from ..schema.manifest import JOURNAL, MANIFEST, RECIPE
+from .layout import Layout
+
+DOCUMENTS = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
+"""What the metadata for other software says of the documents beside the arrays."""
+INDEX = "index"
+"""What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
 
 Values = NDArray[np.generic]
 Bytes = TypeVar("Bytes", bytes, NDArray[np.uint8])
@@ -44,7 +52,10 @@ class ShardFile(NamedTuple):
 
 
 class Store(Protocol):
-    """The arrays of one dataset in one back end."""
+    """The arrays of one dataset in one back end: names inside its folder, wherever that lies."""
+
+    contents: Contents
+    layout: Layout
 
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
@@ -87,13 +98,13 @@ class Store(Protocol):
         """Yield the files of a shard of ``n_rows`` rows."""
 
     def chunk_table(
-        self, path: Path, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
+        self, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, check) of each chunk of the first ``n_rows`` rows of an array.
 
-        Shape (n_chunks, 3). ``descriptor`` is ``path`` opened for reading. Offset and bytes are -1
-        for a chunk that is missing or cannot lie where it is said to. The check is for
-        ``decode_chunk``: the CRC32C that the file's seal records.
+        Shape (n_chunks, 3). ``descriptor`` is the array's file opened for reading. Offset and bytes
+        are -1 for a chunk that is missing or cannot lie where it is said to. The check is for
+        ``decode_chunk``: the CRC32C that the file's checksum table records.
 
         Raises
         ------
@@ -102,11 +113,14 @@ class Store(Protocol):
             and shard, with so many rows.
         """
 
-    def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
-        """Return every file that describes the arrays to other software, by its full path."""
+    def metadata_files(self, n_samples: int, folder: str) -> dict[str, list[bytes]]:
+        """Return every file that describes the arrays to other software, by its manifest name.
 
-    def check_sources(self, data: bytes) -> None:
-        """Refuse a file that describes the arrays if it looks for them in other places.
+        ``folder`` is what the dataset's folder is called: an index beside it names it.
+        """
+
+    def check_sources(self, data: bytes, folder: str) -> None:
+        """Refuse a file that describes the arrays if it looks for them in another folder.
 
         Raises
         ------

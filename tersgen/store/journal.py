@@ -1,11 +1,10 @@
-"""The journal: one line for each sealed shard, appended and flushed after the shard's files.
+"""The journal: one line for each finished shard, appended and flushed after the shard's files.
 
-A line that was not written whole fails its check and counts for nothing: its shard is rebuilt.
+A line that was not completely written fails its check and is ignored: its shard is rebuilt.
 """
 
 import os
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self
 
 from pydantic import ValidationError
@@ -51,11 +50,6 @@ def read_journal(folder: Path) -> JournalContent:
     return JournalContent(records, bad)
 
 
-def find_record(records: list[ShardRecord], shard: int, rows: int) -> ShardRecord | None:
-    """Return the newest record of a shard with so many rows, or None."""
-    return next((one for one in reversed(records) if (one.shard, one.rows) == (shard, rows)), None)
-
-
 def _line(record: ShardRecord) -> bytes:
     return JournalLine.of(record).model_dump_json().encode() + b"\n"
 
@@ -68,8 +62,8 @@ def rewrite_journal(folder: Path, records: list[ShardRecord], check: Check | Non
 class Journal:
     """A journal that is open for appending, by the one builder that holds the lock.
 
-    It is written anew, without the lines that are no record, and stays open: a builder that lost
-    its lock goes on writing to a file that no longer has a name.
+    It is written again, without the lines that are no record, and stays open: a builder that lost
+    its lock still writes to a file that no longer has a name.
     """
 
     def __init__(self, folder: Path, check: Check | None = None) -> None:
@@ -98,11 +92,6 @@ class Journal:
         """Return the journal."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Close the file."""
         os.close(self._file)

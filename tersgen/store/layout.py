@@ -1,8 +1,10 @@
-"""How rows are cut into chunks and shards, from the bytes of a row."""
+"""How rows are divided into chunks and shards, from the number of bytes per row."""
+
+from typing import Self
 
 from ..schema.base import Frozen, field
 from ..schema.fields import FieldSpec
-from ..schema.manifest import Compression
+from ..schema.manifest import Compression, Lock, Manifest
 
 _LARGEST_CHUNK = 2 << 20
 _LARGEST_POSSIBLE_CHUNK = 1 << 30
@@ -25,9 +27,27 @@ class Layout(Frozen):
     shard_rows: int = field("rows of a shard: one file for each array", "row", gt=0)
     compression: Compression = field("of signals and targets in Zarr", "1", "lz4")
 
+    @classmethod
+    def of(cls, document: Lock | Manifest) -> Self:
+        """Return what a document states; ``check_layout`` says whether it is possible."""
+        return cls(
+            chunk_rows=document.chunk_rows,
+            shard_rows=document.shard_rows,
+            compression=document.compression,
+        )
+
     def n_shards(self, n_samples: int) -> int:
         """Return how many shards hold ``n_samples`` rows."""
         return -(-n_samples // self.shard_rows)
+
+    def rows_of(self, shard: int, n_samples: int) -> int:
+        """Return how many of ``n_samples`` rows a shard holds."""
+        return min(self.shard_rows, n_samples - shard * self.shard_rows)
+
+    @property
+    def chunks_per_shard(self) -> int:
+        """Chunks of each array in a full shard."""
+        return self.shard_rows // self.chunk_rows
 
 
 def leaf_rows(table: tuple[FieldSpec, ...]) -> int:

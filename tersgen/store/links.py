@@ -1,9 +1,9 @@
-"""Whether links inside a dataset are followed: never unasked, and then to plain files alone.
+"""Whether links inside a dataset are followed: only on request, and only to regular files.
 
 Git-annex keeps each file as a link into ``.git/annex/objects``, and the cache of Hugging Face as
-one into ``blobs``. A ``FollowedFolder`` is the folder of such a dataset for a reader who asked for
-it, wherever that folder is passed to; commands that write never make one. Folders are links in
-neither layout, and stay refused.
+one into ``blobs``. A ``FollowedFolder`` is the folder of such a dataset for readers that follow
+links, wherever the folder is passed to; commands that write never make one. Neither layout has
+links to folders, so these are always refused.
 """
 
 import os

@@ -4,23 +4,19 @@ A Zarr dataset is one folder. An HDF5 dataset is an index file and a folder besi
 name followed by ``.d``.
 """
 
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from ..errors import ConfigError, OutputError
-from ..schema.contents import Contents
+from ..errors import ConfigError, OutputError, TersError
+from ..files import why
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
 from .files import make_folder
-from .interface import Store
-from .layout import Layout
-from .seal_table import dataset_id
-from .zarr_store import ZarrStore
+from .interface import INDEX
 
 _ENDINGS: dict[Format, tuple[str, ...]] = {"zarr": (".zarr",), "hdf5": (".h5", ".hdf5", ".nxs")}
 _OTHER: dict[Format, Format] = {"zarr": "hdf5", "hdf5": "zarr"}
-INDEX = "index"
-"""What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
 
 
 class DatasetLocation(NamedTuple):
@@ -32,12 +28,33 @@ class DatasetLocation(NamedTuple):
     """What holds shards, recipe, journal and manifests."""
     format: Format
 
-    def name_of(self, path: Path) -> str:
-        """Return what a file is called in the manifest."""
-        return INDEX if path == self.path else path.relative_to(self.folder).as_posix()
+    def __str__(self) -> str:
+        """Return what the user names."""
+        return str(self.path)
+
+    def file(self, name: str) -> Path:
+        """Return the file of a name in the manifest."""
+        return self.path if name == INDEX else self.folder / name
 
 
-def own_folder(home: DatasetLocation, name: str) -> Path:
+@contextmanager
+def in_one_line(location: DatasetLocation, what: str) -> Iterator[None]:
+    """Turn an error of the file system into one that names the dataset.
+
+    Raises
+    ------
+    OutputError
+        Instead of it.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, TersError):
+            raise
+        raise OutputError(f"{location}: {what}: {why(error)}") from error
+
+
+def own_folder(location: DatasetLocation, name: str) -> Path:
     """Return a folder inside a dataset to be written into, made if need be.
 
     Raises
@@ -45,7 +62,7 @@ def own_folder(home: DatasetLocation, name: str) -> Path:
     OutputError
         If it is a link: nothing is written outside the dataset.
     """
-    folder = home.folder / name
+    folder = location.folder / name
     for place in (folder, *folder.parents[: name.count("/")]):
         if place.is_symlink():
             raise OutputError(
@@ -61,14 +78,19 @@ def guess_format(path: Path) -> Format:
     return "hdf5" if path.suffix.lower() in _ENDINGS["hdf5"] else "zarr"
 
 
-def new_home(path: Path, format: Format) -> DatasetLocation:
-    """Return where a new dataset goes.
+def new_location(out: str | Path | DatasetLocation, format: Format) -> DatasetLocation:
+    """Return where a new dataset goes; a place that is known already is checked alone.
 
     Raises
     ------
     ConfigError
-        If its name ends as one of the other format.
+        If its name ends as one of the other format, or the place is for the other format.
     """
+    if isinstance(out, DatasetLocation):
+        if out.format != format:
+            raise ConfigError(f"{out}: expected a place for {format}, got one for {out.format}")
+        return out
+    path = Path(out)
     if path.suffix.lower() in _ENDINGS[_OTHER[format]]:
         raise ConfigError(
             f"{path}: expected a name for the format {format}, such as "
@@ -80,7 +102,7 @@ def new_home(path: Path, format: Format) -> DatasetLocation:
     return DatasetLocation(path, path.with_name(path.name + BESIDE), format)
 
 
-def find_home(path: Path) -> DatasetLocation | None:
+def find_location(path: Path) -> DatasetLocation | None:
     """Return the place of the dataset that a user names; None if nothing there is one."""
     beside = path.with_name(path.name + BESIDE) if path.name else path
     if beside.is_dir() and not path.is_dir():
@@ -95,15 +117,3 @@ def find_home(path: Path) -> DatasetLocation | None:
         if any((path / name).exists() for name in ours)
         else None
     )
-
-
-def make_store(home: DatasetLocation, contents: Contents, layout: Layout) -> Store:
-    """Return the back end of a dataset."""
-    attributes: dict[str, Any] = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
-    identity = dataset_id(contents.recipe_digest, home.format, layout)
-    if home.format == "hdf5":
-        from .hdf5_store import Hdf5Store  # HDF5 takes a while to load
-
-        text = {"tersgen": json.dumps({**attributes, "folder": home.folder.name})}
-        return Hdf5Store(home.path, home.folder, contents, layout, identity, text)
-    return ZarrStore(home.folder, contents, layout, identity, {"tersgen": attributes})

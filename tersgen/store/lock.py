@@ -2,12 +2,13 @@
 
 The lock is the file ``builder.N.lock`` with the highest N; it names its holder. No clock decides: a
 holder on this machine is dead when its process is gone (or another one has its number); one on
-another machine is believed alive until a person says otherwise. A dead holder's lock is not removed
-but outnumbered by N + 1, which only one of many takers can create.
+another machine is assumed to be alive until the user says otherwise. A dead holder's lock is not
+removed but superseded by N + 1, which only one of many processes can create.
 
-A builder may be outnumbered while it sleeps. It looks at the lock after it has written a temporary
-file and before it gives that its name; who takes the lock removes all temporary files first. So the
-one that slept finds out that it lost the lock, or that its file is gone.
+A builder may be superseded while it is suspended. It checks the lock after it has written a
+temporary file and before it gives it its final name; a process that takes the lock removes all
+temporary files first. So the suspended builder finds that it lost the lock, or that its file is
+gone.
 """
 
 import os
@@ -18,7 +19,6 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Self
 from urllib.parse import quote, unquote_to_bytes
 
@@ -26,8 +26,7 @@ from pydantic import Field, ValidationError
 
 from ..errors import BusyError, LostLockError, OutputError
 from ..files import why
-from ..schema.base import Frozen, field
-from ..schema.manifest import Text
+from ..schema.base import Frozen, Text, field
 from .files import PARTIAL, publish, remove_unfinished, write_partial
 from .reader import read_inside
 
@@ -104,7 +103,7 @@ def _machine() -> str:
 
 
 def _started(pid: int) -> str | None:
-    """Return when a process of this machine began, or None if it runs no more."""
+    """Return when a process of this machine began, or None if it has ended."""
     try:
         text = (_PROCESSES / str(pid) / "stat").read_text("ascii", "replace")
     except OSError:
@@ -270,22 +269,17 @@ class BuilderLock:
         Raises
         ------
         LostLockError
-            If somebody has.
+            If another has.
         """
         newest = _newest(self._folder)
         if newest is None or newest.token != self.token:
             who = f"process {newest.pid} on {newest.host}" if newest else "another builder"
             raise LostLockError(
                 f"{self._folder}: {who} has taken over while this builder was out of touch; "
-                "this one stops, and what it had sealed stays"
+                "this one stops, and the shards that it has finished stay"
             )
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None = None,
-        error: BaseException | None = None,
-        trace: TracebackType | None = None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Give the lock back."""
         if self._path is not None and _read(self._path) == self._me:
             self._path.unlink(missing_ok=True)

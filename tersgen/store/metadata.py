@@ -1,7 +1,7 @@
 """Zarr v3 metadata of a dataset, from the table of arrays.
 
 What other Zarr libraries read: arrays with the sharding codec, blosc, a CRC32C after every chunk,
-dimension names, units, and fill values that cannot pass for data. Groups carry consolidated
+dimension names, units, and fill values that cannot be mistaken for data. Groups carry consolidated
 metadata, as zarr-python and xarray read it.
 """
 

@@ -1,6 +1,6 @@
 """Rows of the arrays of a dataset: chunks found, checked and decoded, never a hole.
 
-Works for every back end and for any version: what is read follows from the manifest, and the
+Works for every back end and for any version: what is read is determined by the manifest, and the
 metadata beside the arrays is for other software.
 """
 
@@ -16,18 +16,21 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cpus import available_cpus
 from ..errors import DamagedDataError, DatasetError
 from ..files import is_limit, memory_limit, why
 from ..schema.fields import FieldSpec
 from .blocks import BlockReader
 from .encode import LARGEST_RATIO
 from .interface import Store, Values
-from .layout import Layout
 from .links import REFUSED, follows_links, open_file
+from .shard_files import read
 
 _MOST_TABLES = 4096
-_MOST_OPEN = 64
+_MOST_CHUNKS = 64
+"""Chunks that a thread reads before it opens the file again."""
 _SINGLE = 1 << 20
+"""Fewer bytes than this are read by the calling thread alone: starting others takes longer."""
 
 
 _Identity = tuple[int, int, int]
@@ -102,65 +105,22 @@ def read_inside(folder: Path, inside: str, largest: int) -> bytes:
             raise DamagedDataError(f"{path}: cannot be read: {why(error)}") from None
 
 
-def read_chunk(descriptor: int, store: Store, spec: FieldSpec, entry: NDArray[np.int64]) -> Values:
-    """Return the rows of a stored chunk that lies at ``entry`` = (offset, bytes, check).
-
-    Raises
-    ------
-    DamagedDataError
-        If it is cut short or fails its checks.
-    """
-    offset, size, check = entry.tolist()
-    if size < 0:
-        raise DamagedDataError("it is missing")
-    data = os.pread(descriptor, size, offset)
-    if len(data) != size:
-        raise DamagedDataError(f"expected {size} bytes at {offset}, got {len(data)}")
-    return store.decode_chunk(data, check, spec)
-
-
 class Reader:
-    """Reads rows of the arrays of one version of a dataset.
+    """Reads rows of the first ``n_samples`` rows in a dataset's folder; keeps no file open."""
 
-    Parameters
-    ----------
-    folder
-        The dataset's folder.
-    store
-        Its back end.
-    table
-        Its table of arrays.
-    layout
-        Rows of chunks and shards.
-    n_samples
-        Rows of the version.
-    """
-
-    def __init__(
-        self,
-        folder: Path,
-        store: Store,
-        table: tuple[FieldSpec, ...],
-        layout: Layout,
-        n_samples: int,
-    ) -> None:
+    def __init__(self, folder: Path, store: Store, n_samples: int) -> None:
         self._folder = folder
         self._store = store
-        self._specs = {spec.name: spec for spec in table}
-        self._layout = layout
+        self._specs = {spec.name: spec for spec in store.contents.fields}
+        self._layout = store.layout
         self._n_samples = n_samples
         self._tables: dict[tuple[str, int], _Table] = {}
         self._last: dict[str, tuple[int, _Identity, Values]] = {}
 
     def blocks(self, names: Iterable[str]) -> BlockReader:
         """Return what copies rows of these fields block by block."""
-        table = tuple(self._specs[name] for name in names)
-        return BlockReader(self._folder, self._store, table, self._layout, self._n_samples)
-
-    def shard_rows(self, shard: int) -> int:
-        """Return how many rows of the version a shard holds."""
-        rows = self._layout.shard_rows
-        return min(rows, self._n_samples - shard * rows)
+        fields = [self._specs[name] for name in names]
+        return BlockReader(self._folder, self._store, fields, self._n_samples)
 
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of an array: a slice with positive step, or an array of row numbers.
@@ -191,9 +151,8 @@ class Reader:
             ) from None
         parts = list(found)
         by_shard: dict[int, list[_Part]] = {}
-        per_shard = self._layout.shard_rows // self._layout.chunk_rows
         for part in parts:
-            by_shard.setdefault(part.chunk // per_shard, []).append(part)
+            by_shard.setdefault(part.chunk // self._layout.chunks_per_shard, []).append(part)
 
         def gather(some: list[_Part]) -> None:
             self._gather(spec, some, out)
@@ -202,8 +161,8 @@ class Reader:
             for some in by_shard.values():
                 gather(some)
             return out
-        threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
-        step = max(1, min(_MOST_OPEN, -(-len(parts) // threads)))
+        threads = available_cpus()
+        step = max(1, min(_MOST_CHUNKS, -(-len(parts) // threads)))
         jobs = [
             some[first : first + step]
             for some in by_shard.values()
@@ -233,67 +192,50 @@ class Reader:
                     size = os.fstat(descriptor).st_size
             except DamagedDataError as error:
                 raise DamagedDataError(f"{error}; tersgen verify says more") from None
-            least = self.shard_rows(shard) * spec.row_bytes // LARGEST_RATIO
+            least = self._layout.rows_of(shard, self._n_samples) * spec.row_bytes // LARGEST_RATIO
             if size < least:
                 raise DamagedDataError(
                     f"{self._folder / inside}: expected at least {least} bytes, got {size}; "
                     "tersgen verify says more"
                 )
 
-    def _path(self, spec: FieldSpec, chunk: int) -> str:
-        shard = chunk * self._layout.chunk_rows // self._layout.shard_rows
-        return self._store.array_path(shard, spec)
-
     def _gather(self, spec: FieldSpec, parts: list[_Part], out: Values) -> None:
         """Copy rows of chunks of one shard into ``out``."""
-        with open_inside(self._folder, self._path(spec, parts[0].chunk)) as (path, descriptor):
+        shard = parts[0].chunk // self._layout.chunks_per_shard
+        inside = self._store.array_path(shard, spec)
+        with open_inside(self._folder, inside) as (path, descriptor):
             facts = os.fstat(descriptor)
             identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
             for part in parts:
-                out[part.put] = self._chunk(spec, part.chunk, path, descriptor, identity)[part.take]
+                last = self._last.get(spec.name)
+                if last is None or last[:2] != (part.chunk, identity):
+                    try:
+                        values = self._chunk(spec, part.chunk, descriptor, identity)
+                    except DamagedDataError as error:
+                        first = part.chunk * self._layout.chunk_rows
+                        stop = min(first + self._layout.chunk_rows, self._n_samples)
+                        raise DamagedDataError(
+                            f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}; tersgen "
+                            "repair makes them again"
+                        ) from None
+                    last = self._last[spec.name] = (part.chunk, identity, values)
+                out[part.put] = last[2][part.take]
 
-    def _chunk(
-        self,
-        spec: FieldSpec,
-        chunk: int,
-        path: Path,
-        descriptor: int,
-        identity: _Identity,
-    ) -> Values:
-        last = self._last.get(spec.name)
-        if last is not None and last[:2] == (chunk, identity):
-            return last[2]
-        per_shard = self._layout.shard_rows // self._layout.chunk_rows
-        first = chunk * self._layout.chunk_rows
-        try:
-            table = self._table(spec, chunk // per_shard, path, descriptor, identity)
-            values = read_chunk(descriptor, self._store, spec, table[chunk % per_shard])
-        except DamagedDataError as error:
-            stop = min(first + self._layout.chunk_rows, self._n_samples)
-            raise DamagedDataError(
-                f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}; tersgen repair makes "
-                "them again"
-            ) from None
-        self._last[spec.name] = (chunk, identity, values)
-        return values
-
-    def _table(
-        self,
-        spec: FieldSpec,
-        shard: int,
-        path: Path,
-        descriptor: int,
-        identity: _Identity,
-    ) -> NDArray[np.int64]:
-        key = (spec.name, shard)
-        known = self._tables.get(key)
-        if known is not None and known.identity == identity:
-            return known.chunks
-        chunks = self._store.chunk_table(path, descriptor, spec, shard, self.shard_rows(shard))
-        if len(self._tables) >= _MOST_TABLES:
-            self._tables.clear()
-        self._tables[key] = _Table(identity, chunks)
-        return chunks
+    def _chunk(self, spec: FieldSpec, chunk: int, descriptor: int, identity: _Identity) -> Values:
+        shard, number = divmod(chunk, self._layout.chunks_per_shard)
+        known = self._tables.get((spec.name, shard))
+        if known is None or known.identity != identity:
+            rows = self._layout.rows_of(shard, self._n_samples)
+            chunks = self._store.chunk_table(descriptor, spec, shard, rows)
+            if len(self._tables) >= _MOST_TABLES:
+                self._tables.clear()
+            known = self._tables[spec.name, shard] = _Table(identity, chunks)
+        offset, size, check = known.chunks[number].tolist()
+        if size < 0:
+            raise DamagedDataError("it is missing")
+        data = np.empty(size, np.uint8)
+        read(descriptor, offset, data)
+        return self._store.decode_chunk(data, check, spec)
 
 
 def _shards_of(rows: slice | NDArray[np.intp], shard_rows: int) -> Iterable[int]:

@@ -1,4 +1,4 @@
-"""The files of shards, opened once for many reads: none through a link, unless asked to."""
+"""The files of shards, opened once for many reads; links are followed only on request."""
 
 import errno
 import os
@@ -15,7 +15,6 @@ from ..errors import DamagedDataError, DatasetError
 from ..files import is_limit, why
 from ..schema.fields import FieldSpec
 from .interface import Store
-from .layout import Layout
 from .links import REFUSED, follows_links, open_file
 
 _MOST_FILES = 4096
@@ -78,24 +77,11 @@ def _most_files() -> int:
 
 
 class ShardFiles:
-    """The open files of one version of a dataset; safe to use from many threads.
+    """The open files of the first rows of a dataset; safe to use from many threads."""
 
-    Parameters
-    ----------
-    folder
-        The dataset's folder.
-    store
-        Its back end.
-    layout
-        Rows of chunks and shards.
-    n_samples
-        Rows of the version.
-    """
-
-    def __init__(self, folder: Path, store: Store, layout: Layout, n_samples: int) -> None:
+    def __init__(self, folder: Path, store: Store, n_samples: int) -> None:
         self._folder = folder
         self._store = store
-        self._layout = layout
         self._n_samples = n_samples
         self._folders = _Folders(folder)
         self._files: dict[str, OpenFile] = {}
@@ -106,7 +92,7 @@ class ShardFiles:
         """Return the file of a shard's array, and (offset, bytes, check) of each of its chunks.
 
         The table has been checked: no chunk in it is larger than its rows justify; a chunk that is
-        missing has -1 bytes. The file stays open as long as somebody has it.
+        missing has -1 bytes. The file stays open as long as it is used.
 
         Raises
         ------
@@ -115,10 +101,10 @@ class ShardFiles:
         """
         inside = self._store.array_path(shard, spec)
         file = self._files.get(inside) or self._open(inside)
-        return file, file.tables.get(spec.name) or self._table(spec, shard, inside, file)
+        return file, file.tables.get(spec.name) or self._table(spec, shard, file)
 
     def forget(self, spec: FieldSpec, shard: int) -> bool:
-        """Open a file anew at its next use; return whether it was open."""
+        """Open a file again at its next use; return whether it was open."""
         return self._files.pop(self._store.array_path(shard, spec), None) is not None
 
     def _open(self, inside: str) -> OpenFile:
@@ -158,10 +144,9 @@ class ShardFiles:
             self._files.clear()
         return open_file(name, follows_links(self._folder), self._folders.descriptor(folder))
 
-    def _table(self, spec: FieldSpec, shard: int, inside: str, file: OpenFile) -> list[list[int]]:
-        rows = min(self._layout.shard_rows, self._n_samples - shard * self._layout.shard_rows)
-        path = self._folder / inside
-        chunks = self._store.chunk_table(path, file.descriptor, spec, shard, rows)
+    def _table(self, spec: FieldSpec, shard: int, file: OpenFile) -> list[list[int]]:
+        rows = self._store.layout.rows_of(shard, self._n_samples)
+        chunks = self._store.chunk_table(file.descriptor, spec, shard, rows)
         table: list[list[int]] = chunks.tolist()
         file.tables[spec.name] = table
         return table

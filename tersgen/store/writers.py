@@ -1,4 +1,4 @@
-"""Who writes a dataset now: one builder of the whole, or jobs that each seal a range of shards."""
+"""Current writers of a dataset: one builder of the whole, or jobs that each build a range."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 from ..schema.manifest import RANGES
 from .lock import Holder, lock_holder
 
-_FOLDER = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
+RANGE_FOLDER = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
+"""Name of a job's folder: the first and the last shard of its range."""
 
 
 def range_folders(folder: Path) -> list[Path]:
@@ -17,7 +18,7 @@ def range_folders(folder: Path) -> list[Path]:
     return sorted(
         path
         for path in place.iterdir()
-        if _FOLDER.fullmatch(path.name) and not path.is_symlink() and path.is_dir()
+        if RANGE_FOLDER.fullmatch(path.name) and not path.is_symlink() and path.is_dir()
     )
 
 

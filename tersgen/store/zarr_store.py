@@ -3,7 +3,6 @@
 import json
 import os
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from ..errors import DamagedDataError
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
+from .checksum_table import Place, arrays_check, dataset_id, make_table, read_table, table_bytes
 from .checksums import checksum
 from .encode import (
     chunk_checks,
@@ -23,40 +23,27 @@ from .encode import (
     parse_index,
     shard_parts,
 )
-from .interface import BitShuffled, Bytes, Chunk, ShardFile, Values
+from .interface import DOCUMENTS, BitShuffled, Bytes, Chunk, ShardFile, Values
 from .layout import Layout
-from .metadata import Json, hierarchy
-from .seal_table import Place, arrays_check, make_seal, read_seal, seal_bytes
+from .metadata import hierarchy
 
 
 class ZarrStore:
     """Arrays in the sharding codec of Zarr v3; see ``schemas/FORMAT.md``."""
 
-    def __init__(
-        self, folder: Path, contents: Contents, layout: Layout, identity: bytes, attributes: Json
-    ) -> None:
-        self._folder = folder
-        self._contents = contents
-        self._table = contents.fields
-        self._layout = layout
-        self._identity = identity
-        self._attributes = attributes
-        self._chunks_per_shard = layout.shard_rows // layout.chunk_rows
+    def __init__(self, contents: Contents, layout: Layout) -> None:
+        self.contents = contents
+        self.layout = layout
+        self._identity = dataset_id(contents.recipe_digest, "zarr", layout)
         self._checks = {spec.name: arrays_check([spec]) for spec in contents.fields}
 
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
-        return encode_chunk(values, spec, self._layout.compression)
+        return encode_chunk(values, spec, self.layout.compression)
 
     def decode_chunk(self, data: Bytes, check: int, spec: FieldSpec) -> Values:
-        """Return the rows of a stored chunk, ``chunk_rows`` of them.
-
-        Raises
-        ------
-        DamagedDataError
-            If the checksum fails, or it says that it holds anything but these rows.
-        """
-        layout = self._layout
+        """Return the rows of a stored chunk, ``chunk_rows`` of them."""
+        layout = self.layout
         return decode_chunk(data, check, layout.chunk_rows, spec, layout.compression)
 
     def decode_rows(
@@ -68,7 +55,7 @@ class ZarrStore:
         room: NDArray[np.uint8],
     ) -> NDArray[np.uint8] | BitShuffled:
         """Return the rows of a stored chunk as bytes; see ``encode.decode_rows``."""
-        layout = self._layout
+        layout = self.layout
         return decode_rows(
             data, check, layout.chunk_rows, spec, row_bytes, room, layout.compression
         )
@@ -79,57 +66,51 @@ class ZarrStore:
 
     def shard_paths(self, shard: int) -> tuple[str, ...]:
         """Return the paths of the files of a shard, inside the dataset's folder."""
-        return tuple(self.array_path(shard, spec) for spec in self._table)
+        return tuple(self.array_path(shard, spec) for spec in self.contents.fields)
 
     def shard_files(
         self, shard: int, n_rows: int, chunks: Mapping[str, list[Chunk]]
     ) -> Iterator[ShardFile]:
         """Yield the files of a shard of ``n_rows`` rows."""
-        for spec in self._table:
-            checks = chunk_checks(chunks[spec.name], self._chunks_per_shard)
-            seal = make_seal(self._place(shard, spec), n_rows, checks)
-            parts = shard_parts(chunks[spec.name], self._chunks_per_shard, seal)
+        for spec in self.contents.fields:
+            checks = chunk_checks(chunks[spec.name], self.layout.chunks_per_shard)
+            table = make_table(self._place(shard, spec), n_rows, checks)
+            parts = shard_parts(chunks[spec.name], self.layout.chunks_per_shard, table)
             yield ShardFile(self.array_path(shard, spec), parts)
 
     def _place(self, shard: int, spec: FieldSpec) -> Place:
         return Place(self._identity, self._checks[spec.name], shard)
 
     def chunk_table(
-        self, path: Path, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
+        self, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
-        """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
-
-        Raises
-        ------
-        DamagedDataError
-            If index or seal is missing or fails its checksum, or the file is of another place.
-        """
+        """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array."""
         size = os.fstat(descriptor).st_size
-        index = index_bytes(self._chunks_per_shard)
-        seal = seal_bytes(self._chunks_per_shard)
-        if size < seal + index:
-            raise DamagedDataError(f"expected at least {seal + index} bytes, got {size}")
-        end = os.pread(descriptor, seal + index, size - seal - index)
+        index = index_bytes(self.layout.chunks_per_shard)
+        table = table_bytes(self.layout.chunks_per_shard)
+        if size < table + index:
+            raise DamagedDataError(f"expected at least {table + index} bytes, got {size}")
+        end = os.pread(descriptor, table + index, size - table - index)
         try:
-            checks = read_seal(end[:seal], self._place(shard, spec), n_rows)
+            checks = read_table(end[:table], self._place(shard, spec), n_rows)
         except DamagedDataError as error:
-            raise DamagedDataError(f"its seal: {error}") from None
-        used = -(-n_rows // self._layout.chunk_rows)
-        largest = largest_chunk(self._layout.chunk_rows, spec)
-        places = parse_index(end[seal:], used, size - seal - index, largest)
+            raise DamagedDataError(f"its checksum table: {error}") from None
+        used = -(-n_rows // self.layout.chunk_rows)
+        largest = largest_chunk(self.layout.chunk_rows, spec)
+        places = parse_index(end[table:], used, size - table - index, largest)
         return np.column_stack((places, checks[:used].astype(np.int64)))
 
-    def metadata_files(self, n_samples: int) -> dict[Path, list[bytes]]:
-        """Return every ``zarr.json``, and the coordinates of axes, by full path."""
-        nodes = hierarchy(self._contents, n_samples, self._layout, self._attributes)
+    def metadata_files(self, n_samples: int, folder: str) -> dict[str, list[bytes]]:
+        """Return every ``zarr.json``, and the coordinates of axes; the root comes last."""
+        nodes = hierarchy(self.contents, n_samples, self.layout, {"tersgen": DOCUMENTS})
         files = {
-            self._folder / name / "zarr.json": [(json.dumps(node, indent=1) + "\n").encode()]
+            f"{name}/zarr.json".lstrip("/"): [(json.dumps(node, indent=1) + "\n").encode()]
             for name, node in nodes.items()
         }
-        for axis in self._contents.axes:
+        for axis in self.contents.axes:
             payload = little_endian(axis.points()).tobytes()
-            files[self._folder / axis.name / "c.0"] = [payload, checksum(payload)]
-        return dict(sorted(files.items(), key=lambda item: -len(item[0].parts)))
+            files[f"{axis.name}/c.0"] = [payload, checksum(payload)]
+        return dict(sorted(files.items(), key=lambda item: -item[0].count("/")))
 
-    def check_sources(self, data: bytes) -> None:
+    def check_sources(self, data: bytes, folder: str) -> None:
         """Do nothing: metadata of Zarr names no files."""

@@ -109,7 +109,7 @@ def test_an_ingest_reads_no_output_of_its_own(quick_cli, tmp_path):
     (tmp_path / "link").symlink_to(folder)
     elsewhere = (*command[:-1], tmp_path / "link" / "real.zarr")
     assert "complete already" in quick_cli.good(*elsewhere)
-    assert "expected files of measured spectra outside" in quick_cli.bad(
+    assert "expected files of measured spectra, got a dataset" in quick_cli.bad(
         "ingest", out, "--label", "x", "--out", out
     )
     labels = folder / "labels.csv"

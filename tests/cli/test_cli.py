@@ -52,10 +52,15 @@ def test_build_info_and_plot(tersgen_cli, tmp_path):
         table = np.loadtxt(tmp_path / name, delimiter=separator)
         np.testing.assert_allclose(table[:, 0], dataset.shift_cm1, atol=1e-3)
         np.testing.assert_allclose(table[:, 1], dataset["spectra"][7].astype(float), rtol=1e-4)
-        assert (tmp_path / name).read_text().startswith(f"# {dataset.sample(7)['species']}: row 7 ")
+        text = (tmp_path / name).read_text()
+        assert text.startswith(f"# {dataset.sample(7)['species']}: row 7 ")
+        good("plot", "data.zarr", "--index", -993, "-o", name, cwd=tmp_path)
+        assert (tmp_path / name).read_text() == text
     assert "expected a row" in bad(
         "plot", "data.zarr", "--index", 1000, "-o", "a.txt", cwd=tmp_path
     )
+    line = bad("plot", "data.zarr", "--index", -1001, "-o", "a.txt", cwd=tmp_path)
+    assert "row -1001: expected a row from -1000 to 999" in line
     assert "no .gif" not in bad("plot", "data.zarr", "-o", "a.gif2", cwd=tmp_path)
     assert "expected a row" in bad(
         "plot", "data.zarr", "--index", 1000, "-o", "a.png", cwd=tmp_path
@@ -72,7 +77,7 @@ def test_name_and_format_that_disagree(bad, tmp_path):
 
 def test_a_geometry_is_no_library(bad):
     line = bad("library", "show", EXAMPLES / "molecules" / "water.xyz")
-    assert "compute them from it: tersgen library compute water.xyz -o water.json" in line
+    assert "compute them from it: tersgen library compute " in line
 
 
 def test_build_json_and_the_same_recipe_give_the_same_digest(good, tmp_path):
@@ -132,7 +137,6 @@ def test_options_say_what_strengths_are(tersgen_command, bad, tmp_path):
     for wrong, line in (
         (("--laser-nm", "nan"), "options: laser_nm: expected a finite number"),
         (("--temperature-k", "0"), "options: temperature_k: expected greater than 0"),
-        (("--intensity", "observed height"), "dye.csv: expected the laser"),
         (("--intensity", "activity", "--laser-nm", "532"), "dye.csv: expected activities alone"),
     ):
         assert line in bad(*build, "--library", "dye.csv", *wrong, "--out", "b", cwd=tmp_path)
@@ -200,14 +204,14 @@ def test_schema_export_and_show(good, bad, tmp_path):
         (["--n", "inf"], 2, "expected a whole number"),
         (["--n", "1e14"], 1, "expected room for about"),
         (["--n", "1e40"], 2, "expected a whole number from 1 to 2^53"),
-        (["--set", "grid.points=5"], 2, "grid.points: unknown field; did you mean n_points?"),
+        (["--set", "grid.points=5"], 2, "grid.points: unknown field (did you mean 'n_points'?"),
         (["--set", "grid"], 2, "expected FIELD=VALUE"),
         (["--seed", "-1"], 2, "seed"),
         (["--chunk-rows", "100"], 2, "chunk rows: expected a power of two, got 100; try 64"),
-        (["--library", "random:0"], 1, "expected K from 1"),
+        (["--library", "random:0"], 2, "expected K from 1"),
         (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME, crystals"),
         (["--library", "builtin:unobtainium"], 1, "unobtainium"),
-        (["--config", "none.toml"], 1, "cannot be read: No such file"),
+        (["--config", "none.toml"], 2, "cannot be read: No such file"),
         (["--set", "grid.stop_cm1=110"], 1, "expected a Raman-active mode between 100 and 110"),
     ],
 )

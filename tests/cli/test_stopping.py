@@ -143,7 +143,7 @@ def test_a_build_stopped_before_its_first_shard_leaves_nothing(start, tmp_path):
     command.until((folder_of(out) / "journal.jsonl").exists)
     command.send(signal.SIGTERM)
     _, line = command.end(143)
-    assert line == f"{out}: stopped; nothing was sealed yet, and nothing is left behind"
+    assert line == f"{out}: stopped; no shard was finished, and nothing is left"
     assert not list(tmp_path.iterdir())
 
 
@@ -162,7 +162,7 @@ def test_a_build_stopped_while_it_compiles_for_its_estimate(start, tmp_path, num
 
 CALLED_BACK = """
 import ctypes, os, sys
-from tersgen.cli.stopping import stoppable
+from tersgen.cli.common.stopping import stoppable
 
 def stop():
     os.kill(os.getpid(), int(sys.argv[1]))

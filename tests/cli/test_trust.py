@@ -45,7 +45,7 @@ def test_a_dataset_is_damaged_and_healed(good, quick_cli, tmp_path, name):
         ("missing", 2, [512, 767])
     ]
     text = good("repair", name, cwd=tmp_path)
-    assert "shard 2: 256 rows rebuilt, digests as sealed" in text
+    assert "shard 2: 256 rows rebuilt, digests as recorded" in text
     assert f"digest {digest}" in text
     assert "nothing to repair" in good("repair", name, cwd=tmp_path)
     assert "all the same, to the bit" in good("reproduce", name, "--fraction", 1, cwd=tmp_path)
@@ -82,7 +82,10 @@ def test_a_split_is_shown_as_a_table(good, bad, quick_cli, tmp_path):
     for ratios, message in (
         ("train=0.8", "expected a sum of 1, got 0.8"),
         ("train=1,train=0", "expected each part once"),
-        ("Train=1", "expected at most 32 small letters, digits and any of _- with a letter first"),
+        (
+            "Train=1",
+            "expected at most 32 lower-case letters, digits and any of _- with a letter first",
+        ),
     ):
         assert message in bad("split", "data.zarr", "--ratios", ratios, cwd=tmp_path)
     line = bad("split", "data.zarr", "--ratios", "train", code=2, cwd=tmp_path)

@@ -50,10 +50,13 @@ def test_workers_extend_what_one_process_began(tersgen_cli, tmp_path, digest):
 def test_a_job_array(quick_cli, tmp_path, digest):
     out = tmp_path / "a.zarr"
     said = quick_cli.good("build", *SMALL, "--out", out, "--shard-range", ":2")
-    assert re.search(r"shards 0:2 are sealed, 512 samples \(0 kept, 512 made\)", said)
+    assert re.search(r"shards 0:2 are finished, 512 samples \(0 kept, 512 made\)", said)
     assert f"tersgen finalize {out}" in said
     assert "3 of 6 shards" not in quick_cli.good("info", "--build", out)
     assert "2 of 6 shards (33.3 %), 512 of 1300 samples" in quick_cli.good("info", "--build", out)
+    seen = quick_cli.good("info", "--build", out)
+    assert re.search(r"\n1 worker took part\nshards  s/shard  heard +worker\n +2 +-  \d\d:", seen)
+    assert "(gone)" not in seen
     line = quick_cli.bad("finalize", out)
     assert re.search(r"expected all 6 shards, 4 missing: 2:6; make them with --shard-range", line)
     facts = json.loads(

@@ -112,7 +112,7 @@ def flip_chunk(copy: Copy) -> None:
     _flip(copy, chunk.file, chunk.offset, chunk.offset + chunk.size)
 
 
-@kind("a bit flipped in seal or index of a shard")
+@kind("a bit flipped in checksum table or index of a shard")
 def flip_seal(copy: Copy) -> None:
     name = copy.pick(copy.shards())
     inside = [one for one in copy.stock.chunks if one.file == name]

@@ -16,7 +16,7 @@ from tersgen.jobs.extend import extend, plan_extension
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
-from tersgen.store.location import make_store
+from tersgen.store.backends import make_store
 
 FIRST_ROWS, ROWS = 560, 600
 """Rows of the tagged version, and of the newest: both end in the third shard."""
@@ -97,8 +97,8 @@ def _build(path: Path, recipe: tersgen.Recipe, form: str, chunk_rows: int) -> No
 
 def grow(path: Path) -> None:
     """Extend a dataset to all its rows."""
-    home, plan, _ = plan_extension(path, None, ROWS)
-    extend(home, plan, threads=1)
+    location, plan, _ = plan_extension(path, None, ROWS)
+    extend(location, plan, threads=1)
 
 
 def make_stock(top: Path, form: str, maps: bool) -> Stock:
@@ -154,15 +154,15 @@ def _known(path: Path, reference: str) -> Known:
 def _chunks(path: Path) -> list[StoredChunk]:
     manifest = tersgen.open(path).manifest
     assert manifest is not None
-    layout, home = checked_layout(path, manifest), locate(path)
-    store = make_store(home, manifest.contents, layout)
+    layout, location = checked_layout(path, manifest), locate(path)
+    store = make_store(manifest.format, manifest.contents, layout)
     found = []
     for shard in range(layout.n_shards(ROWS)):
         rows = min(SHARD_ROWS, ROWS - shard * SHARD_ROWS)
         for spec in manifest.fields:
             file = store.array_path(shard, spec)
-            descriptor = os.open(home.folder / file, os.O_RDONLY)
-            table = store.chunk_table(home.folder / file, descriptor, spec, shard, rows)
+            descriptor = os.open(location.folder / file, os.O_RDONLY)
+            table = store.chunk_table(descriptor, spec, shard, rows)
             os.close(descriptor)
             found += [
                 StoredChunk(file, spec.name, number, offset, size)

@@ -45,8 +45,8 @@ def content(path, inside=None):
 
 def main(path, n_flips, n_verified, seed):
     random = np.random.default_rng(seed)
-    home = locate(path)
-    files = sorted({path, home.folder} if path.is_file() else {path})
+    location = locate(path)
+    files = sorted({path, location.folder} if path.is_file() else {path})
     files = [one for top in files for one in ([top] if top.is_file() else sorted(top.rglob("*")))]
     files = [one for one in files if one.is_file()]
     right = content(path)
@@ -73,7 +73,7 @@ def main(path, n_flips, n_verified, seed):
             opened.write(bytes([byte ^ mask]))
         try:
             found = content(
-                path, file.relative_to(home.folder if file != path else path.parent).as_posix()
+                path, file.relative_to(location.folder if file != path else path.parent).as_posix()
             )
             outcome = "right" if found.items() <= right.items() else "WRONG"
         except TersError:

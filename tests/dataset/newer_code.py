@@ -11,7 +11,8 @@ from typing import Any
 from blake3 import blake3
 from pydantic import BaseModel, create_model
 
-from tersgen.schema import recipe as module
+import tersgen.recipe as module
+from tersgen.effects.profile.settings import Lineshape
 from tersgen.schema.base import field
 
 
@@ -28,7 +29,7 @@ def _newer_recipe() -> type[module.Recipe]:
         if isinstance(info.default, BaseModel):
             section = _newer(type(info.default))
             changed[name] = (section, field("newer", "1", section()))
-    section = create_model("Later", __base__=module.Lineshape)
+    section = create_model("Later", __base__=Lineshape)
     changed["later_section"] = (section, field("a section of a later day", "1", section()))
     changed["later_effect"] = (section | None, field("an effect that is off", "1", None))
     changed["later_setting"] = (int, field("a setting of a later day", "1", 3))

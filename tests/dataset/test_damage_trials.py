@@ -27,7 +27,7 @@ MISPLACED = (
     "all files of a shard replaced by those of another",
     "an array, a shard or all shards of another dataset",
 )
-"""Kinds that put right bytes into a wrong place, whole files of them: seals and sizes tell."""
+"""Kinds that put right bytes into a wrong place, whole files: checksum tables and sizes tell."""
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 from tersgen.schema.library import Library
 from tersgen.schema.split import SplitRule
-from tersgen.store.location import make_store
+from tersgen.store.backends import make_store
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_no_row_counts_twice(n_rows):
 def test_versions_show_rows_and_moves_of_splits(data):
     make_split(data, "default", SplitRule(seed=1))
     first = find_version(locate(data), None).version[:8]
-    home, plan, _ = plan_extension(data, 100, None)
-    extend(home, plan)
+    location, plan, _ = plan_extension(data, 100, None)
+    extend(location, plan)
     (split,) = compare(f"{data}@{first}", data).splits
     assert (split.first_rows, split.second_rows, split.moved) == (600, 700, 0)
     second = find_version(locate(data), None).version[:8]
@@ -117,7 +117,7 @@ def test_rows_of_another_recipe_are_noticed(data, tiny_recipe, changed, tmp_path
     with pytest.raises(DamagedDataError, match="the file is of another dataset"):
         reproduce(data, 1.0)
     manifest = find_version(locate(data), None)
-    store = make_store(locate(data), manifest.contents, checked_layout(data, manifest))
+    store = make_store(manifest.format, manifest.contents, checked_layout(data, manifest))
     rows = tersgen.generate(other, 256, 512)
     chunks = {
         spec.name: [

@@ -41,8 +41,8 @@ def flipped(tiny_recipe, changed, tmp_path_factory):
         path = folder / name
         run(make_plan(recipe, 10, form, chunk_rows=16), path)
         give_tag(locate(path), "v1", None)
-        home, plan, _ = plan_extension(path, None, 20)
-        extend(home, plan)
+        location, plan, _ = plan_extension(path, None, 20)
+        extend(location, plan)
         make_split(path, "default", SplitRule())
         script = Path(__file__).with_name("flip_bytes.py")
         command = [sys.executable, script, path, str(FLIPS), str(VERIFIED), "1"]

@@ -1,7 +1,7 @@
 """Datasets that an earlier day wrote: still read, still sound, still what the generator makes.
 
 If one of these fails, the format or the generator has changed. Then raise ``FORMAT_VERSION``
-(``tersgen/schema/manifest.py``) or ``GENERATOR_VERSION`` (``tersgen/schema/recipe.py``), say so in
+(``tersgen/schema/manifest.py``) or ``GENERATOR_VERSION`` (``tersgen/recipe.py``), say so in
 ``schemas/FORMAT.md`` and CHANGELOG.md, and make new golden files: ``python tests/golden/make.py``.
 """
 
@@ -22,9 +22,9 @@ from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import list_tags, locate, version_ids
 from tersgen.errors import DatasetError
+from tersgen.recipe import GENERATOR_VERSION
 from tersgen.schema.manifest import FORMAT_VERSION
-from tersgen.schema.recipe import GENERATOR_VERSION
-from tersgen.store.seal_table import HEAD_WORDS
+from tersgen.store.checksum_table import HEAD_WORDS
 
 ROOT = Path(__file__).parents[2]
 GOLDEN = ROOT / "tests" / "golden"
@@ -64,6 +64,16 @@ def test_both_back_ends_and_the_versions_of_today_are_there():
     assert {one["format"] for one in EXPECTED.values()} == {"zarr", "hdf5"}, CHANGED
     recipe = tersgen.open(GOLDEN / f"v{FORMAT_VERSION}.zarr").recipe
     assert recipe.generator == GENERATOR_VERSION, CHANGED
+
+
+def test_rows_of_an_earlier_generator_are_read_but_not_made():
+    path = GOLDEN / "generator2.zarr"
+    dataset = tersgen.open(path)
+    assert dataset.contents.generator == 2
+    assert dataset["spectra"][:].shape == (270, 16)
+    assert verify(path).sound
+    with pytest.raises(DatasetError, match="expected rows of generator 3, got 2: they can be read"):
+        reproduce(path, fraction=1)
 
 
 def test_the_newest_version_is_read(golden):

@@ -16,28 +16,27 @@ from numcodecs import blosc
 
 import tersgen
 from tersgen.cli import main
+from tersgen.dataset.basis import StoredBasis, contents_of
 from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import give_tag, list_tags, locate
-from tersgen.effects.contents import contents_of
 from tersgen.errors import DamagedDataError, DatasetError, OutputError, TersError
 from tersgen.jobs.convert import convert
 from tersgen.jobs.extend import extend, plan_extension
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.repair import repair
 from tersgen.jobs.run import run
-from tersgen.schema.basis import StoredBasis
 from tersgen.schema.digest import canonical_json
 from tersgen.schema.manifest import JournalLine
 from tersgen.schema.split import SplitRule
+from tersgen.store.backends import make_store
+from tersgen.store.checksum_table import Place, arrays_check, dataset_id, make_table
 from tersgen.store.checksums import checksum
 from tersgen.store.encode import chunk_checks, fill_up, shard_parts
 from tersgen.store.interface import Chunk
 from tersgen.store.journal import read_journal
 from tersgen.store.layout import leaf_rows
-from tersgen.store.location import make_store
-from tersgen.store.seal_table import Place, arrays_check, dataset_id, make_seal
 
 
 @pytest.fixture(scope="module")
@@ -323,8 +322,8 @@ def read_all(path):
 
 
 def extend_by(path, n):
-    home, plan, _ = plan_extension(path, n, None)
-    extend(home, plan)
+    location, plan, _ = plan_extension(path, n, None)
+    extend(location, plan)
 
 
 @pytest.mark.parametrize("name", [
@@ -353,10 +352,10 @@ def test_nothing_is_written_through_a_link(data, outside, name):
     shutil.rmtree(data / name)
     (data / name).symlink_to(outside)
     before = state(outside)
-    home = locate(data)
+    location = locate(data)
     acts = {"splits": lambda: make_split(data, "other", SplitRule(seed=5))}
     with pytest.raises(TersError, match=r"link|missing"):
-        acts.get(name, lambda: give_tag(home, "v2", None))()
+        acts.get(name, lambda: give_tag(location, "v2", None))()
     assert state(outside) == before
 
 
@@ -476,7 +475,7 @@ def test_a_small_chunk_that_decodes_to_half_a_gibibyte_is_refused(data, with_rec
         opened = tersgen.open(data)
         identity = dataset_id(opened.manifest.recipe_digest, "zarr", layout)
         place = Place(identity, arrays_check([opened["spectra"].spec]), 0)
-        parts = shard_parts(chunks, 1, make_seal(place, 256, chunk_checks(chunks, 1)))
+        parts = shard_parts(chunks, 1, make_table(place, 256, chunk_checks(chunks, 1)))
         with path.open("wb") as file:
             file.writelines(parts)
             file.truncate(max(file.tell(), 4 << 20))
@@ -507,10 +506,10 @@ sys.stdout.write(" ".join(fault.kind for fault in verify(sys.argv[1], threads=1)
 
 def with_label(path, row, label):
     """Write a shard again in which one label is another, with checksums that fit."""
-    dataset, home = tersgen.open(path), locate(path)
+    dataset, location = tersgen.open(path), locate(path)
     manifest = dataset.manifest
     layout = checked_layout(path, manifest)
-    store = make_store(home, manifest.contents, layout)
+    store = make_store(manifest.format, manifest.contents, layout)
     shard, inside = divmod(row, layout.shard_rows)
     first = shard * layout.shard_rows
     chunks = {}
@@ -522,7 +521,7 @@ def with_label(path, row, label):
         full = [fill_up(part, layout.chunk_rows, spec) for part in parts]
         chunks[spec.name] = [store.encode_chunk(part, spec) for part in full]
     for file in store.shard_files(shard, len(values), chunks):
-        (home.folder / file.path).write_bytes(b"".join(file.parts))
+        (location.folder / file.path).write_bytes(b"".join(file.parts))
 
 
 @pytest.mark.parametrize("label", [-1, 3, 1000, 2**31 - 1, -(2**31)])

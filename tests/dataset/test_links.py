@@ -44,7 +44,7 @@ def files_of(dataset: Path) -> list[Path]:
     ]
 
 
-def annexed(dataset: Path, home: Path) -> Path:
+def annexed(dataset: Path, location: Path) -> Path:
     """Return a dataset as git-annex keeps it: read-only files under their key, and links to them.
 
     A key is named twice: as a folder, which is read-only, and as the file in it.
@@ -53,20 +53,20 @@ def annexed(dataset: Path, home: Path) -> Path:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
         key = f"SHA256E-s{path.stat().st_size}--{digest}{path.suffix}"
         md5 = hashlib.md5(key.encode()).hexdigest()
-        stored = home / ".git/annex/objects" / md5[:2] / md5[2:4] / key / key
+        stored = location / ".git/annex/objects" / md5[:2] / md5[2:4] / key / key
         stored.parent.mkdir(parents=True, exist_ok=True)
         if not stored.exists():
             shutil.copyfile(path, stored)
             stored.chmod(0o444)
-        link = home / path.relative_to(dataset.parent)
+        link = location / path.relative_to(dataset.parent)
         link.parent.mkdir(parents=True, exist_ok=True)
         link.symlink_to(os.path.relpath(stored, link.parent))
-    return home / dataset.name
+    return location / dataset.name
 
 
-def cached(dataset: Path, home: Path) -> Path:
+def cached(dataset: Path, location: Path) -> Path:
     """Return a dataset as Hugging Face caches it: blobs by their hash, and a snapshot of links."""
-    top = home / "datasets--someone--spectra"
+    top = location / "datasets--someone--spectra"
     snapshot = top / "snapshots" / hashlib.sha1(b"revision").hexdigest()
     (top / "refs").mkdir(parents=True)
     (top / "refs" / "main").write_text(snapshot.name)

@@ -29,18 +29,18 @@ def plan(tiny_recipe):
 
 
 def test_every_flipped_bit_of_every_byte_is_refused(copy):
-    path, home = copy / "lock.json", locate(copy)
+    path, location = copy / "lock.json", locate(copy)
     sound = path.read_bytes()
-    load_lock(home)
+    load_lock(location)
     for at in range(len(sound)):
         for bit in range(8):
             path.write_bytes(sound[:at] + bytes([sound[at] ^ 1 << bit]) + sound[at + 1 :])
             with pytest.raises(DatasetError, match=r"lock\.json: "):
-                load_lock(home)
+                load_lock(location)
 
 
 def test_every_other_blank_is_refused(copy):
-    path, home = copy / "lock.json", locate(copy)
+    path, location = copy / "lock.json", locate(copy)
     sound = path.read_bytes()
     blanks = [at for at, byte in enumerate(sound) if byte in b" \n"]
     assert len(blanks) > 50
@@ -48,11 +48,11 @@ def test_every_other_blank_is_refused(copy):
         for other in {*b" \t\r\n"} - {sound[at]}:
             path.write_bytes(sound[:at] + bytes([other]) + sound[at + 1 :])
             with pytest.raises(DatasetError):
-                load_lock(home)
+                load_lock(location)
     for text in (sound[:-1], sound + b"\n", b" " + sound, json.dumps(json.loads(sound)).encode()):
         path.write_bytes(text)
         with pytest.raises(DatasetError, match="its content is not what its check says"):
-            load_lock(home)
+            load_lock(location)
 
 
 @pytest.mark.parametrize("old", ['"cpu": "', '"tersgen": "', '"python": "', '"chunk_rows": '])

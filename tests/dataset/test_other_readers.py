@@ -24,7 +24,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "read_without_tersgen.py"
 
 def grow(path: Path, n_total: int) -> None:
     extension = plan_extension(path, None, n_total)
-    extend(extension.home, extension.plan)
+    extend(extension.location, extension.plan)
 
 
 @pytest.fixture(scope="module")

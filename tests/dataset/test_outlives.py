@@ -14,10 +14,10 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 import tersgen
+from tersgen.dataset.basis import StoredBasis, contents_of
 from tersgen.dataset.reproduce import reproduce
 from tersgen.dataset.verify import verify
 from tersgen.dataset.versions import locate
-from tersgen.effects.contents import contents_of
 from tersgen.errors import DatasetError
 from tersgen.generator import Generator
 from tersgen.jobs.extend import plan_extension
@@ -26,9 +26,8 @@ from tersgen.jobs.plan import Plan, make_plan
 from tersgen.jobs.repair import repair
 from tersgen.jobs.rows import GeneratedRuns
 from tersgen.jobs.run import run
-from tersgen.schema.basis import StoredBasis, basis_digest, stored_content
+from tersgen.recipe import Recipe
 from tersgen.schema.fields import FieldSpec
-from tersgen.schema.recipe import Recipe
 
 pytestmark = pytest.mark.exhaustive
 
@@ -151,7 +150,7 @@ LATER = FieldSpec(
 
 def write_later(recipe, path, form, more=None, generator=None, field=False):
     """Write a dataset as a later version of tersgen may."""
-    content = {**stored_content(recipe), **(more or {})}
+    content = {**recipe.document, **(more or {})}
     if generator is not None:
         content["generator"] = generator
     today = contents_of(StoredBasis.of(recipe))
@@ -270,7 +269,7 @@ SECTIONS = {
 @given(st.sets(st.sampled_from(sorted(SECTIONS))), st.data())
 def test_what_is_given_as_by_default_changes_neither_digest_nor_fields(tiny_recipe, names, data):
     table = tiny_recipe.model_dump(exclude={"library"})
-    given_table = {"library": tiny_recipe.library, **stored_content(tiny_recipe)}
+    given_table = {"library": tiny_recipe.library, **tiny_recipe.document}
     given_table["library"] = tiny_recipe.library
     for name in names:
         section = table[name]
@@ -278,7 +277,7 @@ def test_what_is_given_as_by_default_changes_neither_digest_nor_fields(tiny_reci
         kept = given_table.get(name, {})
         given_table[name] = {**kept, **{key: section[key] for key in chosen}}
     recipe = Recipe(**given_table)
-    assert basis_digest(recipe) == basis_digest(tiny_recipe)
+    assert StoredBasis.of(recipe).digest == StoredBasis.of(tiny_recipe).digest
     mine, theirs = (contents_of(StoredBasis.of(one)) for one in (recipe, tiny_recipe))
     assert mine == theirs
 
@@ -286,5 +285,5 @@ def test_what_is_given_as_by_default_changes_neither_digest_nor_fields(tiny_reci
 @pytest.mark.parametrize("name", ["nearfield", "structure", "mixture", "instrument"])
 def test_an_effect_that_is_off_is_left_out(tiny_recipe, name):
     recipe = tiny_recipe.model_copy(update={name: None})
-    assert name not in stored_content(recipe)
-    assert basis_digest(recipe) == basis_digest(tiny_recipe)
+    assert name not in recipe.document
+    assert StoredBasis.of(recipe).digest == StoredBasis.of(tiny_recipe).digest

@@ -18,7 +18,7 @@ from tersgen.dataset.ownership import (
     is_same_place,
 )
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import seal_range
+from tersgen.jobs.range_job import build_range
 from tersgen.jobs.run import run
 from tersgen.schema.digest import canonical_digest
 from tersgen.store.lock import BuilderLock
@@ -153,7 +153,7 @@ def test_the_lock_file_is_the_first_document(plan, tmp_path, monkeypatch):
     run(plan, tmp_path / "a.zarr")
     assert written[0] == "lock.json"
     written.clear()
-    seal_range(plan, tmp_path / "b.zarr", 0, 1)
+    build_range(plan, tmp_path / "b.zarr", 0, 1)
     assert written[0] == "lock.json"
 
 

@@ -56,15 +56,18 @@ def globals_of(pickled: bytes) -> set[str]:
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
-def test_a_pickle_is_small_names_one_function_and_opens_the_same(dataset, protocol):
+def test_a_pickle_is_small_and_opens_the_same(dataset, protocol):
     dataset["spectra"][0]  # files are open, and locks are made
     dataset.blocks(["spectra"])
     pickled = pickle.dumps(dataset, protocol)
     assert len(pickled) < 1000
-    assert globals_of(pickled) == {"tersgen.dataset.reopening.reopen"}
+    assert globals_of(pickled) == {"tersgen.dataset.opening.reopen"}
     same(pickle.loads(pickled), dataset)
     field = pickle.dumps(dataset["maps"], protocol)
-    assert globals_of(field) == {"tersgen.dataset.reopening.reopen_field"}
+    assert globals_of(field) == {
+        "tersgen.dataset.dataset.reopen_field",
+        "tersgen.dataset.opening.reopen",
+    }
     np.testing.assert_array_equal(some(pickle.loads(field)), some(dataset["maps"]))
 
 
@@ -80,6 +83,25 @@ def test_another_process_reads_it(dataset, context):
             found = pool.submit(some, dataset[name]).result(120)
             np.testing.assert_array_equal(found, some(dataset[name]))
         assert pool.submit(len, dataset).result(120) == len(dataset)
+
+
+@pytest.mark.parametrize("context", ["spawn", "forkserver"])
+def test_workers_of_a_data_loader_read_it(dataset, context):
+    loaders = pytest.importorskip("torch.utils.data")
+    rows = list(range(100, 130, 7))
+    loader = loaders.DataLoader(
+        dataset["label"], batch_size=None, sampler=rows, num_workers=1,
+        multiprocessing_context=context,
+    )  # fmt: skip
+    assert [int(label) for label in loader] == dataset["label"][rows].tolist()
+
+
+def test_an_unfinished_dataset_is_not_pickled(dataset):
+    document, contents = dataset.document, dataset.contents
+    unfinished = tersgen.Dataset(dataset.path, document, contents, 1000, dataset._source)
+    for one in (unfinished, unfinished["label"]):
+        with pytest.raises(TypeError, match="not finished"):
+            pickle.dumps(one)
 
 
 def test_a_process_of_dask_reads_xarrays(dataset):
@@ -109,7 +131,7 @@ def test_a_version_stays_that_version_when_the_dataset_grows(built, tmp_path):
     before = tersgen.open(path)
     pickled = pickle.dumps(before)
     grown = plan_extension(path, None, 1500)
-    extend(grown.home, grown.plan)
+    extend(grown.location, grown.plan)
     again = pickle.loads(pickled)
     assert again.n_samples == 1000
     same(again, before)

@@ -28,8 +28,8 @@ def data(request, tiny_recipe, tmp_path):
 
 
 def grow(path, n):
-    home, plan, _ = plan_extension(path, n, None)
-    return extend(home, plan).manifest
+    location, plan, _ = plan_extension(path, n, None)
+    return extend(location, plan).manifest
 
 
 def test_a_split_is_kept_with_the_newest_version(data):

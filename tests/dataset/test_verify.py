@@ -93,7 +93,7 @@ def test_an_incomplete_dataset_says_how_to_go_on(copy):
     assert [fault.kind for fault in faults] == ["recipe", "incomplete"]
     assert f"--n 1000 --format zarr --chunk-rows 64 --shard-rows 512 --out {copy}" in str(faults[1])
     for path in copy.glob(f"label/c.{first}"):
-        path.unlink()  # what is sealed has to be there all the same
+        path.unlink()  # what is finished has to be there all the same
     assert [(fault.kind, fault.shard) for fault in verify(copy).faults][2:] == [("missing", first)]
 
 

@@ -31,14 +31,14 @@ def data(request, tiny_recipe, tmp_path):
     give_tag(locate(path), "v1.0", None)
     make_split(path, "default", SplitRule())
     give_tag(locate(path), "split", None)
-    home, plan, _ = plan_extension(path, 400, None)
-    extend(home, plan)
+    location, plan, _ = plan_extension(path, 400, None)
+    extend(location, plan)
     return path
 
 
 def test_history_goes_back_to_the_build(data):
-    home = locate(data)
-    versions = history(home, find_version(home, None))
+    location = locate(data)
+    versions = history(location, find_version(location, None))
     assert [one.change for one in versions] == [
         "extend by 400 samples",
         "split default",
@@ -64,8 +64,8 @@ def test_every_version_opens_as_it_was(data, tiny_recipe):
 def test_an_open_version_reads_on_while_the_dataset_grows(data, tiny_recipe):
     old = tersgen.open(data)
     first = old["spectra"][690:].tobytes()
-    home, plan, _ = plan_extension(data, None, 1111)
-    extend(home, plan)
+    location, plan, _ = plan_extension(data, None, 1111)
+    extend(location, plan)
     assert old["spectra"][690:].tobytes() == first
     assert old["maps"][0].shape == (1, 8, 10)
     rows = tersgen.generate(tiny_recipe, 0, 1111)
@@ -74,19 +74,19 @@ def test_an_open_version_reads_on_while_the_dataset_grows(data, tiny_recipe):
 
 
 def test_a_tag_never_moves(data):
-    home = locate(data)
-    assert give_tag(home, "v1.0", "v1.0").name == "v1.0"  # the same again is no change
+    location = locate(data)
+    assert give_tag(location, "v1.0", "v1.0").name == "v1.0"  # the same again is no change
     with pytest.raises(OutputError, match=r"names version [0-9a-f]{12}, and tags do not move"):
-        give_tag(home, "v1.0", None)
-    delete_tag(home, "v1.0")
+        give_tag(location, "v1.0", None)
+    delete_tag(location, "v1.0")
     with pytest.raises(OutputError, match="was deleted, and its name is not reused"):
-        give_tag(home, "v1.0", None)
+        give_tag(location, "v1.0", None)
     with pytest.raises(DatasetError, match=r"'v1\.0' was deleted; it named version"):
         tersgen.open(f"{data}@v1.0")
-    assert delete_tag(home, "v1.0").deleted, "the same command again changes nothing"
+    assert delete_tag(location, "v1.0").deleted, "the same command again changes nothing"
     with pytest.raises(DatasetError, match=r"no tag 'v2\.0' to delete"):
-        delete_tag(home, "v2.0")
-    assert {tag.name: tag.deleted for tag in list_tags(home)} == {"split": False, "v1.0": True}
+        delete_tag(location, "v2.0")
+    assert {tag.name: tag.deleted for tag in list_tags(location)} == {"split": False, "v1.0": True}
 
 
 @pytest.mark.parametrize("name", ["", "../x", "a/b", "-v", "a b", "<b>", "\x1b[1m", "x" * 65])
@@ -118,13 +118,13 @@ def test_a_path_may_have_the_sign_itself(tiny_recipe, tmp_path):
 
 
 def test_copies_that_a_killed_writer_did_not_make_are_made_by_the_next(data):
-    home = locate(data)
-    copies = home.folder / "versions" / "copies"
+    location = locate(data)
+    copies = location.folder / "versions" / "copies"
     kept = {path.name: path.read_bytes() for path in copies.iterdir()}
-    manifest = find_version(home, None)
+    manifest = find_version(location, None)
     (copies / "tag-split.json").unlink()
     assert [fault.kind for fault in verify(data, quick=True).faults] == ["tag"]
-    give_tag(home, "split", "split")  # the same again
+    give_tag(location, "split", "split")  # the same again
     assert verify(data, quick=True).sound
     for version in (manifest.version, manifest.parent):
         (copies / f"{version}.json").unlink()
@@ -135,9 +135,9 @@ def test_copies_that_a_killed_writer_did_not_make_are_made_by_the_next(data):
 
 
 def test_a_damaged_version_is_not_copied(data):
-    home = locate(data)
-    parent = find_version(home, None).parent
-    page, copy = (home.folder / place / f"{parent}.json" for place in ("versions", COPIES))
+    location = locate(data)
+    parent = find_version(location, None).parent
+    page, copy = (location.folder / place / f"{parent}.json" for place in ("versions", COPIES))
     copy.unlink()
     page.write_text(page.read_text().replace('"change": "', '"change": "not '))
     make_split(data, "other", SplitRule(seed=3))
@@ -146,9 +146,9 @@ def test_a_damaged_version_is_not_copied(data):
 
 
 def test_a_tag_that_is_taken_says_so_and_changes_no_copy(data):
-    home = locate(data)
-    copy = home.folder / COPIES / "tag-split.json"
+    location = locate(data)
+    copy = location.folder / COPIES / "tag-split.json"
     before = copy.read_bytes()
     with pytest.raises(OutputError, match=r"names version .*, and tags do not move"):
-        give_tag(home, "split", "v1.0")
+        give_tag(location, "split", "v1.0")
     assert copy.read_bytes() == before

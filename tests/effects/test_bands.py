@@ -7,7 +7,7 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import cauchy, norm
 
 import tersgen
-from tersgen.library.selection import ModeChoice
+from tersgen.effects.bands.selection import ModeChoice
 from tersgen.schema.library import Library
 
 N_ROWS = 24

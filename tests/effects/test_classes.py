@@ -7,12 +7,12 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import tersgen
-from tersgen.effects.classes import class_thresholds, fill_balanced, fill_weighted
+from tersgen.effects.classes.effect import class_thresholds, fill_balanced, fill_weighted
+from tersgen.effects.classes.settings import Classes
 from tersgen.errors import ConfigError
 from tersgen.generator import Generator
-from tersgen.schema.classes import Classes
+from tersgen.recipe import Recipe
 from tersgen.schema.library import Library
-from tersgen.schema.recipe import Recipe
 from tersgen.schema.species import Mode, Provenance, Species
 
 FEW = settings(max_examples=20, deadline=None)

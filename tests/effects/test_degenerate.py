@@ -5,7 +5,7 @@ import pytest
 
 import tersgen
 from tersgen.library.builtin import load_builtin
-from tersgen.library.selection import degenerate_sets
+from tersgen.library.degeneracy import degenerate_sets
 from tersgen.schema.library import Library
 
 AVERAGED = {
@@ -15,10 +15,8 @@ AVERAGED = {
 }
 
 
-def made(n_rows, generator=2, **recipe):
-    return tersgen.generate(
-        tersgen.Recipe(generator=generator, **{**AVERAGED, **recipe}), 0, n_rows
-    )
+def made(n_rows, **recipe):
+    return tersgen.generate(tersgen.Recipe(**{**AVERAGED, **recipe}), 0, n_rows)
 
 
 def test_silicon_is_one_line():
@@ -30,14 +28,14 @@ def test_silicon_is_one_line():
     assert np.ptp(position, axis=1).max() == 0
     assert (np.ptp(intensity, axis=1) < 1e-5 * intensity.max(axis=1)).all()
     assert position[:, 0].std() > 1
-    apart = made(60, generator=1, library=("builtin:silicon",))["sticks/position"][:, line]
-    assert np.ptp(apart, axis=1).min() > 0
 
 
-def test_modes_that_are_not_degenerate_keep_their_draws():
+def test_modes_that_are_not_degenerate_move_apart():
     for name in ("pyridine", "water"):
-        one, other = (made(20, generator, library=(f"builtin:{name}",)) for generator in (1, 2))
-        assert all(one[field].tobytes() == other[field].tobytes() for field in one)
+        rows = made(20, library=(f"builtin:{name}",))
+        shifts = rows["sticks/position"] - rows["sticks/position"].mean(axis=0)
+        correlations = np.corrcoef(shifts[:, : rows["sticks/count"][0]].T)
+        assert np.abs(correlations[np.triu_indices(len(correlations), 1)]).max() < 0.95
 
 
 def test_partners_of_a_molecule_move_together():

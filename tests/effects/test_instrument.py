@@ -8,7 +8,6 @@ from tersgen import Recipe
 from tersgen.effects.instrument import effect as instrument
 from tersgen.effects.scan import effect as scan
 from tersgen.errors import ConfigError
-from tersgen.schema.basis import stored_content
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
 
@@ -256,7 +255,7 @@ def test_blur_by_the_tip():
             {"instrument": {"fluorescence": [0.0, 2.0]}},
             "fluorescence: expected an interval above 0",
         ),
-        ({"instrument": {"bits": 16}}, "electrons: expected an interval above 0 beside bits"),
+        ({"instrument": {"bits": 16}}, "electrons: expected an interval above 0 with bits"),
         (
             {"instrument": {"electrons": [1.0, 2.0], "bits": 8, "bias": [300.0, 300.0]}},
             "bias: expected less than 255",
@@ -266,7 +265,7 @@ def test_blur_by_the_tip():
         ({"instrument": {"gain": [0.0, 1.0]}}, "gain: expected values above 0"),
         ({"instrument": {"scan": {"blur_px": [0.0, 99.0]}}}, "blur_px: expected at most 64"),
         ({"instrument": {}, "lineshape": {"profile": "pseudo_voigt"}}, "Voigt profiles"),
-        ({"instrument": {}, "perturbations": {"roll_bins": 3}}, "expected 0 beside instrument"),
+        ({"instrument": {}, "perturbations": {"roll_bins": 3}}, "expected 0 with instrument"),
     ],
 )
 def test_what_is_not_possible_is_said(table, message):
@@ -275,7 +274,7 @@ def test_what_is_not_possible_is_said(table, message):
 
 
 def test_without_an_instrument_a_recipe_is_as_it_was():
-    assert "instrument" not in stored_content(Recipe())
+    assert "instrument" not in Recipe().document
 
 
 @pytest.mark.parametrize("name", ["ideal", "realistic"])

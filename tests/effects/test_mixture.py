@@ -169,7 +169,7 @@ def test_a_sample_alone_is_that_sample_in_its_block(instrument):
         ({"n_species": [0, 2]}, "n_species: expected 1 <= fewest"),
         ({"n_species": [2, 17]}, "most <= 16"),
         ({"least": 0.4}, "at most 1/3 for 3 species"),
-        ({"fractions": [0.3, 0.7]}, "expected falling"),
+        ({"fractions": [0.3, 0.7]}, "expected descending"),
         ({"fractions": [0.7, 0.2]}, "expected a sum of 1, got 0.9"),
         ({"fractions": [0.7, 0.3], "n_species": [1, 3]}, "leave it out"),
     ],

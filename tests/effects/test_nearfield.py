@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import cauchy
 
 import tersgen
+from tersgen.effects.bands.selection import ModeChoice
 from tersgen.effects.nearfield.table import near_table
 from tersgen.errors import LibraryError
 from tersgen.library.nearfield import near_field_intensities
-from tersgen.library.selection import ModeChoice
 from tersgen.numeric.crosssection import FOURTH_POWER, stokes_factor
 from tersgen.schema.library import Library
 

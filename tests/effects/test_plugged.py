@@ -19,7 +19,7 @@ from tersgen.effects.chain import field_table
 from tersgen.errors import ConfigError
 from tersgen.generator import Generator
 from tersgen.random import streams
-from tersgen.schema.recipe import Recipe
+from tersgen.recipe import Recipe
 
 SMALL = {"library": ["builtin:benzene", "builtin:pyridine"], "map": {"height": 8, "width": 8}}
 INSTRUMENT = {
@@ -88,6 +88,10 @@ class Late(PluginEffect):
 
     class Settings(EffectSettings):
         spoil: int = field("sample with a NaN; -1 for none", "1", -1)
+
+        def check_recipe(self, recipe):
+            if self.spoil >= recipe.grid.n_points:
+                raise ValueError("spoil: expected less than grid.n_points")
 
     def act(self, tile):
         if tile.index <= self.settings.spoil < tile.index + len(tile["line"]):
@@ -204,7 +208,7 @@ def test_two_profiles_are_refused(monkeypatch):
 
 @pytest.mark.parametrize(("effect", "what"), [("shade", "spectra"), ("dim", "maps")])
 def test_an_effect_that_has_nothing_to_act_on_is_refused(effect, what):
-    with pytest.raises(ConfigError, match=rf"effects.{effect}: expected {what}, on which it acts"):
+    with pytest.raises(ConfigError, match=rf"effects.{effect}: expected {what} to act on"):
         generator({effect: {}}, fields={what: False})
 
 
@@ -259,7 +263,7 @@ def test_a_class_without_act_is_refused(monkeypatch):
 @pytest.mark.parametrize("name", ["D /x", "", "Upper"])
 def test_names_of_parameters(monkeypatch, name):
     monkeypatch.setattr(Shade, "parameters", (Parameter(name, "1", "x"),))
-    with pytest.raises(ConfigError, match=r"effects.shade: expected parameters named by small"):
+    with pytest.raises(ConfigError, match=r"effects.shade: expected a parameter named by at most"):
         generator({"shade": {}})
 
 
@@ -277,11 +281,15 @@ def test_streams_of_plug_ins_are_beyond_ours():
 @pytest.mark.parametrize(
     ("effects", "words"),
     [
-        ({"shad": {}}, "got 'shad'; did you mean 'shade'?"),
-        ({"shade": {"factr": 1}}, "effects.shade: factr: unknown field; did you mean factor?"),
+        ({"shad": {}}, "got 'shad' (did you mean 'shade'?"),
+        ({"shade": {"factr": 1}}, "effects.shade: factr: unknown field (did you mean 'factor'?"),
         ({"shade": {"factor": [2.0, 1.0]}}, "effects.shade: factor: expected [low, high]"),
+        ({"late": {"spoil": 5000}}, "effects.late: spoil: expected less than grid.n_points"),
         ({"function": {}}, "effects.function: expected a class based on"),
-        ({"other_name": {}}, "effects.other_name: expected a class whose name is that"),
+        (
+            {"other_name": {}},
+            "effects.other_name: expected a class with name = 'other_name', got 'shade'",
+        ),
         ({"nowhere": {}}, "effects.nowhere: expected a stage of modes, profile"),
     ],
 )

@@ -187,6 +187,10 @@ def test_elements_choose_what_counts(recipe, changed):
 def test_what_does_not_fit_is_refused(recipe, changed):
     with pytest.raises(ConfigError, match=r"expected at least 12, the atoms of benzene, got 4"):
         tersgen.resolve(changed(recipe, structure={"n_atoms": 4}))
+    with pytest.raises(
+        ConfigError, match=r"expected species with atom positions, got anatase, cal"
+    ):
+        tersgen.resolve(changed(recipe, library=("crystals",), structure={}))
     with pytest.raises(ConfigError, match=r"expected elements of the library, H, C, O, got N"):
         tersgen.resolve(changed(recipe, structure={"elements": ("N",)}))
     with pytest.raises(ConfigError, match=r"expected chemical symbols such as C or Cl, got Xx"):

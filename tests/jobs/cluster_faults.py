@@ -84,13 +84,13 @@ def hungry(megabytes: str, when: str) -> None:
 
     real = work._make
 
-    def make(shop, number, careful):
+    def make(workplace, number, careful):
         if when == "always" or not careful:
             taken = np.ones(int(megabytes) << 17)
             for _ in range(100):  # the nanny looks now and then
                 time.sleep(0.1)
             del taken
-        return real(shop, number, careful)
+        return real(workplace, number, careful)
 
     work._make = make
 

@@ -28,9 +28,9 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import DatasetError
 from tersgen.jobs.convert import convert
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import seal_range
+from tersgen.jobs.range_job import build_range
 from tersgen.jobs.run import run
-from tersgen.schema.recipe import Recipe
+from tersgen.recipe import Recipe
 
 SMALL = ["--n", 300, "--shard-rows", 256, "--library", "random:2", "--set", "grid.n_points=32",
          "--set", "lineshape.fwhm_cm1=300", "--set", "random.n_modes=[2,3]", "--threads", 1,
@@ -145,9 +145,9 @@ class Foreign:
         shutil.copytree(kept / "zarr" / "a.zarr", sources / "bad.zarr")
         shard = sources / "bad.zarr" / "spectra" / "c.1.0"
         shard.write_bytes(shard.read_bytes()[:-9] + b"damaged!!")
-        seal_range(plan, kept / "begun-zarr" / "a.zarr", 0, 1, threads=1)
+        build_range(plan, kept / "begun-zarr" / "a.zarr", 0, 1, threads=1)
         plan = make_plan(recipe, 300, "hdf5", shard_rows=256)
-        seal_range(plan, kept / "begun-hdf5" / "a.h5", 0, 1, threads=1)
+        build_range(plan, kept / "begun-hdf5" / "a.h5", 0, 1, threads=1)
         self.old = tersgen.open(kept / "zarr" / "a.zarr").digest
 
     def tree(self, folder: Path, most: int = 6) -> None:

@@ -29,10 +29,10 @@ from tersgen.jobs.executors import threads as threads_module
 from tersgen.jobs.extend import extend, plan_extension
 from tersgen.jobs.plan import Plan, make_plan
 from tersgen.jobs.run import run
-from tersgen.schema.recipe import Recipe
+from tersgen.recipe import Recipe
 from tersgen.schema.split import SplitRule
 from tersgen.store import files
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 
 FIELDS = {"maps": False, "tensors": False, "params": False}
 N_SAMPLES = 300
@@ -66,11 +66,11 @@ class Faults:
 
     def __init__(self, back_end: str, work: Path) -> None:
         threads_module.SHARDS_IN_FLIGHT = (
-            2  # one shard is sealed at a time: calls come in one order
+            2  # one shard is finished at a time: calls come in one order
         )
         self.root = work / "now"
         self.out = self.root / "data" / f"a.{back_end}"
-        self.home = new_home(self.out, back_end)
+        self.location = new_location(self.out, back_end)
         self.plan = self._plan(11)
         self.other = self._plan(12)
         self.third = self._plan(13)
@@ -98,7 +98,7 @@ class Faults:
         self.extended_splits = [one.digest for one in self.manifest().splits]
 
     def _plan(self, seed: int) -> Plan:
-        return make_plan(resolved(seed), N_SAMPLES, self.home.format, shard_rows=256)
+        return make_plan(resolved(seed), N_SAMPLES, self.location.format, shard_rows=256)
 
     def keep(self, name: str) -> None:
         """Keep what is there under a name."""
@@ -144,8 +144,8 @@ class Faults:
 
     def extend(self) -> None:
         """Extend, or go on with it."""
-        home, plan, _ = plan_extension(self.out, None, N_EXTENDED)
-        extend(home, plan, threads=1)
+        location, plan, _ = plan_extension(self.out, None, N_EXTENDED)
+        extend(location, plan, threads=1)
 
     def split(self) -> None:
         """Make a second split."""
@@ -230,7 +230,7 @@ class Faults:
     def check_there(self, digests: set[str]) -> Iterator[str]:
         """Yield what is wrong with a dataset that is replaced: the old or the new one is there."""
         try:
-            verified = verify(self.home.folder, threads=1)
+            verified = verify(self.location.folder, threads=1)
         except DatasetError as error:
             yield f"neither the old dataset nor the new one is there: {error}"
             return
@@ -244,7 +244,7 @@ class Faults:
         found = verify(self.out, threads=1)
         if not found.sound:
             yield f"under way: {found.faults[0].path}: {found.faults[0].message}"
-        begun = load_lock(self.home).n_samples > found.n_samples
+        begun = load_lock(self.location).n_samples > found.n_samples
         if begun != any(f"tersgen extend {self.out} --to" in note for note in found.notes):
             yield "does not say that an extension is under way"
 
@@ -306,7 +306,7 @@ class Faults:
             yield {"at": first, "call": calls[first - 1], "problems": problems}
 
     def finishing(self, calls: Sequence[Call]) -> range:
-        """Return the calls that come when all is sealed: metadata, splits, versions, manifest."""
+        """Return the calls that come when all is finished: metadata, splits, versions, manifest."""
         names = [Path(call.target).name for call in calls]
         signs = {"zarr.json.*.partial", f"{self.out.name}.*.partial", "splits"}
         first = next(at for at, name in enumerate(names, 1) if name in signs)
@@ -351,7 +351,7 @@ class Faults:
             elif not word.startswith(LostLockError.__name__) and "holds another" not in word:
                 problems.append(word)
             with suppress(OSError):
-                (self.home.folder / "splits").rmdir()  # made late, and empty: it harms nothing
+                (self.location.folder / "splits").rmdir()  # made late, and empty: it harms nothing
             problems += self.check(digest, self.tree)
             yield {"at": at, "call": calls[at - 1], "end": word[:40], "problems": problems}
 

@@ -151,7 +151,7 @@ def plan(recipe_and_digest):
     return make_plan(recipe_and_digest[0], N_SAMPLES, shard_rows=256)
 
 
-def n_sealed(out: Path) -> int:
+def n_finished(out: Path) -> int:
     journal = out / "journal.jsonl"
     return journal.read_bytes().count(b"\n") if journal.exists() else 0
 
@@ -228,7 +228,7 @@ def test_a_worker_that_wakes_up_while_the_build_goes_on_does_no_harm(
     wait_for(lambda: held(cluster), "a shard that is about to get its name")
     cluster.workers[0].send_signal(signal.SIGSTOP)
     cluster.start_worker("slow,0.05")
-    wait_for(lambda: n_sealed(out) >= 5, "some shards")
+    wait_for(lambda: n_finished(out) >= 5, "some shards")
     (cluster.place / "go").touch()
     cluster.workers[0].send_signal(signal.SIGCONT)
     ends_well(build, out, digest)
@@ -239,7 +239,7 @@ def test_the_scheduler_killed(start_cluster, tmp_path, digest):
     cluster = start_cluster("slow,0.1")
     out = tmp_path / "a.zarr"
     build = cluster.build(out)
-    wait_for(lambda: n_sealed(out) >= 2, "some shards")
+    wait_for(lambda: n_finished(out) >= 2, "some shards")
     cluster.scheduler.kill()
     line = ends_badly(build)
     found = re.search(
@@ -248,7 +248,7 @@ def test_the_scheduler_killed(start_cluster, tmp_path, digest):
         line,
     )
     assert found, line
-    assert 512 <= int(found[1]) == 256 * n_sealed(out)
+    assert 512 <= int(found[1]) == 256 * n_finished(out)
     cluster.start_scheduler()
     cluster.start_worker()
     said = ends_well(cluster.build(out), out, digest)
@@ -260,7 +260,7 @@ def test_the_client_killed_and_started_again(start_cluster, tmp_path, digest):
     out = tmp_path / "a.zarr"
     for n_shards in (2, 6):
         build = cluster.build(out)
-        wait_for(lambda n_shards=n_shards: n_sealed(out) >= n_shards, "some shards")
+        wait_for(lambda n_shards=n_shards: n_finished(out) >= n_shards, "some shards")
         build.kill()
         build.wait(timeout=PATIENCE_S)
     ends_well(cluster.build(out), out, digest)
@@ -273,7 +273,7 @@ def test_a_build_by_local_workers_is_stopped(start_cluster, tmp_path, digest, nu
     out = tmp_path / "a.zarr"
     local = ("--workers", 1, "--threads", 1)
     build = cluster.build(out, *local)
-    wait_for(lambda: n_sealed(out) >= 1, "a shard")
+    wait_for(lambda: n_finished(out) >= 1, "a shard")
     os.killpg(build.pid, number)  # as a terminal does: the workers get it too
     line = ends_badly(build, code)
     assert re.search(r"stopped; \d+ of 5120 samples are on disk and kept; the same command", line)
@@ -287,7 +287,7 @@ def test_local_workers_end_with_a_client_that_was_killed(start_cluster, tmp_path
     cluster = start_cluster()
     out = tmp_path / "a.zarr"
     build = cluster.build(out, "--workers", 1, "--threads", 1)
-    wait_for(lambda: n_sealed(out) >= 1, "a shard")
+    wait_for(lambda: n_finished(out) >= 1, "a shard")
     build.kill()
     build.wait(timeout=PATIENCE_S)
     with pytest.raises(ProcessLookupError):
@@ -303,7 +303,7 @@ def test_no_worker_is_waited_for_without_end(start_cluster, tmp_path):
     )
     line = ends_badly(build)
     assert re.search(r"no worker of the scheduler at \S+ took a task for \d+ s", line)
-    assert "nothing was sealed yet, and nothing is left behind" in line
+    assert "no shard was finished, and nothing is left" in line
     assert not (tmp_path / "a.zarr").exists()
 
 
@@ -323,7 +323,7 @@ def test_a_stopped_scheduler_is_not_waited_for_without_end(start_cluster, tmp_pa
     out = tmp_path / "a.zarr"
     options = ("--scheduler", cluster.address, "--threads", 1, "--wait-workers", 8)
     build = cluster.build(out, *options)
-    wait_for(lambda: n_sealed(out) >= 2, "some shards")
+    wait_for(lambda: n_finished(out) >= 2, "some shards")
     cluster.scheduler.send_signal(signal.SIGSTOP)
     line = ends_badly(build)
     assert re.search(r"the scheduler at \S+ (is gone|has not answered for \d+ s); \d+ of", line)
@@ -371,7 +371,7 @@ def here(start_cluster):
 )
 def test_a_node_that_cannot_write_is_named(here, plan, tmp_path, digest, number, message):
     executor = here(plan, f"fail,{number},always")
-    with pytest.raises(OutputError, match=message + "nothing was sealed yet"):
+    with pytest.raises(OutputError, match=message + "no shard was finished"):
         run(plan, tmp_path / "a.zarr", executor=executor)
     assert not (tmp_path / "a.zarr").exists()
     assert run(plan, tmp_path / "a.zarr").manifest.digest == digest
@@ -383,7 +383,7 @@ def test_a_disk_that_is_full_for_all(start_cluster, disk, fill, digest):
     cluster = start_cluster("slow,0.1")
     out = place / "a.zarr"
     build = cluster.build(out)
-    wait_for(lambda: n_sealed(out) >= 2, "some shards")
+    wait_for(lambda: n_finished(out) >= 2, "some shards")
     fill(place)
     line = ends_badly(build)
     found = re.search(
@@ -470,7 +470,7 @@ def test_workers_come_and_go(start_cluster, tmp_path, digest, when):
     cluster = start_cluster("slow,0.05", "slow,0.05")
     out = tmp_path / "a.zarr"
     build = cluster.build(out)
-    wait_for(lambda: n_sealed(out) >= 3, "some shards")
+    wait_for(lambda: n_finished(out) >= 3, "some shards")
     if when == "leaving":
         cluster.workers[0].terminate()
     else:

@@ -98,7 +98,7 @@ def test_a_dataset_that_is_not_compressed(data, tmp_path):
     assert "blosc" not in (plain / "spectra" / "zarr.json").read_text()
     assert convert(plain, tmp_path / "again.zarr", "zarr").manifest.compression == "none"
     extension = plan_extension(plain, None, 900)
-    extend(extension.home, extension.plan)
+    extend(extension.location, extension.plan)
     group = zarr.open_group(plain, mode="r")
     for name, field in tersgen.open(plain).items():
         assert np.array_equal(group[name][:], field[:]), name

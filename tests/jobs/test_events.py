@@ -1,15 +1,16 @@
 """The log of a build: read while it runs, by anybody; nothing goes by it."""
 
 import json
+from contextlib import suppress
 
 import pytest
 
 from tersgen.errors import OutputError
 from tersgen.jobs.events import EventLog, spans, watch
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import seal_range
+from tersgen.jobs.range_job import build_range
 from tersgen.jobs.run import run
-from tersgen.jobs.watching import see_build
+from tersgen.jobs.status import see_build
 from tersgen.store.lock import BuilderLock
 
 
@@ -55,8 +56,8 @@ def test_workers_of_a_cluster_are_seen(plan, tmp_path, dask_executor):
 
 def test_jobs_of_ranges_are_seen_together(plan, tmp_path):
     seen = []
-    seal_range(plan, tmp_path / "a", 0, 2)
-    seal_range(plan, tmp_path / "a", 1, 5, report=looking(tmp_path / "a", seen))
+    build_range(plan, tmp_path / "a", 0, 2)
+    build_range(plan, tmp_path / "a", 1, 5, report=looking(tmp_path / "a", seen))
     watched = seen[-1].watched
     assert watched.shards == {0, 1, 2, 3, 4}
     assert watched.rows == 5 * 256
@@ -81,6 +82,23 @@ def test_a_build_that_stopped_says_why_and_its_next_start_what_it_kept(plan, tmp
     assert again[-1].watched.rows == 1300 - 256 * kept
 
 
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (SystemExit(130), "by SIGINT"),
+        (SystemExit(143), "by SIGTERM"),
+        (SystemExit(1), "with exit code 1"),
+        (KeyboardInterrupt(), "by SIGINT"),
+        (OutputError("a.zarr: no space"), "a.zarr: no space"),
+        (OSError(5, "Input/output error"), "OSError: [Errno 5] Input/output error"),
+    ],
+)
+def test_why_a_build_stopped_is_said_in_words(tmp_path, error, reason):
+    with BuilderLock(tmp_path) as lock, suppress(BaseException), EventLog(tmp_path, lock.check):
+        raise error
+    assert watch([tmp_path / "events.jsonl"], 1).stops == (reason,)
+
+
 def test_lines_are_whole_and_what_is_none_is_passed_over(tmp_path):
     with BuilderLock(tmp_path) as lock, EventLog(tmp_path, lock.check) as log:
         log.write("started", kept=[[0, 2]])
@@ -88,8 +106,8 @@ def test_lines_are_whole_and_what_is_none_is_passed_over(tmp_path):
     path = tmp_path / "events.jsonl"
     lines = path.read_bytes().splitlines(keepends=True)
     assert [json.loads(line)["event"] for line in lines] == ["started", "again"]
-    bad = [b"{", b"[]\n", b"null\n", b'{"event": 3, "time": 1}\n', b'{"event": "sealed"}\n',
-           b'{"event": "sealed", "time": 1, "shard": "x"}\n', b"\xff\xfe\n",
+    bad = [b"{", b"[]\n", b"null\n", b'{"event": 3, "time": 1}\n', b'{"event": "committed"}\n',
+           b'{"event": "committed", "time": 1, "shard": "x"}\n', b"\xff\xfe\n",
            b"x" * 100000 + b"\n"]  # fmt: skip
     path.write_bytes(lines[0] + b"\n".join(bad) + b"\n" + lines[1])
     watched = watch([path], 5)
@@ -98,7 +116,7 @@ def test_lines_are_whole_and_what_is_none_is_passed_over(tmp_path):
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(plan, tmp_path):
-    seal_range(plan, tmp_path / "a", 0, 1)
+    build_range(plan, tmp_path / "a", 0, 1)
     (tmp_path / "a" / "events.jsonl").mkdir()
     assert run(plan, tmp_path / "a").manifest.n_samples == 1300
 

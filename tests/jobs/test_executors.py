@@ -18,15 +18,15 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import ConfigError, OutputError
 from tersgen.jobs.executors.clusters import job_script, worker_memory
 from tersgen.jobs.executors.dask_executor import DaskExecutor
-from tersgen.jobs.executors.interface import open_executor
+from tersgen.jobs.executors.interface import check_options, open_executor
 from tersgen.jobs.executors.options import ClusterOptions
 from tersgen.jobs.executors.threads import Threads
 from tersgen.jobs.executors.work import topic_of
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import finalize, seal_range
+from tersgen.jobs.range_job import build_range, finalize
 from tersgen.jobs.run import run
 from tersgen.schema.library import Library
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 
 N_SAMPLES = 1300
 N_SHARDS = 6
@@ -119,17 +119,17 @@ def test_any_mixture_of_who_begins_and_who_goes_on_makes_the_same(
         out = Path(place) / "a"
         for who, first, n_shards in steps:
             if who == "range":
-                seal_range(plan, out, first, first + n_shards, threads=1)
+                build_range(plan, out, first, first + n_shards, threads=1)
                 continue
             with suppress(OutputError):
                 run(plan, out, executor=Some(executors[who], n_shards))
-        home = new_home(out, format)
-        if not (home.folder / "manifest.json").exists():
+        location = new_location(out, format)
+        if not (location.folder / "manifest.json").exists():
             for shard in lost:
-                (home.folder / plan.store(home).shard_paths(shard)[0]).unlink(missing_ok=True)
+                (location.folder / plan.store().shard_paths(shard)[0]).unlink(missing_ok=True)
         if last == "ranges":
             for first in (0, 2, 4):
-                seal_range(plan, out, first, first + 2, threads=1)
+                build_range(plan, out, first, first + 2, threads=1)
             manifest = finalize(out).manifest
         else:
             manifest = run(plan, out, executor=executors[last]).manifest
@@ -248,11 +248,11 @@ def test_the_script_of_a_job_says_what_was_asked_for(spectra_recipe, system, lin
     options = ClusterOptions(
         workers=64, system=system, cores=8, walltime=walltime, queue="main", account="physics"
     )
-    options.check()
+    check_options(options)
     plan = make_plan(spectra_recipe, 10**9)
     script = job_script(options, plan).splitlines()
     by_name = options._replace(system=None, scheduler=system)
-    by_name.check()
+    check_options(by_name)
     assert job_script(by_name, plan).splitlines() == script
     for line in lines:
         assert line in script
@@ -282,4 +282,4 @@ def test_memory_grows_with_threads_and_shards(spectra_recipe):
 )
 def test_options_that_do_not_go_together_are_refused(options, message):
     with pytest.raises(ConfigError, match=message):
-        ClusterOptions(**options).check()
+        check_options(ClusterOptions(**options))

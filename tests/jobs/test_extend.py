@@ -43,8 +43,8 @@ def direct(recipe, tmp_path_factory):
 
 
 def grow(path: Path, n_more=None, n_total=None, **options):
-    home, plan, _ = plan_extension(path, n_more, n_total)
-    return extend(home, plan, **options)
+    location, plan, _ = plan_extension(path, n_more, n_total)
+    return extend(location, plan, **options)
 
 
 @settings(max_examples=10, deadline=None)
@@ -192,9 +192,9 @@ def test_a_build_does_not_finish_an_extension(under_way, recipe, direct):
 
 
 def test_a_plan_that_another_has_overtaken_does_not_shrink(built, direct):
-    home, plan, _ = plan_extension(built, None, 400)
+    location, plan, _ = plan_extension(built, None, 400)
     grow(built, n_total=700)
-    assert extend(home, plan).manifest.n_samples == 700
+    assert extend(location, plan).manifest.n_samples == 700
     assert tersgen.open(built).digest == direct(700)
 
 
@@ -219,9 +219,9 @@ def test_a_lost_record_is_for_repair(built):
 
 
 def test_one_extends_at_a_time(built):
-    home, plan, _ = plan_extension(built, 10, None)
-    with BuilderLock(home.folder), pytest.raises(OutputError, match="is writing it"):
-        extend(home, plan)
+    location, plan, _ = plan_extension(built, 10, None)
+    with BuilderLock(location.folder), pytest.raises(OutputError, match="is writing it"):
+        extend(location, plan)
 
 
 def test_a_folder_that_was_copied_goes_on_where_it_is(under_way, tmp_path, direct):

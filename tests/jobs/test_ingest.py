@@ -13,6 +13,7 @@ from tersgen.jobs.ingest import Target, ingest, plan_ingest
 from tersgen.jobs.repair import repair
 from tersgen.measured.collection import collect, find_files
 from tersgen.measured.labels import LabelRule, LabelTable
+from tersgen.measured.reader import ReadOptions
 from tersgen.schema.grid import Grid
 from tersgen.schema.split import SplitRule
 
@@ -118,18 +119,17 @@ def test_what_only_a_recipe_can_do(real, tmp_path, collection):
 
 
 def test_a_build_that_was_stopped_goes_on(collection, tmp_path, monkeypatch):
-    from tersgen.jobs import seal
+    from tersgen.jobs.commit import ShardCommitter
 
     plan, rows = plan_ingest(collection, Target(precision="float16"), "zarr")
-    seal_whole = seal.Sealer.seal
 
     def full(self, shard):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(seal.Sealer, "seal", full)
+    monkeypatch.setattr(ShardCommitter, "commit", full)
     with pytest.raises(OSError, match="No space left"):
         ingest(plan, rows, tmp_path / "x.zarr")
-    monkeypatch.setattr(seal.Sealer, "seal", seal_whole)
+    monkeypatch.undo()
     assert ingest(plan, rows, tmp_path / "x.zarr").manifest.n_samples == 12
     assert verify(tmp_path / "x.zarr").sound
 
@@ -184,8 +184,9 @@ def test_files_that_do_not_go_together(tmp_path, extra):
 
 
 def test_an_axis_beyond_any_raman_shift(tmp_path):
-    (tmp_path / "a.txt").write_text("".join(f"{30_000 * k} {k % 3}\n" for k in range(1, 20)))
-    collection = collect([tmp_path / "a.txt"], LabelRule())
+    np.save(tmp_path / "a.npy", np.random.default_rng(0).random((3, 19)))
+    options = ReadOptions(axis=30_000.0 * np.arange(1, 20))
+    collection = collect([tmp_path / "a.npy"], LabelRule(), options)
     with pytest.raises(MeasurementError, match="is the axis in another unit"):
         plan_ingest(collection, Target(), "zarr")
 

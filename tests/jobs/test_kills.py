@@ -20,7 +20,7 @@ PYTHON = (sys.executable, "-W", "ignore")
 MOST = 10**6 if os.environ.get("TERSGEN_ALL_FAULTS") else 12
 SWEEPS = {
     "build": "killed before any call, nothing to start from",
-    "build-late": "killed when all shards were sealed",
+    "build-late": "killed when all shards were finished",
     "build-torn": "killed half-way through a write",
     "build-cut": "power lost: bytes and names that were not flushed are gone",
     "build-cut-data": "power lost: names are there, bytes that were not flushed are gone",
@@ -36,7 +36,7 @@ SWEEPS = {
     "replace-renames": "the same where two folders cannot be exchanged at once",
     "replace-twice": "",
     "zombie": "stopped; another dataset is built in its place; woken",
-    "zombie-late": "the same, when all shards were sealed",
+    "zombie-late": "the same, when all shards were finished",
     "zombie-same": "stopped; the same dataset is finished by another; woken",
     "zombie-split": "a split stopped; another dataset is built in its place; woken",
     "zombie-replace": "a replacement stopped; a third dataset takes the place of both; woken",

@@ -14,13 +14,13 @@ from tersgen.errors import ConfigError, DatasetError, OutputError, TersError
 from tersgen.jobs.convert import convert
 from tersgen.jobs.ingest import Target, ingest, plan_ingest
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import finalize, seal_range
+from tersgen.jobs.range_job import build_range, finalize
 from tersgen.jobs.repair import repair
 from tersgen.jobs.run import run
 from tersgen.measured.collection import collect, find_files
 from tersgen.measured.labels import LabelRule
 from tersgen.store.journal import read_journal
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 
 NO_FIELDS = [f"--set=fields.{name}=false" for name in ("maps", "sticks", "tensors", "params")]
 TINY = ["--library", "random:2", "--set", "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150"]
@@ -59,7 +59,7 @@ def test_a_folder_of_measurements_is_no_output(measurements, spectra_recipe, ove
     with pytest.raises(OutputError, match="found 'label' in one that is no dataset of tersgen"):
         run(plan_of(spectra_recipe), measurements, overwrite=overwrite)
     with pytest.raises(OutputError, match="no dataset of tersgen"):
-        seal_range(plan_of(spectra_recipe), measurements, 0, 1)
+        build_range(plan_of(spectra_recipe), measurements, 0, 1)
     assert state(measurements) == before
 
 
@@ -106,7 +106,7 @@ def test_foreign_files_that_come_while_a_build_is_stopped_stay(spectra_recipe, t
 
     from tersgen.jobs.finish import Origin
 
-    with pytest.raises(OutputError, match="nothing was sealed yet"):
+    with pytest.raises(OutputError, match="no shard was finished"):
         run(plan_of(spectra_recipe), out, origin=Origin("build", rows=Failing()), threads=1)
     left = {str(path.relative_to(out)) for path in out.rglob("*")}
     assert left == {"notes.txt", "label", "label/mine", "spectra", "spectra/mine.txt",
@@ -146,7 +146,7 @@ def test_the_index_and_the_folder_of_hdf5_are_one_place(data, tmp_path):
 
 @pytest.mark.parametrize("format", ["zarr", "hdf5"])
 def test_no_dataset_inside_a_dataset(spectra_recipe, tmp_path, format):
-    outer = new_home(tmp_path / "outer", format)
+    outer = new_location(tmp_path / "outer", format)
     run(plan_of(spectra_recipe, format=format), outer.path)
     (tmp_path / "link").symlink_to(outer.folder)
     before = state(tmp_path)
@@ -208,7 +208,7 @@ def test_one_foreign_file_however_deep_keeps_a_dataset(data, spectra_recipe, nam
 
 def test_a_build_goes_on_amid_foreign_files(spectra_recipe, tmp_path):
     out = tmp_path / "a.zarr"
-    seal_range(plan_of(spectra_recipe), out, 0, 1)
+    build_range(plan_of(spectra_recipe), out, 0, 1)
     (out / "notes.txt").write_text("mine")
     (out / "ranges" / "0-1" / "mine").write_text("mine")
     assert run(plan_of(spectra_recipe), out).n_kept == 256
@@ -225,7 +225,7 @@ def test_no_link_in_a_dataset_under_way_is_followed(spectra_recipe, tmp_path):
     (outside / "0-1").mkdir()
     (outside / "0-1" / "journal.jsonl").write_text("mine")
     out = tmp_path / "a.zarr"
-    seal_range(plan_of(spectra_recipe), out, 0, 1)
+    build_range(plan_of(spectra_recipe), out, 0, 1)
     finalized = out / "ranges" / "0-1" / "events.jsonl"
     finalized.unlink()
     finalized.symlink_to(outside / "log")
@@ -259,7 +259,7 @@ def test_repair_removes_no_file_in_the_place_of_a_folder(data):
 
 def test_a_build_killed_after_its_lock_file_writes_the_recipe(spectra_recipe, tmp_path):
     out = tmp_path / "a.zarr"
-    seal_range(plan_of(spectra_recipe), out, 0, 1)
+    build_range(plan_of(spectra_recipe), out, 0, 1)
     (out / "recipe.json").unlink()
     (out / "versions" / "recipe.json").unlink()
     with pytest.raises(OutputError, match="holds another dataset: recipe: "):

@@ -1,4 +1,4 @@
-"""Jobs that seal ranges of shards: many at once, killed, beside others; and what completes them."""
+"""Jobs that build ranges of shards: many at once, killed, beside others; and finalize."""
 
 import json
 import shutil
@@ -9,16 +9,15 @@ import time
 import pytest
 
 import tersgen
+from tersgen.dataset.basis import StoredBasis, contents_of
 from tersgen.dataset.verify import verify
-from tersgen.effects.contents import contents_of
 from tersgen.errors import BusyError, ConfigError, DatasetError, LostLockError, OutputError
 from tersgen.jobs import range_job
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import finalize, seal_range
+from tersgen.jobs.range_job import build_range, finalize
 from tersgen.jobs.run import run
-from tersgen.schema.basis import StoredBasis
 from tersgen.store.journal import read_journal
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 from tersgen.store.lock import BuilderLock
 
 FORMATS = ("zarr", "hdf5")
@@ -45,27 +44,27 @@ def forge(path, **facts) -> None:
 def test_missing_ranges_are_named_and_then_made(spectra_recipe, tmp_path, digest, format):
     plan = make_plan(spectra_recipe, N_SAMPLES, format, shard_rows=256)
     out = tmp_path / "a"
-    assert seal_range(plan, out, 4, None)[:4] == (4, 6, 276, 0)
-    seal_range(plan, out, 0, 1)
+    assert build_range(plan, out, 4, None)[:4] == (4, 6, 276, 0)
+    build_range(plan, out, 0, 1)
     with pytest.raises(OutputError, match=r"expected all 6 shards, 3 missing: 1:4; make them"):
         finalize(out)
-    assert seal_range(plan, out, 0, 4)[:4] == (0, 4, 1024, 256)
+    assert build_range(plan, out, 0, 4)[:4] == (0, 4, 1024, 256)
     assert finalize(out).manifest.digest == digest
     assert verify(out).sound
-    assert not (new_home(out, format).folder / "ranges").exists()
+    assert not (new_location(out, format).folder / "ranges").exists()
     assert finalize(out).manifest.digest == digest
-    assert seal_range(plan, out, 2, 4).n_kept == 512
+    assert build_range(plan, out, 2, 4).n_kept == 512
 
 
 def test_a_dataset_of_ranges_reads_as_incomplete(plan, tmp_path):
-    seal_range(plan, tmp_path / "a", 0, 3)
+    build_range(plan, tmp_path / "a", 0, 3)
     with pytest.raises(DatasetError, match="incomplete: its build of 1300 samples did not finish"):
         tersgen.open(tmp_path / "a")
 
 
 def test_a_usual_build_finishes_what_ranges_left(plan, tmp_path, digest):
-    seal_range(plan, tmp_path / "a", 1, 3)
-    seal_range(plan, tmp_path / "a", 4, 5)
+    build_range(plan, tmp_path / "a", 1, 3)
+    build_range(plan, tmp_path / "a", 4, 5)
     built = run(plan, tmp_path / "a")
     assert (built.n_kept, built.manifest.digest) == (768, digest)
     assert verify(tmp_path / "a").sound
@@ -79,7 +78,7 @@ def test_ranges_finish_what_a_build_left(plan, tmp_path, digest):
     for name in ("recipe.json", "library.tlib"):
         shutil.copy(tmp_path / "a" / name, tmp_path / "a" / "versions" / name)
     (tmp_path / "a" / "label" / "c.2").unlink()
-    assert seal_range(plan, tmp_path / "a", 1, 4)[2:4] == (768, 512)
+    assert build_range(plan, tmp_path / "a", 1, 4)[2:4] == (768, 512)
     assert finalize(tmp_path / "a").manifest.digest == digest
     assert verify(tmp_path / "a").sound
 
@@ -87,7 +86,7 @@ def test_ranges_finish_what_a_build_left(plan, tmp_path, digest):
 @pytest.mark.parametrize(("first", "last"), [(6, 9), (3, 3), (4, 2), (7, None)])
 def test_shards_that_are_not_there_are_refused(plan, tmp_path, first, last):
     with pytest.raises(ConfigError, match="--shard-range: expected shards from 0:6, got"):
-        seal_range(plan, tmp_path / "a", first, last)
+        build_range(plan, tmp_path / "a", first, last)
     assert not (tmp_path / "a").exists()
 
 
@@ -97,13 +96,13 @@ def seeded(plan, changed):
 
 
 def test_another_plan_is_refused(plan, changed, tmp_path):
-    seal_range(plan, tmp_path / "a", 0, 2)
+    build_range(plan, tmp_path / "a", 0, 2)
     for other, difference in (
         (plan._replace(n_samples=1301), "n_samples: 1300 there, 1301 here"),
         (seeded(plan, changed), "seed: 11 there, 12 here"),
     ):
         with pytest.raises(OutputError, match=difference):
-            seal_range(other, tmp_path / "a", 2, 4)
+            build_range(other, tmp_path / "a", 2, 4)
 
 
 def test_who_begins_first_decides_the_recipe(plan, changed, tmp_path, monkeypatch):
@@ -114,46 +113,46 @@ def test_who_begins_first_decides_the_recipe(plan, changed, tmp_path, monkeypatc
     def overtaken(path, text):
         if path.name == "lock.json":
             monkeypatch.setattr(range_job, "_write_first", real)
-            seal_range(other, tmp_path / "a", 0, 1)
+            build_range(other, tmp_path / "a", 0, 1)
         real(path, text)
 
     monkeypatch.setattr(range_job, "_write_first", overtaken)
     with pytest.raises(OutputError, match="holds another dataset: seed: 12 there, 11 here"):
-        seal_range(plan, tmp_path / "a", 1, 2)
+        build_range(plan, tmp_path / "a", 1, 2)
     assert run(other, tmp_path / "a").n_kept == 256
 
 
 def test_one_range_has_one_job_and_the_whole_has_none_beside_it(plan, tmp_path, digest):
     out = tmp_path / "a"
-    seal_range(plan, out, 0, 2)
+    build_range(plan, out, 0, 2)
     with BuilderLock(out / "ranges" / "0-2"):
         with pytest.raises(BusyError, match=r"0-2: process \d+ on \S+ is writing it"):
-            seal_range(plan, out, 0, 2)
+            build_range(plan, out, 0, 2)
         for whole in (lambda: run(plan, out), lambda: finalize(out)):
-            with pytest.raises(BusyError, match=r"is sealing its shards 0:2; wait for it, or stop"):
+            with pytest.raises(BusyError, match=r"is building its shards 0:2; wait for it"):
                 whole()
     with BuilderLock(out), pytest.raises(BusyError, match="is building the whole; wait for it"):
-        seal_range(plan, out, 2, 4)
+        build_range(plan, out, 2, 4)
     assert run(plan, out).manifest.digest == digest
 
 
 def test_jobs_on_machines_that_are_gone_are_taken_over(plan, tmp_path, digest):
     out = tmp_path / "a"
-    seal_range(plan, out, 0, 2)
+    build_range(plan, out, 0, 2)
     lock = BuilderLock(out / "ranges" / "0-2").__enter__()
     forge(out / "ranges" / "0-2" / "builder.1.lock", machine="elsewhere", host="node7")
     with pytest.raises(BusyError, match=r"on node7 .*is dead, or .*pass --take-over"):
-        seal_range(plan, out, 0, 2)
-    with pytest.raises(BusyError, match=r"on node7 is sealing its shards 0:2.*pass --take-over"):
+        build_range(plan, out, 0, 2)
+    with pytest.raises(BusyError, match=r"on node7 is building its shards 0:2.*pass --take-over"):
         finalize(out)
-    assert seal_range(plan, out, 0, 2, take_over=True).n_kept == 512
+    assert build_range(plan, out, 0, 2, take_over=True).n_kept == 512
     with pytest.raises(LostLockError):
         lock.check()
     whole = BuilderLock(out).__enter__()
     forge(out / "builder.1.lock", machine="elsewhere", host="node8")
     with pytest.raises(BusyError, match=r"on node8 is building the whole.*pass --take-over"):
-        seal_range(plan, out, 2, 6)
-    seal_range(plan, out, 2, 6, take_over=True)
+        build_range(plan, out, 2, 6)
+    build_range(plan, out, 2, 6, take_over=True)
     with pytest.raises(LostLockError):
         whole.check()
     assert finalize(out).manifest.digest == digest
@@ -176,7 +175,7 @@ class _Overtaken:
 def test_a_job_that_was_overtaken_changes_nothing(plan, tmp_path, digest):
     overtaken = _Overtaken(plan, tmp_path / "a")
     with pytest.raises(LostLockError):
-        seal_range(plan, tmp_path / "a", 0, 6, threads=1, report=overtaken)
+        build_range(plan, tmp_path / "a", 0, 6, threads=1, report=overtaken)
     assert overtaken.digest == digest
     assert verify(tmp_path / "a").sound
 
@@ -225,10 +224,10 @@ def test_jobs_that_begin_at_once_and_one_that_is_killed(tmp_path):
 def test_a_job_that_fails_keeps_what_it_sealed(plan, tmp_path, digest):
     out = tmp_path / "a"
     with pytest.raises(KeyError, match="no good"):
-        seal_range(plan, out, 0, 6, threads=1, report=fail_at(512))
+        build_range(plan, out, 0, 6, threads=1, report=fail_at(512))
     kept = sum(one.rows for one in read_journal(out / "ranges" / "0-6").records)
     assert kept >= 512
-    assert seal_range(plan, out, 0, 6).n_kept == kept
+    assert build_range(plan, out, 0, 6).n_kept == kept
     assert finalize(out).manifest.digest == digest
 
 

@@ -33,9 +33,10 @@ from tersgen.jobs.repair import repair
 from tersgen.jobs.run import run
 from tersgen.schema.manifest import JournalLine
 from tersgen.schema.split import SplitRule
+from tersgen.store.backends import make_store
 from tersgen.store.journal import read_journal
-from tersgen.store.location import make_store
 from tersgen.store.lock import BuilderLock
+from tersgen.text import command
 
 N = 700
 ROWS = [(0, 255), (256, 511), (512, 699)]
@@ -47,13 +48,13 @@ class Made:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.home = locate(path)
-        self.folder = self.home.folder
-        manifest = find_version(self.home, None)
+        self.location = locate(path)
+        self.folder = self.location.folder
+        manifest = find_version(self.location, None)
         self.manifest = manifest
         layout = checked_layout(path, manifest)
         self.specs = {spec.name: spec for spec in manifest.fields}
-        self.store = make_store(self.home, manifest.contents, layout)
+        self.store = make_store(manifest.format, manifest.contents, layout)
 
     def shard(self, shard: int, array: str = "spectra") -> Path:
         return self.folder / self.store.array_path(shard, self.specs[array])
@@ -62,7 +63,7 @@ class Made:
         path = self.shard(shard, array)
         descriptor = os.open(path, os.O_RDONLY)
         rows = ROWS[shard][1] - ROWS[shard][0] + 1
-        table = self.store.chunk_table(path, descriptor, self.specs[array], shard, rows)
+        table = self.store.chunk_table(descriptor, self.specs[array], shard, rows)
         os.close(descriptor)
         return tuple(table[number, :2].tolist())
 
@@ -91,8 +92,8 @@ def build(recipe, path):
     run(make_plan(recipe, 300, form, chunk_rows=64, shard_rows=256), path)
     give_tag(locate(path), "v1", None)
     make_split(path, "default", SplitRule())
-    home, plan, _ = plan_extension(path, None, N)
-    extend(home, plan)
+    location, plan, _ = plan_extension(path, None, N)
+    extend(location, plan)
     return Made(path)
 
 
@@ -124,7 +125,7 @@ def assert_heals(original, data, shards=(), untouched=True):
     repaired = repair(data.path)
     assert repaired.verified.sound, repaired.verified.faults
     assert data.content() == original.content
-    assert find_version(data.home, None).digest == original.made.manifest.digest
+    assert find_version(data.location, None).digest == original.made.manifest.digest
     assert verify(f"{data.path}@v1").sound
     if untouched:
         for shard in set(range(len(ROWS))) - set(shards):
@@ -157,7 +158,7 @@ def test_a_flipped_bit_names_the_rows_of_its_chunk(original, data, array):
     (old,) = verify(f"{data.path}@v1").faults
     assert old == fault.model_copy(update={"rows": (256, 299)})
     done = assert_heals(original, data, [1])
-    assert done == ["shard 1: 256 rows rebuilt, digests as sealed"]
+    assert done == ["shard 1: 256 rows rebuilt, digests as recorded"]
 
 
 @pytest.mark.parametrize("array", ARRAYS)
@@ -176,7 +177,7 @@ def test_a_chunk_lost_as_zeros_is_never_read(original, data, array):
 
 @pytest.mark.parametrize("with_chunk", [False, True])
 def test_a_table_of_checksums_lost_as_zeros_is_never_read(original, data, with_chunk):
-    if data.home.format == "zarr":
+    if data.location.format == "zarr":
         pytest.skip("HDF5 only")
     path = data.shard(1)
     with h5py.File(path) as file:
@@ -187,7 +188,7 @@ def test_a_table_of_checksums_lost_as_zeros_is_never_read(original, data, with_c
             file.seek(offset)
             file.write(bytes(size))
     for array in ("maps", "label"):
-        with pytest.raises(DamagedDataError, match=r"its seal \(checks\)"):
+        with pytest.raises(DamagedDataError, match=r"its checksum table \(checks\)"):
             tersgen.open(data.path)[array][300]
     found = verify(data.path).faults
     assert {(fault.kind, fault.shard) for fault in found} == {("chunk", 1)}
@@ -252,7 +253,7 @@ def test_a_damaged_shard_is_named_and_made_again(original, data, damage, kind, a
         assert named(found, kind=kind, shard=1, rows=ROWS[1]), found.faults
         assert {fault.shard for fault in found.faults} == {1}
         arrays = {fault.array for fault in found.faults}
-        assert arrays == {array} or (data.home.format == "hdf5" and None in arrays)
+        assert arrays == {array} or (data.location.format == "hdf5" and None in arrays)
     if damage is not grow:
         with pytest.raises(DatasetError):
             tersgen.open(data.path)[array][300]
@@ -291,7 +292,7 @@ def test_a_stale_shard_of_another_recipe_is_found(original, data, recipe, tmp_pa
     (tmp_path / "other").mkdir()
     recipe = recipe.model_copy(update={"seed": 12})
     out = tmp_path / "other" / data.path.name
-    run(make_plan(recipe, N, data.home.format, chunk_rows=64, shard_rows=256), out)
+    run(make_plan(recipe, N, data.location.format, chunk_rows=64, shard_rows=256), out)
     other = Made(out)
     shutil.copyfile(other.shard(1, array), data.shard(1, array))
     (fault,) = named(verify(data.path), kind="chunk", shard=1, array=array, rows=ROWS[1])
@@ -532,7 +533,7 @@ def renamed(data, name):
 
 @pytest.mark.parametrize("name", ["other.h5", "longer%b %%.µ.h5", "a.h5"])
 def test_a_renamed_pair_is_named_and_its_index_made_again(original, data, name):
-    if data.home.format == "zarr":
+    if data.location.format == "zarr":
         pytest.skip("HDF5 only")
     data = renamed(data, name)
     with h5py.File(data.path) as file:
@@ -542,7 +543,7 @@ def test_a_renamed_pair_is_named_and_its_index_made_again(original, data, name):
         assert (fault.kind, fault.path) == ("metadata", str(data.path))
         shard = f"{name}.d/shards/000000.h5".replace("%", "%%")
         assert f"expected it to name {shard}, got data.h5.d/shards/000000.h5" in fault.message
-        assert f"tersgen repair {data.path}" in fault.message
+        assert command("tersgen", "repair", data.path) in fault.message
     assert data.content() == original.content  # our own reader goes by the manifest
     done = assert_heals(original, data)
     assert done == ["index written again", "a version with the new sizes of files published"]
@@ -551,7 +552,7 @@ def test_a_renamed_pair_is_named_and_its_index_made_again(original, data, name):
 
 
 def test_a_pair_that_was_renamed_and_renamed_back_is_sound(data):
-    if data.home.format == "zarr":
+    if data.location.format == "zarr":
         pytest.skip("HDF5 only")
     data = renamed(renamed(data, "other.h5"), "data.h5")
     assert verify(data.path).sound
@@ -564,7 +565,7 @@ def test_an_index_larger_than_any_document_is_no_fault(data, monkeypatch):
 
 
 def test_consolidated_metadata_that_tell_of_more_rows_are_found(original, data):
-    if data.home.format == "hdf5":
+    if data.location.format == "hdf5":
         pytest.skip("Zarr only")
     path = data.folder / "zarr.json"
     content = json.loads(path.read_text())
@@ -599,14 +600,14 @@ def test_a_lost_manifest_without_versions_is_made_again(tiny_recipe, tmp_path):
 
 
 def test_a_build_puts_a_lost_manifest_back_with_parent_and_splits(original, data, recipe):
-    plan = make_plan(recipe, N, data.home.format, chunk_rows=64, shard_rows=256)
+    plan = make_plan(recipe, N, data.location.format, chunk_rows=64, shard_rows=256)
     before = data.identities()
     (data.folder / "manifest.json").unlink()
     with pytest.raises(DatasetError, match=r"manifest\.json: missing; tersgen repair restores it"):
         tersgen.open(data.path)
     built = run(plan, data.path)
     assert (built.n_kept, built.manifest) == (N, original.made.manifest)
-    assert find_version(data.home, None) == original.made.manifest
+    assert find_version(data.location, None) == original.made.manifest
     assert built.manifest.parent is not None
     assert [split.name for split in built.manifest.splits] == ["default"]
     assert verify(data.path).sound
@@ -615,7 +616,7 @@ def test_a_build_puts_a_lost_manifest_back_with_parent_and_splits(original, data
 
 
 def test_a_lost_manifest_whose_versions_do_not_tell_is_for_repair(original, data, recipe):
-    plan = make_plan(recipe, N, data.home.format, chunk_rows=64, shard_rows=256)
+    plan = make_plan(recipe, N, data.location.format, chunk_rows=64, shard_rows=256)
     text = head_version(data).read_bytes()
     for damage in (flip, Path.unlink):  # then the newest that can be read has fewer rows
         head_version(data).write_bytes(text)
@@ -667,7 +668,7 @@ def test_repair_waits_for_no_builder(data):
 
 
 def test_versions_cannot_be_repaired(data):
-    with pytest.raises(ConfigError, match="expected a dataset, got a version"):
+    with pytest.raises(ConfigError, match="versions do not change; repair"):
         repair(f"{data.path}@v1")
 
 

@@ -26,7 +26,7 @@ from tersgen.jobs.convert import convert
 from tersgen.jobs.finish import Origin
 from tersgen.jobs.ingest import Target, ingest, plan_ingest
 from tersgen.jobs.plan import make_plan
-from tersgen.jobs.range_job import seal_range
+from tersgen.jobs.range_job import build_range
 from tersgen.jobs.run import run
 from tersgen.measured.collection import collect
 from tersgen.measured.labels import LabelRule, LabelTable
@@ -137,7 +137,7 @@ def test_one_that_fails_before_its_first_shard_leaves_no_trace(old, plan_of, for
         def make(self, *_):
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OutputError, match="nothing is left behind; the dataset that was there"):
+    with pytest.raises(OutputError, match="nothing is left; the dataset that was there"):
         run(plan_of(12, format=format), out, overwrite=True, origin=Origin("x", rows=Failing()))
     assert state(out.parent) == before
     assert len(list(out.parent.iterdir())) == (1 if format == "zarr" else 2)
@@ -162,7 +162,7 @@ def test_a_build_that_was_begun_goes_on_where_it_is(plan_of, tmp_path):
 
 def test_a_build_that_was_begun_is_replaced_by_another(plan_of, tmp_path):
     out = tmp_path / "a.zarr"
-    seal_range(plan_of(), out, 0, 2)
+    build_range(plan_of(), out, 0, 2)
     assert run(plan_of(12), out, overwrite=True).n_kept == 0
     assert tersgen.open(out).recipe.seed == 12
     assert verify(out).sound
@@ -191,7 +191,7 @@ def test_a_replacement_killed_between_two_renames_is_finished_first(old, plan_of
         with pytest.raises(KeyboardInterrupt):
             run(plan_of(12), out, overwrite=True)
     assert not out.exists()
-    for step in (lambda: run(plan_of(14), out), lambda: seal_range(plan_of(14), out, 0, 1)):
+    for step in (lambda: run(plan_of(14), out), lambda: build_range(plan_of(14), out, 0, 1)):
         with pytest.raises(OutputError, match="another dataset is complete and was about to take"):
             step()
     assert run(plan_of(12), out, overwrite=True).n_kept == 600

@@ -22,7 +22,7 @@ from tersgen.jobs.finish import Origin
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 from tersgen.store.journal import read_journal, rewrite_journal
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 from tersgen.store.lock import BuilderLock
 
 N_SAMPLES = 700
@@ -42,7 +42,7 @@ def digest(recipe, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def begun(recipe, tmp_path_factory):
-    """Return a function that gives a build of two or three sealed shards without a manifest."""
+    """Return a function that gives a build of two or three finished shards without a manifest."""
     kept = {}
 
     def begin(folder: Path, format="zarr", shard_rows=256):
@@ -54,23 +54,23 @@ def begun(recipe, tmp_path_factory):
             kept[key] = (place, plan)
         place, plan = kept[key]
         shutil.copytree(place, folder, dirs_exist_ok=True)
-        home = new_home(folder / f"a.{format}", format)
-        (home.folder / "manifest.json").unlink()
-        shutil.rmtree(home.folder / "versions")
-        (home.folder / "versions" / "copies").mkdir(parents=True)
+        location = new_location(folder / f"a.{format}", format)
+        (location.folder / "manifest.json").unlink()
+        shutil.rmtree(location.folder / "versions")
+        (location.folder / "versions" / "copies").mkdir(parents=True)
         for name in ("recipe.json", "library.tlib"):
-            shutil.copy(home.folder / name, home.folder / "versions" / name)
-        return home, plan
+            shutil.copy(location.folder / name, location.folder / "versions" / name)
+        return location, plan
 
     return begin
 
 
-def check(home, plan, digest, n_kept=None, **options):
-    built = run(plan, home.path, **options)
+def check(location, plan, digest, n_kept=None, **options):
+    built = run(plan, location.path, **options)
     assert built.manifest.digest == digest
     assert n_kept in (None, built.n_kept)
-    assert verify(home.path).sound
-    names = [path.name for path in home.path.parent.rglob("*")]
+    assert verify(location.path).sound
+    names = [path.name for path in location.path.parent.rglob("*")]
     assert not [name for name in names if re.search(r"partial|lock$|new$", name)]
 
 
@@ -87,20 +87,20 @@ def test_whatever_was_sealed_the_rest_makes_the_same(
     begun, digest, format, shard_rows, threads, recorded, lost, order: random.Random
 ):
     with tempfile.TemporaryDirectory() as folder:
-        home, plan = begun(Path(folder), format, shard_rows)
-        records = [one for one in read_journal(home.folder).records if one.shard in recorded]
+        location, plan = begun(Path(folder), format, shard_rows)
+        records = [one for one in read_journal(location.folder).records if one.shard in recorded]
         order.shuffle(records)
-        rewrite_journal(home.folder, records)
+        rewrite_journal(location.folder, records)
         for shard in lost & set(range(plan.n_shards)):
-            (home.folder / order.choice(plan.store(home).shard_paths(shard))).unlink()
+            (location.folder / order.choice(plan.store().shard_paths(shard))).unlink()
         n_kept = sum(one.rows for one in records if one.shard not in lost)
-        check(home, plan, digest, n_kept, threads=threads)
+        check(location, plan, digest, n_kept, threads=threads)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_torn_or_damaged_journal_costs_the_shards_of_its_lines(begun, tmp_path, digest, format):
-    home, plan = begun(tmp_path, format)
-    journal = home.folder / "journal.jsonl"
+    location, plan = begun(tmp_path, format)
+    journal = location.folder / "journal.jsonl"
     lines = journal.read_bytes().splitlines(keepends=True)
     assert len(lines) == 3
     rows = [JSON["record"]["rows"] for JSON in map(json.loads, lines)]
@@ -117,36 +117,36 @@ def test_a_torn_or_damaged_journal_costs_the_shards_of_its_lines(begun, tmp_path
     for text, n_kept in cases:
         begun(tmp_path, format)
         journal.write_bytes(text)
-        check(home, plan, digest, n_kept)
+        check(location, plan, digest, n_kept)
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_leftovers_and_the_lock_of_a_dead_process_are_cleared(begun, tmp_path, digest, format):
-    home, plan = begun(tmp_path, format)
-    shard = home.folder / plan.store(home).shard_paths(1)[0]
+    location, plan = begun(tmp_path, format)
+    shard = location.folder / plan.store().shard_paths(1)[0]
     dead = subprocess.Popen([sys.executable, "-c", ""])
-    lock = BuilderLock(home.folder).__enter__()
-    path = home.folder / "builder.1.lock"
+    lock = BuilderLock(location.folder).__enter__()
+    path = location.folder / "builder.1.lock"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"pid": dead.pid}))
     dead.wait()
     for name in (f"{shard.name}.{lock.token}.partial", f"{shard.name}.new"):
         shard.with_name(name).write_bytes(b"half")
     if format == "hdf5":
-        (home.folder / f"{home.path.name}.77.partial").write_bytes(b"half an index")
-    (home.folder / f"builder.2.lock.{lock.token}.partial").write_bytes(b"half a lock")
-    check(home, plan, digest, N_SAMPLES)
+        (location.folder / f"{location.path.name}.77.partial").write_bytes(b"half an index")
+    (location.folder / f"builder.2.lock.{lock.token}.partial").write_bytes(b"half a lock")
+    check(location, plan, digest, N_SAMPLES)
     with pytest.raises(LostLockError):
         lock.check()
 
 
 def test_shards_left_without_record_are_proved_not_trusted(begun, tmp_path, digest):
-    home, plan = begun(tmp_path)
-    rewrite_journal(home.folder, [])
-    path = home.folder / plan.store(home).shard_paths(1)[0]
+    location, plan = begun(tmp_path)
+    rewrite_journal(location.folder, [])
+    path = location.folder / plan.store().shard_paths(1)[0]
     data = bytearray(path.read_bytes())
     data[100] ^= 1
     path.write_bytes(bytes(data))
-    check(home, plan, digest, 0)
+    check(location, plan, digest, 0)
 
 
 def test_a_complete_build_is_left_alone(recipe, tmp_path, digest):
@@ -165,9 +165,9 @@ def test_a_complete_build_is_left_alone(recipe, tmp_path, digest):
 
 @pytest.mark.parametrize("complete", [False, True])
 def test_another_dataset_is_refused_field_by_field(recipe, changed, begun, tmp_path, complete):
-    home, plan = begun(tmp_path)
+    location, plan = begun(tmp_path)
     if complete:
-        run(plan, home.path)
+        run(plan, location.path)
     before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     other = changed(recipe, grid={"stop_cm1": 3500.0}, lineshape={"fwhm_cm1": 170.0}, seed=12)
     cases = [
@@ -175,7 +175,7 @@ def test_another_dataset_is_refused_field_by_field(recipe, changed, begun, tmp_p
          "seed: 11 there, 12 here; grid.stop_cm1: 4000.0 there, 3500.0 here; "
          "lineshape.fwhm_cm1: 150.0 there, 170.0 here"),
         (make_plan(recipe, 701, shard_rows=256),
-         f"to add the others: tersgen extend {home.path} --to 701" if complete
+         f"to add the others: tersgen extend {location.path} --to 701" if complete
          else "n_samples: 700 there, 701 here"),
         (make_plan(recipe, N_SAMPLES, shard_rows=512), "shard_rows: 256 there, 512 here"),
         (make_plan(recipe, N_SAMPLES, chunk_rows=64, shard_rows=256),
@@ -183,34 +183,34 @@ def test_another_dataset_is_refused_field_by_field(recipe, changed, begun, tmp_p
     ]  # fmt: skip
     for wanted, difference in cases:
         with pytest.raises(OutputError) as refused:
-            run(wanted, home.path)
+            run(wanted, location.path)
         assert difference in str(refused.value)
         assert "pass --overwrite" in str(refused.value)
     after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert after == before
-    built = run(cases[0][0], home.path, overwrite=True)
+    built = run(cases[0][0], location.path, overwrite=True)
     assert built.n_kept == 0
-    assert verify(home.path).sound
-    assert tersgen.open(home.path).recipe.seed == 12
+    assert verify(location.path).sound
+    assert tersgen.open(location.path).recipe.seed == 12
 
 
 def test_the_other_back_end_is_another_output(begun, recipe, tmp_path):
-    home, _ = begun(tmp_path, "hdf5")
+    location, _ = begun(tmp_path, "hdf5")
     with pytest.raises(ConfigError, match="expected a name for the format zarr"):
-        run(make_plan(recipe, N_SAMPLES), home.path)
+        run(make_plan(recipe, N_SAMPLES), location.path)
 
 
 @pytest.mark.parametrize("there", ["manifest.json", "journal.jsonl"])
 def test_a_dataset_without_its_lock_file_is_neither_continued_nor_lost(begun, tmp_path, there):
-    home, plan = begun(tmp_path)
+    location, plan = begun(tmp_path)
     if there == "manifest.json":
-        run(plan, home.path)
-        (home.folder / "journal.jsonl").unlink()
-    (home.folder / "lock.json").unlink()
+        run(plan, location.path)
+        (location.folder / "journal.jsonl").unlink()
+    (location.folder / "lock.json").unlink()
     with pytest.raises(OutputError, match=r"lock\.json is missing.*tersgen repair.*--overwrite"):
-        run(plan, home.path)
-    assert (home.folder / there).exists()
-    assert run(plan, home.path, overwrite=True).n_kept == 0
+        run(plan, location.path)
+    assert (location.folder / there).exists()
+    assert run(plan, location.path, overwrite=True).n_kept == 0
 
 
 class _Failing:
@@ -228,9 +228,7 @@ class _Failing:
 def test_a_build_that_fails_takes_back_only_what_it_made(recipe, tmp_path):
     out, beside = tmp_path / "runs" / "a.zarr", tmp_path / "runs" / "b.zarr"
     origin = Origin("build", rows=_Failing(recipe, beside))
-    with pytest.raises(
-        OutputError, match="Input/output error; nothing was sealed yet, and nothing"
-    ):
+    with pytest.raises(OutputError, match="Input/output error; no shard was finished, and nothing"):
         run(make_plan(recipe, 200), out, origin=origin, threads=1)
     assert [path.name for path in (tmp_path / "runs").iterdir()] == ["b.zarr"]
     assert tersgen.open(beside).n_samples == 10
@@ -250,11 +248,14 @@ def test_a_full_disk_keeps_what_was_sealed(tmp_path, disk, fill, format):
     fields = [f"--set=fields.{name}=false" for name in ("maps", "sticks", "tensors", "params")]
     recipe = ("--set=grid.n_points=64", "--set=lineshape.fwhm_cm1=150", *fields)
     command = [sys.executable, "-m", "tersgen", "build", *sizes, *recipe, "--format", format]
-    home = new_home(place / "a", format)
+    location = new_location(place / "a", format)
     build = subprocess.Popen(
-        [*command, "--out", home.path], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--out", location.path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
-    while not read_journal(home.folder).records:
+    while not read_journal(location.folder).records:
         assert build.poll() is None
         time.sleep(0.001)
     build.send_signal(signal.SIGSTOP)
@@ -268,17 +269,17 @@ def test_a_full_disk_keeps_what_was_sealed(tmp_path, disk, fill, format):
         r"and kept; the same command resumes",
         line,
     )
-    kept = sum(one.rows for one in read_journal(home.folder).records)
+    kept = sum(one.rows for one in read_journal(location.folder).records)
     assert 0 < kept == int(found[1])
     assert not list(place.rglob("*partial*"))
     resize(64)
     again = subprocess.run(
-        [*command, "--out", home.path], capture_output=True, text=True, check=True
+        [*command, "--out", location.path], capture_output=True, text=True, check=True
     )
     assert f"{kept} of 10000 samples are there already and kept" in again.stdout
-    plan = make_plan(tersgen.open(home.path).recipe, 10_000, format)
-    assert tersgen.open(home.path).digest == run(plan, tmp_path / "whole").manifest.digest
-    assert verify(home.path).sound
+    plan = make_plan(tersgen.open(location.path).recipe, 10_000, format)
+    assert tersgen.open(location.path).digest == run(plan, tmp_path / "whole").manifest.digest
+    assert verify(location.path).sound
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -12,9 +12,9 @@ from tersgen.jobs.extend import extend, plan_extension
 from tersgen.jobs.plan import check_space, estimate, make_plan
 from tersgen.jobs.repair import repair
 from tersgen.jobs.run import run
-from tersgen.schema.manifest import JournalLine, Manifest
+from tersgen.schema.manifest import JournalLine, Manifest, ShardRecord
 from tersgen.store.digest import combine, dataset_digest, leaf_digests
-from tersgen.store.location import new_home
+from tersgen.store.location import new_location
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +104,8 @@ def test_files_of_others_inside_a_dataset_are_never_removed(recipe, tmp_path, na
     (tmp_path / "a.zarr" / name).write_text("mine")
     with pytest.raises(OutputError, match=f"found '{name}' in it"):
         run(make_plan(recipe, 10), tmp_path / "a.zarr", overwrite=True)
-    home, plan, _ = plan_extension(tmp_path / "a.zarr", 10, None)
-    extend(home, plan)
+    location, plan, _ = plan_extension(tmp_path / "a.zarr", 10, None)
+    extend(location, plan)
     (tmp_path / "a.zarr" / "label" / "c.0").unlink()
     assert repair(tmp_path / "a.zarr").verified.sound
     assert (tmp_path / "a.zarr" / name).read_text() == "mine"
@@ -121,17 +121,17 @@ def test_rows_must_be_possible(recipe):
 
 def test_a_dataset_larger_than_the_disk_is_refused(recipe, tmp_path):
     plan = make_plan(recipe, 2**50)
-    home = new_home(tmp_path / "big.zarr", "zarr")
-    expected = estimate(plan, home)
+    location = new_location(tmp_path / "big.zarr", "zarr")
+    expected = estimate(plan, location)
     assert expected.seconds > 0
     assert not list(tmp_path.iterdir())
     with pytest.raises(OutputError, match=r"expected room for about .* GB, got .* GB free"):
-        check_space(expected, home)
+        check_space(expected, location)
 
 
 def test_the_estimate_is_near_what_is_built(recipe, tmp_path):
     plan = make_plan(recipe, 4096)
-    expected = estimate(plan, new_home(tmp_path / "a.zarr", "zarr"))
+    expected = estimate(plan, new_location(tmp_path / "a.zarr", "zarr"))
     manifest = run(plan, tmp_path / "a.zarr").manifest
     assert expected.bytes_stored == pytest.approx(manifest.bytes_stored, rel=0.05)
     written = [path for path in (tmp_path / "a.zarr").rglob("*") if path.is_file()]
@@ -145,3 +145,16 @@ def test_the_recipe_inside_a_dataset_builds_it_again(recipe, tmp_path):
     assert again.digest == first.digest
     content = json.loads((tmp_path / "a.zarr" / "zarr.json").read_text())
     assert content["attributes"]["tersgen"]["manifest"] == "manifest.json"
+
+
+def test_the_newest_record_of_a_shard_with_all_its_rows_counts(recipe):
+    plan = make_plan(recipe, 300, chunk_rows=64, shard_rows=256)
+
+    def record(shard, rows, label=0):
+        facts = {"files": {}, "digests": {}, "class_counts": {label: rows}}
+        return ShardRecord(shard=shard, rows=rows, **facts)
+
+    newer = record(0, 256, label=1)
+    records = [record(0, 256), record(1, 256), newer, record(2, 44)]
+    assert plan.recorded(records) == {0: newer}
+    assert plan.recorded([*records, record(1, 44)]) == {0: newer, 1: record(1, 44)}

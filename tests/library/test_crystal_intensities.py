@@ -5,7 +5,7 @@ import pytest
 
 import tersgen
 from tersgen.library.builtin import load_builtin
-from tersgen.library.selection import bands
+from tersgen.library.degeneracy import bands
 
 START, STOP, N_POINTS = 50.0, 3400.0, 13401
 SHIFT = np.linspace(START, STOP, N_POINTS)

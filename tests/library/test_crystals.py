@@ -9,7 +9,7 @@ import pytest
 import tersgen
 from tersgen.errors import LibraryError
 from tersgen.library.builtin import builtin_names, crystal_names, load_builtin, species_json
-from tersgen.library.selection import bands
+from tersgen.library.degeneracy import bands
 from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Species
 

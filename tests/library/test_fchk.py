@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
-from tersgen.library.importers.fchk import read_fchk
-from tersgen.library.sourcefile import make_source
+from tersgen.library.importers.fchk import Fchk
+from tersgen.library.sourcefile import make_source, one_line_errors
 from tersgen.numeric.tensor import activity, depolarization_natural, depolarization_plane
 from tersgen.schema.species import Species
 
@@ -18,9 +18,10 @@ PRINT = 5e-5 + 1e-9
 """Half a unit of the fourth decimal that Gaussian prints."""
 
 
-def read(text, name="molecule"):
+def read(text):
     content = text.encode() if isinstance(text, str) else text
-    return read_fchk(make_source("some.fchk", content), name)
+    with one_line_errors("some.fchk"):
+        return Fchk().read_source(make_source("some.fchk", content))
 
 
 def tensors(species):
@@ -165,6 +166,17 @@ def test_entry_given_twice_is_damage(small_fchk):
     again = small_fchk[small_fchk.index("Polarizability") :]
     with pytest.raises(LibraryError, match="got two"):
         read(small_fchk + again)
+
+
+def test_a_checkpoint_of_qchem_says_what_is_missing(small_fchk):
+    """Q-Chem writes no derivatives, and some entries twice: the file is not damaged."""
+    start = small_fchk.index("Real atomic weights")
+    text = small_fchk[: small_fchk.index("Polarizability")]
+    twice = text + text[start : text.index("Cartesian Force")]
+    with pytest.raises(LibraryError, match=r"'Polarizability Derivatives', got none: .*DORAMAN"):
+        read(twice)
+    extra = f"{'Total Energy':<40}   R     {-1.0:22.15E}\n"
+    assert read(small_fchk + extra + extra).modes == read(small_fchk).modes
 
 
 def test_stored_displacements_must_have_unit_length(dvb_text):

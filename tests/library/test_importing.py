@@ -5,9 +5,11 @@ import warnings
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tersgen.cli.library import command
 from tersgen.errors import LibraryError, TersWarning
 from tersgen.library import sourcefile
 from tersgen.library.importing import FORMATS, read_species
@@ -182,3 +184,43 @@ def test_any_damage_gives_an_error_or_valid_species(texts, tmp_path_factory, dat
             assert Species.model_validate_json(one.model_dump_json()) == one
             assert all(np.isfinite(mode.tensor).all() for mode in one.modes)
     assert "\n" not in message
+
+
+@pytest.mark.parametrize("extra", range(4))
+def test_the_beginning_of_a_file_may_end_within_a_character(tmp_path, small_fchk, extra):
+    filler = ("x" * extra + "\u00e9\u20ac" * 60_000).encode()
+    path = tmp_path / "a.fchk"
+    path.write_bytes(small_fchk.encode() + filler)
+    head = path.read_bytes()[: 1 << 18]
+    assert FORMATS.choose(path, head).name == "fchk"
+
+
+def test_frequencies_are_scaled_and_the_factor_kept(tmp_path, small_fchk):
+    path = tmp_path / "one.fchk"
+    path.write_text(small_fchk)
+    (plain,) = read_species(path)
+    (scaled,) = read_species(path, scale=0.96)
+    assert [one.frequency_cm1 for one in scaled.modes] == pytest.approx(
+        [0.96 * one.frequency_cm1 for one in plain.modes]
+    )
+    assert [one.tensor for one in scaled.modes] == [one.tensor for one in plain.modes]
+    assert scaled.provenance.scaling == 0.96
+    output = tmp_path / "one.json"
+    arguments = ["import", str(path), "-o", str(output), "--scale"]
+    assert CliRunner().invoke(command, [*arguments, "0.96"]).exit_code == 0
+    shown = CliRunner().invoke(command, ["show", str(output)])
+    assert "  frequencies scaled by 0.96\n" in shown.output
+    (again,) = read_species(output, scale=0.5)
+    assert again.provenance.scaling == pytest.approx(0.48)
+    for wrong in ("0", "-1", "nan", "3", "97"):
+        done = CliRunner().invoke(command, [*arguments, wrong, "--overwrite"])
+        assert done.exit_code != 0, wrong
+
+
+def test_observed_bands_are_not_scaled(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("# laser: 785 nm\nshift,area\n1000,30\n")
+    with pytest.raises(LibraryError, match="expected calculated frequencies of a for --scale"):
+        read_species(path, scale=0.97)
+    path.write_text("shift,activity\n1000,30\n")
+    assert read_species(path, scale=0.97)[0].modes[0].frequency_cm1 == 970

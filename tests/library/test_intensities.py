@@ -13,8 +13,8 @@ from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 from tersgen.library.importing import read_species
 from tersgen.library.intensities import NOTHING_SAID, Observation, Statement, to_activities
-from tersgen.library.sources import build_library
 from tersgen.numeric.tensor import activity
+from tersgen.resolution import build_library
 from tersgen.schema.library import Library
 
 POLYSTYRENE = Path(__file__).parents[2] / "examples" / "sticks" / "polystyrene.csv"
@@ -124,9 +124,25 @@ def test_a_table_that_says_nothing_is_taken_as_observed_and_warned_of_once():
         read(f"{LASER}1000,30\n")
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("shift,height\n281,30\n", {}),
+        ("# intensity: observed height\n281,30\n", {}),
+        ("281,30\n", {"intensity": "observed height"}),
+    ],
+)
+def test_a_laser_that_is_missing_is_assumed_whoever_says_the_rest(text, said):
+    with pytest.warns(TersWarning, match=r"assumed 532 nm, 298 K; state"):
+        species = read(text, **said)
+    assert (species.provenance.intensity, species.provenance.laser_nm) == ("observed height", 532)
+
+
 def test_what_is_known_of_heights_and_of_the_response_is_kept():
     head = f"# intensity: observed height\n{LASER}# response: Uncorrected, silicon CCD\n"
-    origin = read(f"{head}281,30\n1086,100\n").provenance
+    with pytest.warns(TersWarning, match="a.csv: has observed heights without widths; assumed one"):
+        origin = read(f"{head}281,30\n1086,100\n").provenance
+    read(f"{head}281,30,4\n1086,100,5\n")
     assert origin.response == "uncorrected, silicon CCD"
     for part in ("assumed: 298 K", "one width of all bands assumed", "response of the instrument"):
         assert part in origin.note
@@ -152,12 +168,11 @@ def test_what_is_known_of_heights_and_of_the_response_is_kept():
         ),
         ("# response: yes\n1,2\n", "# response: corrected or uncorrected"),
         (f"{LASER}# laser: 532 nm\n1,2\n", "expected one laser, got 785.0 and 532.0"),
-        ("# intensity: observed area\n1,2\n", "expected the laser .* # laser: 785 nm, or --"),
         ("# intensity: observed area\nshift,height\n1,2\n", "heading of observed h"),
         ("# intensity: activity\nshift,area\n1,2\n", "expected the activity that is stated"),
         (f"{LASER}shift,activity\n1,2\n", "expected activities alone"),
         ("# response: corrected\n# intensity: activity\n1,2\n", "expected activities alone"),
-        (f"# intensity: observed area\n{LASER}12800,2\n", "below the 12739 cm"),
+        (f"# intensity: observed area\n{LASER}100,1\n12800,2\n", "below the 12739 cm"),
         (f"# intensity: observed height\n{LASER}1,2,3\n2,3,\n", "a width for every observed h"),
     ],
 )  # fmt: skip
@@ -182,7 +197,6 @@ def test_other_comments_are_passed_over():
         ("# intensity: activity\n1,2\n", {"intensity": "observed area"}, "one intensity, got act"),
         ("shift,activity\n1,2\n", {"intensity": "observed area", "laser_nm": 532}, "heading of a"),
         ("shift,activity\n1,2\n", {"temperature_k": 300}, "expected activities alone"),
-        ("1,2\n", {"intensity": "observed area"}, "expected the laser"),
         ('{"species": [], "modes": []}', {"laser_nm": 785}, "got a library JSON, whose strengths"),
     ],
 )  # fmt: skip

@@ -18,7 +18,8 @@ from tersgen.library.builtin import builtin_names, crystal_names, load_builtin
 from tersgen.library.filtering import choose_species, list_rows
 from tersgen.library.importing import read_species
 from tersgen.library.libraryfile import check_library, library_json, library_parts, read_library
-from tersgen.schema.library import Library, species_digest
+from tersgen.schema.columns import species_digest
+from tersgen.schema.library import Library
 from tersgen.schema.species import Species
 
 NAMES = ("benzene", "water", "silicon", "calcite")
@@ -310,7 +311,9 @@ def test_the_commands_write_read_merge_and_filter(tmp_path):
     done = tersgen_command("library", "merge", merged, "--has", "atoms", "--name", "a*", "-o", few)
     assert done.returncode == 0, done.stderr
     assert {one.name for one in read_species(few)} >= {"acetonitrile", "adenine"}
-    done = tersgen_command("library", "merge", merged, "--formula", "Xx", "-o", tmp_path / "no")
+    done = tersgen_command(
+        "library", "merge", merged, "--formula", "Xx", "-o", tmp_path / "no.tlib"
+    )
     assert done.returncode != 0
     assert len(done.stderr.splitlines()) == 1
     assert tersgen.resolve(tersgen.Recipe(library=(str(merged),))).library == read_library(merged)

@@ -9,6 +9,7 @@ from scipy.spatial.transform import Rotation
 import tersgen
 from tersgen.errors import LibraryError, TersWarning
 from tersgen.library.builtin import builtin_names, load_builtin
+from tersgen.library.degeneracy import mode_activity
 from tersgen.library.importing import read_species
 from tersgen.library.nearfield import (
     atom_positions,
@@ -19,7 +20,6 @@ from tersgen.library.nearfield import (
     require_geometry,
     rotation_quaternion,
 )
-from tersgen.library.selection import mode_activity
 from tersgen.schema.library import Library
 
 PUBLISHED = {

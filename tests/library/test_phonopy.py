@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tersgen.errors import LibraryError
-from tersgen.library.importers.phonopy import is_phonopy, read_phonopy
+from tersgen.library.importers.phonopy import Phonopy
 from tersgen.library.peak_table import attach_peaks, read_peak_table
-from tersgen.library.sourcefile import make_source, open_source
+from tersgen.library.sourcefile import make_source, one_line_errors, open_source
 from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Species
 
@@ -34,9 +34,10 @@ raman_activities:
 """
 
 
-def read(text, name="crystal"):
+def read(text):
     content = text.encode() if isinstance(text, str) else text
-    return read_phonopy(make_source("some.yaml", content), name)
+    with one_line_errors("some.yaml"):
+        return Phonopy().read_source(make_source("some.yaml", content))
 
 
 def table(text):
@@ -45,7 +46,7 @@ def table(text):
 
 @pytest.fixture(scope="module")
 def quartz(reference_data):
-    return read_phonopy(open_source(reference_data("quartz_raman_tensors.yaml")), "quartz")
+    return Phonopy().read(reference_data("quartz_raman_tensors.yaml"))
 
 
 @pytest.fixture(scope="module")
@@ -155,5 +156,5 @@ def test_any_flipped_bits_give_an_error_or_a_valid_species(data):
 
 
 def test_recognised_by_its_key():
-    assert is_phonopy(SMALL)
-    assert not is_phonopy("raman: 1\n")
+    assert Phonopy().recognises(SMALL)
+    assert not Phonopy().recognises("raman: 1\n")

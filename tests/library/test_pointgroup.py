@@ -3,6 +3,7 @@
 
 A random positive Hessian, averaged over the group, has modes of generic frequency in the numbers
 that group theory gives: G. Herzberg, Infrared and Raman Spectra (1945), tables 35 and 36.
+Operations and names of the 32 crystallographic point groups are compared with those of spglib.
 """
 
 import re
@@ -10,6 +11,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import spglib
+import spglib.error
 
 from tersgen.library.geometry import read_xyz
 from tersgen.library.harmonic import is_linear, normal_modes
@@ -134,3 +137,47 @@ def test_symmetrised_geometry_is_symmetric_to_rounding(name):
         np.testing.assert_allclose(operation @ operation.T, np.eye(3), atol=1e-9)
         assert (numbers[image] == numbers).all()
     np.testing.assert_allclose(masses @ coordinates, 0.0, atol=1e-8)
+
+
+def crystallographic_groups():
+    """Return the operations of the 32 crystallographic point groups by name, Cartesian."""
+    spglib.error.OLD_ERROR_HANDLING = False  # raise, do not warn
+    hexagonal = np.array([[1.0, -0.5, 0.0], [0.0, np.sqrt(0.75), 0.0], [0.0, 0.0, 1.0]])
+    groups = {}
+    for hall in range(1, 531):
+        kind = spglib.get_spacegroup_type(hall)
+        name = kind.pointgroup_schoenflies
+        if name not in groups:
+            turns = np.unique(spglib.get_symmetry_from_database(hall)["rotations"], axis=0)
+            axes = hexagonal if 143 <= kind.number <= 194 else np.eye(3)
+            groups[name] = axes @ turns @ np.linalg.inv(axes)
+    return groups
+
+
+def classes(operations):
+    return Counter((round(np.linalg.det(one)), round(np.trace(one))) for one in operations)
+
+
+GROUPS = crystallographic_groups()
+
+
+def test_all_groups_are_compared():
+    assert len(GROUPS) == 32
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_operations_are_those_of_spglib(name):
+    operations = GROUPS[name]
+    rng = np.random.default_rng(7)
+    # atoms in general positions have no other symmetry; there are enough to span space
+    sites = rng.uniform(1.0, 3.0, (5 if len(operations) < 4 else 2, 3))
+    coordinates = (operations @ sites.T).transpose(2, 0, 1).reshape(-1, 3)
+    numbers = np.repeat(np.arange(6, 6 + len(sites)), len(operations))
+    turn = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+    oriented, group = orient(numbers, coordinates @ turn.T, np.ones(len(numbers)), linear=False)
+    assert group.name == {"C3i": "S6"}.get(name, name)
+    assert len(group.operations) == len(operations)
+    assert classes(group.operations) == classes(operations)
+    distances = np.linalg.norm(oriented[:, None] - oriented[None], axis=2)
+    wanted = np.linalg.norm(coordinates[:, None] - coordinates[None], axis=2)
+    np.testing.assert_allclose(distances, wanted, atol=1e-9)

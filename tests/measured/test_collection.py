@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tersgen.errors import MeasurementError
+from tersgen.jobs.ingest import Target, plan_ingest
 from tersgen.measured.collection import collect, find_files
 from tersgen.measured.labels import Known, LabelRule, LabelTable, ordered_classes
 from tersgen.measured.reader import ReadOptions
@@ -160,8 +161,6 @@ GOOD = {"spectra": RNG.random((3, 4)), "shift_cm1": np.arange(4.0)}
     [
         ({"shift_cm1": np.arange(5.0)}, "expected 4 Raman shifts"),
         ({"shift_cm1": np.array([1.0, 3.0, 2.0, 4.0])}, "rises or falls"),
-        ({"spectra": np.zeros((3, 4))}, "row 0: expected a signal, got one constant"),
-        ({"spectra": np.array([[1, 2, 3, np.inf]])}, "row 0: .* not finite"),
         ({"spectra": np.array([["a"]])}, "expected numbers of shape"),
         ({"spectra": RNG.random((3, 2, 2))}, "expected numbers of shape"),
         ({"maps": RNG.random((2, 1, 4, 4))}, "maps: expected 3 rows, got 2"),
@@ -178,6 +177,28 @@ def test_arrays_that_do_not_fit(tmp_path, changes, message):
         read_arrays(saved(tmp_path, **{**GOOD, **changes}))
 
 
+def test_dead_rows_of_arrays_are_left_out_alone(tmp_path):
+    spectra, maps = RNG.random((5, 6)), RNG.random((5, 4, 4))
+    spectra[1], spectra[3, 2], maps[3] = 7.0, np.inf, 0.0
+    label = np.array(["a", "b", "c", "d", "e"])
+    path = saved(tmp_path, spectra=spectra, shift_cm1=np.arange(6.0), maps=maps, label=label)
+    with pytest.raises(MeasurementError, match=r"spectra: row 1: .*one constant .*--skip-bad"):
+        collect([path], LabelRule())
+    collection = collect([path], LabelRule(), skip_bad=True)
+    rows = collection.rows[0]
+    assert [rows.place(row) for row in range(rows.n_rows)] == [0, 2, 4]
+    assert [known.label for known in rows.known] == ["a", "c", "e"]
+    assert rows.spectrum(1).intensity.tolist() == spectra[2].tolist()
+    assert rows.map(2)[0].tolist() == maps[4].tolist()
+    assert [line.partition(": ")[2] for line in collection.refused] == [
+        "spectra: row 1: expected a signal, got one constant",
+        "spectra: row 3: expected a signal, got one not finite",
+    ]
+    dead = saved(tmp_path, spectra=np.zeros((2, 6)), shift_cm1=np.arange(6.0))
+    with pytest.raises(MeasurementError, match=r"row 0: .*constant"):
+        collect([dead], LabelRule(), skip_bad=True)
+
+
 def test_arrays_that_would_run_code(tmp_path):
     path = tmp_path / "evil.npy"
     np.save(path, np.array([{"a": 1}], object), allow_pickle=True)
@@ -191,3 +212,48 @@ def test_arrays_that_would_run_code(tmp_path):
     truncated.write_bytes(truncated.read_bytes()[:100])
     with pytest.raises(MeasurementError, match="expected an archive of arrays"):
         read_arrays(truncated)
+
+
+def test_what_lies_below_zero_is_cut_with_a_note(tmp_path):
+    axis = np.arange(-150.0, 1451.0, 25.0)
+    lines = [f"{x:g}\t{100 + 9 * (x == 650):g}" for x in axis]
+    (tmp_path / "a.txt").write_text("\n".join(lines))
+    (tmp_path / "b.txt").write_text("\n".join(lines[::-1]))
+    collection = collect(find_files([tmp_path]), LabelRule(label="x"))
+    assert collection.notes() == [
+        "a.txt and 1 more: axis without a unit: taken as Raman shifts in cm^-1",
+        "a.txt and 1 more: begins at -150 cm^-1: cut at 0",
+    ]
+    measured = plan_ingest(collection, Target(), "zarr")[0].recipe
+    assert (measured.grid.start_cm1, measured.grid.stop_cm1) == (0.0, 1450.0)
+    (tmp_path / "b.txt").write_text("\n".join(lines[:6]) + "\n-5\t3\n-4\t3\n")
+    with pytest.raises(MeasurementError, match="overlap above 0"):
+        plan_ingest(collect(find_files([tmp_path]), LabelRule()), Target(), "zarr")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("file,label,gruop\na,x,1\n", r"got 'gruop' \(did you mean 'group'\?\); rename"),
+        ("file,label,Split\na,x,1\n", r"got 'split' \(did you mean 'part'\?\); rename"),
+        ("file,label,laser\na,x,1\n", r"columns file, label, group and part, got 'laser'; rename"),
+        ("file,label,part\na,x,train\nb,x,tran\n", r"line 3: .*got 'tran' .*mean 'train'"),
+        ("file,label,part\na,x,Train\nb,x,test\n", r"line 2: .*got 'Train' beside test .*'train'"),
+    ],
+)
+def test_misspelt_columns_and_parts(tmp_path, text, message):
+    with pytest.raises(MeasurementError, match=message):
+        table(tmp_path, text)
+
+
+def test_columns_and_parts_of_other_names(tmp_path):
+    known = table(tmp_path, ",file,class,part\n0,a,x,train\n1,b,x,test_2\n2,c,x,unseen\n")
+    parts = [known.find(tmp_path / name) for name in "abc"]
+    assert parts == [Known("x", None, part) for part in ("train", "test_2", "unseen")]
+    table(tmp_path, "file,label,part\na,x,tran\nb,x,rest\n")
+
+
+def test_misspelt_parts_of_arrays(tmp_path):
+    path = saved(tmp_path, **GOOD, part=np.array(["train", "tran", "test"]))
+    with pytest.raises(MeasurementError, match=r"part: .*got 'tran' beside train and test"):
+        plan_ingest(collect([path], LabelRule()), Target(), "zarr")

@@ -46,15 +46,15 @@ def test_wavelengths_become_shifts_by_the_laser(tmp_path):
     with pytest.raises(MeasurementError, match="say which laser"):
         read_spectrum(path)
     spectrum = read_spectrum(path, laser_nm=532.0)
-    assert spectrum.shift_cm1 == pytest.approx([278.474, 615.174, 939.850], abs=1e-3)
+    assert spectrum.shift_cm1 == pytest.approx([278.393, 614.996, 939.578], abs=1e-3)
     nm = JCAMP.replace("1/CM", "NANOMETERS").replace("FIRSTX=100", "FIRSTX=540")
     nm = (
         nm.replace("LASTX=104", "LASTX=544").replace("\n100 ", "\n540 ").replace("\n103 ", "\n543 ")
     )
     path = written(tmp_path, nm, "nm.jdx")
-    with pytest.raises(MeasurementError, match="an axis in nm; say which laser"):
+    with pytest.raises(MeasurementError, match=r"wavelengths in nm .*say which laser"):
         read_spectrum(path)
-    assert read_spectrum(path, 532.0).shift_cm1[0] == pytest.approx(278.474, abs=1e-3)
+    assert read_spectrum(path, 532.0).shift_cm1[0] == pytest.approx(278.393, abs=1e-3)
 
 
 def test_wavelengths_are_above_zero():
@@ -130,10 +130,10 @@ def test_an_emsa_file_through_rosettasciio(tmp_path):
     spectrum = read_spectrum(written(tmp_path, emsa(), "x.msa"))
     assert spectrum.shift_cm1.tolist() == [100, 102, 104, 106, 108]
     assert spectrum.intensity.tolist() == [0, 1, 4, 9, 16]
-    with pytest.raises(MeasurementError, match="got axes in keV"):
+    with pytest.raises(MeasurementError, match="got 'keV' over 100 to 108"):
         read_spectra(written(tmp_path, emsa("keV"), "x.msa"))
     with pytest.raises(MeasurementError, match="say which laser"):
-        read_spectra(written(tmp_path, emsa("nm"), "x.msa"))
+        read_spectra(written(tmp_path, emsa("nm").replace(": 100.", ": 540."), "x.msa"))
     with pytest.raises(MeasurementError, match="expected 9 points, as #NPOINTS says, got 5"):
         read_spectra(written(tmp_path, emsa().replace(": 5.", ": 9."), "x.msa"))
 

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.exhaustive
 KERNELS = """
 import hashlib
 import numpy as np
-from tersgen.numeric.elementary import arctan, exp, log
+from tersgen.numeric.elementary import arctan, exp, minus_two_log
 from tersgen.numeric.half import to_half
 from tersgen.effects.instrument.kernels import convert, curve_weights, fill_curve
 from tersgen.numeric.lineshape import add_gaussian, add_lorentzian
@@ -31,7 +31,7 @@ add_gaussian(band, 100.0, 7.0, 310.7, 45.0, 3.0)
 add_lorentzian(band, 100.0, 7.0, 411.3, 20.0, 2.0)
 points = np.linspace(-45.0, 80.0, 64).astype(np.float32)
 exps = np.array([exp(x) for x in points], np.float32)
-logs = np.array([log(x) for x in np.abs(points)], np.float32)
+logs = np.array([minus_two_log(x) for x in np.abs(points)], np.float32)
 halves = np.array([to_half(x) for x in normals], np.uint16)
 angles = np.array([arctan(float(x)) for x in points], np.float64)
 atoms = normals[:6].reshape(2, 3)

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tersgen.random.normal import fill_words
 from tersgen.random.poisson import LARGEST_INVERTED, draw_counts, poisson_inverted
+from tersgen.random.words import fill_words
 
 N = 40_000
 
@@ -64,7 +64,7 @@ def test_small_means_among_large_ones_are_inverted_one_by_one(n):
     draw_counts(counts, normals, 2**33 + 1, 5, 6, 7)
     words = np.empty(256, np.uint32)
     for k in np.flatnonzero(means < 6.0):
-        fill_words(words, k // 256 * 64, 2**33 + 1, 11, 6, 7)
+        fill_words(words, k // 256 * 256, 2**33 + 1, 11, 6, 7)
         mean = np.float64(np.float32(means[k]))
         assert counts[k] == poisson_inverted(mean, words[k % 256])
     alone = np.full(n, 500.0, np.float32)

@@ -2,8 +2,8 @@ import pytest
 from pydantic import BaseModel
 
 from tersgen.effects.chain import field_table
+from tersgen.recipe import Recipe
 from tersgen.schema.digest import without_defaults
-from tersgen.schema.recipe import Recipe
 
 
 def test_the_table_describes_the_default_arrays():

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from tersgen.dataset.recipes import load_recipe
+from tersgen.dataset.schemas import MODELS, exported_files, field_rows
 from tersgen.errors import ConfigError
+from tersgen.recipe import Recipe
 from tersgen.schema.digest import canonical_digest, without_defaults
-from tersgen.schema.export import MODELS, exported_files, field_rows
-from tersgen.schema.loading import load_recipe, validate
-from tersgen.schema.recipe import Recipe
+from tersgen.schema.loading import validate
 
 ROOT = Path(__file__).parents[2]
 
@@ -35,7 +36,7 @@ def test_every_field_has_a_unit_and_a_description(name):
     ("table", "message"),
     [
         ({"grid": {"n_points": "many"}}, "grid.n_points: expected a valid integer"),
-        ({"grid": {"n_point": 5}}, "grid.n_point: unknown field; did you mean n_points?"),
+        ({"grid": {"n_point": 5}}, "grid.n_point: unknown field (did you mean 'n_points'?"),
         ({"xyzzy": 1}, "xyzzy: unknown field; expected one of generator, seed"),
         ({"grid": {"start_cm1": 900, "stop_cm1": 100}}, "expected start_cm1 < stop_cm1"),
         ({"grid": {"n_points": 1}}, "grid.n_points: expected greater than or equal to 2, got 1"),
@@ -46,7 +47,7 @@ def test_every_field_has_a_unit_and_a_description(name):
         ({"geometry": {"laser_nm": 5000.0}}, "geometry.laser_nm: expected a laser above"),
         ({"noise": {"map": [0.3, 0.1]}}, "noise.map: expected [low, high] with low <= high"),
         ({"noise": {"map": [-0.3, 0.1]}}, "noise.map: expected values of at least 0"),
-        ({"classes": {"weights": {"water": 2}}}, 'expected balance = "weighted" beside weights'),
+        ({"classes": {"weights": {"water": 2}}}, 'expected balance = "weighted" with weights'),
         ({"library": []}, "library: expected at least one source"),
         (
             {"perturbations": {"symmetry": True}, "map": {"height": 4, "width": 5}},
@@ -57,8 +58,8 @@ def test_every_field_has_a_unit_and_a_description(name):
             "fields: expected at least one of",
         ),
         ({"generator": 0}, "generator: expected greater than or equal to 1, got 0"),
-        ({"fields": {"cube": True}}, "fields.cube: expected a section nearfield beside it"),
-        ({"nearfield": {"tip_feld": "radial"}}, "unknown field; did you mean tip_field?"),
+        ({"fields": {"cube": True}}, "fields.cube: expected a section nearfield as well"),
+        ({"nearfield": {"tip_feld": "radial"}}, "unknown field (did you mean 'tip_field'?"),
         ({"nearfield": {"bands": [[900, 300]]}}, "expected [low, high] with 0 <= low < high"),
         ({"nearfield": {"bands": []}}, "nearfield.bands: expected at least 1 item"),
         ({"nearfield": {"height_angstrom": [0, 3]}}, "expected a tip 0.1 to 1000 Angstrom above"),
@@ -69,7 +70,7 @@ def test_every_field_has_a_unit_and_a_description(name):
             {"nearfield": {"channel_cm1": 0.1}, "fields": {"cube": True}},
             "nearfield.channel_cm1: expected 1 to 4096 channels",
         ),
-        ({"structure": {}}, "structure: expected a section nearfield beside it, got none"),
+        ({"structure": {}}, "structure: expected a section nearfield as well, got none"),
         (
             {"nearfield": {"frame_angstrom": [9, 4]}, "structure": {"radius_angstrom": 5}},
             "structure.radius_angstrom: expected at most the frame's 4 Angstrom",
@@ -91,14 +92,14 @@ def test_every_field_has_a_unit_and_a_description(name):
             "structure: elements: expected each once, got C, C",
         ),
         ({"nearfield": {}, "map": {"channels": 3}}, "map.channels: expected one for each of the 1"),
-        ({"nearfield": {}, "map": {"blur_px": 1}}, "map.blur_px: expected 0 beside nearfield"),
+        ({"nearfield": {}, "map": {"blur_px": 1}}, "map.blur_px: expected 0 with nearfield"),
         (
             {"nearfield": {}, "perturbations": {"symmetry": True}},
-            "perturbations.symmetry: expected false beside nearfield",
+            "perturbations.symmetry: expected false with nearfield",
         ),
         (
             {"nearfield": {}, "geometry": {"orientation": "averaged"}},
-            'geometry.orientation: expected "random" or "fixed" beside nearfield',
+            'geometry.orientation: expected "random" or "fixed" with nearfield',
         ),
     ],
 )

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tersgen.dataset.schemas import field_rows
 from tersgen.errors import ConfigError
-from tersgen.schema.export import field_rows
 from tersgen.schema.loading import validate
 from tersgen.schema.split import FieldRange, Split, SplitRule, parse_range
 
@@ -111,9 +111,9 @@ def test_without_hold_outs_every_part_has_its_ratio():
     ("table", "message"),
     [
         ({"names": []}, "names: expected at least 1"),
-        ({"names": ["a b", "val", "test"]}, "names.0: expected at most 32 small letters"),
-        ({"names": ["Train", "val", "test"]}, "names.0: expected at most 32 small letters"),
-        ({"names": ["train\n", "val", "test"]}, "names.0: expected at most 32 small letters"),
+        ({"names": ["a b", "val", "test"]}, "names.0: expected at most 32 lower-case letters"),
+        ({"names": ["Train", "val", "test"]}, "names.0: expected at most 32 lower-case letters"),
+        ({"names": ["train\n", "val", "test"]}, "names.0: expected at most 32 lower-case letters"),
         ({"names": ["a", "b", "a"]}, "names: expected each part once, got a, b, a"),
         ({"names": [f"p{j}" for j in range(101)]}, "names: expected at most 100"),
         ({"ratios": [0.5, 0.5]}, "ratios: expected one for each part (train, val, test), got 2"),
@@ -129,9 +129,12 @@ def test_without_hold_outs_every_part_has_its_ratio():
         ({"hold_out_to": "dev"}, "hold_out_to: expected one of train, val, test, got dev"),
         (
             {"hold_out": ["water"], "ratios": [0.0, 0.0, 1.0]},
-            "ratios: expected one above 0 beside test, which has the rows held out",
+            "ratios: expected one above 0 for a part other than test, which has only the held-out",
         ),
-        ({"hold_out": ["water"], "names": ["a"], "ratios": [1.0]}, "expected one above 0 beside a"),
+        (
+            {"hold_out": ["water"], "names": ["a"], "ratios": [1.0]},
+            "expected one above 0 for a part other than a",
+        ),
     ],
 )
 def test_a_bad_rule_is_one_line(table, message):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 import tersgen
+from tersgen.dataset.recipes import load_recipe
 from tersgen.dataset.verify import verify
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
-from tersgen.schema.loading import load_recipe
 from tersgen.store.journal import read_journal
 
 pytestmark = pytest.mark.slurm
@@ -54,7 +54,7 @@ def digest(recipe, tmp_path_factory) -> str:
     return run(plan, tmp_path_factory.mktemp("alone") / "a.zarr").manifest.digest
 
 
-def n_sealed(folder: Path) -> int:
+def n_finished(folder: Path) -> int:
     return len(read_journal(folder).records) if folder.is_dir() else 0
 
 
@@ -79,11 +79,11 @@ def test_an_array_of_jobs_makes_the_dataset_of_one_process(slurm, recipe, digest
     array = min(slurm.jobs(), key=lambda job: int(job.name.partition("_")[0])).name.split("_")[0]
     assert "Submitted batch job" in said
     part = out / "ranges" / f"{N_SHARDS // N_JOBS}-{2 * N_SHARDS // N_JOBS}"
-    slurm.wait_until(lambda: n_sealed(part))
+    slurm.wait_until(lambda: n_finished(part))
     assert "jobs are making it; wait for them" in slurm.run(*command, **given).stderr
     cancel(slurm, f"{array}_1")
     slurm.wait_idle()
-    assert 0 < n_sealed(part) < N_SHARDS // N_JOBS, slurm.told()
+    assert 0 < n_finished(part) < N_SHARDS // N_JOBS, slurm.told()
     lost = slurm.run("tersgen", "finalize", out)
     assert lost.returncode == 1
     assert f"expected all {N_SHARDS} shards" in lost.stderr
@@ -103,10 +103,10 @@ def test_dask_workers_that_are_jobs_make_the_dataset_of_one_process(
     given = {"N": N_SAMPLES, "OUT": out, "WORKERS": 2, "CORES": 1, "WALLTIME": "10:00"}
 
     with slurm.begin(*command, **given) as build:
-        slurm.wait_until(lambda: n_sealed(out) or build.poll() is not None)
+        slurm.wait_until(lambda: n_finished(out) or build.poll() is not None)
         running = [job.name for job in slurm.jobs() if job.state == "RUNNING"]
         assert running, build.communicate()
-        assert n_sealed(out) < N_SHARDS
+        assert n_finished(out) < N_SHARDS
         cancel(slurm, running[0])
         try:
             said, told = build.communicate(timeout=slurm.WAIT_S)

@@ -6,13 +6,11 @@ import h5py
 import numpy as np
 import pytest
 
-from tersgen.effects.contents import contents_of
+from tersgen.dataset.basis import StoredBasis, contents_of
 from tersgen.generator import Generator
-from tersgen.schema.basis import StoredBasis
 from tersgen.store.encode import fill_up
 from tersgen.store.hdf5_store import Hdf5Store
 from tersgen.store.layout import Layout
-from tersgen.store.seal_table import dataset_id
 
 LAYOUT = Layout(chunk_rows=16, shard_rows=64)
 ROWS = 100
@@ -32,9 +30,7 @@ class Made:
 
     def with_layout(self, layout, contents):
         """Take another layout, or other contents."""
-        identity = dataset_id(contents.recipe_digest, "hdf5", layout)
-        attributes = {"recipe": "recipe.json"}
-        self.store = Hdf5Store(self.path, self.folder, contents, layout, identity, attributes)
+        self.store = Hdf5Store(contents, layout)
 
     def shard(self, number, n_rows):
         """The bytes of a shard."""
@@ -55,8 +51,8 @@ class Made:
         for number in range(LAYOUT.n_shards(n_samples)):
             n_rows = min(LAYOUT.shard_rows, n_samples - number * LAYOUT.shard_rows)
             self.shard_path(number).write_bytes(self.shard(number, n_rows))
-        for path, parts in self.store.metadata_files(n_samples).items():
-            path.write_bytes(b"".join(parts))
+        [parts] = self.store.metadata_files(n_samples, self.folder.name).values()
+        self.path.write_bytes(b"".join(parts))
 
     def shard_path(self, number):
         return self.folder / self.store.shard_paths(number)[0]
@@ -66,7 +62,7 @@ class Made:
         assert self.store.array_path(number, spec) == self.store.shard_paths(number)[0]
         descriptor = os.open(path, os.O_RDONLY)
         try:
-            places = self.store.chunk_table(path, descriptor, spec, number, n_rows)
+            places = self.store.chunk_table(descriptor, spec, number, n_rows)
             assert places.dtype == np.int64
             rows = [
                 self.store.decode_chunk(os.pread(descriptor, size, offset), check, spec)

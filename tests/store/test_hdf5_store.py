@@ -1,4 +1,5 @@
 import io
+import json
 import os
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def test_plain_h5py_reads_every_value(made, monkeypatch, tmp_path):
         assert set(file) == {"raman_shift", "entry", *(name.split("/")[0] for name in rows)}
         assert all(same(file[name][()], rows[name]) for name in rows)
         assert same(file["spectra"][77], rows["spectra"][77])
-        assert file.attrs["recipe"] == b"recipe.json"
+        assert json.loads(file.attrs["tersgen"])["recipe"] == "recipe.json"
     with h5py.File(made.shard_path(1)) as file:
         assert all(same(file[name][()], rows[name][64:]) for name in rows)
         assert file["label"].attrs["classes"].tolist() == [
@@ -321,14 +322,13 @@ def test_crafted_files_are_refused(fresh, name):
     with pytest.raises(DamagedDataError, match=message) as caught:
         fresh.read(0, "spectra", 64)
     assert "\n" not in str(caught.value)
-    assert str(fresh.shard_path(0)) in str(caught.value)
 
 
 def test_a_linked_group_is_refused(fresh):
     with h5py.File(fresh.shard_path(0), "r+") as file:
         file.move("sticks", "other")
         file["sticks"] = h5py.SoftLink("/other")
-    with pytest.raises(DamagedDataError, match="sticks/position: expected the array itself"):
+    with pytest.raises(DamagedDataError, match="expected the array itself"):
         fresh.read(0, "sticks/position", 64)
 
 
@@ -418,7 +418,7 @@ def test_a_disk_that_fails_is_an_error(made, monkeypatch):
     monkeypatch.setattr(os, "pread", fails)
     try:
         with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
-            made.store.chunk_table(path, descriptor, made.table["label"], 0, 64)
+            made.store.chunk_table(descriptor, made.table["label"], 0, 64)
     finally:
         os.close(descriptor)
 
@@ -441,21 +441,21 @@ def index_of(folder, make):
     ],
 )
 def test_crafted_indexes_are_refused_and_not_followed(fresh, tmp_path, make, message):
-    fresh.store.check_sources(fresh.path.read_bytes())
+    fresh.store.check_sources(fresh.path.read_bytes(), fresh.folder.name)
     with pytest.raises(DamagedDataError, match=message):
-        fresh.store.check_sources(index_of(tmp_path, make))
+        fresh.store.check_sources(index_of(tmp_path, make), fresh.folder.name)
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", bytes(5000)])
 def test_an_index_that_is_none_is_refused(fresh, data):
     with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
-        fresh.store.check_sources(data)
+        fresh.store.check_sources(data, fresh.folder.name)
 
 
 def test_an_index_cut_short_is_refused(fresh):
     data = fresh.path.read_bytes()
     with pytest.raises(DamagedDataError):
-        fresh.store.check_sources(data[: len(data) // 2])
+        fresh.store.check_sources(data[: len(data) // 2], fresh.folder.name)
 
 
 FLIPS = """

@@ -1,7 +1,7 @@
 import pytest
 
 from tersgen.schema.manifest import FileFacts, ShardRecord
-from tersgen.store.journal import Journal, find_record, read_journal, rewrite_journal
+from tersgen.store.journal import Journal, read_journal
 
 
 def record(shard: int, rows: int = 256) -> ShardRecord:
@@ -72,32 +72,3 @@ def test_no_changed_bit_of_a_line_makes_another_record(written):
         data[at] ^= 1 << at % 8
         written.write_bytes(bytes(data))
         assert all(one in RECORDS for one in read_journal(written.parent).records)
-
-
-def test_the_newest_record_of_a_shard_counts(tmp_path):
-    newer = record(1).model_copy(update={"class_counts": {1: 256}})
-    rewrite_journal(tmp_path, [record(1), record(1, 300), newer])
-    records = read_journal(tmp_path).records
-    assert find_record(records, 1, 256) == newer
-    assert find_record(records, 1, 300) == record(1, 300)
-    assert find_record(records, 2, 256) is None
-
-
-def test_who_was_replaced_writes_to_a_journal_of_its_own(tmp_path):
-    with Journal(tmp_path) as old:
-        old.append(record(0))
-        with Journal(tmp_path) as new:
-            old.append(record(1))
-            new.append(record(2))
-    assert read_journal(tmp_path).records == [record(0), record(2)]
-
-
-def test_a_journal_is_not_opened_without_the_right_to(written):
-    def refuse():
-        raise PermissionError("lost")
-
-    before = written.read_bytes()
-    with pytest.raises(PermissionError, match="lost"):
-        Journal(written.parent, refuse)
-    assert written.read_bytes() == before
-    assert [path.name for path in written.parent.iterdir()] == ["journal.jsonl"]

@@ -1,7 +1,7 @@
 import pytest
 
 from tersgen.effects.chain import field_table
-from tersgen.schema.recipe import Recipe
+from tersgen.recipe import Recipe
 from tersgen.store.layout import choose_layout, leaf_rows
 
 CANONICAL = field_table(Recipe(fields={"n_modes": 32}))

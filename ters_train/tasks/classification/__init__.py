@@ -1,4 +1,4 @@
-"""Species of a sample, and Raman tensors if asked for: losses, counts, scores, page and card."""
+"""Species of a sample, and Raman tensors if requested: losses, counts, scores, page and card."""
 
 from .task import Classification, ClassificationOptions
 

@@ -32,8 +32,6 @@ class ConfusionCount(Metric):
     """
 
     full_state_update = False
-    is_differentiable = False
-    higher_is_better = True
 
     def __init__(self, n_classes: int) -> None:
         super().__init__()

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from tersgen.errors import ConfigError
 from tersgen.schema.base import field
 
-from ..task import TaskScores
+from ..scores import TaskScores
 
 EPS = 1e-12
 """eps in the denominators of Eq. (9.1): what is divided by zero samples becomes 0."""
@@ -19,7 +19,7 @@ class Scores(TaskScores):
     """Scores of a classification into K classes; tuples are in the order of the classes.
 
     A class that never occurs and is never predicted has precision, recall and F1 0. It counts in
-    ``macro_f1``, which so has the same K for every set of samples; ``n_absent`` says how many
+    ``macro_f1``, which so has the same K for every set of samples; ``n_absent`` is how many
     classes had no sample.
     """
 
@@ -52,7 +52,7 @@ class Scores(TaskScores):
 
     @property
     def best(self) -> str:
-        """What is said of the best epoch."""
+        """The scores of the best epoch, in a line."""
         return f"macro-F1 {self.macro_f1:.4f}"
 
     @property

@@ -1,4 +1,4 @@
-"""The task of naming the species, and of predicting Raman tensors beside it if asked for."""
+"""The task of naming the species, and of predicting Raman tensors, too, if requested."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -15,7 +15,8 @@ from ...config import DataConfig, LossConfig, RunConfig, Shape, Size
 from ...data.fields import MIXTURE_LABEL, TENSOR_FIELDS
 from ...planning import check_fields
 from ...reporting import Report
-from ..task import Count, Predicted, Task, TaskLoss
+from ..scores import Count
+from ..task import Predicted, Task, TaskLoss
 from .losses import Loss
 
 
@@ -137,15 +138,10 @@ class Classification(Task):
     def pages(self, report: Report, curves: bytes) -> dict[str, bytes]:
         """Return page, card and confusion matrix."""
         from ...reporting.plots import confusion_png
-        from .card import card_markdown
-        from .page import page_html
+        from .page import class_pages
 
         confusion = confusion_png(report.scores["confusion"], report.classes)
-        return {
-            "confusion.png": confusion,
-            "report.html": page_html(report, curves, confusion).encode(),
-            "model_card.md": card_markdown(report).encode(),
-        }
+        return {"confusion.png": confusion, **class_pages(report, curves, confusion)}
 
 
 def most_probable(

@@ -1,4 +1,4 @@
-"""How well mixtures are taken apart: which species are in them, and how much of each."""
+"""How well mixtures are analysed: which species are in them, and how much of each."""
 
 from collections.abc import Sequence
 
@@ -35,7 +35,7 @@ class MixtureScores(Scores):
 
     @property
     def best(self) -> str:
-        """What is said of the best epoch."""
+        """The scores of the best epoch, in a line."""
         return f"composition wrong by {self.composition_error:.1%}"
 
     @property

@@ -14,7 +14,8 @@ from ...config import DataConfig
 from ...data.fields import MIXTURE_FIELDS, MIXTURE_LABEL
 from ...planning import check_fields
 from ..classification.task import Classification, ClassificationOptions, most_probable
-from ..task import Count, Predicted
+from ..scores import Count
+from ..task import Predicted
 
 _LEAST_PRESENT = 0.02
 """Smallest fraction from which on a species counts as present."""
@@ -63,7 +64,7 @@ class Mixture(Classification):
 
     @property
     def optional(self) -> tuple[str, ...]:
-        """Labels and fractions: of pure samples the label says it all."""
+        """Labels and fractions; for pure samples the label is enough."""
         return MIXTURE_FIELDS
 
     @property

@@ -13,12 +13,15 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 from tersgen.plugins import register
 from tersgen.schema.base import Frozen, field
+from tersgen.schema.fields import FieldSpec
 
 from ...config import DataConfig, Shape
+from ...data.fields import ELEMENTS, MASKS
 from ...data.rows import RowSet, rows_of_part
 from ...errors import NotFiniteError
 from ...planning import check_fields
-from ..task import Predicted, Task, TaskScores
+from ..scores import TaskScores
+from ..task import Predicted, Task
 
 _ROWS_AT_ONCE = 1 << 16
 _MOST_GENERATED = 10_000
@@ -90,7 +93,8 @@ class Regression(Task):
         """
         name = wanted.get("column")
         if not isinstance(name, str):
-            numbers = [one for one in dataset if dataset[one].spec.dtype[0] in "fiu"]
+            specs = [dataset[one].spec for one in dataset]
+            numbers = [one.name for one in specs if one.dtype[0] in "fiu" and not _is_category(one)]
             raise ConfigError(
                 f"task.options.column: expected the array to predict, one of {', '.join(numbers)}; "
                 "set it: --set task.options.column=NAME"
@@ -210,10 +214,20 @@ class Regression(Task):
         ]
 
 
+def _is_category(spec: FieldSpec) -> bool:
+    """Return whether the numbers of a field only name something."""
+    return spec.is_label or spec.name in (ELEMENTS, MASKS)
+
+
 def _check_component(dataset: Dataset, name: str, component: tuple[int, ...]) -> None:
     spec = dataset[name].spec
     if spec.dtype[0] not in "fiu":
         raise ConfigError(f"{dataset.path}: {name}: expected numbers, got {spec.dtype}")
+    if _is_category(spec):
+        raise ConfigError(
+            f"{dataset.path}: {name}: expected a quantity, got numbers of classes or elements; "
+            "predict another array, or classes with --task classification"
+        )
     if len(component) != len(spec.shape) or any(
         not 0 <= k < size for k, size in zip(component, spec.shape, strict=False)
     ):

@@ -25,8 +25,6 @@ class StructureCount(Metric):
     """
 
     full_state_update = False
-    is_differentiable = False
-    higher_is_better = True
 
     def __init__(self, targets: StructureOptions) -> None:
         super().__init__()

@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
+from tersgen.dataset.output_file import replace_file
 from tersgen.errors import ConfigError, MeasurementError
 from tersgen.measured.npy import open_arrays
-from tersgen.schema.loading import printable
+from tersgen.text import printable
 
 from ...engine.trained import Trained
-from ...reporting.files import replace_file
 from .positions import find_atoms
 from .task import Structure
 

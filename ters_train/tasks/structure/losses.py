@@ -1,8 +1,8 @@
 """The loss of structure targets, Eqs. (6.4) and (6.5): cross-entropy of each pixel, and Dice.
 
-Each element, and the bonds, is a channel of its own with a sigmoid: of a tilted molecule atoms of
-two elements lie over each other, and values of Gaussians are no classes. Both terms are in units of
-the pixels that are asked for, not of all, most of which are empty: else rare elements, an atom or
+Each element, and the bonds, has its own channel with a sigmoid: in a tilted molecule atoms of two
+elements overlap, and values of Gaussians are not classes. Both terms are normalised by the number
+of target pixels, not of all pixels, most of which are empty: otherwise rare elements, an atom or
 two in some of the samples, are never learnt.
 """
 

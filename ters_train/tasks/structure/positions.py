@@ -1,8 +1,8 @@
 """From masks to atoms: where the atoms of a mask are, and which of the true ones they are.
 
-A mask is compared with what one atom looks like (a matched filter); an atom is where the likeness
-is largest within a radius and at least half of that of a whole atom. So discs that touch are
-separated, which connected components are not.
+A mask is compared with what one atom looks like (a matched filter); an atom is where the response
+is largest within a radius and at least half of that of a whole atom. So touching discs are
+separated, unlike with connected components.
 """
 
 import math

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from tersgen.schema.base import field
 
 from ..classification.scores import EPS
-from ..task import TaskScores
+from ..scores import TaskScores
 
 
 class Sums(NamedTuple):
@@ -72,7 +72,7 @@ class StructureScores(TaskScores):
 
     @property
     def best(self) -> str:
-        """What is said of the best epoch."""
+        """The scores of the best epoch, in a line."""
         return f"mean Dice {self.dice:.4f}"
 
     @property

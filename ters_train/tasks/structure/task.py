@@ -12,7 +12,8 @@ from tersgen.plugins import register
 from ...config import DataConfig, LossConfig, RunConfig, Shape
 from ...data.fields import BONDS, STRUCTURE_FIELDS
 from ...reporting import Report
-from ..task import Count, Task, TaskLoss
+from ..scores import Count
+from ..task import Task, TaskLoss
 from .losses import StructureLoss
 from .options import StructureOptions, structure_targets
 
@@ -103,9 +104,6 @@ class Structure(Task):
 
     def pages(self, report: Report, curves: bytes) -> dict[str, bytes]:
         """Return page and card."""
-        from .page import structure_card, structure_page
+        from .page import structure_pages
 
-        return {
-            "report.html": structure_page(report, curves).encode(),
-            "model_card.md": structure_card(report).encode(),
-        }
+        return structure_pages(report, curves)

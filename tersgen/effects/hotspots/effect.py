@@ -27,12 +27,13 @@ from ...random.normal import fill_normals, normal_pair
 from ...random.philox import between
 from ...schema.fields import FieldSpec
 from ...schema.library import Library
-from ...schema.recipe import Recipe
 from ..base import ArraySpec, Effect, Tile, spec
 from ..image import has_clean_image, image_numbers, map_fields, noise_level
 from ..scaling import ranged
+from ..sections import Sections
 from . import kernels
 from .kernels import add_hotspots, fill_profile
+from .settings import Map
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -90,7 +91,7 @@ def _fill_constellation(
             )
 
 
-def hotspot_table(recipe: Recipe, library: Library) -> Constellations:
+def hotspot_table(recipe: Sections, library: Library) -> Constellations:
     """Return the constellation of every species, a function of its name and the seed."""
     section, n = recipe.map, len(library)
     offset = np.empty((n, section.n_hotspots, 2))
@@ -110,14 +111,15 @@ def hotspot_table(recipe: Recipe, library: Library) -> Constellations:
     return Constellations(offset, sigma, enhancement / enhancement.max(axis=(1, 2), keepdims=True))
 
 
-class Hotspots(Effect):
+class Hotspots(Effect[Map]):
     """Fills ``maps``; or ``image``, float32, shape (n, C, H, W), if others act on it after."""
 
     stage = "image"
+    section = "map"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = recipe.map
+        section = self.settings
         self._blur = None
         if section.blur_px > 0:
             self._blur = np.empty(2 * blur_radius(section.blur_px) + 1, np.float32)
@@ -134,12 +136,12 @@ class Hotspots(Effect):
         self._target = "image" if has_clean_image(recipe) else "maps"
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are maps of hotspots."""
         return recipe.fields.maps and recipe.nearfield is None
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return the maps and where the hotspots lie."""
         text = "row, column and sigma (pixel) and amplitude factor (1) of each hotspot"
         sizes = {"hotspot": recipe.map.n_hotspots, "hotspot_parameter": 4}
@@ -158,7 +160,7 @@ class Hotspots(Effect):
 
     def scratch(self) -> dict[str, ArraySpec]:
         """Return what is drawn in any case, and the clean maps if they are wanted."""
-        size = self.recipe.map
+        size = self.settings
         image = {"image": ArraySpec((size.channels, size.height, size.width), np.float32)}
         return {
             "params/angle": ArraySpec((), np.float32),

@@ -1,1 +1,1 @@
-"""What a spectrometer and its detector do to a spectrum; settings: ``schema/instrument.py``."""
+"""What a spectrometer and its detector do to a spectrum."""

@@ -1,10 +1,10 @@
-"""What a spectrometer and its detector do to a spectrum; settings: ``schema/instrument.py``.
+"""What a spectrometer and its detector do to a spectrum.
 
 The axis is off by a shift and a stretch, bands are broadened to Voigt profiles (or wider
 Gaussians), fluorescence is added and all of it multiplied by the response. The detector counts:
 electrons = Poisson(exposure x line + dark) + cosmic rays, up to the full well; counts = gain x
-electrons + bias + read noise, rounded and clipped by the converter. Where the axis was not measured
-the outermost value is repeated.
+electrons + bias + read noise, rounded and clipped by the converter. Where the axis was not
+measured, the outermost value is repeated.
 """
 
 from decimal import Decimal, localcontext
@@ -21,11 +21,10 @@ from ...random.normal import fill_normals, normal_pair
 from ...random.philox import between, philox, uniform
 from ...random.poisson import draw_counts, poisson_inverted
 from ...schema.fields import FieldSpec
-from ...schema.instrument import Instrument
 from ...schema.library import Library
-from ...schema.recipe import Recipe
 from ..base import ArraySpec, Effect, Parameter, Tile, columns, spec
-from ..profile import PROFILES
+from ..profile.effect import PROFILES
+from ..sections import Sections
 from .kernels import (
     RAY_POINTS,
     add_ray,
@@ -34,6 +33,7 @@ from .kernels import (
     fill_curve,
     log_between,
 )
+from .settings import Instrument
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -74,13 +74,6 @@ _MISSING_LOW, _MISSING_HIGH = _COLUMN["missing_low"], _COLUMN["missing_high"]
 _AT_0, _TO_1 = _COLUMN["counts_at_0"], _COLUMN["counts_to_1"]
 
 
-def section_of(recipe: Recipe) -> Instrument:
-    """Return the section instrument of a recipe that has one."""
-    if recipe.instrument is None:
-        raise ValueError("expected a recipe with a section instrument, got none")
-    return recipe.instrument
-
-
 def logarithms(interval: tuple[float, float]) -> F64:
     """Return ln(low) and ln(high) - ln(low); decimal, as a maths library may round otherwise."""
     if interval[1] <= 0:
@@ -91,13 +84,15 @@ def logarithms(interval: tuple[float, float]) -> F64:
         return np.array([float(low), float(high - low)])
 
 
-class InstrumentEffect(Effect):
+class InstrumentEffect(Effect[Instrument]):
     """What the effects of an instrument on spectra share: each fills columns of its parameters."""
 
+    section = "instrument"
+
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are spectra and an instrument."""
-        return recipe.instrument is not None and recipe.fields.spectra
+        return super().is_part_of(recipe) and recipe.fields.spectra
 
 
 class AxisError(InstrumentEffect):
@@ -105,14 +100,14 @@ class AxisError(InstrumentEffect):
 
     stage = "modes"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = section_of(recipe)
+        section = self.settings
         self._resolution = section.resolution_cm1
         self._errors = section.axis_shift_cm1, section.axis_stretch
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:  # noqa: ARG003 - the same for all
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:  # noqa: ARG003 - the same for all
         """Return what the instrument did, of which its effects fill columns."""
         text = "what the instrument did; " + ", ".join(one.description for one in PARAMETERS)
         sizes = {"instrument_parameter": len(PARAMETERS)}
@@ -157,7 +152,7 @@ class Spectrometer(InstrumentEffect):
 
     stage = "profile"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
         self._profile = PROFILES[recipe.lineshape.profile]
 
@@ -191,9 +186,9 @@ class Optics(InstrumentEffect):
 
     stage = "optics"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = section_of(recipe)
+        section = self.settings
         self._share = section.fluorescence_share if section.fluorescence[1] > 0 else 0.0
         self._fluorescence = logarithms(section.fluorescence)
         self._response = section.response
@@ -268,9 +263,9 @@ class Detector(InstrumentEffect):
 
     stage = "signal"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = section_of(recipe)
+        section = self.settings
         self._numbers = DetectorNumbers(
             electrons=logarithms(section.electrons),
             dark=np.array(section.dark, np.float64),
@@ -284,7 +279,7 @@ class Detector(InstrumentEffect):
         )
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are spectra whose electrons are counted."""
         return recipe.fields.spectra and recipe.counts_electrons
 
@@ -360,7 +355,7 @@ class Range(InstrumentEffect):
 
     def apply(self, tile: Tile) -> None:
         """Draw what is missing."""
-        missing = section_of(self.recipe).missing
+        missing = self.settings.missing
         repeat_edges(tile.index, tile.seed, *missing, tile["line"], tile["params/instrument"])
 
 

@@ -18,10 +18,10 @@ from ...random.normal import fill_normals, normal_pair
 from ...random.philox import between, philox
 from ...schema.fields import Axis, FieldSpec
 from ...schema.library import Library
-from ...schema.recipe import Recipe
 from ..base import Array, ArraySpec, Effect, Tile, spec
 from ..image import finish, has_clean_image, image_numbers, map_fields, noise_level
 from ..scaling import signal
+from ..sections import Sections
 from .kernels import (
     TILE,
     fill_features,
@@ -32,6 +32,7 @@ from .kernels import (
     padded,
     square_tile,
 )
+from .settings import NearField as Section
 from .table import NearModes, NearNumbers, near_numbers, near_table
 
 F32 = NDArray[np.float32]
@@ -48,29 +49,28 @@ def _pixels(name: str, extent: float, n: int) -> Axis:
     return Axis(name=name, unit="Angstrom", description=text, start=-edge, stop=edge, n=n)
 
 
-class NearField(Effect):
+class NearField(Effect[Section]):
     """Fills ``maps`` and ``cube``; or clean ones, ``image`` and ``volume``, if others act after."""
 
     stage = "image"
+    section = "nearfield"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
         self._table = near_table(recipe, library)
-        self._numbers = near_numbers(recipe)
+        self._numbers = near_numbers(recipe, self.settings)
         self._image = image_numbers(recipe)
         self._is_clean = has_clean_image(recipe)
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are maps or cubes under a tip."""
-        return recipe.nearfield is not None and recipe.has_image
+        return super().is_part_of(recipe) and recipe.has_image
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return maps and cubes, as asked for, and what is drawn of the tip."""
-        near = recipe.nearfield
-        if near is None:
-            return []
+        near = cls.settings_of(recipe)
         made = map_fields(recipe, len(near.bands))
         if recipe.fields.cube:
             width = f"{near.channel_cm1:g} cm^-1"
@@ -92,11 +92,9 @@ class NearField(Effect):
         return made
 
     @classmethod
-    def axes(cls, recipe: Recipe) -> list[Axis]:
+    def axes(cls, recipe: Sections) -> list[Axis]:
         """Return where pixels and channels lie."""
-        near, image = recipe.nearfield, recipe.map
-        if near is None:
-            return []
+        near, image = cls.settings_of(recipe), recipe.map
         rows, columns = near.frame_angstrom
         made = [_pixels("row", rows, image.height), _pixels("column", columns, image.width)]
         if recipe.n_channels:

@@ -6,11 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...library.nearfield import centred, require_geometry
-from ...library.selection import ModeChoice, mode_widths
 from ...schema.library import Library
-from ...schema.recipe import Recipe
-from ..bands import stokes_factors
+from ..bands.effect import stokes_factors
+from ..bands.selection import ModeChoice, mode_widths
+from ..sections import Sections
 from . import kernels
+from .settings import NearField
 
 F64 = NDArray[np.float64]
 
@@ -71,7 +72,7 @@ class NearNumbers(NamedTuple):
     intensity: float
 
 
-def near_table(recipe: Recipe, library: Library) -> NearModes:
+def near_table(recipe: Sections, library: Library) -> NearModes:
     """Return atoms and modes of every species.
 
     Raises
@@ -108,11 +109,9 @@ def near_table(recipe: Recipe, library: Library) -> NearModes:
     )
 
 
-def near_numbers(recipe: Recipe) -> NearNumbers:
-    """Return the numbers of a recipe that has a section nearfield."""
-    near, size = recipe.nearfield, recipe.map
-    if near is None:
-        raise ValueError("expected a recipe with a section nearfield, got none")
+def near_numbers(recipe: Sections, near: NearField) -> NearNumbers:
+    """Return the numbers of a recipe and its section nearfield."""
+    size = recipe.map
     rows, columns = near.frame_angstrom
     n_channels = recipe.n_channels if recipe.fields.cube else 0
     edges = recipe.grid.start_cm1 + near.channel_cm1 * np.arange(n_channels + 1, dtype=np.float64)

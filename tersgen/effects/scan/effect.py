@@ -1,7 +1,7 @@
 """How maps and cubes are scanned: blur by the tip, drift, blinks, shot noise, dead pixels.
 
 Lines run along columns. The drift is a random walk from line to line, a blink dims some consecutive
-pixels, and a dead pixel is 0 in all channels. Settings: ``schema/instrument.py``, ``Scan``.
+pixels, and a dead pixel is 0 in all channels.
 """
 
 from typing import NamedTuple
@@ -16,16 +16,17 @@ from ...random import streams
 from ...random.normal import fill_normals
 from ...random.philox import between, philox, uniform
 from ...random.poisson import draw_counts, poisson_inverted
-from ...schema import instrument as settings
 from ...schema.fields import FieldSpec
 from ...schema.library import Library
-from ...schema.recipe import Recipe
 from ..base import ArraySpec, Effect, Parameter, Tile, columns, spec
 from ..image import has_clean_image, noise_level
 from ..instrument.effect import logarithms
 from ..instrument.kernels import log_between
+from ..instrument.settings import Instrument
 from ..scaling import ranged
+from ..sections import Sections
 from .kernels import dim, move_lines
+from .settings import Scan as Section
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -61,14 +62,14 @@ class Numbers(NamedTuple):
     symmetric: bool
 
 
-class Scan(Effect):
+class Scan(Effect[Section]):
     """Fills ``maps`` from ``image`` and ``cube`` from ``volume``; the clean ones are used up."""
 
     stage = "record"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = settings.Scan() if recipe.instrument is None else recipe.instrument.scan
+        section = self.settings
         self._numbers = Numbers(
             drift=section.drift_px,
             blur=np.array(section.blur_px, np.float64),
@@ -82,12 +83,17 @@ class Scan(Effect):
         )
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def settings_of(cls, recipe: Sections) -> Section:
+        """Return its section, which is in that of the instrument, or without one its defaults."""
+        return Instrument().scan if recipe.instrument is None else recipe.instrument.scan
+
+    @classmethod
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are maps or cubes, made clean first."""
         return recipe.has_image and has_clean_image(recipe)
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return what happened in the scan of an instrument."""
         if recipe.instrument is None:
             return []

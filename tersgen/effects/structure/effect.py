@@ -18,10 +18,11 @@ from ...random.normal import normal_pair
 from ...random.philox import philox
 from ...schema.fields import FieldSpec
 from ...schema.library import Library
-from ...schema.recipe import Recipe
 from ..base import Effect, Tile, spec
+from ..sections import Sections
 from . import kernels
 from .kernels import paint_line
+from .settings import Structure as Section
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -58,7 +59,7 @@ class StructureTable(NamedTuple):
     """Distance of two pixels along rows' and columns' axes, shape (2,), Angstrom."""
 
 
-def structure_table(recipe: Recipe, library: Library) -> StructureTable:
+def structure_table(recipe: Sections, library: Library) -> StructureTable:
     """Return what the kernels of structure targets read.
 
     Raises
@@ -96,26 +97,25 @@ def structure_table(recipe: Recipe, library: Library) -> StructureTable:
     )
 
 
-class Structure(Effect):
+class Structure(Effect[Section]):
     """Fills the structure targets."""
 
     stage = "record"
+    section = "structure"
 
-    def __init__(self, recipe: Recipe, library: Library) -> None:
+    def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
         self._table = structure_table(recipe, library)
 
     @classmethod
-    def is_part_of(cls, recipe: Recipe) -> bool:
+    def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are structure targets."""
-        return recipe.structure is not None and recipe.fields.structure
+        return super().is_part_of(recipe) and recipe.fields.structure
 
     @classmethod
-    def fields(cls, recipe: Recipe) -> list[FieldSpec]:
+    def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return masks, bonds, positions and elements."""
-        section = recipe.structure
-        if section is None:
-            return []
+        section = cls.settings_of(recipe)
         if section.elements is None or section.n_atoms is None:
             raise ValueError("expected a resolved recipe with structure.elements set, got None")
         size = {"row": recipe.map.height, "column": recipe.map.width}

@@ -1,1 +1,1 @@
-"""Who makes the shards of a build: threads of this process, or workers of a Dask cluster."""
+"""Executors, which build the shards: threads of this process, or workers of a Dask cluster."""

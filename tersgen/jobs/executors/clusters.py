@@ -1,4 +1,4 @@
-"""Where the workers of a build come from: this machine, a scheduler that is up, a batch system.
+"""Where the workers of a build come from: this machine, a running scheduler, a batch system.
 
 Only this file starts anything of Dask. Workers are started afresh (spawned), never forked: compiled
 kernels and threads do not survive a fork. A worker process takes ``SLOTS`` shards at a time and has
@@ -36,15 +36,7 @@ class _Dask(Launcher):
 
     @contextmanager
     def open(self, options: ClusterOptions, plan: Plan) -> Iterator[tuple[DaskExecutor, str]]:
-        """Start workers, or find them; yield what uses them, and where to watch them.
-
-        Raises
-        ------
-        ClusterError
-            If there is no scheduler, or it cannot be started.
-        MissingExtraError
-            If dask-jobqueue is needed and not installed.
-        """
+        """Start workers, or find them; yield what uses them, and where to watch them."""
         from distributed import Client
 
         _quiet()
@@ -102,7 +94,7 @@ class ThisMachine(_Dask):
         threads = local_threads(n_workers, options.threads)
         _set_defaults(threads)
         security = own_security()
-        with _deaf_threads():
+        with _signals_blocked():
             cluster = LocalCluster(
                 n_workers=n_workers,
                 threads_per_worker=SLOTS,
@@ -198,7 +190,7 @@ def job_script(options: ClusterOptions, plan: Plan) -> str:
 
 
 def _quiet() -> None:
-    """Keep Dask from telling what we tell, each in our own words, in one line."""
+    """Silence Dask's log: what matters is reported in one line."""
     loggers = ("distributed", "tornado", "asyncio", "bokeh")
     known = [name for name in logging.root.manager.loggerDict if name.startswith(loggers)]
     for name in {*loggers, *known}:  # Dask gives some of its loggers levels of their own
@@ -234,7 +226,7 @@ def thread_limits(threads: int) -> dict[str, int]:
 
 @contextmanager
 def _closing(cluster: Any) -> Iterator[None]:
-    """End workers and scheduler afterwards; what is sealed does not depend on it."""
+    """End workers and scheduler afterwards; what is finished does not depend on it."""
     try:
         yield
     finally:
@@ -247,13 +239,7 @@ def _close(cluster: Any) -> None:
 
 
 def _start_jobs(system: BatchSystem, options: ClusterOptions, plan: Plan) -> Any:
-    """Return a scheduler whose workers are jobs of a batch system, which are submitted.
-
-    Raises
-    ------
-    ClusterError
-        If the batch system is not there, or does not take the jobs.
-    """
+    """Return a scheduler whose workers are jobs of a batch system, which are submitted."""
     kind = system.cluster_class()
     command = kind.job_cls.submit_command.split()[0]
     if shutil.which(command) is None:
@@ -279,22 +265,22 @@ def _start_jobs(system: BatchSystem, options: ClusterOptions, plan: Plan) -> Any
     except (OSError, RuntimeError, ValueError) as error:
         _close(cluster)
         raise ClusterError(
-            f"--cluster {options.executor}: the jobs were rejected: {_said(error)}"
+            f"--cluster {options.executor}: the jobs were rejected: {_stderr_of(error)}"
         ) from error
     # jobs that end, by their walltime or with their node, are submitted again
     cluster.adapt(minimum_jobs=options.workers, maximum_jobs=options.workers)
     return cluster
 
 
-def _said(error: Exception) -> str:
+def _stderr_of(error: Exception) -> str:
     """Return what a batch system's command said, without the script that it was given."""
     text = str(error)
     return " ".join((text.rpartition("stderr:")[2].strip() or text).split())
 
 
 @contextmanager
-def _deaf_threads() -> Iterator[None]:
-    """Let threads that start meanwhile, and all processes that these start, hear no Ctrl-C.
+def _signals_blocked() -> Iterator[None]:
+    """Let threads that start meanwhile, and all processes that these start, get no Ctrl-C.
 
     A terminal sends it to the workers, too, and a batch system SIGTERM; but this process ends them,
     once they have finished what they were about to.
@@ -311,7 +297,7 @@ def _deaf_threads() -> Iterator[None]:
 
 
 def _job_options(system: BatchSystem, options: ClusterOptions, plan: Plan) -> dict[str, Any]:
-    """Return what dask-jobqueue is told of a job."""
+    """Return the options of a job for dask-jobqueue."""
     cores = options.cores or 1
     threads = options.threads or cores
     memory = options.memory or f"{-(-worker_memory(plan, threads) // 10**9)}GB"

@@ -1,9 +1,9 @@
-"""Workers of a Dask cluster: Dask distributes, moves and retries; plan and seal are ours.
+"""Workers of a Dask cluster: Dask distributes, moves and retries; the plan and commits are ours.
 
-One task is one shard. So many are submitted that every worker has one more than it can work on, and
-the next only as one is done: neither this process nor the scheduler knows more than these. Nothing
-here waits without end: for workers, for the scheduler and for files there are bounds, and each ends
-in an error that says how to resume.
+One task is one shard. Every worker gets one task more than it can work on, and the next is
+submitted when one is done: neither this process nor the scheduler holds more than these. Every
+wait, for workers, for the scheduler and for files, has a limit, and ends in an error that says how
+to resume.
 """
 
 import time
@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 from ...errors import ClusterError, LostLockError
 from ...plugins import imported
 from ...schema.manifest import ShardRecord
+from ..commit import is_written
 from ..environment import versions
-from ..seal import is_written
+from .cluster_watch import Watch
 from .interface import Job
 from .options import WAIT_S
-from .watch import Watch
-from .work import Failure, Order, Receipt, topic_of, work
+from .work import BuildOrder, Failure, Receipt, topic_of, work
 
 LATE_S = 60.0
 """How long a shared file system may take to show a file on another machine."""
@@ -69,7 +69,7 @@ class DaskExecutor:
         self._late_s = late_s
 
     def run(self, job: Job) -> None:
-        """Make and seal every shard of a job.
+        """Make and commit every shard of a job.
 
         Raises
         ------
@@ -84,11 +84,11 @@ class DaskExecutor:
         if job.todo:
             _Run(job, self._client, self.order(job), self._wait_s).run()
 
-    def order(self, job: Job) -> Order:
+    def order(self, job: Job) -> BuildOrder:
         """Return what all tasks of a job have in common."""
         plan = job.plan
-        return Order(
-            path=str(job.home.path.absolute()),
+        return BuildOrder(
+            path=str(job.location.path.absolute()),
             format=plan.format,
             recipe_digest=plan.contents.recipe_digest,
             n_samples=plan.n_samples,
@@ -107,7 +107,7 @@ class DaskExecutor:
 class _Run:
     """One job on its way."""
 
-    def __init__(self, job: Job, client: Any, order: Order, wait_s: float) -> None:
+    def __init__(self, job: Job, client: Any, order: BuildOrder, wait_s: float) -> None:
         self._job = job
         self._client = client
         self._order = order
@@ -130,7 +130,7 @@ class _Run:
         self._inbox: SimpleQueue[tuple[Any, Any]] = SimpleQueue()
 
     def run(self) -> None:
-        """Make and seal every shard."""
+        """Make and commit every shard."""
         topic = topic_of(self._order.lock_token)
         connected = False
         try:
@@ -144,7 +144,9 @@ class _Run:
                 self._see()
                 if self._watch.look():
                     self._workers_changed()
-                self._job.tally.workers(len(self._watch.workers), self._n_retries, self._watch.note)
+                self._job.counter.workers(
+                    len(self._watch.workers), self._n_retries, self._watch.note
+                )
         finally:
             self._finish(topic)
 
@@ -161,7 +163,7 @@ class _Run:
             shard = self._todo.popleft()
             careful = shard in self._careful
             key = (f"shard-{self._order.lock_token}", shard, self._tries[shard, "submitted"])
-            replacing = self._job.sealer.replaces(shard)
+            replacing = self._job.committer.replaces(shard)
             try:
                 future = self._client.submit(work, self._order, shard, replacing, careful, key=key)
             except (OSError, RuntimeError):  # just disconnected; the watch will say for how long
@@ -171,10 +173,10 @@ class _Run:
             self._flying[shard] = _Flight(future, careful)
             future.add_done_callback(lambda done, shard=shard: self._inbox.put((done, shard)))
 
-    def _listen(self, wait_s: float = _TICK_S) -> None:
+    def _listen(self) -> None:
         """Take what has come."""
         try:
-            future, content = self._inbox.get(timeout=wait_s)
+            future, content = self._inbox.get(timeout=_TICK_S)
             while True:
                 if future is None:
                     self._report(content)
@@ -189,10 +191,10 @@ class _Run:
         shard = content["shard"]
         if shard in self._done or not self._is_ours(content):
             return  # from one that was believed dead, or works for another build
-        if "begun" in content:
+        if "started" in content:
             self._begun[shard] += 1
             if self._begun[shard] > self._tries[shard, "submitted"]:
-                self._again(shard, f"restarted by {content['begun'][1]}")
+                self._again(shard, f"restarted by {content['started'][1]}")
         elif "receipt" in content:
             receipt = Receipt(*content["receipt"])
             record = ShardRecord.model_validate_json(receipt.record)
@@ -205,7 +207,7 @@ class _Run:
 
     def _is_ours(self, content: dict[str, Any]) -> bool:
         """Return whether a report is of this build: any client can speak on a topic."""
-        reports = (content.get(kind) for kind in ("begun", "receipt", "failure"))
+        reports = (content.get(kind) for kind in ("started", "receipt", "failure"))
         return any(report and report[0] == self._order.lock_token for report in reports)
 
     def _again(self, shard: int, why: str) -> None:
@@ -279,13 +281,13 @@ class _Run:
         self._again(shard, why)
 
     def _see(self) -> None:
-        """Seal the shards whose files are seen here."""
+        """Commit the shards whose files are seen here."""
         now = time.monotonic()
         for shard, (receipt, record, until) in list(self._unseen.items()):
-            replacing = self._job.sealer.replaces(shard)
-            if is_written(self._job.home.folder, record, replacing):
+            replacing = self._job.committer.replaces(shard)
+            if is_written(self._job.location.folder, record, replacing):
                 del self._unseen[shard]
-                self._seal(shard, receipt, record, replacing)
+                self._commit(shard, receipt, record, replacing)
             elif now > until:
                 raise ClusterError(
                     f"shard {shard}: its files, written by {receipt.worker}, were not seen here "
@@ -297,7 +299,7 @@ class _Run:
                 del self._silent[shard]
                 self._once_more(shard, "done without a report")
 
-    def _seal(self, shard: int, receipt: Receipt, record: ShardRecord, replacing: bool) -> None:
+    def _commit(self, shard: int, receipt: Receipt, record: ShardRecord, replacing: bool) -> None:
         plan = self._job.plan
         fits = record.shard == shard and record.rows == plan.rows_of(shard)
         if not fits or set(record.files) != set(self._job.store.shard_paths(shard)):
@@ -305,10 +307,10 @@ class _Run:
         address, _, host = receipt.worker.partition(" on ")
         facts = {"worker": address, "host": host, "seconds": round(receipt.seconds, 3)}
         # in another thread: no signal comes there, which would tear a record apart
-        self._clerk.submit(self._job.sealer.commit, record, replacing, **facts).result()
+        self._clerk.submit(self._job.committer.record, record, replacing, **facts).result()
         self._done.add(shard)
         self._watch.done(receipt.seconds)
-        self._job.tally.add(self._job.sealer.sealed)
+        self._job.counter.add(self._job.committer.committed)
 
     def _workers_changed(self) -> None:
         """Log which workers came and went."""
@@ -320,7 +322,7 @@ class _Run:
         self._known = now
 
     def _finish(self, topic: str) -> None:
-        """Seal what has come by now, and drop the rest; waits for nothing."""
+        """Commit what has come by now, and drop the rest; waits for nothing."""
         try:
             while not self._inbox.empty():
                 future, content = self._inbox.get_nowait()
@@ -333,14 +335,14 @@ class _Run:
                     receipt = Receipt(*content["receipt"])
                     self._unseen[content["shard"]] = (receipt, receipt.shard_record(), 0.0)
             for shard, (receipt, record, _) in list(self._unseen.items()):
-                replacing = self._job.sealer.replaces(shard)
-                if is_written(self._job.home.folder, record, replacing):
-                    self._seal(shard, receipt, record, replacing)
+                replacing = self._job.committer.replaces(shard)
+                if is_written(self._job.location.folder, record, replacing):
+                    self._commit(shard, receipt, record, replacing)
         except (OSError, LostLockError, ClusterError):
             pass  # there is an error on its way already, or all is done
         finally:
             self._clerk.shutdown()
-            self._job.tally.add(self._job.sealer.sealed)
+            self._job.counter.add(self._job.committer.committed)
         for flight in self._flying.values():
             flight.future.release()
         if self._client.status == "running":

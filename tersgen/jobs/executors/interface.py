@@ -1,5 +1,6 @@
-"""What a build asks of those who make its shards, and how they are found by name."""
+"""The interface of executors, and how they are found by name."""
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -10,19 +11,23 @@ from ...plugins import is_built_in, load, named_errors
 from ...store.interface import Store
 from ...store.location import DatasetLocation
 from ...store.lock import BuilderLock
+from ..commit import ShardCommitter
 from ..events import EventLog
 from ..plan import Plan
 from ..progress import ProgressCounter
 from ..rows import RowMaker
-from ..seal import Sealer
 from .options import ClusterOptions
+
+_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^\s/]+:[0-9]{1,5}")
+_MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B")
+_WALLTIME = re.compile(r"([0-9]+-)?[0-9]{1,3}(:[0-9]{2}){1,2}")
 
 
 class Job(NamedTuple):
     """The shards that a build is to make, and what takes them."""
 
     plan: Plan
-    home: DatasetLocation
+    location: DatasetLocation
     store: Store
     lock: BuilderLock
     """Held by the one who calls the executor, and by nobody else."""
@@ -30,25 +35,25 @@ class Job(NamedTuple):
     """What makes rows; they are generated if there is nothing else."""
     todo: Sequence[int]
     """Shards to make, in any order."""
-    sealer: Sealer
-    """Takes each shard, or its record: ``seal``, ``commit``."""
-    tally: ProgressCounter
-    """Told by the main thread what was sealed."""
+    committer: ShardCommitter
+    """Takes each shard, or its record: ``commit``, ``record``."""
+    counter: ProgressCounter
+    """The main thread counts finished shards with it."""
     events: EventLog
 
 
 class Executor(Protocol):
     """Makes shards.
 
-    It takes what comes, in any order, and hands each shard to the sealer of the job as soon as it
-    is made. (It is called with the sealer, and does not return or yield receipts: threads seal from
-    several threads at once, and what is sealed when the build is stopped is on record.)
+    It takes shards in any order, and hands each to the job's committer as soon as it is made. (It
+    does not return or yield shards: threads commit several at once, and what is finished when the
+    build is stopped is on record.)
     """
 
     def run(self, job: Job) -> None:
-        """Make and seal every shard of a job.
+        """Make and commit every shard of a job.
 
-        On any error, Ctrl-C included, those that are being sealed are finished, and the others
+        On any error, Ctrl-C included, those that are being written are finished, and the others
         dropped.
         """
 
@@ -92,7 +97,7 @@ class _Named:
         self._launcher = launcher
 
     def run(self, job: Job) -> None:
-        """Make and seal every shard of a job."""
+        """Make and commit every shard of a job."""
         with named_errors("executor", self._name, self._launcher, ClusterError):
             self._executor.run(job)
 
@@ -113,6 +118,40 @@ def find_launcher(name: str) -> Launcher:
         )
     with named_errors("executor", name, part, ConfigError):
         return part()
+
+
+def check_options(options: ClusterOptions) -> None:
+    """Refuse options that do not go together.
+
+    Raises
+    ------
+    ConfigError
+        If there are such, or no executor of that name.
+    """
+    scheduler = options.scheduler
+    if scheduler and (options.system or (options.workers and ":" in scheduler)):
+        raise ConfigError(
+            "--scheduler: expected neither --workers nor --cluster: the scheduler has its own"
+        )
+    if options.executor == "dask" and not _ADDRESS.fullmatch(scheduler or ""):
+        raise ConfigError(
+            f"--scheduler: expected an address such as tcp://host:8786, got {scheduler!r:.100}"
+        )
+    for name, wanted, example in (
+        ("memory", _MEMORY, "8GB"),
+        ("walltime", _WALLTIME, "4:00:00"),
+    ):
+        given = getattr(options, name)
+        if given is not None and not wanted.fullmatch(given):
+            raise ConfigError(f"--{name}: expected one such as {example}, got {given!r:.100}")
+    try:
+        launcher = find_launcher(options.executor)
+    except ConfigError as error:
+        option = "--cluster: expected a batch system"
+        if scheduler:
+            option = "--scheduler: expected an address such as tcp://host:8786, or a name"
+        raise ConfigError(f"{option}; {error}") from None
+    launcher.check(options)
 
 
 @contextmanager

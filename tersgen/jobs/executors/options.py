@@ -1,16 +1,12 @@
-"""Which executor a user asks for, and with which workers."""
+"""Which executor a user selects, and with which workers."""
 
-import re
 from typing import NamedTuple
 
 from ...cpus import available_cpus
 from ...errors import ConfigError
 
 WAIT_S = 600.0
-"""How long to wait for a first worker, or for a sign of life, unless told otherwise."""
-_ADDRESS = re.compile(r"((tcp|tls|ucx|ws|wss)://)?[^\s/]+:[0-9]{1,5}")
-_MEMORY = re.compile(r"[0-9]+(\.[0-9]+)? ?[kMGT]i?B")
-_WALLTIME = re.compile(r"([0-9]+-)?[0-9]{1,3}(:[0-9]{2}){1,2}")
+"""How long to wait for a first worker, or for a sign of life, by default."""
 
 
 class ClusterOptions(NamedTuple):
@@ -39,41 +35,6 @@ class ClusterOptions(NamedTuple):
         if self.scheduler:
             return "dask" if ":" in self.scheduler else self.scheduler
         return self.system or ("local" if self.workers else "threads")
-
-    def check(self) -> None:
-        """Refuse options that do not go together.
-
-        Raises
-        ------
-        ConfigError
-            If there are such, or no executor of that name.
-        """
-        if self.scheduler and (self.system or (self.workers and ":" in self.scheduler)):
-            raise ConfigError(
-                "--scheduler: expected neither --workers nor --cluster: the scheduler has its own"
-            )
-        if self.executor == "dask" and not _ADDRESS.fullmatch(self.scheduler or ""):
-            raise ConfigError(
-                "--scheduler: expected an address such as tcp://host:8786, got "
-                f"{self.scheduler!r:.100}"
-            )
-        for name, wanted, example in (
-            ("memory", _MEMORY, "8GB"),
-            ("walltime", _WALLTIME, "4:00:00"),
-        ):
-            given = getattr(self, name)
-            if given is not None and not wanted.fullmatch(given):
-                raise ConfigError(f"--{name}: expected one such as {example}, got {given!r:.100}")
-        from .interface import find_launcher  # which needs these options
-
-        try:
-            launcher = find_launcher(self.executor)
-        except ConfigError as error:
-            option = "--cluster: expected a batch system"
-            if self.scheduler:
-                option = "--scheduler: expected an address such as tcp://host:8786, or a name"
-            raise ConfigError(f"{option}; {error}") from None
-        launcher.check(self)
 
     def refuse_jobs(self) -> None:
         """Refuse options of jobs, where there are none.

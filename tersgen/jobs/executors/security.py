@@ -1,8 +1,8 @@
-"""Keys of one build for the workers of this machine: who has none cannot talk to them.
+"""Keys of one build for the workers on this machine: without a key no one can connect to them.
 
-Whoever reaches the port of a Dask scheduler or worker runs code as its user, and every user of a
-machine reaches its loopback ports. So each local cluster gets a key and a certificate of its own,
-which go to its processes alone, and accepts nobody without them.
+Anyone who can reach the port of a Dask scheduler or worker can run code as its user, and every user
+of a machine can reach its loopback ports. So each local cluster gets its own key and certificate,
+which only its processes have, and accepts no connections without them.
 """
 
 import re
@@ -26,7 +26,7 @@ _PATIENCE_S = 30
 
 
 def own_security() -> "Security | None":
-    """Return keys that nobody else has; None, with a warning, where nothing can make them."""
+    """Return new keys; None, with a warning, where nothing can make them."""
     from distributed import Security
 
     if find_spec("cryptography") is not None:

@@ -1,7 +1,7 @@
 """Threads of this process.
 
 Some make runs of rows, each generated, hashed and encoded in one go; others put them together into
-shards and seal these. What is in flight is bounded, whatever the number of rows.
+shards and commit these. What is in flight is bounded, whatever the number of rows.
 """
 
 import os
@@ -17,9 +17,9 @@ from ...errors import ConfigError
 from ...plugins import register
 from ...schema.manifest import ShardRecord
 from ..chunks import ChunkMaker, Encoded, Shard
+from ..commit import ShardCommitter
 from ..plan import SHARDS_IN_FLIGHT, Plan
 from ..progress import ProgressCounter
-from ..seal import Sealer
 from .interface import Executor, Job, Launcher
 from .options import ClusterOptions
 
@@ -28,19 +28,19 @@ def make_shards(
     plan: Plan,
     todo: Sequence[int],
     maker: ChunkMaker,
-    sealer: Sealer,
+    committer: ShardCommitter,
     threads: int,
-    tally: ProgressCounter,
+    counter: ProgressCounter,
 ) -> None:
-    """Make and seal shards; on any error those being sealed are finished, the others dropped."""
+    """Make and commit shards; on any error those being written are finished, the others dropped."""
     upcoming = (unit for shard in todo for unit in maker.units(shard, plan.rows_of(shard)))
     ahead = plan.layout.shard_rows // maker.unit_rows + 2 * threads
     making: deque[Future[Encoded]] = deque()
-    sealing: deque[Future[ShardRecord]] = deque()
+    writing: deque[Future[ShardRecord]] = deque()
     try:
         with (
             ThreadPoolExecutor(threads, "tersgen-make") as makers,
-            ThreadPoolExecutor(SHARDS_IN_FLIGHT - 1, "tersgen-seal") as sealers,
+            ThreadPoolExecutor(SHARDS_IN_FLIGHT - 1, "tersgen-commit") as committers,
         ):
             try:
                 for shard in todo:
@@ -49,19 +49,19 @@ def make_shards(
                         for start, n_rows in islice(upcoming, ahead - len(making) - len(runs)):
                             making.append(makers.submit(maker.make, start, n_rows))
                         runs.append(making.popleft().result())
-                    while len(sealing) >= SHARDS_IN_FLIGHT - 1:
-                        sealing.popleft().result()
-                        tally.add(sealer.sealed)
-                    sealing.append(sealers.submit(sealer.seal, Shard(shard, runs)))
-                for future in sealing:
+                    while len(writing) >= SHARDS_IN_FLIGHT - 1:
+                        writing.popleft().result()
+                        counter.add(committer.committed)
+                    writing.append(committers.submit(committer.commit, Shard(shard, runs)))
+                for future in writing:
                     future.result()
-                    tally.add(sealer.sealed)
+                    counter.add(committer.committed)
             except BaseException:
                 for run in making:
                     run.cancel()
                 raise
     finally:
-        tally.add(sealer.sealed)
+        counter.add(committer.committed)
 
 
 class Threads:
@@ -71,11 +71,11 @@ class Threads:
         self._threads = threads
 
     def run(self, job: Job) -> None:
-        """Make and seal every shard of a job."""
+        """Make and commit every shard of a job."""
         name = f"{platform.node()}:{os.getpid()}"
         job.events.write("joined", worker=name, slots=self._threads)
         maker = job.plan.maker(job.store, job.rows)
-        make_shards(job.plan, job.todo, maker, job.sealer, self._threads, job.tally)
+        make_shards(job.plan, job.todo, maker, job.committer, self._threads, job.counter)
         job.events.write("left", worker=name)
 
 

@@ -2,8 +2,8 @@
 
 A task is an order, which is the same for all shards of a build and small whatever the recipe, and
 the number of a shard. The recipe and its library are read from the dataset's folder once by each
-process. The worker holds no lock and writes no record: it looks whether the one it works for still
-holds the lock before it gives a file its name, as a builder does. What can be expected to fail is
+process. The worker holds no lock and writes no record: before it gives a file its name, it checks
+whether its builder still holds the lock, as a builder does. What can be expected to fail is
 returned, not raised, so that it comes back with the name of the machine.
 """
 
@@ -18,19 +18,19 @@ from pathlib import Path
 from typing import Literal, NamedTuple, TypeVar
 
 from ...cpus import available_cpus
+from ...dataset.basis import contents_of
 from ...dataset.documents import load_stored_basis, understood
-from ...effects.contents import contents_of
 from ...errors import ConfigError, DatasetError, LostLockError, OutputError
 from ...files import why
 from ...plugins import Imported, import_again
 from ...schema.manifest import RECIPE, Compression, Format, ShardRecord
 from ...store.layout import Layout
-from ...store.location import new_home
+from ...store.location import new_location
 from ...store.lock import LockView
 from ..chunks import ChunkMaker, Shard
+from ..commit import ShardWriter
 from ..environment import Versions, version_differences, versions
 from ..plan import Plan
-from ..seal import ShardWriter
 
 T = TypeVar("T")
 
@@ -41,7 +41,7 @@ _PASSING = (errno.ESTALE, errno.EIO, errno.ETIMEDOUT, errno.EAGAIN, errno.ENOENT
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
-class Order(NamedTuple):
+class BuildOrder(NamedTuple):
     """What a build orders from its workers; the same for each of its shards."""
 
     path: str
@@ -94,13 +94,13 @@ class Failure(NamedTuple):
     """The number of the system's error, for ``full`` and ``files``."""
 
 
-class _Shop:
+class _Workplace:
     """All that a process needs to make any shard of a build; used by its Dask threads at once."""
 
-    def __init__(self, order: Order, most_threads: int) -> None:
-        home = new_home(Path(order.path), order.format)
-        document = load_stored_basis(home, order.recipe_digest)
-        understood(home.path, document)
+    def __init__(self, order: BuildOrder, most_threads: int) -> None:
+        location = new_location(Path(order.path), order.format)
+        document = load_stored_basis(location, order.recipe_digest)
+        understood(location.path, document)
         layout = Layout(
             chunk_rows=order.chunk_rows,
             shard_rows=order.shard_rows,
@@ -108,33 +108,33 @@ class _Shop:
         )
         contents = contents_of(document)
         self.plan = Plan(document, contents, order.n_samples, layout, order.format)
-        store = self.plan.store(home)
+        store = self.plan.store()
         self.threads = order.threads or min(available_cpus(), most_threads)
         # as many threads as processors, however many shards are asked for at once: shards asked
         # for later are made while the earlier ones are flushed to disk
         self.makers = ThreadPoolExecutor(self.threads, "tersgen-make")
         self.maker: ChunkMaker = self.plan.maker(store)
-        view = LockView(home.folder, order.lock_number, order.lock_token, order.late_s)
+        view = LockView(location.folder, order.lock_number, order.lock_token, order.late_s)
         self.check = view.check
-        self.writer = ShardWriter(home.folder, store, view.check)
+        self.writer = ShardWriter(location.folder, store, view.check)
 
 
-_MOST_SHOPS = 4
+_MOST_WORKPLACES = 4
 _opening = threading.Lock()
-_shops: dict[Order, _Shop] = {}
+_workplaces: dict[BuildOrder, _Workplace] = {}
 
 
-def _shop_of(order: Order, most_threads: int) -> _Shop:
+def _workplace_of(order: BuildOrder, most_threads: int) -> _Workplace:
     """Return what the process has for an order; it keeps that of the last few."""
     with _opening:
-        shop = _shops.pop(order, None) or _Shop(order, most_threads)
-        _shops[order] = shop
-        while len(_shops) > _MOST_SHOPS:
-            del _shops[next(iter(_shops))]
-        return shop
+        workplace = _workplaces.pop(order, None) or _Workplace(order, most_threads)
+        _workplaces[order] = workplace
+        while len(_workplaces) > _MOST_WORKPLACES:
+            del _workplaces[next(iter(_workplaces))]
+        return workplace
 
 
-def _patiently(action: Callable[[], T], retried: Callable[[], object]) -> T:
+def _retry(action: Callable[[], T], retried: Callable[[], object]) -> T:
     """Do something again, later and later, while the file system fails in a way that may pass."""
     wait_s = _FIRST_WAIT_S
     for _ in range(_TRIES - 1):
@@ -151,9 +151,9 @@ def _patiently(action: Callable[[], T], retried: Callable[[], object]) -> T:
     return action()
 
 
-def _wait_for_recipe(order: Order) -> bool:
+def _wait_for_recipe(order: BuildOrder) -> bool:
     """Wait until the dataset is seen here; return whether it is."""
-    path = new_home(Path(order.path), order.format).folder / RECIPE
+    path = new_location(Path(order.path), order.format).folder / RECIPE
     end = time.monotonic() + order.late_s
     while not path.is_file():
         if time.monotonic() >= end:
@@ -162,13 +162,15 @@ def _wait_for_recipe(order: Order) -> bool:
     return True
 
 
-def _make(shop: _Shop, number: int, careful: bool) -> Shard:
-    rows = shop.plan.rows_of(number)
-    units = shop.maker.units(number, rows)
+def _make(workplace: _Workplace, number: int, careful: bool) -> Shard:
+    rows = workplace.plan.rows_of(number)
+    units = workplace.maker.units(number, rows)
     if careful:
-        with ThreadPoolExecutor(max(1, shop.threads // 2), "tersgen-careful") as makers:
-            return Shard(number, list(makers.map(lambda unit: shop.maker.make(*unit), units)))
-    return Shard(number, list(shop.makers.map(lambda unit: shop.maker.make(*unit), units)))
+        with ThreadPoolExecutor(max(1, workplace.threads // 2), "tersgen-careful") as makers:
+            return Shard(number, list(makers.map(lambda unit: workplace.maker.make(*unit), units)))
+    return Shard(
+        number, list(workplace.makers.map(lambda unit: workplace.maker.make(*unit), units))
+    )
 
 
 def topic_of(token: str) -> str:
@@ -176,8 +178,8 @@ def topic_of(token: str) -> str:
     return f"tersgen-{token}"
 
 
-def work(order: Order, shard: int, replacing: bool, careful: bool) -> None:
-    """Make a shard on this Dask worker; report that it was begun, and what came of it.
+def work(order: BuildOrder, shard: int, replacing: bool, careful: bool) -> None:
+    """Make a shard on this Dask worker; report that it was started, and what came of it.
 
     The reports are small and are sent over the scheduler's stream of events; nothing has to be
     fetched from the worker afterwards, so it may leave at once.
@@ -187,14 +189,14 @@ def work(order: Order, shard: int, replacing: bool, careful: bool) -> None:
     worker = get_worker()
     topic = topic_of(order.lock_token)
     name = f"{worker.address} on {platform.node()}"
-    worker.log_event(topic, {"shard": shard, "begun": [order.lock_token, name]})
+    worker.log_event(topic, {"shard": shard, "started": [order.lock_token, name]})
     result = make_shard(order, shard, replacing, careful, name, worker.state.nthreads)
     kind = "receipt" if isinstance(result, Receipt) else "failure"
     worker.log_event(topic, {"shard": shard, kind: list(result)})
 
 
 def make_shard(
-    order: Order,
+    order: BuildOrder,
     shard: int,
     replacing: bool = False,
     careful: bool = False,
@@ -236,11 +238,11 @@ def make_shard(
     try:
         if not _wait_for_recipe(order):
             return Failure(token, "unseen", name, f"no {RECIPE} in {order.path}")
-        shop = _patiently(lambda: _shop_of(order, most_threads), retried)
-        _patiently(shop.check, retried)
-        made = _make(shop, shard, careful)
-        record = _patiently(
-            lambda: shop.writer.write(made, secrets.token_hex(8), replacing), retried
+        workplace = _retry(lambda: _workplace_of(order, most_threads), retried)
+        _retry(workplace.check, retried)
+        made = _make(workplace, shard, careful)
+        record = _retry(
+            lambda: workplace.writer.write(made, secrets.token_hex(8), replacing), retried
         )
     except LostLockError as error:
         return Failure(token, "lost", name, str(error))

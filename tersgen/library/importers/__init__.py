@@ -1,1 +1,1 @@
-"""Importers of modes, one file a format: each module registers its own."""
+"""Importers of modes, one file per format: each module registers its own."""

@@ -1,10 +1,9 @@
 """A library, or a single species, as JSON of the schema."""
 
 from ...plugins import register
-from ...schema.library import LibraryDocument
-from ...schema.species import Species
+from ...schema.species import LibraryDocument, Species
 from ..importer import TextImporter
-from ..sourcefile import SourceFile, one_line_errors
+from ..sourcefile import SourceFile
 
 
 @register("tersgen.importers", "json")
@@ -22,10 +21,9 @@ class Document(TextImporter):
 
         Raises
         ------
-        LibraryError
+        ValidationError
             If it does not fit the schema.
         """
-        with one_line_errors(source.file):
-            if '"species"' in source.text:
-                return LibraryDocument.model_validate_json(source.text).species
-            return (Species.model_validate_json(source.text),)
+        if '"species"' in source.text:
+            return LibraryDocument.model_validate_json(source.text).species
+        return (Species.model_validate_json(source.text),)

@@ -16,7 +16,7 @@ from ...units import BOHR_ANGSTROM
 from ..geometry import SYMBOLS, hill_formula
 from ..harmonic import NormalModes, atom_tensors, build_modes, normal_modes
 from ..importer import TextImporter
-from ..sourcefile import SourceFile, one_line_errors, quote
+from ..sourcefile import SourceFile, quote
 
 Floats = NDArray[np.float64]
 
@@ -31,47 +31,45 @@ _ORDER = ((0, 1, 3), (1, 2, 4), (3, 4, 5))
 """Place of each element of a symmetric matrix in the order xx, xy, yy, xz, yz, zz."""
 
 
-def is_fchk(text: str) -> bool:
-    """Tell whether a text begins like a formatted checkpoint file."""
-    found = _HEADER.search(text, 0, 2000)
-    return found is not None and found[1].strip() == "Number of atoms"
+@register("tersgen.importers", "fchk")
+class Fchk(TextImporter):
+    """Formatted checkpoints of Gaussian."""
 
+    format = "Gaussian formatted checkpoint"
 
-def read_fchk(source: SourceFile, name: str) -> Species:
-    """Read a molecule with its modes and per-atom Raman tensors.
+    def recognises(self, text: str) -> bool:
+        """Return whether a text begins like a formatted checkpoint file."""
+        found = _HEADER.search(text, 0, 2000)
+        return found is not None and found[1].strip() == "Number of atoms"
 
-    Modes come from ``Vib-Modes`` where the file has them (``freq=(raman,savenm)``), else from
-    the Hessian. All real modes are kept, silent ones too.
+    def read_source(self, source: SourceFile) -> Species:
+        """Read a molecule with its modes and per-atom Raman tensors.
 
-    Parameters
-    ----------
-    source
-        The file.
-    name
-        Name of the species.
+        Modes come from ``Vib-Modes`` where the file has them (``freq=(raman,savenm)``), else from
+        the Hessian. All real modes are kept, silent ones too.
 
-    Raises
-    ------
-    LibraryError
-        If the file is foreign, truncated, damaged, or of a calculation without Raman.
-    """
-    with one_line_errors(source.file):
-        if not is_fchk(source.text):
+        Raises
+        ------
+        LibraryError
+            If the file is foreign, truncated, damaged, or of a calculation without Raman.
+        """
+        if not self.recognises(source.text):
             raise LibraryError(
                 f"expected a Gaussian formatted checkpoint, got a text that begins with "
                 f"{quote(source.text[:60])}; make one with: formchk job.chk job.fchk"
             )
         arrays = _Arrays(source.text)
+        if "Polarizability Derivatives" not in arrays.found:
+            raise LibraryError(
+                "expected the entry 'Polarizability Derivatives', got none: from Gaussian run the "
+                "calculation with freq=raman and formchk again; a .fchk of Q-Chem has none, import "
+                "its output (DORAMAN TRUE) instead"
+            )
         numbers = arrays.read("Atomic numbers").astype(np.int64)
         n_atoms = len(numbers)
         if not n_atoms or numbers.min() < 1 or numbers.max() >= len(SYMBOLS):
             raise LibraryError("expected atomic numbers of 1 to 118, got others")
         coordinates = arrays.read("Current cartesian coordinates", 3 * n_atoms).reshape(-1, 3)
-        if "Polarizability Derivatives" not in arrays.found:
-            raise LibraryError(
-                "expected 'Polarizability Derivatives', got none; run the calculation with "
-                "freq=raman"
-            )
         packed = arrays.read("Polarizability Derivatives", 18 * n_atoms).reshape(n_atoms, 3, 6)
         stored = "Vib-Modes" in arrays.found and "Vib-E2" in arrays.found
         modes = _stored_modes(arrays, n_atoms) if stored else _modes(arrays, coordinates)
@@ -81,7 +79,7 @@ def read_fchk(source: SourceFile, name: str) -> Species:
         if modes.n_imaginary:
             remarks.append(f"{modes.n_imaginary} modes of frequency <= 0 left out")
         return Species(
-            name=name,
+            name=source.species_name(),
             modes=build_modes(
                 modes.frequencies_cm1, atom_tensors(modes.displacements, packed[..., _ORDER])
             ),
@@ -108,19 +106,20 @@ class _Arrays:
         self.text = text
         self.found: dict[str, re.Match[str]] = {}
         self.ends: dict[str, int] = {}
+        self.twice: set[str] = set()
         last: str | None = None
         for header in _HEADER.finditer(text):
             if last is not None:
                 self.ends[last] = header.start()
             last = header[1].strip()
-            if last in self.found and last != "Force Field":
-                raise LibraryError(f"expected one entry {last!r}, got two; the file is damaged")
+            if last in self.found:
+                self.twice.add(last)
             self.found[last] = header
         if last is not None:
             self.ends[last] = len(text)
             if self.found[last][2] in "IR":
                 # A file that was cut off ends in a short entry: said before anything is missed.
-                self.read(last)
+                self._read(last, None)
 
     def line(self, name: str) -> str | None:
         """Return the words of a character entry, None where it is missing."""
@@ -131,6 +130,12 @@ class _Arrays:
 
     def read(self, name: str, expected: int | None = None) -> Floats:
         """Return a numeric entry, checked against its own count and the expected one."""
+        if name in self.twice:
+            # Q-Chem writes some entries twice, but none of those that matter here
+            raise LibraryError(f"expected one entry {name!r}, got two; which of them counts?")
+        return self._read(name, expected)
+
+    def _read(self, name: str, expected: int | None) -> Floats:
         header = self.found.get(name)
         if header is None or header[2] not in "IR":
             raise LibraryError(f"expected the entry {name!r}, got none; is the file complete?")
@@ -209,18 +214,3 @@ def _method(text: str) -> str | None:
     lines = text[:400].splitlines()
     words = lines[1].split() if len(lines) > 1 else []
     return "/".join(words[1:3])[:80] if len(words) >= 3 else None
-
-
-@register("tersgen.importers", "fchk")
-class Fchk(TextImporter):
-    """Formatted checkpoints of Gaussian."""
-
-    format = "Gaussian formatted checkpoint"
-
-    def recognises(self, text: str) -> bool:
-        """Return whether a text begins like a formatted checkpoint file."""
-        return is_fchk(text)
-
-    def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a text, see ``read_fchk``."""
-        return read_fchk(source, source.species_name())

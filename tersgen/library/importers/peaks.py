@@ -5,13 +5,13 @@ import re
 import numpy as np
 
 from ...errors import LibraryError, MeasurementError
-from ...measured.readers.jcamp import is_jcamp, read_jcamp
+from ...measured.jcamp import is_jcamp, read_jcamp
 from ...plugins import register
 from ...schema.species import Species
 from ..importer import ObservedImporter
-from ..intensities import Statement, agreed, decide, headed_intensity, read_statement
-from ..sourcefile import SourceFile, one_line_errors
-from .sticks import sticks_species
+from ..intensities import Statement, agreed, headed_intensity, read_statement
+from ..sourcefile import SourceFile
+from ..sticks import sticks_species
 
 _OWN_RECORD = re.compile(r"^[ \t]*##\$([A-Za-z]+)[ \t]*=((?:(?!\$\$).)*)", re.MULTILINE)
 
@@ -19,48 +19,6 @@ _OWN_RECORD = re.compile(r"^[ \t]*##\$([A-Za-z]+)[ \t]*=((?:(?!\$\$).)*)", re.MU
 def _own_record(name: str, text: str) -> str:
     """Return the labelled record, of a user's own, that states something."""
     return f"##${name.upper()}= {text}"
-
-
-def read_peaks(source: SourceFile, name: str, options: Statement) -> Species:
-    """Read a JCAMP-DX table of peaks as modes with isotropic tensors, as ``read_sticks`` does.
-
-    Labelled records state what the ordinates are: ``##$INTENSITY= observed area``, ``##$LASER=
-    785 nm``, ``##$TEMPERATURE= 298 K``, ``##$RESPONSE= corrected``; so does ``##YUNITS=`` with
-    the word activity, area or height. Otherwise they are heights, as those of the spectrum are.
-
-    Parameters
-    ----------
-    source
-        The file.
-    name
-        Name of the species.
-    options
-        What a user says of the strengths.
-
-    Raises
-    ------
-    LibraryError
-        If it is a spectrum, or no such table, or not in cm^-1, or statements are not as expected.
-    """
-    with one_line_errors(source.file):
-        try:
-            record = read_jcamp(source.text)
-        except MeasurementError as error:
-            raise LibraryError(str(error)) from None
-        if not record.is_peaks:
-            raise LibraryError(
-                "expected a table of peaks, got a spectrum; make a dataset of it: tersgen ingest"
-            )
-        if record.x_unit != "cm^-1":
-            raise LibraryError(f"expected peaks in cm^-1, got {record.x_unit or 'no unit'}")
-        said = read_statement(_OWN_RECORD.findall(source.text), _own_record)
-        headed = headed_intensity(record.y_unit)
-        seen = decide(agreed(said, options), headed, "observed height", _own_record)
-        width = np.full(len(record.x), np.nan) if record.width is None else record.width
-        rows = np.column_stack([record.x, record.y, width])
-        if (rows[:, 1] < 0).any() or (rows[:, 2] <= 0).any() or not np.isfinite(rows[:, :2]).all():
-            raise LibraryError("expected finite peaks with heights >= 0 and widths > 0, got others")
-        return sticks_species(source, name, rows, "peaks", seen, _own_record)
 
 
 @register("tersgen.importers", "jcamp_peaks")
@@ -74,5 +32,33 @@ class JcampPeaks(ObservedImporter):
         return is_jcamp(text)
 
     def read_table(self, source: SourceFile, said: Statement) -> Species:
-        """Return the species of a text, see ``read_peaks``."""
-        return read_peaks(source, source.species_name(), said)
+        """Read a JCAMP-DX table of peaks as modes with isotropic tensors, as ``Sticks`` does.
+
+        Labelled records state what the ordinates are: ``##$INTENSITY= observed area``, ``##$LASER=
+        785 nm``, ``##$TEMPERATURE= 298 K``, ``##$RESPONSE= corrected``; so does ``##YUNITS=`` with
+        the word activity, area or height. Otherwise they are heights, as those of the spectrum are.
+
+        Raises
+        ------
+        LibraryError
+            If it is a spectrum, no such table, or not in cm^-1, or statements are not as expected.
+        """
+        try:
+            record = read_jcamp(source.text)
+        except MeasurementError as error:
+            raise LibraryError(str(error)) from None
+        if not record.is_peaks:
+            raise LibraryError(
+                "expected a table of peaks, got a spectrum; make a dataset of it: tersgen ingest"
+            )
+        if record.x_unit != "cm^-1":
+            raise LibraryError(f"expected peaks in cm^-1, got {record.x_unit or 'no unit'}")
+        stated = read_statement(_OWN_RECORD.findall(source.text), _own_record)
+        headed = headed_intensity(record.y_unit)
+        width = np.full(len(record.x), np.nan) if record.width is None else record.width
+        rows = np.column_stack([record.x, record.y, width])
+        if (rows[:, 1] < 0).any() or (rows[:, 2] <= 0).any() or not np.isfinite(rows[:, :2]).all():
+            raise LibraryError("expected finite peaks with heights >= 0 and widths > 0, got others")
+        return sticks_species(
+            source, rows, "peaks", agreed(stated, said), headed, "observed height", _own_record
+        )

@@ -18,7 +18,7 @@ from ...schema.species import Matrix3, Mode, Provenance, Species
 from ...units import EV_CM1, THZ_CM1
 from ..harmonic import to_matrix3
 from ..importer import TextImporter
-from ..sourcefile import SourceFile, one_line_errors, quote
+from ..sourcefile import SourceFile, quote
 
 ASYMMETRY_TOLERANCE = 0.01
 """Largest |R_ij - R_ji| accepted, relative to the largest |R_ij|. Finite differences of printed
@@ -47,28 +47,25 @@ class _Document(BaseModel):
     raman_activities: list[_Band]
 
 
-def is_phonopy(text: str) -> bool:
-    """Tell whether a text is a Raman YAML file of Phonopy-Spectroscopy."""
-    return re.search(r"^raman_activities\s*:", text[:100_000], re.MULTILINE) is not None
+@register("tersgen.importers", "phonopy")
+class Phonopy(TextImporter):
+    """Raman YAML files of Phonopy-Spectroscopy."""
 
+    format = "Phonopy-Spectroscopy Raman YAML"
 
-def read_phonopy(source: SourceFile, name: str) -> Species:
-    """Read the modes of a crystal; tensors are symmetrised.
+    def recognises(self, text: str) -> bool:
+        """Return whether a text has their key."""
+        return re.search(r"^raman_activities\s*:", text[:100_000], re.MULTILINE) is not None
 
-    Parameters
-    ----------
-    source
-        The file.
-    name
-        Name of the species.
+    def read_source(self, source: SourceFile) -> Species:
+        """Read the modes of a crystal; tensors are symmetrised.
 
-    Raises
-    ------
-    LibraryError
-        If the file is foreign or damaged, in an unknown unit, or holds a tensor whose asymmetry
-        exceeds ASYMMETRY_TOLERANCE.
-    """
-    with one_line_errors(source.file):
+        Raises
+        ------
+        LibraryError
+            If the file is foreign or damaged, in an unknown unit, or holds a tensor whose asymmetry
+            exceeds ASYMMETRY_TOLERANCE.
+        """
         try:
             content = yaml.load(source.text, Loader=_Loader)
         except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
@@ -93,7 +90,7 @@ def read_phonopy(source: SourceFile, name: str) -> Species:
         if left_out:
             remarks.append(f"{left_out} modes of frequency <= 0 left out")
         return Species(
-            name=name,
+            name=source.species_name(),
             modes=tuple(sorted(kept, key=lambda mode: mode.frequency_cm1)),
             provenance=Provenance(
                 kind="phonopy",
@@ -122,18 +119,3 @@ def symmetrised(tensor: NDArray[np.float64], number: int) -> Matrix3:
             f"#{number}"
         )
     return to_matrix3(0.5 * tensor + 0.5 * tensor.T)
-
-
-@register("tersgen.importers", "phonopy")
-class Phonopy(TextImporter):
-    """Raman YAML files of Phonopy-Spectroscopy."""
-
-    format = "Phonopy-Spectroscopy Raman YAML"
-
-    def recognises(self, text: str) -> bool:
-        """Return whether a text has their key."""
-        return is_phonopy(text)
-
-    def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a text, see ``read_phonopy``."""
-        return read_phonopy(source, source.species_name())

@@ -14,7 +14,7 @@ from ...schema.species import Mode, Provenance, Species
 from ...units import BOHR_ANGSTROM, WAVENUMBERS, stated_unit
 from ..importer import TextImporter
 from ..invariants import REMARK, tensor_of_invariants
-from ..sourcefile import SourceFile, one_line_errors, quote
+from ..sourcefile import SourceFile, quote
 from .phonopy import symmetrised
 
 _VASP = re.compile(r"^#\s*mode\s+freq\(cm-1\)\s+alpha\s+beta2\s+activity", re.MULTILINE)
@@ -33,23 +33,27 @@ _UNITS = {
 """Units of tensors, as a heading gives them in brackets after xx, in Angstrom^2 amu^-1/2."""
 
 
-def is_vasp_raman(text: str) -> bool:
-    """Tell whether a text is a vasp_raman.dat."""
-    return _VASP.search(text[:20_000]) is not None
+@register("tersgen.importers", "vasp_raman")
+class VaspRaman(TextImporter):
+    """Files of vasp_raman.py."""
 
+    format = "vasp_raman.dat"
 
-def read_vasp_raman(source: SourceFile, name: str) -> Species:
-    """Read the modes of a vasp_raman.dat: columns mode, frequency, alpha, beta^2, activity.
+    def recognises(self, text: str) -> bool:
+        """Return whether a text has the heading of that program."""
+        return _VASP.search(text[:20_000]) is not None
 
-    alpha is the mean of the tensor, beta^2 its gamma^2; activities are checked against 45 alpha^2
-    + 7 beta^2.
+    def read_source(self, source: SourceFile) -> Species:
+        """Read the modes of a vasp_raman.dat: columns mode, frequency, alpha, beta^2, activity.
 
-    Raises
-    ------
-    LibraryError
-        If a row is not such, or an activity is another.
-    """
-    with one_line_errors(source.file):
+        alpha is the mean of the tensor, beta^2 its gamma^2; activities are checked against
+        45 alpha^2 + 7 beta^2.
+
+        Raises
+        ------
+        LibraryError
+            If a row is not such, or an activity is another.
+        """
         modes, left_out = [], 0
         for line in source.text.splitlines():
             if not line.strip() or line.lstrip().startswith("#"):
@@ -64,31 +68,35 @@ def read_vasp_raman(source: SourceFile, name: str) -> Species:
                 left_out += 1
                 continue
             modes.append(Mode(frequency_cm1=frequency, tensor=tensor_of_invariants(mean, squared)))
-        return _species(source, name, modes, left_out, [REMARK], "vasp_raman.py")
+        return _species(source, modes, left_out, [REMARK], "vasp_raman.py")
 
 
-def is_tensor_table(text: str) -> bool:
-    """Tell whether a text is a table whose heading names components of tensors."""
-    heading = next((line for line in text[:20_000].splitlines() if line.strip()), "")
-    words = [_bare(word) for word in _cells(heading.lstrip("# "))]
-    return {"xx", "yy", "zz"} <= set(words)
+@register("tersgen.importers", "tensor_table")
+class TensorTable(TextImporter):
+    """Tables of Raman tensors."""
 
+    format = "table of Raman tensors"
 
-def read_tensor_table(source: SourceFile, name: str) -> Species:
-    """Read a table of frequencies and Raman tensors, six or nine components each.
+    def recognises(self, text: str) -> bool:
+        """Return whether a text has a heading with components of tensors."""
+        heading = next((line for line in text[:20_000].splitlines() if line.strip()), "")
+        words = [_bare(word) for word in _cells(heading.lstrip("# "))]
+        return {"xx", "yy", "zz"} <= set(words)
 
-    The heading names the columns, in any order: ``frequency`` (cm^-1, or ``frequency [THz]``),
-    ``xx [Angstrom^2 amu^-1/2]``, ``yy`` and so on, and perhaps ``width`` (FWHM) and ``mode`` (a
-    number that is skipped). Without a unit after xx the table is refused.
+    def read_source(self, source: SourceFile) -> Species:
+        """Read a table of frequencies and Raman tensors, six or nine components each.
 
-    Raises
-    ------
-    LibraryError
-        If a column or unit is not known, a row is not such, or a tensor is not symmetric.
-    """
-    with one_line_errors(source.file):
+        The heading names the columns, in any order: ``frequency`` (cm^-1, or ``frequency [THz]``),
+        ``xx [Angstrom^2 amu^-1/2]``, ``yy`` and so on, and perhaps ``width`` (FWHM) and ``mode`` (a
+        number that is skipped). Without a unit after xx the table is refused.
+
+        Raises
+        ------
+        LibraryError
+            If a column or unit is not known, a row is not such, or a tensor is not symmetric.
+        """
         lines = [line for line in source.text.splitlines() if line.strip()]
-        heading = _cells(lines[0].lstrip("# "))
+        heading = _cells(lines[0].lstrip("# ")) if lines else []
         names = [_bare(word) for word in heading]
         columns = [name for name in names if name in _COMPONENTS]
         if len(set(columns)) != len(columns) or set(columns) not in (
@@ -125,7 +133,7 @@ def read_tensor_table(source: SourceFile, name: str) -> Species:
                     fwhm_cm1=width,
                 )
             )
-        return _species(source, name, modes, left_out, ["tensors symmetrised"], None)
+        return _species(source, modes, left_out, ["tensors symmetrised"], None)
 
 
 def _begins(name: str, words: tuple[str, ...]) -> bool:
@@ -207,7 +215,7 @@ def _numbers(cells: list[str], line: str, count: int) -> list[float]:
 
 
 def _species(
-    source: SourceFile, name: str, modes: list[Mode], left_out: int, remarks: list[str],
+    source: SourceFile, modes: list[Mode], left_out: int, remarks: list[str],
     program: str | None,
 ) -> Species:  # fmt: skip
     if not modes:
@@ -215,40 +223,10 @@ def _species(
     if left_out:
         remarks = [*remarks, f"{left_out} modes of frequency <= 0 left out"]
     return Species(
-        name=name,
+        name=source.species_name(),
         modes=tuple(sorted(modes, key=lambda mode: mode.frequency_cm1)),
         provenance=Provenance(
             kind="table", program=program, file=source.file, sha256=source.sha256,
             note="; ".join(remarks),
         ),
     )  # fmt: skip
-
-
-@register("tersgen.importers", "vasp_raman")
-class VaspRaman(TextImporter):
-    """Files of vasp_raman.py."""
-
-    format = "vasp_raman.dat"
-
-    def recognises(self, text: str) -> bool:
-        """Return whether a text has the heading of that program."""
-        return is_vasp_raman(text)
-
-    def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a text, see ``read_vasp_raman``."""
-        return read_vasp_raman(source, source.species_name())
-
-
-@register("tersgen.importers", "tensor_table")
-class TensorTable(TextImporter):
-    """Tables of Raman tensors."""
-
-    format = "table of Raman tensors"
-
-    def recognises(self, text: str) -> bool:
-        """Return whether a text has a heading with components of tensors."""
-        return is_tensor_table(text)
-
-    def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a text, see ``read_tensor_table``."""
-        return read_tensor_table(source, source.species_name())

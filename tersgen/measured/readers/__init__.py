@@ -1,1 +1,1 @@
-"""Readers of measured files, one file a format: each module registers its own."""
+"""Readers of measured files, one file per format: each module registers its own."""

@@ -1,4 +1,4 @@
-"""Measured rows in NumPy files: spectra on one axis, maps, and what is known of each row."""
+"""Measured rows in NumPy files: spectra on one axis, maps, and what is known about each row."""
 
 from pathlib import Path
 from typing import Any
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from ...errors import MeasurementError
 from ...plugins import register
-from ...schema.loading import printable
+from ...text import printable
 from ..npy import NPY, ZIP, open_arrays
 from ..reader import Axis, Reader, ReadOptions, RowArrays
 
@@ -24,7 +24,10 @@ class Arrays(Reader):
 
     def matches(self, path: Path, head: bytes) -> bool:
         """Return whether a file begins as a .npy or a ZIP archive."""
-        return head.startswith((NPY, *ZIP))
+        if head.startswith(ZIP):
+            first = head[30 : 30 + int.from_bytes(head[26:28], "little")]
+            return not first or first.endswith(b".npy")  # a workbook is a ZIP archive, too
+        return head.startswith(NPY)
 
     def read(self, path: Path, options: ReadOptions) -> RowArrays:
         """Return the rows of a NumPy file, see ``read_arrays``."""
@@ -32,7 +35,7 @@ class Arrays(Reader):
 
 
 def read_arrays(path: Path, axis: Axis | None = None) -> RowArrays:
-    """Return the rows of a NumPy file.
+    """Return the rows of a NumPy file; those that are constant or not finite are named as bad.
 
     Parameters
     ----------
@@ -46,7 +49,7 @@ def read_arrays(path: Path, axis: Axis | None = None) -> RowArrays:
     Raises
     ------
     MeasurementError
-        If an array is missing, of another shape, or not finite; without the name of the file.
+        If an array is missing or of another shape; without the name of the file.
     """
     with open_arrays(path) as content:
         if content.is_single:
@@ -84,9 +87,11 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
         raise MeasurementError("expected spectra, maps, or both, got neither")
     first = next(signal for signal in (spectra, maps) if signal is not None)
     rows = len(first) if first.ndim else 0
+    bad: dict[int, str] = {}
     shift: NDArray[Any] | None = None
     if spectra is not None:
         _check_signals("spectra", spectra, (2,), rows)
+        _note_bad("spectra", spectra, bad)
         _refuse_columns(spectra)
         if isinstance(axis, tuple):
             axis = np.linspace(*axis, spectra.shape[1])
@@ -108,8 +113,9 @@ def _checked(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
     if maps is not None:
         maps = maps[:, None] if maps.ndim == 3 else maps
         _check_signals("maps", maps, (4,), rows)
+        _note_bad("maps", maps, bad)
     texts = {name: _texts(name, arrays, rows) for name in ("label", "group", "part")}
-    return RowArrays(rows, spectra, shift, maps, **texts)
+    return RowArrays(rows, spectra, shift, maps, **texts, bad=tuple(sorted(bad.items())))
 
 
 def _refuse_columns(spectra: NDArray[Any]) -> None:
@@ -133,15 +139,18 @@ def _check_signals(name: str, values: NDArray[Any], dims: tuple[int, ...], n_row
         )
     if len(values) != n_rows:
         raise MeasurementError(f"{name}: expected {n_rows} rows, got {len(values)}")
-    for first in range(0, n_rows, _BLOCK):
-        block = values[first : first + _BLOCK].reshape(min(_BLOCK, n_rows - first), -1)
-        for problem, bad in (
+
+
+def _note_bad(name: str, values: NDArray[Any], bad: dict[int, str]) -> None:
+    """Take the rows that are constant or not finite, and why, each once."""
+    for first in range(0, len(values), _BLOCK):
+        block = values[first : first + _BLOCK].reshape(min(_BLOCK, len(values) - first), -1)
+        for problem, found in (
             ("not finite", ~np.isfinite(block).all(axis=1)),
             ("constant", block.max(axis=1) == block.min(axis=1)),
         ):
-            if bad.any():
-                row = first + int(np.flatnonzero(bad)[0])
-                raise MeasurementError(f"{name}: row {row}: expected a signal, got one {problem}")
+            for row in (first + np.flatnonzero(found)).tolist():
+                bad.setdefault(row, f"{name}: row {row}: expected a signal, got one {problem}")
 
 
 def _texts(name: str, arrays: dict[str, NDArray[Any]], n_rows: int) -> tuple[str, ...] | None:

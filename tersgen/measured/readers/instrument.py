@@ -1,6 +1,6 @@
 """Files of instruments, through RosettaSciIO: Renishaw, Horiba Jobin Yvon, TriVista, EMSA.
 
-RosettaSciIO is an extra; its readers are chosen by the content of a file, never by its ending.
+RosettaSciIO is an extra; its readers are chosen by the content of a file, never by its extension.
 """
 
 import re
@@ -14,18 +14,19 @@ from numpy.typing import NDArray
 
 from ...errors import MeasurementError, MissingExtraError
 from ...plugins import register
-from ...schema.loading import printable
-from ...units import EV_CM1
+from ...text import printable
+from ..axis import AxisMeaning, Evidence, decide_axis, evidence_of
+from ..conversion import to_shift
+from ..measurement import placed
+from ..positions import PlaceAxis, grid_positions
 from ..reader import Reader, ReadOptions, check_size, shown_name
-from ..spectrum import Spectrum, ascending, shift_from_nm
+from ..spectrum import Spectrum, tried
+from ..wdf import positions_of_wdf
 
 _MOST_SPECTRA = 1_000_000
 _HEAD = 4096
 LARGEST_FILE = 1 << 30
 """Larger files of instruments are refused."""
-
-_SHIFT = ("1/cm", "cm-1", "cm^-1", "cm**-1", "1 / centimeter")
-_IN_NM = {"nm": 1.0, "µm": 1e3, "um": 1e3, "a": 0.1, "å": 0.1}
 
 
 class _Instrument(Reader):
@@ -34,10 +35,10 @@ class _Instrument(Reader):
     kind: ClassVar[str]
     """Its module in RosettaSciIO."""
 
-    def read(self, path: Path, options: ReadOptions) -> tuple[Spectrum, ...]:
+    def read(self, path: Path, options: ReadOptions) -> tuple[Spectrum | MeasurementError, ...]:
         """Return every spectrum in a file of an instrument, see ``read_instrument``."""
         check_size(path, LARGEST_FILE)
-        return read_instrument(path, shown_name(path), self.kind, options.laser_nm)
+        return read_instrument(path, shown_name(path), self.kind, options)
 
 
 @register("tersgen.readers", "renishaw")
@@ -93,9 +94,9 @@ def _is_xml(head: bytes) -> bool:
 
 
 def read_instrument(
-    path: Path, name: str, kind: str, laser_nm: float | None
-) -> tuple[Spectrum, ...]:
-    """Return every spectrum in a file of an instrument.
+    path: Path, name: str, kind: str, options: ReadOptions
+) -> tuple[Spectrum | MeasurementError, ...]:
+    """Return every spectrum in a file of an instrument; in place of a bad one, what is wrong.
 
     Parameters
     ----------
@@ -105,15 +106,16 @@ def read_instrument(
         Its name, safe to print; for several spectra it is followed by their number.
     kind
         Module of RosettaSciIO that reads it.
-    laser_nm
-        Wavelength of the laser, nm; by default what the file says of it.
+    options
+        What the user states about the axis and the laser; by default what the file says about it.
 
     Raises
     ------
     MissingExtraError
         If RosettaSciIO is not installed.
     MeasurementError
-        If it cannot read the file, or finds no spectrum with an axis in cm^-1, nm or eV.
+        If it cannot read the file, or finds no spectrum over an axis of Raman shifts, or over one
+        that can be converted.
     """
     if util.find_spec("rsciio") is None:
         raise MissingExtraError(
@@ -123,6 +125,7 @@ def read_instrument(
     if kind == "renishaw":
         _check_blocks(path)
     reader = import_module(f"rsciio.{kind}")
+    import_module("rsciio").set_log_level("ERROR")  # it warns of parts that are not read here
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -131,13 +134,16 @@ def read_instrument(
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise MeasurementError(f"cannot be read by RosettaSciIO ({kind}): {reason}") from error
     for signal in signals:
-        found = _axis(signal, laser_nm)
-        if found is not None:
-            _check_count(path, kind, np.asarray(signal["data"]).size)
-            return _spectra(np.asarray(signal["data"]), *found, name)
+        place = _spectral_axis(signal)
+        if place is not None:
+            data = np.asarray(signal["data"])
+            _check_count(path, kind, data.size)
+            spectra = _spectra(data, place, *_shifts(signal, place, options), name)
+            if kind == "renishaw":  # RosettaSciIO takes every map as row after row
+                return placed(spectra, positions_of_wdf(path))
+            return placed(spectra, grid_positions(_places(signal, place)))
     raise MeasurementError(
-        "expected a spectrum over Raman shifts (cm^-1), wavelengths (nm) or energies (eV), got "
-        f"{_described(signals)}"
+        f"expected a spectrum over Raman shifts, wavelengths or energies, got {_described(signals)}"
     )
 
 
@@ -173,30 +179,49 @@ def _check_blocks(path: Path) -> None:
             at += length
 
 
-def _axis(signal: dict[str, Any], laser_nm: float | None) -> tuple[NDArray[np.float64], int] | None:
-    """Return the spectral axis of a signal in cm^-1, and its place among the axes."""
-    for place, axis in enumerate(signal["axes"]):
-        unit = str(axis.get("units", "")).strip()
-        values = _values(axis)
-        if unit.lower() in _SHIFT:
-            return values, place
-        scale = _IN_NM.get(unit.lower())
-        wavelength = values * scale if scale else 1e7 / (values * EV_CM1) if unit == "eV" else None
-        is_spectral = not axis.get("navigate", False)
-        if wavelength is not None and is_spectral:
-            laser = laser_nm or _laser(signal)
-            if laser is None:
-                raise MeasurementError(
-                    f"expected Raman shifts in cm^-1, got an axis in {unit}; say which laser "
-                    "(--laser-nm)"
-                )
-            return shift_from_nm(wavelength, laser), place
-    return None
+def _spectral_axis(signal: dict[str, Any]) -> int | None:
+    """Return the place of the spectral axis of a signal; the others are of positions."""
+    places = [k for k, axis in enumerate(signal["axes"]) if not axis.get("navigate", False)]
+    return places[0] if len(places) == 1 and _evidence(signal["axes"][places[0]]) else None
+
+
+def _evidence(axis: dict[str, Any]) -> list[Evidence]:
+    """Return what name and unit of an axis say."""
+    name, unit = (str(axis.get(key) or "").strip() for key in ("name", "units"))
+    if (name, unit) == ("Wavenumber", "nm"):
+        unit = "1/cm"  # RosettaSciIO 0.15 calls the code 2 of a .wdf, absolute wavenumbers, nm
+    if unit.lower() in ("a", "\xe5", "m"):
+        unit = f"({unit})"
+    return evidence_of(name, unit)
+
+
+def _shifts(
+    signal: dict[str, Any], place: int, options: ReadOptions
+) -> tuple[NDArray[np.float64], AxisMeaning, tuple[str, ...]]:
+    """Return the spectral axis in cm^-1, what it was, and how it was converted."""
+    axis = signal["axes"][place]
+    values = _values(axis)
+    meaning = decide_axis(_evidence(axis), values, options.stated)
+    laser = options.laser_nm or _laser(signal)
+    shift, notes = to_shift(values, meaning, laser, options.vacuum)
+    return shift, meaning, notes
+
+
+def _places(signal: dict[str, Any], spectral: int) -> list[PlaceAxis]:
+    """Return the axes along which spectra were measured."""
+    return [
+        PlaceAxis(str(axis.get("name") or ""), str(axis.get("units") or ""), _values(axis))
+        for k, axis in enumerate(signal["axes"])
+        if k != spectral
+    ]
 
 
 def _values(axis: dict[str, Any]) -> NDArray[np.float64]:
     if "axis" in axis:
         return _numbers(axis["axis"], "the axis")
+    missing = next((key for key in ("offset", "scale", "size") if key not in axis), None)
+    if missing is not None:
+        raise MeasurementError(f"expected the {missing} of the spectral axis, got none")
     steps = np.arange(axis["size"], dtype=np.float64)
     start, step = (_numbers(axis[key], f"the {key} of an axis") for key in ("offset", "scale"))
     return np.asarray(start + step * steps)
@@ -219,19 +244,26 @@ def _laser(signal: dict[str, Any]) -> float | None:
 
 
 def _spectra(
-    data: NDArray[Any], axis: NDArray[np.float64], place: int, name: str
-) -> tuple[Spectrum, ...]:
+    data: NDArray[Any],
+    place: int,
+    shift: NDArray[np.float64],
+    meaning: AxisMeaning,
+    notes: tuple[str, ...],
+    name: str,
+) -> tuple[Spectrum | MeasurementError, ...]:
     if not data.size:
         raise MeasurementError("expected a spectrum, got a file without any intensities")
-    if data.ndim <= place or data.shape[place] != len(axis):
+    if data.ndim <= place or data.shape[place] != len(shift):
         raise MeasurementError(
-            f"expected {len(axis)} intensities along the axis, got data of shape {data.shape}"
+            f"expected {len(shift)} intensities along the axis, got data of shape {data.shape}"
         )
-    rows = _numbers(np.moveaxis(data, place, -1).reshape(-1, len(axis)), "the intensities")
+    rows = _numbers(np.moveaxis(data, place, -1).reshape(-1, len(shift)), "the intensities")
     if not 1 <= len(rows) <= _MOST_SPECTRA:
         raise MeasurementError(f"expected 1 to {_MOST_SPECTRA} spectra, got {len(rows)}")
     names = [name] if len(rows) == 1 else [f"{name}[{k}]" for k in range(len(rows))]
-    return tuple(ascending(*one, ()) for one in zip(names, [axis] * len(rows), rows, strict=True))
+    return tuple(
+        tried(one, shift, row, notes, meaning) for one, row in zip(names, rows, strict=True)
+    )
 
 
 def _described(signals: list[dict[str, Any]]) -> str:

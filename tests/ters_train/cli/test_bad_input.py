@@ -11,9 +11,9 @@ import pytest
 
 import tersgen
 from ters_train.engine.checkpoint import newest
-from tersgen.dataset.locking import BuilderLock
 from tersgen.dataset.splits import make_split
 from tersgen.schema.split import SplitRule
+from tersgen.store.lock import BuilderLock
 
 TINY = ["--set", "model.options.widths=[4,8]", "--batch-size", 32, "--epochs", 1]
 
@@ -40,80 +40,80 @@ BAD = {
     ),
     "rows of a dataset": (["--data", "{few}", "--n", 10, "--out", "{out}"], 2, "--recipe only"),
     "no dataset": (["--data", "{out}", "--out", "{out}"], 1, "no such dataset"),
-    "no recipe": (["--recipe", "{out}.toml", "--out", "{out}"], 1, "found none"),
+    "no recipe": (["--recipe", "{out}.toml", "--out", "{out}"], 2, "found none"),
     "no split": (
         ["--data", "{other}", "--out", "{out}"],
-        1,
+        2,
         "tersgen split {other} --name default --ratios train=0.8,val=0.1,test=0.1",
     ),
-    "no such split": (["--data", "{few}", "--split", "x", "--out", "{out}"], 1, "got default;"),
+    "no such split": (["--data", "{few}", "--split", "x", "--out", "{out}"], 2, "got default;"),
     "no such part": (
         ["--data", "{few}", "--set", "data.val_part=dev", "--out", "{out}"],
-        1,
+        2,
         "expected one of train, val, test, got 'dev'",
     ),
     "no maps": (
         ["--data", "{other}", "--model", "vit", "--out", "{out}"],
-        1,
+        2,
         "expected the field maps for input 'map'",
     ),
     "input of another model": (
         ["--data", "{few}", "--input", "map", "--model", "cnn", "--out", "{out}"],
-        1,
+        2,
         "expected vit for input 'map', got 'cnn'",
     ),
     "unknown field": (
         ["--data", "{few}", "--set", "model.options.width=3", "--out", "{out}"],
-        1,
-        "unknown field; did you mean widths?",
+        2,
+        "unknown field (did you mean 'widths'?",
     ),
-    "unknown group": (["--data", "{few}", "--set", "optimm.lr=3", "--out", "{out}"], 1, "optim"),
-    "no group": (["--data", "{few}", "--set", "lr=3", "--out", "{out}"], 2, "GROUP.FIELD=VALUE"),
+    "unknown group": (["--data", "{few}", "--set", "optimm.lr=3", "--out", "{out}"], 2, "optim"),
+    "no group": (["--data", "{few}", "--set", "lr=3", "--out", "{out}"], 2, "such as optim.lr="),
     "no number": (["--data", "{few}", "--epochs", "many", "--out", "{out}"], 2, "whole number"),
-    "rate too high": (["--data", "{few}", "--lr", 1e30, "--out", "{out}"], 1, "optim.lr: expected"),
-    "no rate": (["--data", "{few}", "--lr", "nan", "--out", "{out}"], 1, "optim.lr: expected"),
+    "rate too high": (["--data", "{few}", "--lr", 1e30, "--out", "{out}"], 2, "optim.lr: expected"),
+    "no rate": (["--data", "{few}", "--lr", "nan", "--out", "{out}"], 2, "optim.lr: expected"),
     "classes are the dataset's": (
         ["--data", "{few}", "--set", "task.options.n_classes=2", "--out", "{out}"],
-        1,
+        2,
         "task.options.n_classes: expected 3",
     ),
     "points are the dataset's": (
         ["--data", "{few}", "--set", "model.inputs={{spectra: [32]}}", "--out", "{out}"],
-        1,
+        2,
         "model.inputs: expected {{'spectra': [64]}}",
     ),
     "batch too large": (
         ["--data", "{few}", "--batch-size", 481, "--out", "{out}"],
-        1,
+        2,
         "expected at most 480, the rows of train, got 481",
     ),
     "too much accumulated": (
         ["--data", "{few}", "--batch-size", 240, "--set", "optim.accumulate=3", "--out", "{out}"],
-        1,
+        2,
         "optim.accumulate: expected at most 2",
     ),
     "too deep": (
         ["--data", "{few}", "--set", "model.options.widths=[4,4,4,4]", "--set",
          "model.options.pool=max", "--set", "model.options.stride=1", "--out", "{out}"],
-        1,
+        2,
         "cnn.widths: expected at most 3 stages",
     ),
     "patch": (
         ["--data", "{few}", "--model", "vit", "--set", "model.options.patch=3", "--out", "{out}"],
-        1,
+        2,
         "expected a divisor of 8 and 10",
     ),
     "turns": (
         ["--data", "{few}", "--model", "vit", "--set", "transforms.quarter_turns=true", "--out",
          "{out}"],
-        1,
+        2,
         "expected square maps, got 8 x 10",
     ),
-    "device": (["--data", "{few}", "--device", "tpu9", "--out", "{out}"], 1, "try cpu"),
-    "resume of nothing": (["--resume", "{out}"], 1, "expected a run to resume"),
+    "device": (["--data", "{few}", "--device", "tpu9", "--out", "{out}"], 2, "try cpu"),
+    "resume of nothing": (["--resume", "{out}"], 2, "expected a run to resume"),
     "resume of another": (["--resume", "{out}", "--lr", 0.1], 2, "expected no other option than"),
     "a file as out": (["--data", "{few}", "--out", "{file}"], 1, "{file}: cannot be made"),
-    "config": (["--data", "{few}", "--config", "{file}", "--out", "{out}"], 1, "expected a .toml"),
+    "config": (["--data", "{few}", "--config", "{file}", "--out", "{out}"], 2, "expected a .toml"),
 }  # fmt: skip
 
 
@@ -301,5 +301,5 @@ def test_without_torch_it_says_what_to_install(few, tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "Traceback" not in done.stderr
-    assert "expected the package torch for training" in done.stderr
+    assert "expected the package torch for ters-train" in done.stderr
     assert "pip install '.[train]'" in done.stderr

@@ -38,7 +38,7 @@ def test_heads_go_by_the_names_of_classes(finished):
 def test_another_model_is_refused(finished):
     found = choose(finished)
     model = model_like(found.state, 3, widths=(4, 16))
-    with pytest.raises(ConfigError, match="begin with a run of the same model"):
+    with pytest.raises(ConfigError, match="start from a run of the same model"):
         load_pretrained(model, str(finished), found.state.classes)
 
 

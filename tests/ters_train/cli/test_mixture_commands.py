@@ -9,10 +9,10 @@ import pytest
 
 import tersgen
 from tersgen.dataset.splits import make_split
+from tersgen.effects.mixture.settings import Mixture
 from tersgen.errors import ConfigError
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
-from tersgen.schema.mixture import Mixture
 from tersgen.schema.split import SplitRule
 
 

@@ -23,47 +23,57 @@ def state(root: Path) -> dict[str, object]:
 
 @pytest.fixture
 def amid(tmp_path):
-    """Return the folder of a run beside, inside and below files of others."""
+    """Return a folder for a run, beside and below files of others."""
     out = tmp_path / "project" / "runs" / "a"
-    (out / "notes").mkdir(parents=True)
+    out.parent.mkdir(parents=True)
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "data").write_text("far")
     for name in ("manifest.json", "lock.json", "journal.jsonl"):
         (tmp_path / "project" / name).write_text("{}")
-        (out / name).write_text("[]")
-    (out / "slurm-1.out").write_text("mine")
-    (out / "notes" / "a.txt").write_text("mine")
-    (out / "recipe.json.123.partial").write_text("mine")
-    (out / "data").symlink_to(tmp_path / "far")
     (out.parent / "report.html").write_text("mine")
     return out
 
 
+def add_files(out: Path, far: Path) -> None:
+    """Put files of others into the folder of a run."""
+    (out / "notes").mkdir(parents=True)
+    for name in ("manifest.json", "lock.json", "journal.jsonl"):
+        (out / name).write_text("[]")
+    (out / "slurm-1.out").write_text("mine")
+    (out / "notes" / "a.txt").write_text("mine")
+    (out / "recipe.json.123.partial").write_text("mine")
+    (out / "data").symlink_to(far)
+
+
 def test_a_run_that_is_killed_and_goes_on(runs, few, amid, tmp_path) -> None:
-    before = state(tmp_path)
     fit = ("fit", "--data", few, "--out", amid, *TINY, "--checkpoint-steps", 4)
-    for moment in ("open config.json", "open log.jsonl", "open step-000000004.partial"):
+    before = state(tmp_path)
+    for moment in ("open .config.json", "open log.jsonl", "open step-000000004.partial"):
         begun = (amid / "config.json").exists()
         command = ("fit", "--resume", amid) if begun else fit
         place = f"{amid}/checkpoints/" if "step" in moment else f"{amid}/"
-        runs.run(*command, kill_at=(place, moment))
+        assert runs.run(*command, kill_at=(place, moment)).returncode == -9, moment
         after = state(tmp_path)
         assert {name: after.get(name) for name in before} == before, moment
-    command = ("fit", "--resume", amid) if (amid / "config.json").exists() else fit
-    runs.good(*command, report=True)
+        if moment == "open log.jsonl":
+            add_files(amid, tmp_path / "far")
+            before |= {name: one for name, one in state(tmp_path).items() if name not in after}
+    runs.good("fit", "--resume", amid, report=True)
     after = state(tmp_path)
     assert {name: after.get(name) for name in before} == before
 
 
-@pytest.mark.parametrize("name", ["report.html", "log.csv", "checkpoints", "tensorboard"])
-def test_a_new_run_replaces_no_file(runs, few, amid, tmp_path, name) -> None:
-    if "." in name:
-        (amid / name).write_text("mine")
+@pytest.mark.parametrize("name", ["report.html", ".hidden", "data"])
+def test_a_new_run_goes_into_no_folder_of_others(runs, few, amid, tmp_path, name) -> None:
+    amid.mkdir()
+    if name == "data":
+        add_files(amid, tmp_path / "far")
     else:
-        (amid / name).symlink_to(tmp_path / "far")
+        (amid / name).write_text("mine")
     before = state(tmp_path)
-    line = runs.bad("fit", "--data", few, "--out", amid, *TINY)
-    assert f"found {name!r} in it, which the run would replace; move it away" in line
+    line = runs.bad("fit", "--data", few, "--out", amid, *TINY, code=1)
+    more = " and 6 more" if name == "data" else ""
+    assert f"expected a new or empty folder for the run, found {name!r} in it{more}; " in line
     assert state(tmp_path) == before
 
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from ters_train.cli.stopping import stoppable
 from ters_train.engine.checkpoint import newest
+from tersgen.cli.common.stopping import stop_after_step
 
 TINY = ["--set", "model.options.widths=[4,8]", "--batch-size", 32, "--epochs", 3, "--ema", 0.5,
         "--lr", 0.02, "--checkpoint-steps", 4]  # fmt: skip
@@ -47,7 +47,7 @@ def heard():
 
 
 def test_the_first_signal_is_noted_and_told(heard, capfd) -> None:
-    with stoppable() as stop:
+    with stop_after_step() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
         assert capfd.readouterr().err.startswith("SIGINT: stopping and saving after this step")
@@ -57,9 +57,9 @@ def test_the_first_signal_is_noted_and_told(heard, capfd) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_at_once(number) -> None:
     code = (
-        "import os, signal\nfrom ters_train.cli.stopping import stoppable\n"
+        "import os, signal\nfrom tersgen.cli.common.stopping import stop_after_step\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "with stoppable():\n"
+        "with stop_after_step():\n"
         f"    os.kill(os.getpid(), {number})\n    print('goes on', flush=True)\n"
         f"    os.kill(os.getpid(), {number})\n    print('still goes on', flush=True)\n"
     )
@@ -71,7 +71,7 @@ def test_a_second_signal_ends_at_once(number) -> None:
 def test_a_launcher_repeats_the_signal(heard, monkeypatch, capfd) -> None:
     """Its processes get Ctrl-C from the terminal, and then from the launcher."""
     monkeypatch.setenv("LOCAL_RANK", "0")
-    with stoppable() as stop:
+    with stop_after_step() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
@@ -80,7 +80,7 @@ def test_a_launcher_repeats_the_signal(heard, monkeypatch, capfd) -> None:
 
 def test_one_process_speaks(heard, monkeypatch, capfd) -> None:
     monkeypatch.setenv("RANK", "1")
-    with stoppable() as stop:
+    with stop_after_step() as stop:
         os.kill(os.getpid(), signal.SIGINT)
         assert stop.signal == signal.SIGINT
     assert capfd.readouterr().err == ""
@@ -90,7 +90,7 @@ def test_what_is_ignored_stays_ignored() -> None:
     """As under nohup, or in the background of a shell."""
     before = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        with stoppable() as stop:
+        with stop_after_step() as stop:
             os.kill(os.getpid(), signal.SIGINT)
             assert stop.signal == 0
     finally:

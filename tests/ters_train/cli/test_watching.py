@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from ters_train.cli.stopping import Stop
 from ters_train.cli.watching import Watcher
 from ters_train.engine.checkpoint import Position
 from ters_train.engine.optimiser import slowdown
+from tersgen.cli.common.stopping import Stop
 
 TINY = [
     "--set",
@@ -25,7 +25,7 @@ def test_a_run_says_what_it_does(runs, few, tmp_path) -> None:
     start = f"{out}: spectrum to 3 classes, the rows of {few}: 480 of train, 60 of val; "
     assert first.startswith(start)
     assert first.endswith(" parameters on cpu; 2 epochs of 15 steps")
-    assert [line.partition(":")[0] for line in others] == ["epoch 1", "epoch 2"]
+    assert [line.partition(":")[0] for line in others] == ["forecast", "epoch 1", "epoch 2"]
     again = tmp_path / "again"
     done = runs.good("fit", "--data", few, "--out", again, *TINY, "--epochs", 1, "--quiet")
     assert done.stderr == ""
@@ -43,7 +43,8 @@ def test_steps_are_told_after_some_time(capsys) -> None:
     for watcher in (seldom, often):
         watcher.step(15, 0.25, 1000.0, 0.02)
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("step 15 of 20: loss 0.25, 1000 samples/s, 2% waiting for data, ")
+    assert line.startswith("15 of 20 steps, ")
+    assert " steps/s, loss 0.25, 1000 samples/s, 2% waiting for data, " in line
     for watcher in (seldom, often):
         watcher.score(3, 40)
     assert capsys.readouterr().err == "scoring: batch 3 of 40\n"

@@ -310,6 +310,8 @@ def test_what_cannot_be_is_refused(dataset):
         Order(all_rows(dataset), 3001)
     with pytest.raises(ConfigError, match="expected a split named 'other', got default"):
         rows_of_part(dataset, DataConfig(path="x", split="other"), "train")
+    with pytest.raises(ConfigError, match=r"got default \(did you mean 'default'\?\)$"):
+        rows_of_part(dataset, DataConfig(path="x", split="defalt"), "train")
 
 
 def test_threads_end_with_the_iteration(dataset):

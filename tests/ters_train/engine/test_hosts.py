@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,13 +19,7 @@ MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=gro
          "model.options.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 4, "--set", "optim.lr=0.01"]
 WAIT_S = 240.0
-QUICK = {
-    "ters_train.engine.peers:PROBE_AFTER_S": 1,
-    "ters_train.engine.peers:PROBE_EACH_S": 1,
-    "ters_train.engine.peers:N_PROBES": 2,
-    "ters_train.engine.peers:GRACE_S": 1.0,
-}
-"""A host is given up after three seconds."""
+IMPATIENT = {"ters_train.engine.ranks:PATIENCE_S": 30}
 KILLED = """
 import os, signal, sys
 sys.path.insert(0, {folder!r})
@@ -38,6 +30,7 @@ if os.environ["RANK"] == "1":
 main(prog_name="ters-train")
 """
 """What torchrun starts: the second process is killed before its sixth step."""
+GONE = "another process ended, or did not answer for"
 THEN = "; continue with --resume, with any number of processes"
 
 
@@ -138,35 +131,17 @@ def test_a_host_that_is_cut_off_ends_the_others(runs, few, hosts, tmp_path) -> N
     one, two = hosts
     run = tmp_path / "run"
     arguments = ["fit", "--data", few, "--out", run, *MODEL, *COMMON, "--epochs", 10000]
-    hows = [host.how(constants=QUICK) for host in hosts]
+    hows = [host.how(constants=IMPATIENT) for host in hosts]
     started = runs.begin(2, *arguments, hows=hows, address=one.address)
     wait_until(lambda: has_checkpoint(run))
     two.pull_cable()
-    for rank, (process, other) in enumerate(zip(started, (two, one), strict=True)):
+    for rank, process in enumerate(started):
         done = runs.wait(process)
         assert done.returncode == 1, done
         assert "Traceback" not in done.stderr
         *_, line = done.stderr.splitlines()
-        lost = f"Error: process {rank} of 2 has lost process {1 - rank} on {other.name}: its host "
-        assert line.startswith(f"{lost}does not answer (")
+        assert line.startswith(f"Error: process {rank} of 2: {GONE} 0.5 min (")
         assert line.endswith(THEN)
-
-
-def test_a_process_that_is_paused_is_not_lost(runs, few, alone, hosts, tmp_path) -> None:
-    one, _ = hosts
-    run = tmp_path / "run"
-    arguments = ["fit", "--data", few, "--out", run, *MODEL, *COMMON]
-    stop = ("ters_train.engine.trainer:Trainer.train", 6, signal.SIGSTOP)
-    hows = [host.how(constants=QUICK) for host in hosts]
-    hows[1]["signal_at"] = stop
-    started = runs.begin(2, *arguments, hows=hows, address=one.address)
-    wait_until(lambda: "State:\tT" in Path(f"/proc/{started[1].pid}/status").read_text())
-    time.sleep(5)
-    os.kill(started[1].pid, signal.SIGCONT)
-    for process in started:
-        done = runs.wait(process)
-        assert done.returncode == 0, done
-    assert_close(run, alone[0])
 
 
 @pytest.mark.exhaustive
@@ -198,9 +173,8 @@ def test_torchrun_on_two_hosts_loses_a_process_and_one_process_goes_on(
         for launcher in launchers:
             launcher.kill()
             launcher.wait()
-    lines = (tmp_path / "0.err").read_text().splitlines()
-    lost = f"Error: process 0 of 2 has lost process 1 on {socket.gethostname()}: it was killed, "
-    assert f"{lost}or ran out of memory{THEN}" in lines
+    assert f"Error: process 0 of 2: {GONE}" in (tmp_path / "0.err").read_text()
+    assert "(SIGKILL)" in (tmp_path / "1.err").read_text()
     assert newest(run)[0].state.position.step == 4
     runs.good("fit", "--resume", run, rows=tmp_path / "rows")
     rows = rows_of(tmp_path / "rows")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import platform
 import signal
 import subprocess
 import sys
@@ -18,6 +17,7 @@ MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=gro
          "model.options.dropout=0", "--set", "transforms.spectrum_noise=0.05"]  # fmt: skip
 COMMON = ["--batch-size", 32, "--epochs", 2, "--checkpoint-steps", 4, "--ema", 0.5, "--set",
           "optim.accumulate=2", "--set", "optim.lr=0.01"]  # fmt: skip
+GONE = "another process ended, or did not answer for 10 min ("
 SAVE = "ters_train.engine.run:Run.save"
 
 
@@ -103,10 +103,8 @@ def test_one_that_is_killed_ends_the_other(runs, few, tmp_path) -> None:
     assert killed.returncode == -signal.SIGKILL
     assert left.returncode == 1
     *_, line = left.stderr.splitlines()
-    assert line == (
-        f"Error: process 0 of 2 has lost process 1 on {platform.node()}: it was killed, or ran out "
-        "of memory; continue with --resume, with any number of processes"
-    )
+    assert line.startswith(f"Error: process 0 of 2: {GONE}")
+    assert line.endswith("continue with --resume, with any number of processes")
     assert "Traceback" not in left.stderr
     assert time.monotonic() - start < 120
     assert newest(tmp_path / "run")[0].state.position.step == 4
@@ -132,10 +130,9 @@ def test_a_first_process_that_cannot_write_ends_the_other(runs, few, pair, tmp_p
     limit = {"file_bytes": largest.stat().st_size - 1}
     first, second = runs.group(2, *arguments, hows=[limit, {}])
     assert (first.returncode, second.returncode) == (1, 1), (first, second)
-    _, said = first.stderr.split("Error: ", 1)
-    assert "cannot be written: File too large" in said
-    where = f"process 1 of 2 has lost process 0 on {platform.node()}: it ended with: "
-    assert second.stderr == f"Error: {where}{said}"
+    assert "cannot be written: File too large" in first.stderr
+    *_, line = second.stderr.splitlines()
+    assert line.startswith(f"Error: process 1 of 2: {GONE}")
     assert "Traceback" not in first.stderr + second.stderr
 
 
@@ -201,5 +198,7 @@ def test_torchrun(few, tmp_path) -> None:
         assert len(trainers) == 2
         os.kill(int(trainers[1]), signal.SIGKILL)
         assert launcher.wait(60) not in (0, None)
+    report = (tmp_path / "err").read_text()
+    assert f"exitcode  : -9 (pid: {trainers[1]})" in report  # torchrun says which one was killed
     assert not any(map(runs_still, trainers))
     assert newest(out)[0].state.position.step >= 4

@@ -137,10 +137,10 @@ def test_a_model_that_has_diverged_is_refused() -> None:
 def test_weights_are_looked_at_before_they_are_saved() -> None:
     """A step may spoil the weights while its loss was finite: that would be saved as good."""
     trainer = make(optim=OptimConfig(lr=10, weight_decay=1e38, warmup=0))
-    trainer.settle()
+    trainer.check_finite()
     assert trainer.train([batch(8)], 0)["loss"].isfinite()
     with pytest.raises(NotFiniteError, match=r"step 0: the loss is finite, but .* has diverged"):
-        trainer.settle()
+        trainer.check_finite()
 
 
 def test_another_model_s_checkpoint_is_refused(tmp_path) -> None:

@@ -1,8 +1,6 @@
 """Models from their configuration: shapes, precision, tracing, ONNX."""
 
-import tomllib
 import warnings
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -105,13 +103,6 @@ def test_both_branches_are_seen():
     for name in ("spectra", "maps"):
         changed = model({**inputs, name: others[name]})["logits"]
         assert not torch.allclose(changed, logits, atol=1e-5)
-
-
-def test_example_of_a_small_transformer():
-    path = Path(__file__).parents[3] / "examples" / "runs" / "vit_maps.toml"
-    options = tomllib.loads(path.read_text())["model"]["options"]
-    model = build_model(config("vit", options, {"maps": (1, 64, 64)}, logits=(32,))).eval()
-    assert model({"maps": torch.zeros(2, 1, 64, 64)})["logits"].shape == (2, 32)
 
 
 @pytest.mark.parametrize(

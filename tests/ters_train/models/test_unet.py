@@ -48,6 +48,33 @@ def test_a_cube_is_a_map_whose_channels_come_last():
     torch.testing.assert_close(a["masks"], b["masks"])
 
 
+def test_blocks_of_pixels_are_channels_and_are_put_back():
+    torch.manual_seed(0)
+    model = build_model(config(options={"width": 4, "depth": 1, "block": 4})).eval()
+    maps = torch.rand(1, 2, 16, 24)
+    blocks = maps.reshape(1, 2, 4, 4, 6, 4).permute(0, 1, 3, 5, 2, 4).reshape(1, 32, 4, 6)
+    logits = model.outputs(model.unet(blocks))
+    pixels = logits.reshape(1, 4, 4, 4, 4, 6).permute(0, 1, 4, 2, 5, 3).reshape(1, 4, 16, 24)
+    outputs = model({"maps": maps})
+    torch.testing.assert_close(outputs["masks"], pixels[:, :3])
+    torch.testing.assert_close(outputs["bonds"], pixels[:, 3])
+
+
+@pytest.mark.parametrize(
+    ("shape", "wanted", "options"),
+    [
+        ((8, 128, 128), {}, {"block": 2, "depth": 4}),
+        ((8, 128, 128), {"block": 1}, {"block": 1, "depth": 4}),
+        ((4, 48, 48), {}, {"block": 1, "depth": 3}),
+        ((1, 18, 24), {}, {"block": 1, "depth": 1}),
+    ],
+)
+def test_default_options_fit_the_image(shape, wanted, options):
+    assert UnetModel.suggest({"maps": shape}, wanted) == options
+    outputs = {"masks": (1, *shape[1:])}
+    build_model(config(inputs={"maps": shape}, outputs=outputs, options=options))
+
+
 def test_a_row_does_not_depend_on_its_batch():
     model = build_model(config()).eval()
     maps = torch.rand(4, 2, 16, 24)

@@ -18,6 +18,7 @@ from ters_train.models.vit import (
     MapVit,
     PatchEmbedding,
     VitConfig,
+    VitModel,
 )
 
 TINY = VitConfig(
@@ -237,3 +238,25 @@ def test_randomness_is_that_of_torch():
         outs.append(model(maps))
     assert torch.equal(outs[0], outs[2])
     assert not torch.equal(outs[0], outs[1])
+
+
+@pytest.mark.parametrize(
+    ("side", "wanted", "patch"),
+    [(64, {}, 16), (48, {}, 12), (128, {}, 32), (7, {}, 1), (64, {"size": "base"}, 8)],
+)
+def test_patches_suit_the_size_and_the_map(side, wanted, patch):
+    options = VitModel.suggest({"maps": (1, side, side)}, wanted)
+    assert options["patch"] == patch
+    assert options.get("drop_path") == (None if wanted else 0.0)
+
+
+def test_a_stem_of_several_convolutions_a_stage():
+    """Stages after the first have more; options stored before there was a choice mean one."""
+    kinds = {}
+    for depth in (VitConfig().stem_depth, 3):
+        stem = ConvolutionalStem((1, 16, 16), 8, 32, depth)
+        convs = [m for m in stem.modules() if isinstance(m, nn.Conv2d)]
+        kinds[depth] = [(conv.stride[0], conv.out_channels) for conv in convs]
+        assert stem(torch.rand(2, 1, 16, 16)).shape == (2, 4, 32)
+    assert kinds[1] == [(2, 8), (2, 16), (2, 32)]
+    assert kinds[3] == [(2, 8), (2, 16), (1, 16), (1, 16), (2, 32), (1, 32), (1, 32)]

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -248,7 +249,12 @@ def test_plugins_and_callbacks_of_a_configuration_file(runs, few, installed, tmp
 BAD = {
     "no such model": (["--model", "band"], "got 'band'"),
     "an argument that is not taken": (["--model", "cnn:deep"], "takes no argument, got 'cnn:deep'"),
-    "no such class": (["--model", "my_net:Nets"], "expected what my_net defines, one of Net, got"),
+    "no such class": (["--model", "my_net:Nets"], "my_net: expected one of Net, got 'Nets' (did"),
+    "no such callback": (["--callback", "line"], "expected one of lines, or MODULE:NAME"),
+    "a class number": (
+        ["--task", "regression", "--set", "task.options.column=label"],
+        "label: expected a quantity, got numbers of classes",
+    ),
     "no such module": (["--model", "nowhere:Net"], "expected a module that can be imported"),
     "an unknown option": (["--model", "bands", "--set", "model.options.bands=3"], "bands: unknown"),
     "an option of no keyword": (
@@ -258,12 +264,16 @@ BAD = {
     "input of another kind": (["--model", "bands", "--input", "map"], "expected vit for input 'ma"),
     "a model that fails": (
         ["--model", "my_net:Net", "--input", "map"],
-        "model 'my_net:Net': a batch failed: RuntimeError: mat1 and mat2",
+        "model 'my_net:Net' (my_net): RuntimeError: mat1 and mat2",
     ),
     "no column": (["--task", "regression"], "task.options.column: expected the array to predict"),
     "no such column": (
         ["--task", "regression", "--set", "task.options.column=params/size"],
         "expected the field params/size for task.options.column",
+    ),
+    "misspelt column": (
+        ["--task", "regression", "--set", "task.options.column=params/widht"],
+        "(did you mean 'params/width'?)",
     ),
     "no component": (
         ["--task", "regression", "--set", "task.options.column=params/orientation"],
@@ -283,16 +293,60 @@ def test_bad_input(runs, few, paths, tmp_path, name):
     assert not out.exists()
 
 
+CALLBACKS = """
+class Misspelt:
+    def on_epcoh(self, epoch, scores):
+        pass
+
+class Deaf:
+    def epoch(self):
+        pass
+
+def line():
+    pass
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("Misspelt", "on_end, got 'on_epcoh' (did you mean 'on_epoch'?)"),
+        ("Deaf", "expected a class with hooks, of on_start, on_step, on_epoch, on_end, got none"),
+        ("lines", "expected one of Misspelt, Deaf, line, got 'lines' (did you mean 'line'?)"),
+    ],
+)
+def test_a_callback_that_would_never_be_called_is_refused(runs, few, tmp_path, name, text):
+    (tmp_path / "mine.py").write_text(CALLBACKS)
+    arguments = ("--data", few, "--callback", f"mine:{name}", "--out", tmp_path / "run")
+    assert text in runs.bad("fit", *arguments, code=2, paths=[tmp_path])
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_command_that_resumes_a_run_works_as_it_is_printed(runs, few, scripts, tmp_path):
+    folder, out = tmp_path / "my parts", tmp_path / "my run"
+    shutil.copytree(scripts, folder)
+    arguments = ("--data", few, "--out", out, *KINDS["own module"], *STEPS)
+    plugin = ("--plugin", folder / "my_net.py")
+    how = {"signal_at": (TRAIN, 7, signal.SIGTERM)}
+    stopped = runs.run("fit", *arguments, *plugin, **how)
+    assert stopped.returncode == 143, stopped.stderr
+    command = stopped.stderr.splitlines()[-1].partition("; resume: ")[2]
+    words = shlex.split(command)
+    assert words == ["ters-train", "fit", "--resume", str(out), *map(str, plugin)]
+    runs.good(*words[1:])
+
+
 def test_a_callback_that_fails_is_named(runs, few, tmp_path):
     (tmp_path / "broken.py").write_text(
         "class Log:\n    def on_epoch(self, epoch, scores):\n        return scores['x']\n"
     )
     arguments = ("--data", few, "--callback", "broken:Log", "--epochs", 1, "--out", tmp_path / "r")
     line = runs.bad("fit", *arguments, "--set", "model.options.widths=[4]", paths=[tmp_path])
-    assert "callback 'broken:Log': on_epoch failed: KeyError: 'x'" in line
+    assert "on_epoch of callback 'broken:Log' (broken): KeyError: 'x'" in line
     assert "broken.py:3" in line
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("model", "kind"), [("timm:convnext_atto", "spectrum"), ("timm:vit_tiny_patch16_224", "map")]
 )
@@ -307,6 +361,20 @@ def test_a_model_of_timm(runs, few, timm_paths, model, kind, tmp_path):
     runs.good("export", out, "--onnx", tmp_path / "m.onnx", **how)
 
 
+@pytest.mark.exhaustive
+def test_a_torchvision_of_another_torch_is_one_line(runs, few, timm_paths, tmp_path):
+    """What a torchvision raises whose operators torch does not have, at the same place."""
+    (tmp_path / "torchvision.py").write_text(
+        "import torch\n\n@torch.library.register_fake('torchvision::nms')\ndef nms(): ...\n"
+    )
+    paths = [tmp_path, *(path for path in timm_paths if path.name != "stand_ins")]
+    model = ("--model", "timm:convnext_atto")
+    line = runs.bad("fit", "--data", few, "--out", tmp_path / "run", *model, paths=paths)
+    assert "timm:convnext_atto needs a torchvision built for torch " in line
+    assert "operator torchvision::nms does not exist" in line
+
+
+@pytest.mark.exhaustive
 def test_what_timm_does_not_have_is_refused(runs, few, timm_paths, tmp_path):
     fit = ("fit", "--data", few, "--out", tmp_path / "run")
     line = runs.bad(*fit, "--model", "timm:convnext_attu", paths=timm_paths)

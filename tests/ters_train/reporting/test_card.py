@@ -4,7 +4,11 @@ import dataclasses
 
 import yaml
 
-from ters_train.tasks.classification.card import card_markdown
+from ters_train.tasks.classification.page import class_pages
+
+
+def card_markdown(report):
+    return class_pages(report, b"", b"")["model_card.md"].decode()
 
 
 def test_what_a_card_says(report):

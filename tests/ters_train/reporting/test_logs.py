@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ters_train.reporting import logs
-from ters_train.reporting.logs import LOG, TABLE, RunLog, read_log
+from ters_train.reporting.logs import LOG, SCALARS, TABLE, RunLog, read_log
 from tersgen.errors import ConfigError, OutputError
 
 
@@ -31,7 +31,6 @@ def write(folder, steps, last_step=None):
 
 def test_entries_are_in_both_files(tmp_path):
     with RunLog(tmp_path, tensorboard=False) as log:
-        assert not log.has_tensorboard
         log.append(entry(1, lr=0.5))
         log.append(entry(2))
         log.append({"part": "val", "step": 2, "macro_f1": 0.25, "note": 'a, "b"\nc', "best": True})
@@ -168,7 +167,6 @@ def scalars(folder):
 def test_tensorboard_has_every_step_once_after_a_resume(tmp_path):
     pytest.importorskip("tensorboard")
     with RunLog(tmp_path) as log:
-        assert log.has_tensorboard
         for step in range(1, 6):
             log.append(entry(step, epoch=0))
     with RunLog(tmp_path, 3) as log:
@@ -185,6 +183,6 @@ def test_tensorboard_has_every_step_once_after_a_resume(tmp_path):
 def test_without_tensorboard_the_log_is_written_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with RunLog(tmp_path) as log:
-        assert not log.has_tensorboard
         log.append(entry(1))
+    assert not (tmp_path / SCALARS).exists()
     assert len(read_log(tmp_path)) == 1

@@ -8,14 +8,20 @@ from html.parser import HTMLParser
 import pytest
 
 from ters_train.reporting import write_report
+from ters_train.reporting.page import plain_pages
 from ters_train.tasks.classification import Classification, ClassificationOptions
-from ters_train.tasks.classification.page import page_html
+from ters_train.tasks.classification.page import class_pages
+from ters_train.tasks.structure.page import structure_pages
 from tersgen.errors import OutputError
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e"
 VOID = {"meta", "img"}
 
 CLASSES = Classification(ClassificationOptions(n_classes=3))
+
+
+def page_html(report, curves, confusion):
+    return class_pages(report, curves, confusion)["report.html"].decode()
 
 
 class Reader(HTMLParser):
@@ -76,11 +82,35 @@ def test_a_perfect_run_has_no_confusions(report):
     assert "None: every sample" in page
 
 
-def test_hostile_texts_are_shown_and_not_obeyed(report):
+ONE = {"precision": [0.5], "recall": [0.5], "f1": [0.5], "support": [2]}
+OF_CLASSES = {**ONE, "accuracy": 0.5, "macro_f1": 0.5, "confusion": [[2]]}
+OF_MIXTURES = {
+    **{f"present_{name}": values for name, values in ONE.items()},
+    **OF_CLASSES, "present_macro_f1": 0.5, "exact": 0.5, "composition_error": 0.1,
+}  # fmt: skip
+OF_STRUCTURES = {
+    **dict.fromkeys(("dice", "iou", "position_recall", "position_precision", "bond_dice"), 0.5),
+    **{key: [None] for key in ("dice_of", "iou_of", "precision_of", "recall_of", "error_of")},
+    "bond_iou": 0.5, "position_error_angstrom": None, "support": [2], "n_samples": 2,
+    "elements": [HOSTILE],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pages", "scores"),
+    [
+        (plain_pages, {HOSTILE: 1.5, "n_samples": 2}),
+        (lambda report, curves: class_pages(report, curves, b""), OF_CLASSES),
+        (lambda report, curves: class_pages(report, curves, b""), OF_MIXTURES),
+        (structure_pages, OF_STRUCTURES),
+    ],
+)
+def test_hostile_texts_are_shown_and_not_obeyed(report, pages, scores):
     hostile = dataclasses.replace(
         report,
         name=HOSTILE,
-        classes=[HOSTILE, *report.classes[1:]],
+        classes=[HOSTILE],
+        scores=scores,
         part=HOSTILE,
         digest=HOSTILE,
         version=HOSTILE,
@@ -88,18 +118,21 @@ def test_hostile_texts_are_shown_and_not_obeyed(report):
         recipe={HOSTILE: HOSTILE},
         facts={HOSTILE: HOSTILE},
     )
-    page = page_html(hostile, b"", b"")
+    page, card = (content.decode() for content in pages(hostile, b"").values())
     reader = Reader(page)
+    assert reader.open == []
     assert set(reader.tags).isdisjoint({"script", "iframe", "a", "object"})
     assert all(one.isprintable() or one == "\n" for one in page)
     assert re.search(r"&lt;script&gt;", page)
+    assert all(one.isprintable() or one == "\n" for one in card)
+    assert not re.search(r"(?<!\\)<", card)
 
 
 def test_all_files_of_a_report(report, tmp_path):
-    paths = write_report(tmp_path, report, CLASSES.pages)
-    names = {path.name for path in tmp_path.iterdir()}
+    write_report(tmp_path, report, CLASSES.pages)
+    paths = list(tmp_path.iterdir())
+    names = {path.name for path in paths}
     assert names == {"curves.png", "confusion.png", "report.html", "model_card.md"}
-    assert {path.name for path in paths} == names
     first = {path.name: path.read_bytes() for path in paths}
     links = Reader(first["report.html"].decode()).links
     assert [base64.b64decode(link.split(",")[1]) for link in links] == [

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from ters_train.engine.sums import SumCount
 from ters_train.errors import NotFiniteError
 from ters_train.tasks.regression import Regression, RegressionOptions
 
@@ -25,7 +26,7 @@ def rows(n, seed=0):
 @pytest.mark.parametrize("cuts", [[40], [1, 25, 39]])
 def test_scores_by_numpy(cuts):
     outputs, batch = rows(40)
-    count = TASK.make_count()
+    count = SumCount(TASK)
     for first, last in zip([0, *cuts], [*cuts, 40], strict=True):
         part = {name: value[first:last] for name, value in batch.items()}
         given = {"value": outputs["value"][first:last]}
@@ -47,7 +48,7 @@ def test_scores_by_numpy(cuts):
 def test_of_equal_values_there_is_no_r2():
     outputs, batch = rows(5)
     batch["params/a"][:] = 4.0
-    count = TASK.make_count()
+    count = SumCount(TASK)
     count.count(outputs, batch, torch.tensor(1.0))
     assert count.compute().r2 is None
 
@@ -56,12 +57,12 @@ def test_of_equal_values_there_is_no_r2():
 def test_what_is_not_finite_is_named(name, text):
     outputs, batch = rows(5)
     (outputs if name == "value" else batch)[name][2] = torch.nan
-    count = TASK.make_count()
+    count = SumCount(TASK)
     count.count(outputs, batch, torch.tensor(1.0))
     with pytest.raises(NotFiniteError, match=f"expected finite numbers, got .*{text}"):
         count.compute()
 
 
 def test_nothing_scored():
-    scores = TASK.make_count().compute()
+    scores = SumCount(TASK).compute()
     assert (scores.n_samples, scores.loss, scores.r2) == (0, None, None)

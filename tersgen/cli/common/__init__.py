@@ -1,0 +1,1 @@
+"""What the command lines of ``tersgen`` and ``ters_train`` share."""

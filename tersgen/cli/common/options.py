@@ -1,0 +1,194 @@
+"""Options, kinds of values and units that the commands of both programs share."""
+
+import re
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from ...text import not_among
+from .program import Program
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+FILE = click.Path(path_type=Path)
+
+
+class Count(click.ParamType[int]):
+    """A whole number of at least 1; ``1e6`` and ``1_000_000`` are understood."""
+
+    name = "count"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the number, or fail in one line."""
+        if isinstance(value, int):
+            return value
+        text = str(value)
+        try:
+            number = int(text)
+        except ValueError:
+            try:
+                decimal = float(text)
+                number = int(decimal)
+                if number != decimal:
+                    raise ValueError(text)
+            except (ValueError, OverflowError):
+                self.fail(
+                    f"expected a whole number such as 100000 or 1e5, got {text!r}", param, ctx
+                )
+        if number < 1:
+            self.fail(f"expected at least 1, got {text}", param, ctx)
+        return number
+
+
+COUNT = Count()
+
+
+class Choice(click.Choice[str]):
+    """One of some names; the one that was probably meant is suggested."""
+
+    def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
+        """Return what is wrong with a value."""
+        return not_among(str(value), self.choices)
+
+
+def axis_unit_options(function: F) -> F:
+    """Add ``--unit``, ``--vacuum`` and ``--laser-nm``: what files do not say of their axis."""
+    for option in (
+        click.option(
+            "--laser-nm",
+            type=click.FloatRange(50, 1e5),
+            help="Laser, for axes of wavelengths, absolute wavenumbers and photon energies.",
+        ),
+        click.option(
+            "--vacuum",
+            is_flag=True,
+            help="Wavelengths, the laser's too, are those in vacuum instead of air.",
+        ),
+        click.option("--unit", help="Unit of the axis of files: nm, cm-1, eV, THz and others."),
+    ):
+        function = option(function)
+    return function
+
+
+axis_kind_option = click.option(
+    "--axis",
+    type=Choice(["shift", "wavelength", "absolute", "energy"]),
+    help="What the axis of files is.  [default: as the files say]",
+)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
+
+
+def links_option(function: F) -> F:
+    """Add ``--follow-links``."""
+    return click.option(
+        "--follow-links", is_flag=True,
+        help="Follow links, as git-annex and the Hugging Face cache use.",
+    )(function)  # fmt: skip
+
+
+def threads_option(function: F) -> F:
+    """Add ``--threads``."""
+    return click.option("--threads", type=COUNT, help="Threads to use.  [default: all processors]")(
+        function
+    )
+
+
+def _import_plugins(ctx: click.Context, _: click.Parameter, modules: tuple[str, ...]) -> None:
+    program = ctx.find_root().command
+    if isinstance(program, Program):
+        for module in modules:
+            program.import_plugin(module)
+
+
+def plugin_option(function: F) -> F:
+    """Add ``--plugin``, whose modules are imported before anything else is done."""
+    return click.option(
+        "--plugin", multiple=True, metavar="MODULE", expose_value=False, is_eager=True,
+        callback=_import_plugins,
+        help="Module with parts of your own: a name, or a file my_module.py; may be repeated.",
+    )(function)  # fmt: skip
+
+
+def set_field(table: dict[str, Any], setting: str) -> None:
+    """Set what a text FIELD=VALUE says, such as ``grid.n_points=2048``, in tables within tables.
+
+    Raises
+    ------
+    click.BadParameter
+        If it is no such text, or a part of the name is a field and no group.
+    """
+    import yaml  # --help stays quick
+
+    from ...schema.yaml_text import load_yaml
+
+    name, equals, text = setting.partition("=")
+    if not equals or not name:
+        raise click.BadParameter(
+            f"expected FIELD=VALUE such as grid.n_points=2048, got {setting!r}",
+            param_hint="'--set'",
+        )
+    try:
+        value = load_yaml(text)
+    except (yaml.YAMLError, ValueError, RecursionError):
+        raise click.BadParameter(
+            f"cannot read the value of {setting!r}", param_hint="'--set'"
+        ) from None
+    if isinstance(value, str) and re.fullmatch(r"[-+.\d]+[eE][-+]?\d+", value):
+        with suppress(ValueError):
+            value = float(value)  # YAML takes 3e-4 for a text
+    set_value(table, name, value)
+
+
+def set_value(table: dict[str, Any], name: str, value: Any) -> None:
+    """Set a field by its name, such as ``optim.lr``, in tables within tables.
+
+    Raises
+    ------
+    click.BadParameter
+        If a part of the name is a field and no group.
+    """
+    *groups, last = name.split(".")
+    for group in groups:
+        table = table.setdefault(group, {})
+        if not isinstance(table, dict):
+            raise click.BadParameter(
+                f"{name}: {group} is a field, and no group of fields", param_hint="'--set'"
+            )
+    table[last] = value
+
+
+def human_bytes(count: float) -> str:
+    """Return a size in decimal units.
+
+    >>> human_bytes(12_300_000)
+    '12.3 MB'
+    """
+    if count < 1000:
+        return f"{count:.0f} B"
+    units = ["PB", "TB", "GB", "MB", "kB"]
+    while count >= 1000 and units:
+        count /= 1000
+        unit = units.pop()
+    return f"{count:.1f} {unit}"
+
+
+def human_time(seconds: float) -> str:
+    """Return a duration.
+
+    >>> human_time(3720)
+    '1 h 2 min'
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 72 else f"{hours / 24:.1f} days"

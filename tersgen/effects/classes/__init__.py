@@ -1,0 +1,1 @@
+"""The class of each sample, and its species, from the index."""

@@ -1,0 +1,1 @@
+"""Samples of several species, each with its fraction."""

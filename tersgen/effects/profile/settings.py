@@ -1,0 +1,23 @@
+"""Band profiles."""
+
+from typing import Literal
+
+from ...schema.base import field
+from ...schema.intervals import LARGEST
+from ..settings import EffectSettings
+
+
+class Lineshape(EffectSettings):
+    """Profile of a band, Eqs. (1.2)-(1.4), normalised to unit area."""
+
+    profile: Literal["gaussian", "lorentzian", "pseudo_voigt"] = field(
+        "band profile", "1", "gaussian"
+    )
+    fwhm_cm1: float = field(
+        "full width at half maximum of modes without a width of their own",
+        "cm^-1",
+        15.0,
+        gt=0,
+        le=LARGEST,
+    )
+    mixing: float = field("Lorentzian fraction of a pseudo-Voigt profile", "1", 0.5, ge=0, le=1)

@@ -1,0 +1,81 @@
+"""What the settings of all effects share, and which arrays are made."""
+
+from typing import Any, Literal, Self
+
+from ..schema.base import Frozen, field
+from ..schema.library import Library
+
+
+class EffectSettings(Frozen):
+    """Base of the settings of an effect, which are a section of a recipe.
+
+    The module of such a class imports no kernel, so that a recipe is read without Numba.
+    """
+
+    def check_recipe(self, recipe: Any) -> None:
+        """Refuse a recipe whose other sections contradict this one.
+
+        Parameters
+        ----------
+        recipe
+            The sections of the recipe, :class:`~tersgen.effects.sections.Sections`.
+
+        Raises
+        ------
+        ValueError
+            If one does; the text begins with the path of the setting.
+        """
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether all settings that follow from the library are set."""
+        return True
+
+    def resolved(self, library: Library) -> Self:  # noqa: ARG002 - of most, none follows
+        """Return the settings with those set that follow from the library.
+
+        Raises
+        ------
+        ConfigError
+            If they do not fit the library.
+        """
+        return self
+
+
+class Fields(EffectSettings):
+    """Which arrays are made, and in which precision."""
+
+    spectra: bool = field("spectra", "1", True)
+    maps: bool = field("maps", "1", True)
+    sticks: bool = field("stick positions, intensities and counts", "1", True)
+    tensors: bool = field("Raman tensors in the laboratory frame", "1", True)
+    cube: bool = field(
+        "hyperspectral cube of a near-field map: a spectrum at each pixel", "1", False
+    )
+    structure: bool = field("structure targets, if there is a section structure", "1", True)
+    params: bool = field("nuisance parameters as drawn", "1", True)
+    precision: Literal["float16", "float32"] = field(
+        "data type of spectra and maps", "1", "float16"
+    )
+    scale: Literal["unit", "symmetric"] = field(
+        "range of spectra and maps: [0, 1], or [-1, 1] by Eq. (10.1)", "1", "unit"
+    )
+    n_modes: int | None = field(
+        "number of modes M to which sticks and tensors are padded; by default the largest of any "
+        "species within the grid; of more modes, the strongest are kept",
+        "1",
+        None,
+        ge=1,
+        le=4096,
+    )
+
+    def check_recipe(self, recipe: Any) -> None:
+        """Refuse cubes of anything but near-field maps, and rows without any array."""
+        if self.cube and recipe.nearfield is None:
+            raise ValueError(
+                "fields.cube: expected a section nearfield as well, got none; cubes are made of "
+                "near-field maps only"
+            )
+        wanted = (self.spectra, self.maps, self.sticks, self.tensors, self.cube)
+        if not any(wanted):
+            raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")

@@ -1,0 +1,1 @@
+"""What quantum chemistry programs print about vibrations: one module per kind of output."""
