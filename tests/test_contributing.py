@@ -40,6 +40,7 @@ def run(folder, path, *command):
     return done.stdout
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("exercise", sorted(FILES))
 def test_a_file_of_ones_own_is_used_as_a_plug_in(tmp_path, exercise):
     name, _, data, text = FILES[exercise]
@@ -54,6 +55,7 @@ def test_a_file_of_ones_own_is_used_as_a_plug_in(tmp_path, exercise):
     assert f'"module": "{name}"' in (made / "lock.json").read_text()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("exercise", ["effect", "profile"])
 def test_an_effect_has_a_test_of_its_own(tmp_path, exercise):
     name = FILES[exercise][0]

@@ -175,6 +175,7 @@ def small(tmp_path_factory):
     return folder
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("command", "n_files"), [("build", 5), ("verify", 5), ("fit", 7)])
 def test_commands_with_few_files_succeed_or_name_the_limit(small, tmp_path, command, n_files):
     if command == "fit":

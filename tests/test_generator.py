@@ -217,6 +217,7 @@ def test_drawn_parameters_of_one_effect_do_not_depend_on_another(square_recipe, 
             assert np.array_equal(after[name], before[name]), (effect, name)
 
 
+@pytest.mark.exhaustive
 def test_kernels_that_are_compiled_are_told_once(tiny_recipe, tmp_path):
     code = f"""
 from tersgen.generator import Generator

@@ -110,6 +110,7 @@ def test_a_table_of_sticks_can_be_imported_and_built_from(good, tmp_path):
     assert tersgen.open(tmp_path / "data.zarr").classes == ("quinine",)
 
 
+@pytest.mark.exhaustive
 def test_options_say_what_strengths_are(tersgen_command, bad, tmp_path):
     (tmp_path / "dye.csv").write_text("position,intensity\n1370,10\n1620,3\n")
     (tmp_path / "all.toml").write_text('library = ["dye.csv"]\n')

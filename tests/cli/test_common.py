@@ -147,6 +147,7 @@ def test_a_library_is_written_under_its_own_endings_only(tmp_path, name):
     assert len(list(tmp_path.iterdir())) == 1
 
 
+@pytest.mark.exhaustive
 def test_the_command_that_resumes_a_build_works_as_it_is_printed(tmp_path):
     folder, out = tmp_path / "my parts", tmp_path / "my data.zarr"
     folder.mkdir()

@@ -143,6 +143,7 @@ def test_a_batch_system_that_is_not_there(quick_cli, tmp_path, monkeypatch):
     assert "--cluster pbs: expected its command qsub on this machine" in line
 
 
+@pytest.mark.exhaustive
 def test_jobs_that_a_batch_system_does_not_take(tersgen_cli, tmp_path):
     command = tmp_path / "bin" / "sbatch"
     command.parent.mkdir()

@@ -85,6 +85,7 @@ def test_another_process_reads_it(dataset, context):
         assert pool.submit(len, dataset).result(120) == len(dataset)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("context", ["spawn", "forkserver"])
 def test_workers_of_a_data_loader_read_it(dataset, context):
     loaders = pytest.importorskip("torch.utils.data")
@@ -104,6 +105,7 @@ def test_an_unfinished_dataset_is_not_pickled(dataset):
             pickle.dumps(one)
 
 
+@pytest.mark.exhaustive
 def test_a_process_of_dask_reads_xarrays(dataset):
     from distributed import Client, LocalCluster
 

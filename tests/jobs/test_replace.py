@@ -392,6 +392,7 @@ def test_a_full_disk_leaves_the_old_one(plan_of, disk, fill):
     assert sorted(path.name for path in place.iterdir()) == ["a.zarr"]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("signals", [[signal.SIGTERM], [signal.SIGKILL]])
 def test_a_process_that_ends_while_it_replaces(old, signals):
     out = old()

@@ -151,6 +151,7 @@ def test_imaginary_modes_are_left_out_and_counted():
     assert "1 imaginary modes left out" in species.provenance.note
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("pyscf")
 def test_the_response_on_a_coarser_grid_leaves_frequencies_as_they_are():
     level = TINY.model_copy(update={"functional": "b3lyp", "grid": 2})

@@ -228,6 +228,7 @@ def test_a_bomb_takes_no_memory(tmp_path) -> None:
     assert mebibytes < 50
 
 
+@pytest.mark.exhaustive
 def test_more_than_fits_names_the_limit(tmp_path) -> None:
     np.savez_compressed(tmp_path / "a.npz", spectra=np.zeros((4096, 1 << 16)))
     _, line = peak(tmp_path / "a.npz", RLIMIT_AS=1 << 30)

@@ -94,6 +94,7 @@ def test_it_is_used_and_nothing_is_kept_beside_it(tree, tmp_path):
     assert not list((tmp_path / "cache").rglob("*.nb*"))
 
 
+@pytest.mark.exhaustive
 def test_a_changed_kernel_is_compiled_and_kept_by_the_user(tree, tmp_path):
     shipped = sorted((tree / "tersgen" / SHIPPED.name).rglob("*"))
     with (tree / "tersgen" / "random" / "philox.py").open("a") as file:
@@ -103,6 +104,7 @@ def test_a_changed_kernel_is_compiled_and_kept_by_the_user(tree, tmp_path):
     assert sorted((tree / "tersgen" / SHIPPED.name).rglob("*")) == shipped
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("key", "value", "why"),
     [

@@ -42,6 +42,7 @@ def test_a_profile_from_outside_is_that_of_its_formula(outside, folder):
     assert np.abs(made - (lines - low) / (high - low)).max() < 2e-3
 
 
+@pytest.mark.exhaustive
 def test_a_dataset_outlives_the_effect_that_made_it(outside, alone, folder):
     outside.good(*BUILD, "--set", "effects.etalon.depth=[0.1,0.2]", "--out", "a.zarr")
     (record,) = json.loads((folder / "a.zarr" / "lock.json").read_text())["plugins"]
@@ -61,6 +62,7 @@ def test_a_dataset_outlives_the_effect_that_made_it(outside, alone, folder):
     assert outside.good("reproduce", "a.zarr", "--fraction", 1).endswith("to the bit\n")
 
 
+@pytest.mark.exhaustive
 def test_workers_have_the_effect_too(outside, folder):
     effect = ("--set", "effects.etalon.period_cm1=60")
     shards = ("--shard-rows", 256, "--chunk-rows", 256)
@@ -69,6 +71,7 @@ def test_workers_have_the_effect_too(outside, folder):
     assert np.array_equal(spectra(folder / "one.zarr"), spectra(folder / "two.zarr"))
 
 
+@pytest.mark.exhaustive
 def test_other_sources_under_the_same_name_are_refused(alone, installed, folder):
     source = (installed / "ters_example" / "effects.py").read_text()
     register = (

@@ -70,6 +70,7 @@ def test_a_file_of_modes_is_imported_and_says_by_what(outside, alone, water):
     )
 
 
+@pytest.mark.exhaustive
 def test_a_dataset_outlives_the_importer_of_its_species(outside, alone, water):
     build = ("build", "--config", "small.toml", "--n", 300, "--out", "a.zarr")
     outside.good(*build, "--library", "water.vib", "--library", "random:1")
@@ -88,6 +89,7 @@ def test_a_dataset_outlives_the_importer_of_its_species(outside, alone, water):
     assert np.isfinite(dataset["spectra"][:]).all()
 
 
+@pytest.mark.exhaustive
 def test_a_dataset_is_streamed_without_the_importer_of_its_species(outside, alone, water):
     pytest.importorskip("torch")
     options = ("--config", "small.toml", "--library", "water.vib")
@@ -138,6 +140,7 @@ class Twin(Importer):
 """
 
 
+@pytest.mark.exhaustive
 def test_two_importers_of_one_file_are_named(outside, water):
     (water.parent / "twin.py").write_text(TWIN.format(body="return []", more=""))
     line = outside.bad("library", "show", "water.vib", "--plugin", "twin.py")
@@ -168,6 +171,7 @@ def test_an_importer_that_fails_is_one_line(alone, water, body, message):
     assert line == f"Error: water.vib: {message}"
 
 
+@pytest.mark.exhaustive
 def test_a_recipe_names_its_modules(outside, alone, water, installed):
     folder = water.parent / "recipes"
     folder.mkdir()
@@ -293,6 +297,7 @@ MOST = {most}
 ROWS = ("--library", "random:2", "--n", 600, "--shard-rows", 256)
 
 
+@pytest.mark.exhaustive
 def test_an_executor_of_a_plug_in_makes_the_same_dataset(alone, water):
     (water.parent / "serial.py").write_text(SERIAL.format(most="None"))
     build = ("build", "--config", "small.toml", *ROWS, "--out")
@@ -319,6 +324,7 @@ def test_an_executor_that_fails_is_one_line(alone, water, most, message):
     assert message in alone.bad("build", "--config", "small.toml", *ROWS, *options, "--out", "a")
 
 
+@pytest.mark.exhaustive
 def test_workers_import_what_the_builder_did(alone, water, installed):
     source = registered(installed)
     mark = water.parent / "imported"
@@ -333,6 +339,7 @@ def test_workers_import_what_the_builder_did(alone, water, installed):
     assert len({*mark.read_text().split()}) == 3  # two builders, one worker
 
 
+@pytest.mark.exhaustive
 def test_jobs_of_an_array_import_the_module_too(alone, water, installed):
     source = registered(installed)
     (water.parent / "my_vib.py").write_text(source)

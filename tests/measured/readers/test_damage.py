@@ -84,6 +84,7 @@ def test_files_cut_short(corpus, tmp_path, name):
         check(tmp_path / name, whole[: k * len(whole) // 10])
 
 
+@pytest.mark.exhaustive
 def test_a_heap_that_hdf5_reads_for_ever(corpus, tmp_path, monkeypatch):
     whole = bytearray(corpus["a.nxs"])
     heap = whole.index(b"GCOL\x01")

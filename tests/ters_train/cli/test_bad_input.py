@@ -249,6 +249,7 @@ def test_prediction(runs, finished, tmp_path) -> None:
     runs.bad("predict", finished, code=2)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits addresses")
 def test_too_little_memory(runs, few, tmp_path) -> None:
     """The batch size to try is found by trying: whoever follows the lines soon trains.

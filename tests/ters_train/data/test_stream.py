@@ -356,6 +356,7 @@ except RuntimeError as error:
 """
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="macOS does not limit address space")
 @pytest.mark.parametrize(
     ("room_mb", "expected"),

@@ -147,6 +147,7 @@ except DatasetError as error:
 """
 
 
+@pytest.mark.exhaustive
 def test_a_wide_model_takes_no_memory(last) -> None:
     table = json.loads((last / "state.json").read_text())
     table["config"]["model"]["options"] |= {"widths": [4, 16000, 16000], "kernel": 3}

@@ -127,6 +127,7 @@ def test_two_hosts_learn_what_one_process_does(runs, few, alone, hosts, tmp_path
     assert_close(tmp_path / "run", run)
 
 
+@pytest.mark.exhaustive
 def test_a_host_that_is_cut_off_ends_the_others(runs, few, hosts, tmp_path) -> None:
     one, two = hosts
     run = tmp_path / "run"

@@ -173,6 +173,7 @@ def runs_still(pid: str) -> bool:
         return False
 
 
+@pytest.mark.exhaustive
 @pytest.mark.skipif(sys.platform != "linux", reason="finds the processes in /proc")
 def test_torchrun(few, tmp_path) -> None:
     """Started as a user does; killing one process ends all, with a status that says so."""

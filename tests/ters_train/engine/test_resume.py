@@ -90,6 +90,7 @@ CHAINS = {
 """In epochs of 7 steps, or 15, at whose end a checkpoint by number of steps would be due too."""
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", RUNS)
 def test_killed_again_and_again(runs, whole, few, tmp_path, kind) -> None:
     out = tmp_path / "run"

@@ -71,6 +71,7 @@ def weights(run: Path) -> dict[str, np.ndarray]:
     return load_file(folder / "model.safetensors")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_stopped_run_ends_with_the_same_weights(runs, few, paths, scripts, done, kind, tmp_path):
     out = tmp_path / "run"
@@ -99,6 +100,7 @@ def test_it_is_evaluated_and_reported(runs, few, paths, scripts, done, kind, tmp
     assert first in logged(run)[-1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_predicts_what_the_exported_file_does(runs, few, paths, scripts, done, kind, tmp_path):
     runtime = pytest.importorskip("onnxruntime", reason="runs what was exported to ONNX")
@@ -396,6 +398,7 @@ def test_two_processes_score_as_one(runs, few, done, tmp_path):
         assert two[name] == pytest.approx(json.loads(scored)[name], rel=1e-6)
 
 
+@pytest.mark.exhaustive
 def test_in_a_process_of_its_own(few, installed, tmp_path):
     """The command as a user types it, with the package on the path of Python."""
     command = [
@@ -430,6 +433,7 @@ def test_a_module_registers_names(runs, few, tmp_path):
     assert "expected one part of the name 'cnn'" in line
 
 
+@pytest.mark.exhaustive
 def test_the_task_of_the_page_is_fitted_as_it_says(runs, few, tmp_path):
     page = (Path(__file__).parents[3] / "docs" / "extending_training.md").read_text()
     (code,) = re.findall(r"<!-- task: code -->\n```python\n(.*?)```\n", page, re.DOTALL)
