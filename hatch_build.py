@@ -23,6 +23,7 @@ _ROOT = Path(__file__).parent
 _RECIPES = (
     "",
     "--precision float32",
+    "--precision uint12",
     "--library random:3 --library crystals",
     "--config examples/canonical.toml",
     "--config examples/mixed.toml",
@@ -32,6 +33,7 @@ _RECIPES = (
     "--preset mixture",
     "--preset mixture --preset realistic",
     "--preset nearfield",
+    "--preset nearfield --precision float16",
     "--preset nearfield --set fields.cube=true --set map.height=16 --set map.width=16",
     "--preset nearfield --preset realistic",
     "--preset structure",

@@ -23,7 +23,7 @@ from ters_train.data.order import Order
 from ters_train.data.rows import all_rows
 from ters_train.data.stream import Stream
 data = tersgen.open(sys.argv[1])
-stream = Stream(data, tuple(data), Order(all_rows(data), 256, 1))
+stream = Stream(data, tuple(data.fields), Order(all_rows(data), 256, 1))
 assert sum(len(batch["label"]) for batch in stream) == data.n_samples // 256 * 256
 """
 

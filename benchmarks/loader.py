@@ -26,6 +26,8 @@ OURS = {
     "tersgen, float32": ("float32.zarr", "float32"),
     "tersgen, not compressed": ("plain.zarr", "float16"),
     "tersgen, hdf5": ("dataset.h5", "float16"),
+    "tersgen, not compressed, read": ("plain.zarr --reads", "float16, no file mapped"),
+    "tersgen, hdf5, read": ("dataset.h5 --reads", "float16, no file mapped"),
 }
 
 
@@ -79,7 +81,7 @@ class Bench:
                     if (layout := setting.endswith(APART)) not in checked:
                         checked.add(layout)
                         line = self.stock.run(peer, "read", folder, "--setting", setting, "--check")
-                        _compare(json.loads(line)["sums"], expected)
+                        compare_sums(json.loads(line)["sums"], expected)
                     line = self.stock.run(peer, "read", folder, "--setting", setting)
                     result = json.loads(line)
                     shown = f"{self.rate(result):10.0f} samples/s"
@@ -171,12 +173,20 @@ class Bench:
 
     # summing up
 
-    def over(self, part: str, one: str, other: str) -> Json | None:
+    def over(self, part: str, one: str, other: str, clock: str = "seconds") -> Json | None:
         """Return the ratio of two rates, taken within rounds."""
         both = [found for found in self.rounds(part) if one in found and other in found]
         if not both:
             return None
-        return spread([self.rate(found[one]) / self.rate(found[other]) for found in both], 3)
+        return spread(
+            [
+                found[one]["samples"]
+                / found[one][clock]
+                / (found[other]["samples"] / found[other][clock])
+                for found in both
+            ],
+            3,
+        )
 
     def ratios(self) -> Json:
         """Return all ratios that were measured."""
@@ -189,6 +199,7 @@ class Bench:
         ]
         wanted += [
             *((part, "tersgen, not compressed", "tersgen") for part in ("warm", "cold")),
+            *((part, "tersgen, hdf5", "tersgen, not compressed") for part in ("warm", "cold")),
             ("warm", "tersgen, hdf5", "tersgen"),
             ("cold", "tersgen, hdf5", "tersgen"),
             ("ours", "recipe", "generation in memory"),
@@ -197,6 +208,12 @@ class Bench:
         ]
         found = {
             f"{part}: {one} / {other}": self.over(part, one, other) for part, one, other in wanted
+        }
+        found |= {
+            f"warm, processor time: {name} / memmap": self.over(
+                "warm", name, "memmap", "cpu_seconds"
+            )
+            for name in OURS
         }
         return {name: ratio for name, ratio in found.items() if ratio}
 
@@ -250,7 +267,7 @@ class Bench:
         }
 
 
-def _compare(found: Json, expected: Json) -> None:
+def compare_sums(found: Json, expected: Json) -> None:
     """Refuse sums of fields that are not those of our own stream, if it is the same rows."""
     extra = found["samples"] - expected["samples"]
     if 0 < extra < expected["samples"] / 50:

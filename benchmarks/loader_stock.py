@@ -109,7 +109,7 @@ class Stock:
         shutil.copy(CANONICAL, self.source / "recipe.toml")
         dataset = open_dataset(self.source / "dataset.zarr")
         columns, width = {}, 0
-        for name in dataset:
+        for name in dataset.fields:
             shape = dataset[name].spec.shape
             size = int(np.prod(shape, dtype=np.int64))
             columns[name] = (width, width + size, shape)

@@ -51,6 +51,22 @@ def describe() -> Json:
     }
 
 
+def files_below(folder: Path) -> list[Path]:
+    """Return all files below a folder."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def drop_cache(folder: Path) -> None:
+    """Ask the system to forget the files of a folder."""
+    for path in files_below(folder):
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
+        finally:
+            os.close(descriptor)
+
+
 def usage_of(process: "subprocess.Popen[bytes]") -> Json:
     """Wait for a process; return its processor seconds and peak resident memory."""
     _, status, usage = os.wait4(process.pid, 0)

@@ -57,7 +57,9 @@ def _require(recipe: Recipe) -> None:
         and recipe.perturbations.roll_bins == 0
         and not recipe.perturbations.symmetry
         and recipe.classes.balance == "balanced"
-        and recipe.fields == type(recipe.fields)(n_modes=recipe.fields.n_modes)
+        and recipe.fields
+        == type(recipe.fields)(n_modes=recipe.fields.n_modes, precision=recipe.fields.precision)
+        and recipe.fields.precision == "float16"
     )
     if not covered:
         raise ValueError("expected the canonical recipe or one with the same effects")

@@ -5,7 +5,6 @@ resume. All cases run one after the other in each round, and ratios are taken wi
 """
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
-from machine import Json, describe, spread, write_json
+from machine import Json, describe, drop_cache, files_below, spread, write_json
 from numpy_generator import CANONICAL
 
 from tersgen.cpus import available_cpus
@@ -69,10 +68,6 @@ def without(names: Sequence[str]) -> Iterator[None]:
         yield
 
 
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
 def read_all(folder: Path, threads: int) -> None:
     """Read every byte of every file, and do nothing with it."""
 
@@ -82,19 +77,8 @@ def read_all(folder: Path, threads: int) -> None:
                 pass
 
     with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(read, _files(folder)):
+        for _ in pool.map(read, files_below(folder)):
             pass
-
-
-def drop_cache(folder: Path) -> None:
-    """Ask the system to forget the files of a folder."""
-    for path in _files(folder):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
-        finally:
-            os.close(descriptor)
 
 
 class Bench:
@@ -182,7 +166,7 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=options.out, prefix="tersgen-benchmark-") as folder:
         bench = Bench(options.n, Path(folder), options.threads)
-        stored = sum(path.stat().st_size for path in _files(bench.kept()))
+        stored = sum(path.stat().st_size for path in files_below(bench.kept()))
         seconds: dict[str, list[float]] = {name: [] for name in bench.cases()}
         for number in range(options.rounds):
             for name, call in bench.cases().items():

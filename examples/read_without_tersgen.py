@@ -80,14 +80,17 @@ class Dataset:
         self.fields = {field["name"]: field for field in rest["fields"]}
         keys = ("name", "dims", "shape", "dtype", "unit")
         self.forms = {name: [one[key] for key in keys] for name, one in self.fields.items()}
-        rows = []
+        rows, fixed = [], [name for name, one in self.fields.items() if one.get("fixed_point")]
         for name, field in self.fields.items():
             legal = re.fullmatch("[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?", name)
             expect(legal, f"{name!r}: no name of an array")
+            integers = field["dtype"] in ("uint8", "uint16")
+            expect(integers == bool(field.get("fixed_point")), f"{name}: no type of an array")
             field["dtype"] = np.dtype(field["dtype"]).newbyteorder("<")
             rows.append(field["dtype"].itemsize * int(np.prod(field["shape"])))
         powers = [1 << k for k in range(54)]
-        leaf = max([p for p in powers[:9] if p * max(rows) <= 2 << 20], default=1)
+        counted = max(*rows, *(2 * int(np.prod(self.fields[name]["shape"])) for name in fixed))
+        leaf = max([p for p in powers[:9] if p * counted <= 2 << 20], default=1)
         expect(self.leaf_rows == leaf, "leaves that are not those of the arrays")
         fits = self.chunk_rows in powers and self.shard_rows in powers
         fits &= self.shard_rows >= max(self.chunk_rows, leaf)
@@ -145,6 +148,15 @@ class Dataset:
             expect(google_crc32c.value(payload) == crc, f"{path}: the CRC32C does not match")
             chunks.append(self._decode(payload, field, path))
         return np.concatenate(chunks)[:n_rows]
+
+    def decoded(self, name, values):
+        """Return values: of a fixed-point array those that its integers stand for (section 2)."""
+        one = self.fields[name].get("fixed_point")
+        if one is None:
+            return values
+        found = ((values.astype(np.float64) - one["zero"]) * one["scale"]).astype(np.float32)
+        found[values == one["missing"]] = np.nan
+        return found
 
     def _decode(self, payload, field, path):
         shape = (self.chunk_rows, *field["shape"])
@@ -228,6 +240,7 @@ class Dataset:
                     "digest": arrays[name],
                     "dtype": field["dtype"].name,
                     "shape": field["shape"],
+                    **({"fixed_point": field["fixed_point"]} if field.get("fixed_point") else {}),
                 }
                 for name, field in self.fields.items()
             },
@@ -244,11 +257,12 @@ class Dataset:
 def main():
     """Show the first row, and verify all versions, of each dataset."""
     golden = Path(__file__).parents[1] / "tests" / "golden"
-    for path in map(Path, sys.argv[1:] or [golden / "v4.zarr", golden / "v4.h5"]):
+    known = [golden / f"v4{end}" for end in (".zarr", ".h5", "_uint8.zarr", "_uint12.h5")]
+    for path in map(Path, sys.argv[1:] or known):
         dataset = Dataset(path)
         print(f"{path}: {dataset.n} rows of {', '.join(dataset.manifest['classes'])}")
         for name in dataset.fields:
-            first = next(dataset.shards(name))[0]
+            first = dataset.decoded(name, next(dataset.shards(name))[0])
             print(f"  {name} {first.shape} {first.dtype}: {first.ravel()[:4].tolist()}")
         while dataset is not None:  # the versions before it lie in the same shards
             version, parent = (dataset.manifest.get(key) for key in ("version", "parent"))

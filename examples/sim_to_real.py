@@ -48,7 +48,7 @@ def main() -> None:
         "ters_train", "fit", "--data", data, "--out", run, "--epochs", options.epochs,
         "--set", "model.options.features=flat", "--set", "model.options.dropout=0.3",
     )  # fmt: skip
-    call("ters_train", "evaluate", run, "--data", data, "--split", "test")
+    call("ters_train", "evaluate", run, "--data", data)
     if options.real is None:
         return
     real = options.out / "real.zarr"
@@ -57,7 +57,7 @@ def main() -> None:
         "--allow-extrapolation", "--skip-bad", "--overwrite",
     )  # fmt: skip
     call("tersgen", "split", real, "--ratios", "test=1.0", "--overwrite")
-    call("ters_train", "evaluate", run, "--data", real, "--split", "test")
+    call("ters_train", "evaluate", run, "--data", real)
 
 
 if __name__ == "__main__":

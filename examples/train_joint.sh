@@ -13,4 +13,4 @@ tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
 ters-train fit --data data.zarr --model cnn+vit --tensor-loss 0.1 --out run --epochs 3 \
     --set model.options.vit.size=custom --set model.options.vit.width=64 --set model.options.vit.depth=4 \
     --set model.options.vit.heads=4
-ters-train evaluate run --data data.zarr --split test
+ters-train evaluate run --data data.zarr --part test

@@ -12,4 +12,4 @@ tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
 
 # on a GPU add --amp bf16, or take a larger model: vit:tiny, vit:small, vit:base
 ters-train fit --data data.zarr --model vit --out run --epochs 5
-ters-train evaluate run --data data.zarr --split test
+ters-train evaluate run --data data.zarr --part test

@@ -7,7 +7,7 @@ then they are rows as if they had been measured:
     python examples/universal_benchmark.py universal.npz
     tersgen ingest universal.npz --out universal.zarr
     ters-train fit --data universal.zarr --config examples/runs/universal.toml --out runs/universal
-    ters-train evaluate runs/universal --data universal.zarr --split test
+    ters-train evaluate runs/universal --data universal.zarr
 
 docs/outside_checks.md has the published scores, and ours.
 """

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
     from .data.draws import Draws
     from .data.order import Order, Partition
     from .data.rows import RowSet, all_rows
+    from .data.samples import Samples
     from .data.stream import Batch, Stream
     from .engine.checkpoint import Checkpoint, load_checkpoint
     from .engine.trained import Trained
+    from .lightning import DataModule
     from .models.model import Model
     from .parts import use_plugins
     from .tasks.scores import TaskScores
@@ -29,6 +31,7 @@ _HOMES = {
     "Batch": "data.stream",
     "Callback": "callbacks",
     "Checkpoint": "engine.checkpoint",
+    "DataModule": "lightning",
     "Draws": "data.draws",
     "Model": "models.model",
     "ModelConfig": "config",
@@ -38,6 +41,7 @@ _HOMES = {
     "RowSet": "data.rows",
     "RunConfig": "config",
     "RunInfo": "callbacks",
+    "Samples": "data.samples",
     "Stream": "data.stream",
     "Task": "tasks.task",
     "TaskScores": "tasks.scores",
@@ -54,6 +58,7 @@ __all__ = [
     "Batch",
     "Callback",
     "Checkpoint",
+    "DataModule",
     "Draws",
     "Model",
     "ModelConfig",
@@ -63,6 +68,7 @@ __all__ = [
     "RowSet",
     "RunConfig",
     "RunInfo",
+    "Samples",
     "Stream",
     "Task",
     "TaskScores",

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from tersgen.dataset.dataset import Dataset
+from tersgen.errors import ConfigError
 
 from .config import DEFAULT_MODELS, DataConfig, Input, RunConfig
 from .engine.fit import Fitted, Quiet
@@ -45,6 +46,11 @@ def plan(
     ConfigError
         If the dataset lacks what the model or task needs, or a setting is not possible.
     """
+    if dataset.is_view:
+        raise ConfigError(
+            f"{dataset.path}: expected a whole dataset, got a view; name a split and its parts in "
+            "settings={'data': {'split': ...}} instead"
+        )
     chosen = model or DEFAULT_MODELS[kind or "spectrum"]
     tables = dict(settings or {})
     given = {"input": kind or kinds_of(chosen)[0], **tables.pop("data", {})}

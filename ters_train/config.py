@@ -202,13 +202,19 @@ class EngineConfig(Frozen):
     deterministic: bool = field("only algorithms that give the same bits each time", "1", False)
     ema: float = field("decay of the moving average of weights; 0 for none", "1", 0.0, ge=0, lt=1)
     patience: int = field(
-        "epochs without a better score on val after which it stops; 0 for never",
+        "epochs without a better score on val after which it stops; 0 for never, new runs have 5",
         "1",
         0,
         ge=0,
     )
     checkpoint_steps: int = field(
         "steps between checkpoints; 0 for one at the end of each epoch", "1", 0, ge=0
+    )
+    checkpoint_minutes: float = field(
+        "minutes after which a checkpoint is written within an epoch, too; 0 for never",
+        "min",
+        10.0,
+        ge=0,
     )
     keep: int = field("checkpoints that are kept, in addition to the best", "1", 2, gt=0)
 

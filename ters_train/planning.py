@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from .parts import Group
 
 _BATCH_SIZE = OrderConfig().batch_size
+_PATIENCE = 5
+"""Epochs without a better score after which a new run stops, unless the user says otherwise."""
 
 
 def open_data(data: DataConfig) -> Dataset:
@@ -88,16 +90,29 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
     if missing:
         group = missing[0].partition("/")[0]
         advice = f"build it with fields.{group} = true"
-        if group == "structure":
+        if group == "spectra":
+            advice = _instead_of_spectra(dataset)
+        elif group == "structure":
             advice = "build it with --preset structure, or sections nearfield and structure"
         elif group == "maps" and "mixture/label" in dataset:
             advice = "mixtures have no maps: train on spectra"
-        has_group = group in {name.partition("/")[0] for name in dataset}
-        hint = did_you_mean(missing[0], dataset) if has_group else ""
+        has_group = group in {name.partition("/")[0] for name in dataset.fields}
+        hint = did_you_mean(missing[0], dataset.fields) if has_group else ""
         raise ConfigError(
             f"{dataset.path}: expected the field {missing[0]} for {why}, got "
-            f"{', '.join(dataset)}{hint or f'; {advice}'}"
+            f"{', '.join(dataset.fields)}{hint or f'; {advice}'}"
         )
+
+
+def _instead_of_spectra(dataset: Dataset) -> str:
+    """Return what to do with a dataset without spectra."""
+    if "structure/masks" in dataset:
+        return "for structures use --model unet"
+    if "maps" in dataset:
+        return "for its maps use --input map --model vit"
+    if dataset.kind == "measured":
+        return "ingest it with --as spectra"
+    return "build it with fields.spectra = true"
 
 
 def _values(table: Mapping[str, Any], group: str = "") -> dict[str, Any]:
@@ -247,6 +262,7 @@ def make_config(
     defaults = _run_defaults(part, table["model"]["options"])
     for group in ("order", "optim"):
         table[group] = {**defaults.get(group, {}), **_table(table, group)}
+    table["engine"] = {"patience": _PATIENCE, **_table(table, "engine")}
     rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
     order = table["order"]
     if "batch_size" not in settings.get("order", {}):

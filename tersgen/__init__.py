@@ -1,7 +1,8 @@
 """Synthetic tip-enhanced Raman (TERS) datasets, generated as fast as the disk can write.
 
-``tersgen.open`` reads a dataset or a recipe; ``tersgen.generate`` makes rows in memory. Names are
-imported when first used, so that ``import tersgen`` is quick.
+``tersgen.build`` makes a dataset, ``tersgen.open`` reads one, or a recipe, and
+``tersgen.generate`` makes rows in memory; commands for datasets are functions, too
+(docs/python.md). Names are imported when first used, so that ``import tersgen`` is quick.
 """
 
 from typing import TYPE_CHECKING, Any
@@ -9,38 +10,81 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from .dataset.dataset import Dataset, Field
+    from .api.building import build, plan
+    from .api.datasets import convert, diff, info, push, repair, split, tag, verify
+    from .api.extending import extend
+    from .api.measuring import ingest
+    from .api.progress import ProgressBar
+    from .dataset.dataset import Dataset
+    from .dataset.field import Field
     from .dataset.opening import generate, open
     from .dataset.recipes import load_recipe, save_recipe
+    from .errors import TersError, TersWarning
+    from .jobs.progress import Progress
     from .recipe import Recipe
     from .resolution import resolve
     from .schema.library import Library
     from .schema.species import Species
+    from .serve.client import connect
 
 __all__ = [
     "Dataset",
     "Field",
     "Library",
+    "Progress",
+    "ProgressBar",
     "Recipe",
     "Species",
+    "TersError",
+    "TersWarning",
+    "build",
+    "connect",
+    "convert",
+    "diff",
+    "extend",
     "generate",
+    "info",
+    "ingest",
     "load_recipe",
     "open",
+    "plan",
+    "push",
+    "repair",
     "resolve",
     "save_recipe",
+    "split",
+    "tag",
+    "verify",
 ]
 
 _HOMES = {
     "Dataset": "dataset.dataset",
-    "Field": "dataset.dataset",
+    "Field": "dataset.field",
     "Library": "schema.library",
+    "Progress": "jobs.progress",
+    "ProgressBar": "api.progress",
     "Recipe": "recipe",
     "Species": "schema.species",
+    "TersError": "errors",
+    "TersWarning": "errors",
+    "build": "api.building",
+    "connect": "serve.client",
+    "convert": "api.datasets",
+    "diff": "api.datasets",
+    "extend": "api.extending",
     "generate": "dataset.opening",
+    "info": "api.datasets",
+    "ingest": "api.measuring",
     "load_recipe": "dataset.recipes",
     "open": "dataset.opening",
+    "plan": "api.building",
+    "push": "api.datasets",
+    "repair": "api.datasets",
     "resolve": "resolution",
     "save_recipe": "dataset.recipes",
+    "split": "api.datasets",
+    "tag": "api.datasets",
+    "verify": "api.datasets",
 }
 
 

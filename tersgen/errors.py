@@ -37,8 +37,26 @@ class ClusterError(TersError, RuntimeError):
     """The workers of a build, or their scheduler, are lost, missing, or unfit for it."""
 
 
+class CancelledError(TersError, RuntimeError):
+    """A build was cancelled by the program that started it; what is finished is kept."""
+
+
 class DatasetError(TersError, OSError):
     """A dataset cannot be opened."""
+
+
+class ServiceError(TersError, OSError):
+    """A server cannot be reached, or refuses what it was asked for.
+
+    Attributes
+    ----------
+    status
+        HTTP status of the answer; 0 without one.
+    """
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 class NotSyntheticError(DatasetError, ValueError):
@@ -51,6 +69,10 @@ class IncompleteDatasetError(DatasetError):
 
 class DamagedDataError(DatasetError):
     """Stored bytes are missing or fail their checksum."""
+
+
+class ChangedDataError(DamagedDataError):
+    """A dataset, or a file of it, is no longer the one that was opened."""
 
 
 class RowIndexError(TersError, IndexError):

@@ -17,6 +17,7 @@ from .effects.base import ArraySpec, Effect, Tile
 from .effects.chain import field_table, make_effects
 from .effects.classes.effect import Classes
 from .errors import ConfigError
+from .numeric.fixed import round_values
 from .recipe import GENERATOR_VERSION, Recipe
 from .schema.fields import FieldSpec
 
@@ -38,7 +39,7 @@ class Buffer:
     Attributes
     ----------
     arrays
-        The fields by name, shape (n_rows, ...).
+        The fields by name as they are stored, shape (n_rows, ...).
     """
 
     def __init__(self, table: tuple[FieldSpec, ...], whole: Mapping[str, ArraySpec], n_rows: int):
@@ -49,11 +50,13 @@ class Buffer:
         self.written: Arrays = {
             **_allocate(whole, n_rows),
             **{
-                name: values.view(np.uint16) if values.dtype == np.float16 else values
-                for name, values in self.arrays.items()
+                spec.name: values.view(np.uint16) if values.dtype == np.float16 else values
+                for spec, values in zip(table, self.arrays.values(), strict=True)
+                if spec.fixed_point is None
             },
         }
-        """Arrays that effects write: the same memory, float16 as its bits, and scratch arrays."""
+        """Arrays that effects write: the same memory, float16 as its bits, and scratch arrays.
+        Fixed-point fields are not among them: they are rounded from a scratch array."""
         self.scratch = threading.local()
 
 
@@ -114,18 +117,19 @@ class Generator:
         self._of_blocks = [effect for effect in effects if effect.stage == "rows"]
         self._of_tiles = [effect for effect in effects if effect.stage != "rows"]
         self._classes = next(effect for effect in effects if isinstance(effect, Classes))
-        stored = {spec.name for spec in self.table}
+        self._rounded = {spec.name: spec.fixed_point for spec in self.table if spec.fixed_point}
+        stored = {spec.name for spec in self.table} - self._rounded.keys()
         self._whole = self._unstored(self._of_blocks, stored)
         self._scratch = self._unstored(self._of_tiles, stored)
-        row_bytes = sum(spec.row_bytes for spec in self.table)
+        row_bytes = sum(spec.value_bytes for spec in self.table)
         self._tile = max(1, min(_TILE, _TILE_BYTES // row_bytes))
 
     def _unstored(self, effects: list[Effect[Any]], stored: set[str]) -> dict[str, ArraySpec]:
-        """Return the arrays that effects fill and that are not stored."""
+        """Return the arrays that effects fill and that are not stored as they fill them."""
         made: dict[str, ArraySpec] = {}
         for effect in effects:
             for spec in effect.fields(self.recipe):
-                made[spec.name] = ArraySpec(spec.shape, np.dtype(spec.dtype).type)
+                made[spec.name] = ArraySpec(spec.shape, spec.value_dtype.type)
             made |= effect.scratch()
         return {name: spec for name, spec in made.items() if name not in stored}
 
@@ -156,6 +160,7 @@ class Generator:
                 watch = _Compiling(partial(on_compile, effect.label(), len(effects) - k))
                 with event.install_listener("numba:compile", watch):
                     effect.apply(tile)
+        self._round(rows, buffer, 0, 1)
         if self.recipe.effects:
             self._refuse_chance()
 
@@ -214,18 +219,37 @@ class Generator:
         tile = Tile(rows, start + first, self.recipe.seed)
         for effect in self._of_tiles:
             effect.apply(tile)
+        self._round(rows, buffer, first, last)
+
+    def _round(self, rows: Arrays, buffer: Buffer, first: int, last: int) -> None:
+        """Store the fixed-point fields of a tile."""
+        for name, one in self._rounded.items():
+            values: NDArray[Any] = rows[name].reshape(-1)
+            round_values(
+                values,
+                np.float32(1 / one.scale),
+                np.float32(one.zero + 0.5),
+                one.missing,
+                buffer.arrays[name][first:last].reshape(-1),
+            )
 
     def block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
-        """Return rows ``start`` to ``stop`` as new arrays, by field name.
+        """Return rows ``start`` to ``stop`` as new arrays, by field name, as they are read.
 
         ``threads`` share the rows; by default one for each processor this process may use.
         """
+        stored = self.stored_block(start, stop, threads)
+        decoded = {name: one.decoded(stored[name]) for name, one in self._rounded.items()}
+        return {**stored, **decoded}
+
+    def stored_block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
+        """Return rows as ``block`` does, but fixed-point arrays as the integers that are stored."""
         n_rows = stop - start
         buffer = self.buffer(n_rows)
         threads = threads or available_cpus()
         if threads == 1 or n_rows <= self._tile:
             self.fill(start, buffer)
-            return dict(buffer.arrays)
-        with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
-            self.fill(start, buffer, pool=pool)
-        return dict(buffer.arrays)
+        else:
+            with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
+                self.fill(start, buffer, pool=pool)
+        return {**buffer.arrays}

@@ -17,6 +17,7 @@ from .library.random_prior import RandomClasses
 from .schema.base import field
 from .schema.digest import without_defaults
 from .schema.library import Library
+from .schema.loading import ExplainedErrors
 from .schema.plugin import PluginRecord
 from .schema.presets import merged
 from .schema.species import LibraryReference, Species
@@ -25,7 +26,11 @@ FORMER_DEFAULTS: dict[int, dict[str, Any]] = {}
 """Defaults of earlier versions of the generator that have changed since: a table for each."""
 
 
-class Recipe(Sections):
+_WITHOUT_PRECISION = {"fields": {"precision": "float16"}}
+"""What a resolved recipe without a precision has: all of them had, before there were others."""
+
+
+class Recipe(Sections, metaclass=ExplainedErrors):
     """Everything that determines the values of a dataset: recipe and index give a sample."""
 
     library: tuple[str, ...] | LibraryReference | Library = field(
@@ -46,7 +51,9 @@ class Recipe(Sections):
     @property
     def document(self) -> dict[str, Any]:
         """The recipe as stored: what differs from the defaults of its generator."""
-        former = FORMER_DEFAULTS.get(self.generator)
+        former = FORMER_DEFAULTS.get(self.generator, {})
+        if self.is_resolved:
+            former = merged(former, _WITHOUT_PRECISION)
         return {"generator": self.generator, **without_defaults(self, former)}
 
     @property
@@ -54,7 +61,8 @@ class Recipe(Sections):
         """Whether the recipe determines every row: it holds its library and all that follows."""
         fixed = all(section.is_resolved for section in self.sections.values())
         fixed = fixed and not any(isinstance(one, str) for one in self.plugins)
-        return isinstance(self.library, Library) and self.fields.n_modes is not None and fixed
+        fixed = fixed and None not in (self.fields.n_modes, self.fields.precision)
+        return isinstance(self.library, Library) and fixed
 
     @property
     def held_library(self) -> Library:
@@ -90,6 +98,18 @@ class Recipe(Sections):
         """Fill in defaults that differ in the recipe's own version of the generator."""
         if isinstance(data, dict) and data.get("generator") in FORMER_DEFAULTS:
             return merged(FORMER_DEFAULTS[data["generator"]], data)
+        return data
+
+    @model_validator(mode="before")
+    @classmethod
+    def _stored_precision(cls, data: Any) -> Any:
+        """Fill in the precision of a resolved recipe, in which it is never left to be chosen."""
+        if not isinstance(data, dict):
+            return data
+        fields, library = data.get("fields"), data.get("library")
+        holds_library = isinstance(library, dict | Library | LibraryReference)
+        if holds_library and isinstance(fields, dict) and fields.get("n_modes") is not None:
+            return merged(_WITHOUT_PRECISION, data)
         return data
 
     @model_validator(mode="after")

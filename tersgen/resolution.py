@@ -26,9 +26,10 @@ _KINDS = ("builtin", "random", "unknown")
 
 
 def _count(source: str, text: str) -> int:
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text) <= _MOST_RANDOM:
+    is_number = text.isascii() and text.isdigit() and len(text) <= 9  # int refuses very long ones
+    if not is_number or not 1 <= int(text) <= _MOST_RANDOM:
         raise ConfigError(
-            f"library source {source!r}: expected K from 1 to {_MOST_RANDOM}, got {text!r}"
+            f"library source {source!r:.60}: expected K from 1 to {_MOST_RANDOM}, got {text!r:.60}"
         )
     return int(text)
 
@@ -210,7 +211,8 @@ def resolve(recipe: Recipe, said: Statement = NOTHING_SAID) -> Recipe:
     choice = ModeChoice(library, recipe)
     if isinstance(recipe.library, tuple):
         _warn(library, recipe, choice)
-    fields = recipe.fields.model_copy(update={"n_modes": recipe.fields.n_modes or choice.most()})
+    chosen = {"n_modes": recipe.fields.n_modes or choice.most(), "precision": recipe.precision}
+    fields = recipe.fields.model_copy(update=chosen)
     update = {**sections, "library": library, "fields": fields, "plugins": used}
     full = recipe.model_copy(update=update)
     # through its document, so that a recipe and the same read from disk are equal to the bit

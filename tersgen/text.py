@@ -107,3 +107,36 @@ def not_among(name: str, known: Iterable[str]) -> str:
         shown += f" and {len(known) - _MOST_NAMES} more"
     expected = f"expected one of {shown}" if known else "there are none to choose from"
     return f"{expected}, got {name!r}{did_you_mean(name, known)}"
+
+
+def human_bytes(count: float) -> str:
+    """Return a size in decimal units.
+
+    >>> human_bytes(12_300_000)
+    '12.3 MB'
+    """
+    if count < 1000:
+        return f"{count:.0f} B"
+    units = ["PB", "TB", "GB", "MB", "kB"]
+    while count >= 1000 and units:
+        count /= 1000
+        unit = units.pop()
+    return f"{count:.1f} {unit}"
+
+
+def human_time(seconds: float) -> str:
+    """Return a duration.
+
+    >>> human_time(3720)
+    '1 h 2 min'
+    """
+    if seconds < 100:
+        return f"{seconds:.1f} s"
+    minutes, seconds = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {seconds} s"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 72:
+        return f"{hours} h {minutes} min"
+    days = hours / 24
+    return f"{days:.1f} days" if days < 1000 else f"{days / 365.25:.3g} years"

@@ -2,7 +2,9 @@
 
 import gc
 import os
+import random
 import signal
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -55,6 +57,36 @@ def reference_data() -> Callable[[str], Path]:
     return locate
 
 
+@pytest.fixture
+def fuzzed(tmp_path: Path) -> Callable[..., None]:
+    """Return a function that reads damaged files of a corpus in child processes, for two seeds.
+
+    One seed is random, and printed; ``fuzz_files.py`` says what may happen.
+    """
+
+    def read(kind: str, corpus: dict[str, bytes], count: int) -> None:
+        script = Path(__file__).with_name("fuzz_files.py")
+        children = []
+        for seed in (1, random.SystemRandom().randrange(1 << 32)):
+            folder = tmp_path / str(seed)
+            (folder / "corpus").mkdir(parents=True)
+            for name, content in corpus.items():
+                (folder / "corpus" / name).write_bytes(content)
+            command = [sys.executable, script, folder, kind, str(seed), str(count)]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            children.append((folder, subprocess.Popen(command, **pipes)))
+        outputs = [child.communicate(timeout=600)[0].decode() for _, child in children]
+        for (folder, child), output in zip(children, outputs, strict=True):
+            print(kind, "seed", folder.name, output)  # noqa: T201
+            failed = [path.read_text() for path in sorted(folder.glob("failed/*.why"))]
+            assert not failed, f"{len(failed)} in {folder / 'failed'}: {failed[0]}"
+            last = folder / (folder / "last").read_text()
+            assert child.returncode == 0, f"ended by {-child.returncode} on {last}: {output}"
+            assert output.count("\n") == 1, f"expected the counts alone, got {output}"
+
+    return read
+
+
 @pytest.fixture(scope="session")
 def tiny_recipe() -> Recipe:
     """Return a resolved recipe of three random species whose samples take microseconds."""
@@ -65,6 +97,7 @@ def tiny_recipe() -> Recipe:
         lineshape={"fwhm_cm1": 150.0},
         map={"height": 8, "width": 10, "sigma_px": (1.0, 3.0), "move_px": 1.0},
         random={"n_modes": (3, 6)},
+        fields={"precision": "float16"},
     )
     return tersgen.resolve(recipe)
 

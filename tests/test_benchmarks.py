@@ -16,30 +16,41 @@ SMALLEST = {
     "defaults": f"{ROOT} --data OUT/data.zarr --model cnn --seeds 1 --json OUT/result.json",
     "effects": f"{ROOT} --pairs 1 --seconds 0.01 --recipes canonical --json OUT/result.json",
     "generation": "--n 2048 --rounds 1 --skip-check --out OUT --json OUT/result.json",
-    "icechunk_faults": "--trials 4 --out OUT",
-    "icechunk_peer": "--n 1024 --rounds 1 --out OUT --json OUT/result.json",
+    "gpu_twin": "--device cpu --n 16 --repeats 1 --json OUT/result.json",
     "learning": "cnn threads --n 1024 --divide 64 --weight-seeds 1 --curve-seeds 1 --rounds 1 "
     "--out OUT --json OUT/result.json",
     "library": "--species 10 --out OUT --folder OUT",
     "loader": "--n 2048 --rounds 1 --parts settings warm --peers memmap --data OUT/data "
     "--envs OUT/envs --json OUT/result.json",
+    "mapping": "--n 2048 --rounds 1 --data OUT/data --json OUT/result.json",
     "nearfield": "--pixels 16 --rounds 1 --json OUT/result.json",
     "normals": "--arrays 50 --seeds 1 --json OUT/result.json",
     "numpy_generator": "--n 64 --rows 16",
     "opening": "--shards 2 --out OUT --folder OUT",
+    "precision": "--n 4096 --rounds 1 --out OUT --json OUT/result.json",
+    "predict": "--n 600 --files 8 --rounds 1 --out OUT/predict --json OUT/result.json",
     "presets": "--presets canonical --seconds 0.01 --n 256 --out OUT --json OUT/result.json",
+    "samples": "OUT/data.zarr --epochs 1 --obvious 100 --rows 20 --json OUT/result.json",
+    "remote": "--n 1024 --rounds 1 --epochs 1 --rows 2 --out OUT --json OUT/result.json",
     "scaling": "--folder OUT --counts 2 3 --n 512 --rounds 1 --json OUT/result.json",
+    "serving": "--presets default --seconds 0.2 --rounds 1 --json OUT/result.json",
     "shipped": "--presets canonical --pairs 1 --seconds 0.01 --out OUT --json OUT/result.json",
     "startup": "--n 500 1000 --rounds 1 --out OUT --json OUT/result.json",
     "trust": "--n 2048 --rounds 1 --out OUT --json OUT/result.json",
+    "writing": "--n 2048 --rounds 1 --out OUT --memory OUT --json OUT/result.json",
 }
 """Options of each script; OUT is a folder."""
 NEEDED = {
     "defaults": "torch",
-    "icechunk_faults": "icechunk",
-    "icechunk_peer": "icechunk",
+    "gpu_twin": "torch",
     "learning": "torch",
     "loader": "torch",
+    "precision": "torch",
+    "predict": "torch",
+    "samples": "torch",
+    "remote": "torch",
+    "mapping": "torch",
+    "serving": "obstore",
 }
 
 

@@ -124,7 +124,7 @@ def hold():
             held.append(os.open("/dev/null", os.O_RDONLY))
         except OSError:
             return
-whole = {name: dataset[name][:] for name in dataset}  # many more files than may be open
+whole = {name: dataset[name][:] for name in dataset.fields}  # many more files than may be open
 hold()
 for name in ("read_text", "open"):
     try:

@@ -23,6 +23,7 @@ from tersgen.cpus import available_cpus
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.dataset.recipes import load_recipe
 from tersgen.generator import Buffer, Generator
+from tersgen.store import shard_files
 
 _GENERATED_ROWS = 256
 
@@ -101,6 +102,7 @@ def main() -> None:
     parser.add_argument("--fields", nargs="+")
     parser.add_argument("--widen", action="store_true", help="float16 to float32")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds added to each read")
+    parser.add_argument("--reads", action="store_true", help="map no file")
     parser.add_argument("--cold", action="store_true")
     parser.add_argument("--generate", action="store_true", help="generate only, in memory")
     parser.add_argument("--memory", type=int, default=0, help="watch memory over so many epochs")
@@ -109,13 +111,15 @@ def main() -> None:
     if options.generate:
         print(json.dumps(generate(options.path, options.n)))
         return
+    if options.reads:
+        patch.object(shard_files, "mapped", lambda _: None).start()
     streams: list[Stream] = []
 
     def open_epoch() -> Epoch:
         dataset = open_dataset(options.path, options.n)
         order = Order(all_rows(dataset), options.batch, drop_last=False)
         config = StreamConfig(threads=options.threads)
-        stream = Stream(dataset, options.fields or tuple(dataset), order, config=config)
+        stream = Stream(dataset, options.fields or tuple(dataset.fields), order, config=config)
         streams.append(stream)
         return lambda: widened(iter(stream)) if options.widen else stream
 

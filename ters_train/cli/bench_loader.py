@@ -52,7 +52,7 @@ def command(
     from ..engine.ranks import choose_device
 
     dataset = open_dataset(data, n_samples or 100_000, follow_links)
-    chosen = fields or ((*INPUT_FIELDS[kind], "label") if kind else tuple(dataset))
+    chosen = fields or ((*INPUT_FIELDS[kind], "label") if kind else tuple(dataset.fields))
     config = StreamConfig(threads=threads, on_damage=on_damage or "stop")
     place = choose_device(device)
     order = Order(all_rows(dataset), batch_size, mix_blocks)

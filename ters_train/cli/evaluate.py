@@ -21,13 +21,13 @@ from .options import damage_option, device_option, report_repaired
 @click.command("evaluate")
 @click.argument("run", type=FILE)
 @click.option("--data", type=FILE, required=True, help="Dataset, or recipe of the run.")
-@click.option("--split", "part", default="test", show_default=True, help="Part that is scored.")
-@click.option("--split-name", default="default", show_default=True, help="Split of the dataset.")
+@click.option("--split", default="default", show_default=True, help="Split of the dataset.")
+@click.option("--part", default="test", show_default=True, help="Part of that split to score.")
 @click.option("--batch-size", type=COUNT, help="Rows of a batch.  [default: that of the run]")
 @click.option(
     "--out", type=FILE,
-    help="Folder for results.  [default: RUN/evaluation-PART; for data not trained on, "
-    "followed by their name and digest]",
+    help="Folder for results, or a .csv, .jsonl or .parquet for the prediction of each row.  "
+    "[default: RUN/evaluation-PART; for data not trained on, followed by their name and digest]",
 )  # fmt: skip
 @threads_option
 @damage_option
@@ -38,8 +38,8 @@ from .options import damage_option, device_option, report_repaired
 def command(
     run: Path,
     data: Path,
+    split: str,
     part: str,
-    split_name: str,
     batch_size: int | None,
     out: Path | None,
     threads: int | None,
@@ -50,10 +50,11 @@ def command(
 ) -> None:
     """Score the best model of a run on a part of a dataset, each row of it once.
 
-    Writes scores.json and report.html, and of classes confusion.json and confusion.png.
+    Writes scores.json and report.html, and of classes confusion.json and misread.json (the most
+    certain misread rows) with pictures.
     """
     from tersgen.cli.common.stopping import Stop
-    from tersgen.dataset.output_file import refuse_inside_dataset
+    from tersgen.dataset.output_file import check_output_file, refuse_inside_dataset
     from tersgen.schema.loading import validate
 
     from ..config import OrderConfig, StreamConfig
@@ -65,18 +66,24 @@ def command(
     from ..engine.results import make_report, write_results
     from ..engine.trained import check_fits, load_trained
     from ..planning import identity, open_data
+    from ..prediction.predict import predict_batches
+    from ..prediction.sources import Refused, SourceOptions, read_sources
+    from ..prediction.table import ENDINGS, open_table
     from ..reporting.logs import read_log
     from .watching import Watcher
 
     if out is not None:
         refuse_inside_dataset(out)
+    table = out if out is not None and out.suffix.lower() in ENDINGS else None
+    if table is not None:
+        check_output_file(table)
     with process_group(device) as ranks:
         trained = load_trained(run, ranks.device)
         config = trained.state.config
         place = config.data.model_copy(
             update={
                 "path": str(data),
-                "split": split_name,
+                "split": split,
                 "version": None,
                 "digest": None,
                 "follow_links": follow_links,
@@ -85,6 +92,11 @@ def command(
         dataset = open_data(place)
         check_fits(trained, dataset)
         task = trained.task
+        if table is not None and task.draws:
+            raise click.UsageError(
+                f"--out: expected a folder, got {out}; this model draws structures, which "
+                "ters-train predict writes"
+            )
         labels = labels_by_name(trained.state, dataset) if task.n_classes else None
         order = validate(
             OrderConfig,
@@ -113,11 +125,18 @@ def command(
     digest, _ = identity(dataset)
     home = run if not (run / "state.json").exists() else run.parent.parent
     other = "" if digest == config.data.digest else f"-{data.name.partition('.')[0]}-{digest[:8]}"
-    folder = out or home / f"evaluation-{part}{other}"
+    own_folder = home / f"evaluation-{part}{other}"
+    folder = own_folder if out is None or table is not None else out
     facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
     classes = trained.state.classes
     report = make_report(home.name, config, dataset, scores, part, read_log(home), facts, classes)
     write_results(folder, report, task)
+    if table is not None:
+        options = SourceOptions(split=split, part=part, follow_links=follow_links)
+        with open_table(table) as rows:
+            for found in predict_batches(trained, read_sources(trained, [data], options)):
+                if not isinstance(found, Refused):
+                    rows.write(found)
     if as_json:
         text = {
             "run": str(run),
@@ -139,4 +158,4 @@ def command(
     say(f"{scores.n_samples} samples of {part}: {scores.headline}")
     for line in scores.details(classes):
         say(f"  {line}")
-    say(f"results: {folder}")
+    say(f"results: {folder}{'' if table is None else f', predictions: {out}'}")

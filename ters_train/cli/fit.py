@@ -58,7 +58,8 @@ _UNFINISHED = re.compile(r"builder\.\d+\.lock.*|\.config\.json\..*\.partial")
 @click.option("--amp", type=Choice(["off", "fp16", "bf16"]), help="Mixed precision.")
 @click.option("--tensor-loss", type=float, help="Weight of the loss on Raman tensors.")
 @click.option("--ema", type=float, help="Decay of an average of the weights, such as 0.999.")
-@click.option("--patience", type=COUNT, help="Stop after so many epochs without a better score.")
+@click.option("--patience", type=COUNT,
+              help="Stop after this many epochs without a better score.  [default: 5]")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]")
 @click.option("--checkpoint-steps", type=COUNT, help="Steps between checkpoints.")
 @click.option("--compile", "compiled", is_flag=True, default=None, help="Use torch.compile.")

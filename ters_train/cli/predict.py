@@ -1,5 +1,7 @@
 """``ters-train predict``."""
 
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,14 @@ from tersgen.cli.common.messages import say, say_json
 from tersgen.cli.common.options import (
     COUNT,
     FILE,
-    axis_kind_option,
     axis_unit_options,
     json_option,
     links_option,
     plugin_option,
+    spectrum_option,
+    threads_option,
 )
+from tersgen.cli.common.progress import Display
 from tersgen.errors import ConfigError, OutputError
 from tersgen.files import why
 
@@ -25,75 +29,143 @@ _WORTH_SAYING = 0.01
 
 @click.command("predict")
 @click.argument("run", type=FILE)
-@click.argument("files", type=FILE, nargs=-1, required=True)
+@click.argument("sources", nargs=-1, required=True)
 @click.option("--top", type=COUNT, default=3, show_default=True, help="Species to name.")
+@click.option(
+    "--out", type=FILE,
+    help="Write predictions by row to this .csv, .jsonl or .parquet. For a U-Net, a folder "
+    "for the structures, NAME.npz each.  [default: print them; for a U-Net RUN/predicted]",
+)  # fmt: skip
 @click.option(
     "--allow-extrapolation", is_flag=True,
     help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
 )  # fmt: skip
-@axis_kind_option
-@axis_unit_options
-@click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
 @click.option(
-    "--out", type=FILE,
-    help="Folder for the structures of a U-Net, NAME.npz each.  [default: RUN/predicted]",
+    "--axis", metavar="KIND|START:STOP|FILE|model",
+    help="What the axis of files is: shift, wavelength, absolute or energy; or the axis of spectra "
+    "in .npy files, cm^-1: a range, a .npy, or the model's.  [default: as the files say]",
 )  # fmt: skip
-@click.option("--n", "n_rows", type=COUNT, help="First rows of a dataset to draw.  [default: all]")
+@axis_unit_options
+@spectrum_option
+@click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
+@click.option("--split", default="default", show_default=True, help="Split of a dataset.")
+@click.option("--part", help="Part of that split to predict.  [default: all rows]")
+@click.option("--n", "n_rows", type=COUNT, help="First rows of a dataset.  [default: all]")
+@threads_option
 @links_option
 @plugin_option
 @device_option
 @json_option
 def command(
     run: Path,
-    files: tuple[Path, ...],
+    sources: tuple[str, ...],
     top: int,
+    out: Path | None,
     allow_extrapolation: bool,
-    axis: Any,
+    axis: str | None,
     unit: str | None,
     vacuum: bool,
+    spectrum: str | None,
     laser_nm: float | None,
     skip_bad: bool,
-    out: Path | None,
+    split: str,
+    part: str | None,
     n_rows: int | None,
+    threads: int | None,
     follow_links: bool,
     device: str | None,
     as_json: bool,
 ) -> None:
-    """Say what measured spectra are: text files of two columns, shift and intensity.
+    """Predict the species of measured spectra, arrays or rows of datasets.
 
-    Each is brought to the model's axis and scaled as in training. A U-Net draws the structures in
-    maps instead: .npy, .npz or datasets, in the shape and range that it was trained on.
+    SOURCES are files of spectra, folders, patterns, datasets, recipes, and NumPy files; - reads a
+    list of them from standard input. Spectra are brought to the model's axis and scaled as in
+    training; maps and cubes come as .npy, .npz or datasets, in the shape and range trained on. A
+    U-Net predicts the structures in maps instead.
+
+    \b
+    Examples:
+      ters-train predict runs/cnn spectrum.txt
+      ters-train predict runs/cnn measured/ --skip-bad --out predictions.csv
+      ters-train predict runs/cnn data.zarr --part test --out predictions.parquet
+      find . -name '*.spc' | ters-train predict runs/cnn - --out predictions.jsonl
     """
-    from tersgen.measured.axis import Stated, unit_named
-    from tersgen.measured.reader import ReadOptions
+    from tersgen.cpus import available_cpus
+    from tersgen.errors import MeasurementError
+    from tersgen.measured.reading import read_options
 
-    from ..engine.predict import predict
     from ..engine.ranks import choose_device
     from ..engine.trained import load_trained
+    from ..prediction.predict import predict_batches
+    from ..prediction.sources import Refused, SourceOptions, find_sources, read_sources
+    from ..prediction.table import open_table
 
     trained = load_trained(run, choose_device(device))
+    paths = find_sources(sources)
     if trained.task.draws:
-        _draw(trained, files, out or run / "predicted", n_rows, follow_links, as_json)
+        if part is not None:
+            raise click.UsageError(
+                "--part: expected a model of species, got one of structures; use --n"
+            )
+        _draw(trained, tuple(paths), out or run / "predicted", n_rows, follow_links, as_json)
         return
-    if out is not None or n_rows is not None:
-        raise click.UsageError(
-            "--out, --n: expected with a U-Net, which draws; got a model that does not"
-        )
-    refused: list[str] = []
-    options = ReadOptions(laser_nm=laser_nm, stated=Stated(axis, unit_named(unit)), vacuum=vacuum)
-    found = predict(
-        trained, files, top, allow_extrapolation, refused if skip_bad else None, options
-    )
-    for line in refused:
-        say(f"skipped: {line}", err=True)
+    stated = read_options(None if axis == "model" else axis, unit, vacuum, spectrum, laser_nm)
+    if axis == "model":
+        stated = stated._replace(axis=trained.shift_cm1)
+    options = SourceOptions(
+        stated,
+        allow_extrapolation, split, part, n_rows, follow_links, threads or available_cpus(),
+    )  # fmt: skip
+    listed: list[dict[str, Any]] = []
+    n_done = n_refused = 0
+    first_refused = ""
+    with ExitStack() as stack:
+        table = stack.enter_context(open_table(out, top)) if out is not None else None
+        # what is printed is progress enough
+        display = stack.enter_context(Display("files", quiet=table is None)).begin(len(paths))
+        seen: set[str] = set()
+        for found in predict_batches(trained, read_sources(trained, paths, options), top):
+            if isinstance(found, Refused):
+                if not skip_bad:
+                    raise MeasurementError(
+                        found.reason if len(paths) == 1
+                        else f"{found.reason} (--skip-bad skips such files)"
+                    )  # fmt: skip
+                n_refused += 1
+                first_refused = first_refused or found.reason
+                display.line(f"skipped: {found.reason}")
+                if table is None:
+                    say(f"skipped: {found.reason}", err=True)
+                continue
+            n_done += len(found)
+            seen.update(one.row.source for one in found)
+            if table is not None:
+                table.write(found)
+                text = partial(str, f"{n_done} rows")
+                display.show(len(seen) + n_refused, len(paths), text)
+            elif as_json:
+                listed += [one.as_dict() for one in found]
+            else:
+                _print(found)
+        if not n_done:
+            raise MeasurementError(f"expected a file that can be used, got none: {first_refused}")
     if as_json:
-        say_json([one.as_dict() for one in found])
-        return
+        say_json(listed if table is None else {"out": str(out), "n": n_done, "skipped": n_refused})
+    elif table is not None:
+        skipped = f"; {n_refused} skipped" if n_refused else ""
+        say(f"{out}: predictions for {n_done} rows{skipped}")
+
+
+def _print(found: Any) -> None:
     for one in found:
-        say(f"{one.spectrum.name}: {one.said.text}")
-        if one.extrapolated >= _WORTH_SAYING:
-            say(f"  {one.extrapolated:.0%} of the model's axis was not measured: edges repeated")
-        for note in one.spectrum.notes:
+        row = one.row
+        where = row.summary["name"] if row.summary and row.row is None else Path(row.source).name
+        number = "" if row.row is None else f" row {row.row}"
+        truth = "" if row.truth is None else f"  [{row.truth}]"
+        say(f"{where}{number}: {one.said.text}{truth}")
+        if row.extrapolated >= _WORTH_SAYING:
+            say(f"  {row.extrapolated:.0%} of the model's axis was not measured: edges repeated")
+        for note in (row.summary or {}).get("notes", ()):
             say(f"  {note}")
 
 

@@ -5,9 +5,9 @@ or of what is scored.
 """
 
 from tersgen.cli.common.messages import say
-from tersgen.cli.common.options import human_time
 from tersgen.cli.common.progress import EVERY_S, Display
 from tersgen.cli.common.stopping import Stop
+from tersgen.text import human_time
 
 from ..engine.checkpoint import Position
 from ..engine.cost import Forecast

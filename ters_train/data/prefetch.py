@@ -92,9 +92,11 @@ class Prefetcher:
     window
         Segments that may be in work or waiting at once; at least 2.
     threads
-        How many threads; None for ``cores``, and more while they mostly wait for reads.
+        How many threads; None for ``at_first``, and more while they mostly wait for reads.
     cores
         Processors of this process.
+    at_first
+        Threads to start with; by default one for each of ``cores``.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Prefetcher:
         window: int,
         threads: int | None,
         cores: int,
+        at_first: int | None = None,
     ) -> None:
         self._tasks = tasks
         self._sizes = sizes
@@ -114,7 +117,7 @@ class Prefetcher:
         self._window = window
         self._adaptive = threads is None
         self._cores = cores
-        self._n_wanted = threads or cores
+        self._n_wanted = threads or at_first or cores
         self._state = threading.Condition()
         self._drawing = threading.Lock()
         self._segments: dict[int, _Segment] = {}

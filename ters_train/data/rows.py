@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 from tersgen.text import command, did_you_mean
+from tersgen.urls import is_remote
 
 from ..config import DataConfig
 
@@ -53,6 +54,13 @@ class RowSet:
         if self.parts is None:
             return np.arange(low - first, high - first)
         return np.flatnonzero(self.parts[low:high] == self.number) + (low - first)
+
+    def numbers(self) -> NDArray[np.intp]:
+        """Return its rows, rising, shape (n,)."""
+        if self.parts is None:
+            return np.arange(self.start, self.stop)
+        chosen = self.parts[self.start : self.stop] == self.number
+        return np.flatnonzero(chosen) + self.start
 
     def counts(self) -> NDArray[np.int64]:
         """Return how many rows it has in each of ``blocks``.
@@ -127,10 +135,16 @@ def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
             f"; make it: {command('tersgen', 'split', dataset.path, '--name', data.split)} "
             "--ratios train=0.8,val=0.1,test=0.1"
         )
+        if is_remote(dataset.path):
+            make = (
+                "; make it where the dataset was made, and bring the URL up to date: tersgen push"
+            )
+        is_part = any(data.split in one.rule.names for one in dataset.splits.values())
+        hint = f"; that is a part of one: --part {data.split}" if is_part else ""
         raise ConfigError(
             f"{dataset.path}: expected a split named {data.split!r}, got "
             f"{', '.join(dataset.splits) or 'a dataset without splits'}"
-            f"{did_you_mean(data.split, dataset.splits) or make}"
+            f"{hint or did_you_mean(data.split, dataset.splits) or make}"
         )
     names = split.rule.names
     if part not in names:

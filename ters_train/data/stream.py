@@ -18,9 +18,11 @@ from tersgen.cpus import available_cpus
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
 from tersgen.errors import ConfigError, DamagedDataError
+from tersgen.urls import is_remote
 
 from ..config import StreamConfig
-from .group import checked_partition, group_partition
+from .group import checked_partition, group_partition, refuse_lonely
+from .on_device import DeviceRows, rows_of_batches
 from .order import Order, Partition
 from .prefetch import Piece, Prefetcher, PrefetchTimes, Task
 from .segments import ROW, Arrays, Pool, RowSpec, views
@@ -28,6 +30,9 @@ from .segments import ROW, Arrays, Pool, RowSpec, views
 Batch = dict[str, torch.Tensor]
 
 _LEAST_WINDOW = 2
+
+_REMOTE_THREADS = 8
+"""Threads that read a dataset of a URL at first: they mostly wait for answers."""
 
 
 class _Batch(dict[str, torch.Tensor]):
@@ -68,12 +73,16 @@ class Stream(IterableDataset[Batch]):
         Threads, memory, and what to do at a damaged chunk.
     pin
         Whether to lock the memory for copies to a GPU.
+    device
+        Where the rows of a recipe are made, with the same values, as in :func:`tersgen.generate`;
+        by default on the processor. Stored rows are always read to memory.
 
     Raises
     ------
     ConfigError
         If the batch size is not a multiple of the number of ranks, or the partition contradicts
-        the process group.
+        the process group. When it is iterated: if several processes were launched and are in no
+        group.
     UnknownFieldError
         If the dataset lacks a field.
     """
@@ -86,6 +95,7 @@ class Stream(IterableDataset[Batch]):
         partition: Partition | None = None,
         config: StreamConfig | None = None,
         pin: bool = False,
+        device: str | torch.device | None = None,
     ) -> None:
         self.fields = tuple(fields)
         self.order = order
@@ -101,12 +111,12 @@ class Stream(IterableDataset[Batch]):
         self._reader: BlockSource | None = None
         self._pin = pin
         self._dataset = dataset
-        # a stored dataset by its content, a generated one by its recipe
-        self._digest = dataset.digest or dataset.contents.recipe_digest
+        self._digest = dataset.identity
+        self._made = None if device is None else DeviceRows(dataset, fields, device)
         self._process = os.getpid()
         self._busy = False
         specs = [dataset[name].spec for name in self.fields]
-        self._specs = [RowSpec(s.name, s.shape, np.dtype(s.dtype)) for s in specs]
+        self._specs = [RowSpec(s.name, s.shape, s.value_dtype) for s in specs]
         self._specs.append(RowSpec(ROW, (), np.dtype(np.int64)))
         self._check(self.partition)
 
@@ -237,15 +247,27 @@ class Stream(IterableDataset[Batch]):
         worker = get_worker_info()
         step, first = (worker.num_workers, worker.id) if worker else (1, 0)
         partition = self.partition
+        refuse_lonely(partition, self._asked)
         self._check(partition)
         if self.batch == len(self):
             self.epoch, self.batch = self.epoch + 1, 0
         self._busy, self._process = True, os.getpid()
         try:
-            yield from self._batches(partition, first, step)
+            batches = self._batches if self._made is None else self._batches_made
+            yield from batches(partition, first, step)
             self.epoch, self.batch = self.epoch + 1, 0
         finally:
             self._busy = False
+
+    def _batches_made(self, partition: Partition, first: int, step: int) -> Iterator[Batch]:
+        """Yield the same as ``_batches``, made on a device."""
+        assert self._made is not None
+        start = self.batch
+        numbers = rows_of_batches(self.order, self.epoch, start, partition)
+        for batch, rows in enumerate(numbers, start):
+            self.batch = batch + 1
+            if batch % step == first:
+                yield _Batch(self._made.batch(rows))
 
     def _batches(self, partition: Partition, first: int, step: int) -> Iterator[Batch]:
         """Yield those batches from ``self.batch`` on whose number is ``first`` modulo ``step``."""
@@ -287,9 +309,9 @@ class Stream(IterableDataset[Batch]):
             return (high - 1 - low) * share + len(last)
 
         tasks = self._tasks(start, per_segment, partition)
-        with Prefetcher(
-            tasks, rows_of, fill, pool, window, self.config.threads, available_cpus()
-        ) as prefetcher:
+        at_first = _REMOTE_THREADS if is_remote(self._dataset.path) else None
+        threads, cores = self.config.threads, available_cpus()
+        with Prefetcher(tasks, rows_of, fill, pool, window, threads, cores, at_first) as prefetcher:
             self._prefetcher = prefetcher
             arrays: Arrays = {}
             for batch in range(start, order.n_batches):

@@ -35,6 +35,8 @@ from .run import Clock, Run
 from .weights import load_weights
 
 _ENTRIES_PER_EPOCH = 20
+_SAVE, _STOP = 1, 2
+"""What a process asks all others for after a step."""
 
 
 class Watch(Protocol):
@@ -295,11 +297,13 @@ def _steps(
             clock.reset()
         elif log is not None and watch.is_due:  # with the loss of this process: none waits for it
             watch.step(trainer.step, float(losses["loss"]), clock.rate, clock.waiting)
-        if run.ranks.agree(bool(watch.stop)):
+        asked = run.ranks.highest(_STOP if watch.stop else _SAVE if run.is_save_due else 0)
+        if asked == _STOP:
             return True
         steps = config.engine.checkpoint_steps
+        is_due = asked == _SAVE or (steps and trainer.step % steps == 0)
         # at the end of an epoch it is saved after its scores, which then are in the log once
-        if steps and trainer.step % steps == 0 and trainer.step % run.steps_per_epoch:
+        if is_due and trainer.step % run.steps_per_epoch:
             run.save()
     return False
 

@@ -57,13 +57,13 @@ class Ranks(NamedTuple):
         if self.world_size > 1:
             distributed.barrier()
 
-    def agree(self, flag: bool) -> bool:
-        """Return whether the flag is set on any process."""
+    def highest(self, number: int) -> int:
+        """Return the largest number of all processes."""
         if self.world_size == 1:
-            return flag
-        votes = torch.tensor([int(flag)], device=self.device)
+            return number
+        votes = torch.tensor([number], device=self.device)
         distributed.all_reduce(votes, distributed.ReduceOp.MAX)
-        return bool(votes.item())
+        return int(votes.item())
 
     def share(self, tensors: Sequence[torch.Tensor]) -> None:
         """Give all processes the tensors of the first: statistics that each has gathered alone."""

@@ -5,18 +5,23 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.output_file import replace_file
-from tersgen.errors import OutputError
+from tersgen.errors import DamagedDataError, OutputError
 from tersgen.files import why
+from tersgen.plotting.spectra import Line
 
-from ..config import RunConfig
+from ..config import INPUT_FIELDS, RunConfig
 from ..planning import identity
-from ..reporting import Report, write_report
+from ..reporting import Example, Report, write_report
+from ..tasks.classification.scores import Scores
 from ..tasks.scores import TaskScores
 from ..tasks.task import Task
 
-SCORES, CONFUSION = "scores.json", "confusion.json"
+SCORES, CONFUSION, MISREAD = "scores.json", "confusion.json", "misread.json"
+_MOST_EXAMPLES = 6
 
 
 def make_report(
@@ -35,10 +40,11 @@ def make_report(
     """
     digest, version = identity(dataset)
     axis = dataset.axes.get("raman_shift")
+    names = dataset.classes if classes is None else classes
     return Report(
         name=name,
         config=config.model_dump(mode="json"),
-        classes=dataset.classes if classes is None else classes,
+        classes=names,
         scores=scores.model_dump(mode="json"),
         part=part,
         log=log,
@@ -53,11 +59,45 @@ def make_report(
             "generator": dataset.contents.generator or "none",
         },
         facts=facts,
+        examples=_examples(dataset, scores, names)
+        if "spectra" in INPUT_FIELDS[config.data.input]
+        else (),
     )
 
 
+def _examples(dataset: Dataset, scores: TaskScores, classes: Sequence[str]) -> tuple[Example, ...]:
+    """Return a misread spectrum of each of the pairs that are confused most often."""
+    if not isinstance(scores, Scores) or scores.ece is None:  # mixtures have no one true species
+        return ()
+    spectra, shift = dataset["spectra"], dataset.shift_cm1
+    correct = {one.label: one for one in scores.correct}
+    found = []
+    for i, j, _ in scores.confusions(_MOST_EXAMPLES):
+        misread = next(
+            (one for one in scores.misread if (one.label, one.predicted) == (i, j)), None
+        )
+        if misread is None:
+            continue
+        shown = [(misread, f"misread, {misread.probability:.0%}")]
+        shown += [(one, "read correctly") for one in map(correct.get, (i, j)) if one]
+        try:
+            lines = tuple(
+                Line(
+                    f"{classes[one.label]}, row {one.row}",
+                    shift,
+                    np.asarray(spectra[one.row], np.float64),
+                    note,
+                )
+                for one, note in shown
+            )
+        except DamagedDataError:  # repaired in memory, or skipped, while it was scored
+            continue
+        found.append(Example(f"{classes[i]} read as {classes[j]}, row {misread.row}", lines))
+    return tuple(found)
+
+
 def write_results(folder: Path, report: Report, task: Task) -> None:
-    """Write scores.json, of classes confusion.json, pictures, page and card into a folder.
+    """Write scores.json, of classes confusion.json and misread.json, pictures, page and card.
 
     Raises
     ------
@@ -68,12 +108,15 @@ def write_results(folder: Path, report: Report, task: Task) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
-    scores = {key: value for key, value in report.scores.items() if key != "confusion"}
+    own_files = ("confusion", "misread", "correct")
+    scores = {key: value for key, value in report.scores.items() if key not in own_files}
     about = {"part": report.part, "digest": report.digest, "version": report.version}
     about_classes = {**about, "classes": list(report.classes)}
     contents = {SCORES: {**(about_classes if report.is_of_classes else about), **scores}}
     if report.is_of_classes:
         contents[CONFUSION] = {**about_classes, "confusion": report.scores["confusion"]}
+    if "misread" in report.scores:
+        contents[MISREAD] = {**about_classes, "rows": report.scores["misread"]}
     for name, content in contents.items():
         replace_file(folder / name, json.dumps(content, indent=1).encode() + b"\n")
     write_report(folder, report, task.pages)

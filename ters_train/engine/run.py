@@ -88,6 +88,13 @@ class Run:
         self.trainer = Trainer(config, self.low, weights, ranks, self.n_steps)
         self.position = Position()
         self.lock: BuilderLock | None = None
+        self._saved_at = time.monotonic()
+
+    @property
+    def is_save_due(self) -> bool:
+        """Whether the last checkpoint of this process is as old as one may be."""
+        minutes = self.config.engine.checkpoint_minutes
+        return minutes > 0 and time.monotonic() - self._saved_at > 60.0 * minutes
 
     def state(self) -> State:
         """Return the readable part of a checkpoint of the run's position."""
@@ -112,6 +119,7 @@ class Run:
             save_checkpoint(self.folder, self.state(), self.trainer.tensors())
             prune(self.folder, self.position, self.config.engine.keep)
         self.ranks.barrier()
+        self._saved_at = time.monotonic()
 
     def save_best(self) -> None:
         """Write the weights that are evaluated as the best."""

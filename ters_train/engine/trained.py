@@ -1,26 +1,40 @@
 """Trained models, loaded from a run for use."""
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError, DatasetError
-from tersgen.text import command
+from tersgen.measured.resample import resample
+from tersgen.measured.spectrum import ascending
+from tersgen.text import command, printable
 
 from ..data.transforms import Transforms
 from ..models.model import Model
 from ..parts import check_plugins
-from ..tasks.task import Task, make_task
+from ..tasks.task import Predicted, Task, make_task
 from .checkpoint import State, choose
 from .trainer import input_range, make_transforms
 from .weights import load_weights
 
+_BATCH_BYTES = 1 << 24
+_MOST_ROWS = 512
+_SLACK = 1e-3
+"""By how much values may lie outside their range: what float16 rounds to."""
 
-class Trained(NamedTuple):
+Inputs = NDArray[Any] | Mapping[str, NDArray[Any]]
+"""Rows of the one array that a model sees, or of several by name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
     """A trained model, and what its inputs and outputs are."""
 
     model: Model
@@ -29,6 +43,16 @@ class Trained(NamedTuple):
     transforms: Transforms
     folder: Path
     """The checkpoint."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names of the classes, in the order of labels."""
+        return self.state.classes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the model is."""
+        return next(self.model.parameters()).device
 
     @property
     def shift_cm1(self) -> NDArray[np.float64]:
@@ -46,6 +70,138 @@ class Trained(NamedTuple):
                 f"{self.state.config.data.input}s"
             )
         return np.linspace(*axis, shape[0])
+
+    def predict(
+        self,
+        inputs: Inputs,
+        shift_cm1: NDArray[Any] | None = None,
+        *,
+        top: int = 3,
+        allow_extrapolation: bool = False,
+    ) -> list[Predicted]:
+        """Return the prediction for each row.
+
+        Parameters
+        ----------
+        inputs
+            Spectra (n, L), maps (n, C, H, W) or cubes (n, H, W, C), or a dict of them by name for a
+            model of several inputs; a single row is taken for n = 1. They are in the range trained
+            on, as the rows of datasets are.
+        shift_cm1
+            Axis of measured spectra, cm^-1, shape (N,), rising: they are brought to the model's
+            axis and scaled.
+        top
+            How many species to name.
+        allow_extrapolation
+            Whether measured spectra may be shorter than the model's axis.
+
+        Raises
+        ------
+        ConfigError
+            If arrays are missing, or of another shape or range.
+        MeasurementError
+            If a measured spectrum does not cover the axis, or has no bands.
+        """
+        rows = self._rows(inputs, shift_cm1, allow_extrapolation)
+        return [
+            one
+            for batch in self.batches(rows)
+            for one in self.task.predicted(self.model(batch), self.classes, top)
+        ]
+
+    def embed(
+        self,
+        inputs: Inputs,
+        shift_cm1: NDArray[Any] | None = None,
+        *,
+        allow_extrapolation: bool = False,
+    ) -> NDArray[np.float32]:
+        """Return the features that the outputs are made of, shape (n, F); inputs as ``predict``.
+
+        Raises
+        ------
+        ConfigError, MeasurementError
+            As ``predict``; and if the model has no embedding.
+        """
+        rows = self._rows(inputs, shift_cm1, allow_extrapolation)
+        return np.concatenate(
+            [self.model.features(batch).float().cpu().numpy() for batch in self.batches(rows)]
+        )
+
+    def _rows(
+        self, inputs: Inputs, shift_cm1: NDArray[Any] | None, allow_extrapolation: bool
+    ) -> dict[str, NDArray[Any]]:
+        names = tuple(self.model.shapes)
+        arrays = dict(inputs) if isinstance(inputs, Mapping) else {names[0]: np.asarray(inputs)}
+        if shift_cm1 is not None and "spectra" in arrays:
+            given = np.atleast_2d(np.asarray(arrays["spectra"], np.float64))
+            arrays["spectra"] = np.stack(
+                [
+                    resample(
+                        ascending(f"row {k}", np.asarray(shift_cm1, np.float64), values),
+                        self.shift_cm1,
+                        low=self.state.low,
+                        allow_extrapolation=allow_extrapolation,
+                    )
+                    for k, values in enumerate(given)
+                ]
+            )
+        return check_inputs(self, arrays, "inputs")
+
+    def batches(self, arrays: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Tensor]]:
+        """Yield batches as the model is fed them, of bounded size; no gradients are recorded."""
+        n_rows = len(next(iter(arrays.values())))
+        row_values = sum(values[:1].size for values in arrays.values())
+        size = max(1, min(_MOST_ROWS, _BATCH_BYTES // max(1, 4 * row_values)))
+        with torch.inference_mode():
+            for first in range(0, n_rows, size):
+                yield self.transforms.prepared(
+                    {
+                        name: torch.from_numpy(
+                            np.ascontiguousarray(values[first : first + size], np.float32)
+                        ).to(self.device)
+                        for name, values in arrays.items()
+                    }
+                )
+
+
+def check_inputs(
+    trained: Trained, arrays: Mapping[str, NDArray[Any]], where: str
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays that a model sees, rows of them; a single row gets a first dimension.
+
+    Raises
+    ------
+    ConfigError
+        If one is missing, or has another shape or range than the model was trained on.
+    """
+    found: dict[str, NDArray[Any]] = {}
+    low = trained.state.low
+    for name, shape in trained.model.shapes.items():
+        if name not in arrays:
+            got = printable(", ".join(arrays)[:200]) or "none"
+            raise ConfigError(f"{where}: expected an array {name}, got {got}")
+        values = np.asarray(arrays[name])
+        if values.dtype.kind not in "fiu":
+            raise ConfigError(f"{where}: {name}: expected numbers, got {values.dtype}")
+        values = values[None] if values.shape == tuple(shape) else values
+        if values.shape[1:] != tuple(shape) or not len(values):
+            raise ConfigError(
+                f"{where}: expected {name} of shape {tuple(shape)}, or rows of them, got "
+                f"{values.shape}"
+            )
+        least, most = float(values.min()), float(values.max())
+        if not low - _SLACK <= least <= most <= 1 + _SLACK:  # NaN too
+            raise ConfigError(
+                f"{where}: {name}: expected values from {low:g} to 1, as trained on, got {least:g} "
+                f"to {most:g}; subtract the offset and divide by the maximum"
+            )
+        found[name] = values
+    counts = {len(values) for values in found.values()}
+    if len(counts) > 1:
+        got = ", ".join(f"{len(values)} of {name}" for name, values in found.items())
+        raise ConfigError(f"{where}: expected as many rows of each array, got {got}")
+    return found
 
 
 def load_trained(path: Path, device: torch.device) -> Trained:

@@ -58,6 +58,14 @@ class BranchModel(Model):
         heads = {name: ValueHead(n_features, shape) for name, shape in outputs.items()}
         self.heads = nn.ModuleDict(heads)
 
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the features of all branches, shape (B, F), that the heads read."""
+        dtype = next(self.parameters()).dtype
+        features = [
+            branch(self.input_of(inputs, name).to(dtype)) for name, branch in self.branches.items()
+        ]
+        return torch.cat(features, dim=1)
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what the model makes of a batch.
 
@@ -78,11 +86,7 @@ class BranchModel(Model):
         ConfigError
             If an input is missing or has another shape than the model is for.
         """
-        dtype = next(self.parameters()).dtype
-        features = [
-            branch(self.input_of(inputs, name).to(dtype)) for name, branch in self.branches.items()
-        ]
-        joined = torch.cat(features, dim=1)
+        joined = self.features(inputs)
         outputs: dict[str, Tensor] = {}
         if self.classes is not None:
             outputs["logits"] = self.classes(joined)

@@ -90,6 +90,19 @@ class Model(nn.Module):
             )
         return x
 
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return what the outputs are made of, shape (B, F): the embedding of each row.
+
+        Raises
+        ------
+        ConfigError
+            If the model has none.
+        """
+        raise ConfigError(
+            f"model {self.config.name!r}: expected a model with an embedding, got one without; "
+            "let its class have a method features(inputs)"
+        )
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs that ``config`` names, shape (B, ...), of arrays of shape (B, ...)."""
         raise NotImplementedError

@@ -120,6 +120,14 @@ class TimmModel(Model):
             x, (self.size, self.size), mode="bilinear", align_corners=False
         )
 
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return what the classifier of the image model reads, shape (B, F)."""
+        dtype = next(self.parameters()).dtype
+        images = self.images(self.input_of(inputs, self.input).to(dtype))
+        found = self.image_model.forward_features(images)  # type: ignore[operator]
+        features: Tensor = self.image_model.forward_head(found, pre_logits=True)  # type: ignore[operator]
+        return features.flatten(1)
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the output that is asked for, shape (B, ...)."""
         dtype = next(self.parameters()).dtype

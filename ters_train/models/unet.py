@@ -159,6 +159,20 @@ class UnetModel(Model):
                 return {"block": block, "depth": depth}
         return {"block": block, "depth": 1}
 
+    def features(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the means over all pixels of the features of a pixel, shape (B, width)."""
+        return self._pixels(inputs).mean(dim=(2, 3))
+
+    def _pixels(self, inputs: dict[str, Tensor]) -> Tensor:
+        """Return the features of each block of pixels, shape (B, width, H / block, W / block)."""
+        x = self.input_of(inputs, self.array)
+        if self.array == "cube":
+            x = x.permute(0, 3, 1, 2)
+        pixels: Tensor = self.unet(
+            functional.pixel_unshuffle(x.to(self.outputs.weight.dtype), self.block)
+        )
+        return pixels
+
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what the model makes of a batch.
 
@@ -178,11 +192,7 @@ class UnetModel(Model):
         ConfigError
             If the input is missing or has another shape than the model is for.
         """
-        x = self.input_of(inputs, self.array)
-        if self.array == "cube":
-            x = x.permute(0, 3, 1, 2)
-        x = functional.pixel_unshuffle(x.to(self.outputs.weight.dtype), self.block)
-        logits = functional.pixel_shuffle(self.outputs(self.unet(x)), self.block)
+        logits = functional.pixel_shuffle(self.outputs(self._pixels(inputs)), self.block)
         outputs: dict[str, Tensor] = {}
         first = 0
         for name, shape in self.config.outputs.items():

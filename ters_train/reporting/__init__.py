@@ -3,7 +3,18 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tersgen.plotting.spectra import Line
+
+
+class Example(NamedTuple):
+    """A misread spectrum beside those of the two species."""
+
+    title: str
+    lines: "Sequence[Line]"
+    """The misread one first."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Report:
         What the data were made from: names and values worth telling.
     facts
         Whatever else is worth telling of the run: parameters, steps, versions of software.
+    examples
+        Misread spectra to draw.
     """
 
     name: str
@@ -46,6 +59,7 @@ class Report:
     version: str | None = None
     recipe: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
+    examples: Sequence[Example] = ()
 
     @property
     def is_of_classes(self) -> bool:
@@ -105,8 +119,7 @@ def write_report(
         If one cannot be written.
     """
     from tersgen.dataset.output_file import replace_file
-
-    from .plots import curves_png
+    from tersgen.plotting.training import curves_png
 
     curves = curves_png(report.log)
     contents = {"curves.png": curves, **pages(report, curves)}

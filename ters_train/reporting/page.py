@@ -45,6 +45,7 @@ def _environment(folder: Path, suffix: str) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters["base64"] = lambda content: base64.b64encode(content).decode()
+    environment.filters["png_width"] = lambda content: int.from_bytes(content[16:20])
     environment.policies["json.dumps_kwargs"] = {}
     return environment
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
-from ..errors import ConfigError, TersError
 from ..plugins import plugin_options
 from ..text import command as shell_command
+from ..text import human_bytes, human_time
 from .common.messages import say, say_json
-from .common.options import COUNT, FILE, human_bytes, human_time, json_option, threads_option
+from .common.options import COUNT, FILE, json_option, threads_option
 from .options import (
     FORMATS,
     intensity_options,
@@ -26,8 +26,11 @@ from .options import (
 @click.option("--n", "n_samples", type=COUNT, default=100_000, show_default=True,
               help="Number of samples, such as 1e6.")  # fmt: skip
 @click.option("--out", type=FILE, required=True, help="Dataset to write, e.g. data.zarr.")
-@click.option("--format", "back_end", type=FORMATS,
+@click.option("--format", type=FORMATS,
               help="Back end.  [default: hdf5 if --out ends in .h5, else zarr]")  # fmt: skip
+@click.option("--scratch", type=FILE, metavar="FOLDER",
+              help="If --out is a URL: folder for shards that are not sent yet.  "
+              "[default: name of the dataset, in the current folder]")  # fmt: skip
 @recipe_options
 @intensity_options
 @click.option("--dry-run", is_flag=True, help="Show what would be written; write nothing.")
@@ -41,14 +44,9 @@ from .options import (
 def command(
     n_samples: int,
     out: Path,
-    back_end: Any,
     dry_run: bool,
     overwrite: bool,
-    chunk_rows: int | None,
-    shard_rows: int | None,
-    compression: Any,
     threads: int | None,
-    take_over: bool,
     as_json: bool,
     script_only: bool,
     shard_range: tuple[int, int | None] | None,
@@ -68,19 +66,14 @@ def command(
       tersgen build --n 1e6 --out data.zarr --workers 2
       tersgen build --n 1e9 --out /shared/data.zarr --scheduler tcp://host:8786
       tersgen build --n 1e9 --out /shared/data.zarr --shard-range 0:500
+      tersgen build --n 1e7 --out s3://bucket/data.zarr
     """
-    from ..jobs.output import check_output
-    from ..jobs.plan import check_space, estimate, make_plan
-    from ..jobs.range_job import build_range, check_range
-    from ..jobs.replace import building_location
-    from ..jobs.run import run
-    from ..jobs.start import rows_kept
-    from ..resolution import resolve
-    from ..store.location import guess_format, new_location
+    from ..api.building import prepare_build
+    from ..jobs.plan import check_space
     from .common.progress import Display
     from .progress import report_compiling, report_to
-    from .recipes import recipe_from_options, take_statement
-    from .workers import open_workers, take_workers
+    from .recipes import take_recipe, take_statement
+    from .workers import say_unless, take_workers
 
     workers = take_workers(threads, others)
     if shard_range and (workers.executor != "threads" or overwrite):
@@ -90,50 +83,40 @@ def command(
     if script_only and not workers.system:
         raise click.UsageError("--script-only: expected --cluster too")
     said = take_statement(others)
-    recipe = recipe_from_options(**others)
-    location = new_location(out, back_end or guess_format(out))
-    if not (dry_run or script_only):
-        check_output(location, overwrite)
-    recipe = resolve(recipe, said)
-    try:
-        plan = make_plan(recipe, n_samples, location.format, chunk_rows, shard_rows, compression)
-        shards = range(*check_range(plan, *shard_range)) if shard_range else range(plan.n_shards)
-    except ConfigError as error:
-        raise click.UsageError(str(error)) from error
+    prepared = prepare_build(
+        take_recipe(others),
+        n_samples,
+        out,
+        overwrite=overwrite,
+        workers=workers,
+        shard_range=shard_range,
+        said=said,
+        is_trial=dry_run or script_only,
+        **others,
+    )
     if script_only:
         from ..jobs.executors.clusters import job_script
 
-        try:
-            say(*job_script(workers, plan).splitlines())
-        except ConfigError as error:
-            raise click.UsageError(str(error)) from error
+        say(*job_script(workers, prepared.plan).splitlines())
         return
-    wanted = (len(shards) - 1) * plan.layout.shard_rows + plan.rows_of(shards[-1])
-    try:
-        kept = rows_kept(building_location(location, plan, overwrite), plan, shards)
-    except TersError:
-        if not overwrite:
-            raise
-        kept = 0  # of another plan: it is removed first
-    if dry_run or kept < wanted:
-        expected = estimate(plan, location, threads, report_compiling)
+    wanted, kept = prepared.n_wanted, prepared.n_kept()
+    if dry_run or (kept < wanted and prepared.url is None):
+        expected = prepared.estimate(report_compiling)
         if dry_run:
             _print_estimate(expected, as_json)
             if kept:
                 say(f"{kept} of these samples are there already", err=True)
+        if prepared.url is None:
+            check_space(expected, prepared.location, n_samples - (wanted - kept))
+        if dry_run:
             return
-        check_space(expected, location, n_samples - (wanted - kept))
     if kept and not as_json:
         say(f"{out}: {kept} of {wanted} samples are there already and kept")
     with Display("samples", quiet=as_json).begin(wanted) as display:
         if shard_range:
-            done = build_range(plan, location, *shard_range, threads, report_to(display), take_over)
+            done = prepared.run_part(report_to(display))
         else:
-            with open_workers(workers, plan, kept < wanted, as_json) as executor:
-                built = run(
-                    plan, location, overwrite, threads, report_to(display),
-                    take_over=take_over, executor=executor,
-                )  # fmt: skip
+            built = prepared.run(report_to(display), say_unless(as_json), kept)
     if shard_range:
         _print_range(done, out, as_json)
     else:
@@ -195,6 +178,7 @@ def _print_estimate(expected: Any, as_json: bool) -> None:
     for spec in expected.arrays:
         shape = " x ".join(str(size) for size in spec.shape) or "-"
         say(f"{spec.name:<22} {spec.dtype:<8} {shape:<16} {spec.row_bytes:>7}  {spec.unit}")
+    say(*(f"{one.name} {one.text}" for one in expected.roundings))
     say(
         "",
         f"{expected.n_samples} samples of {human_bytes(expected.row_bytes)}; on disk about "

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..text import human_bytes, human_time
 from .common.messages import say, say_json
-from .common.options import human_bytes, human_time
 
 if TYPE_CHECKING:
     from ..jobs.events import Watched

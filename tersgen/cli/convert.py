@@ -15,6 +15,12 @@ from .options import FORMATS, layout_options, overwrite_option
 @click.option("--format", "back_end", type=FORMATS,
               help="Back end of OUT.  [default: hdf5 if OUT ends in .h5, else zarr]")  # fmt: skip
 @layout_options
+@click.option(
+    "--store-images",
+    is_flag=True,
+    help="Store masks and bonds, which PATH computes as rows are read; the copy has the "
+    "digest of a build with structure.store_images = true.",
+)
 @overwrite_option("OUT")
 @threads_option
 @links_option
@@ -26,6 +32,7 @@ def command(
     chunk_rows: int | None,
     shard_rows: int | None,
     compression: Any,
+    store_images: bool,
     overwrite: bool,
     threads: int | None,
     as_json: bool,
@@ -55,5 +62,6 @@ def command(
             threads,
             report_to(display),
             follow_links,
+            complete=store_images,
         )
     print_built(built, out, as_json)

@@ -27,9 +27,9 @@ def command(first: Path, second: Path, rows: int, as_json: bool, follow_links: b
       tersgen diff data.zarr@v1.0 data.zarr
       tersgen diff data.zarr other.h5
     """
-    from ..dataset.diff import compare
+    from ..api.datasets import diff
 
-    found = compare(first, second, rows, follow_links)
+    found = diff(first, second, rows=rows, follow_links=follow_links)
     if as_json:
         say_json(found.model_dump(mode="json"))
         return

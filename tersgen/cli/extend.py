@@ -39,27 +39,21 @@ def command(
     command adds nothing: to add more, use --to. Workers build the new rows as they do those of a
     build.
     """
-    from ..jobs.extend import extend, extended_before, plan_extension
-    from ..jobs.plan import check_space, estimate
+    from ..api.extending import ExtendedBefore, prepare_extension
     from .build import print_built
     from .common.progress import Display
     from .progress import report_compiling, report_to
-    from .workers import open_workers, take_workers
+    from .workers import say_unless, take_workers
 
     if (n_more is None) == (n_total is None):
         raise click.UsageError("expected one of --n (samples to add) and --to (samples to have)")
     workers = take_workers(threads, others)
-    before = extended_before(path, n_more) if n_more is not None else None
-    if before is not None:
-        _print_before(before, path, n_more or 0, as_json)
+    prepared = prepare_extension(path, n_more, n_total, workers, report_compiling)
+    if isinstance(prepared, ExtendedBefore):
+        _print_before(prepared.manifest, path, n_more or 0, as_json)
         return
-    location, plan, n_there = plan_extension(path, n_more, n_total)
-    check_space(estimate(plan, location, threads, report_compiling), location, n_there)
-    with (
-        Display("samples", quiet=as_json).begin(plan.n_samples) as display,
-        open_workers(workers, plan, n_there < plan.n_samples, as_json) as executor,
-    ):
-        built = extend(location, plan, threads, report_to(display), take_over, executor)
+    with Display("samples", quiet=as_json).begin(prepared.plan.n_samples) as display:
+        built = prepared.run(report_to(display), say_unless(as_json), take_over)
     print_built(built, path, as_json)
 
 

@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text import human_bytes
 from .common.messages import say, say_json
-from .common.options import FILE, human_bytes, json_option, links_option, plugin_option
+from .common.options import FILE, json_option, links_option, plugin_option
 
 if TYPE_CHECKING:
     from ..schema.manifest import Manifest, Tag
@@ -27,34 +28,31 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
     if of_build:
         show_build(path, as_json, follow_links)
         return
-    from ..dataset.opening import open as open_dataset
-    from ..jobs.status import see_unfinished
+    from ..api.datasets import info
 
-    seen = see_unfinished(path, follow_links)
-    if seen and not seen.n_complete:
-        if as_json:
+    found = info(path, follow_links=follow_links)
+    seen, dataset = found.build, found.dataset
+    if dataset is None:
+        if seen and as_json:
             say_json({"path": str(path), "build": build_content(seen)})
-        else:
+        elif seen:
             say_build(path, seen)
         return
-    dataset = open_dataset(path, follow_links=follow_links)
     manifest = dataset.manifest
     if as_json:
         content = {
             "path": str(path),
             "n_samples": dataset.n_samples,
             "classes": list(dataset.classes),
-            "fields": [field.spec.model_dump(mode="json") for field in dataset.values()],
+            "fields": [field.spec.model_dump(mode="json") for field in dataset.fields.values()],
+            "roundings": [one.model_dump(mode="json") for one in dataset.roundings],
             "manifest": manifest.model_dump(mode="json") if manifest else None,
             "kind": dataset.kind,
             "recipe": {
                 name: value for name, value in dataset.document.content.items() if name != "files"
             },
             "splits": {name: split.part_rows for name, split in dataset.splits.items()},
-            "tags": {
-                name: tag and tag.version
-                for name, tag in _tags(path, manifest, follow_links).items()
-            },
+            "tags": {name: tag and tag.version for name, tag in found.tags.items()},
             "build": seen and build_content(seen),
         }
         say_json(content)
@@ -75,37 +73,24 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
     else:
         say(f"{path}: a recipe of {len(dataset.classes)} species; rows made when read")
     say("", f"{'array':<22} {'type':<8} {'dims of a row':<38} unit")
-    for field in dataset.values():
+    errors = {one.name: f"; {one.text}" for one in dataset.roundings}
+    for field in dataset.fields.values():
         spec = field.spec
         dims = ", ".join(f"{d} {n}" for d, n in zip(spec.dims, spec.shape, strict=True)) or "-"
         say(f"{spec.name:<22} {spec.dtype:<8} {dims:<38} {spec.unit}")
-        say(f"{'':<22} {spec.description}")
+        computed = "; computed as rows are read" if manifest and spec in manifest.computed else ""
+        notes = f"{errors.get(spec.name, '')}{computed}"
+        say(f"{'':<22} {spec.description}{notes}")
     say("", "class  samples  species")
     counts = manifest.class_counts if manifest else (0,) * len(dataset.classes)
     for label, (name, count) in enumerate(zip(dataset.classes, counts, strict=True)):
         say(f"{label:>5}  {count if manifest else '-':>7}  {name}")
     if manifest:
         _print_splits(manifest)
-        _print_tags(_tags(path, manifest, follow_links))
+        _print_tags(found.tags)
     if seen:
         say("")
         say_build(path, seen)
-
-
-def _tags(path: Path, manifest: "Manifest | None", follow_links: bool) -> "dict[str, Tag | None]":
-    """Return the tags of a stored dataset that are not deleted; None for one that is damaged."""
-    from ..dataset.documents import load_tag
-    from ..dataset.versions import locate_version, tag_names
-    from ..errors import DatasetError
-
-    tags: dict[str, Tag | None] = {}
-    location = locate_version(path, follow_links)[0] if manifest else None
-    for name in tag_names(location) if location else ():
-        try:
-            tags[name] = load_tag(location, name) if location else None
-        except DatasetError:
-            tags[name] = None
-    return {name: tag for name, tag in tags.items() if tag is None or not tag.deleted}
 
 
 def _print_splits(manifest: "Manifest") -> None:

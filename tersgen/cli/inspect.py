@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common.messages import say, say_json
-from .common.options import FILE, axis_kind_option, axis_unit_options, json_option, plugin_option
+from .common.options import (
+    FILE,
+    axis_kind_option,
+    axis_unit_options,
+    json_option,
+    plugin_option,
+    spectrum_option,
+)
 
 if TYPE_CHECKING:
     from ..measured.spectrum import Spectrum
@@ -21,6 +28,7 @@ _MOST_DRAWN = 12
               help="Reader of all files.  [default: by their content]")  # fmt: skip
 @axis_kind_option
 @axis_unit_options
+@spectrum_option
 @json_option
 @plugin_option
 def command(
@@ -30,6 +38,7 @@ def command(
     axis: Any,
     unit: str | None,
     vacuum: bool,
+    spectrum: str | None,
     laser_nm: float | None,
     as_json: bool,
 ) -> None:
@@ -38,16 +47,17 @@ def command(
     That is the axis as the file has it, the laser, spectra and points, the geometry of a map, and
     what is in the file and was not read. Files that cannot be read are reported at the end.
     """
+    from ..api.sources import find_sources
     from ..errors import MeasurementError, MissingExtraError
-    from ..measured.axis import Stated, unit_named
     from ..measured.facts import inspect
-    from ..measured.reader import ReadOptions
-    from .sources import find_sources
+    from ..measured.reading import read_options
+    from ..plotting.spectra import Line, draw_lines
+    from ..plotting.style import save, styled
 
-    options = ReadOptions(laser_nm=laser_nm, stated=Stated(axis, unit_named(unit)), vacuum=vacuum)
+    options = read_options(axis, unit, vacuum, spectrum, laser_nm)
     facts, refused = [], []
     drawn: list[Spectrum] = []
-    for path in find_sources(paths):
+    for path in find_sources(paths, lambda text: say(text, err=True)):
         try:
             one, spectra = inspect(path, options, reader)
         except (MeasurementError, MissingExtraError) as error:
@@ -61,31 +71,12 @@ def command(
         for one in facts:
             say(*one.lines())
     if plot is not None and drawn:
-        _draw(drawn, plot)
+        lines = [Line(one.name, one.shift_cm1, one.intensity) for one in drawn]
+        with styled():
+            save(draw_lines(lines), plot)
         say(f"wrote {plot}", err=as_json)
     if len(refused) > 1:
         say(*refused, err=True)
         raise MeasurementError(f"expected files that can be read, got {len(refused)} others")
     if refused:
         raise MeasurementError(refused[0])
-
-
-def _draw(spectra: "list[Spectrum]", output: Path) -> None:
-    """Draw spectra over each other.
-
-    Raises
-    ------
-    OutputError
-        If the picture cannot be written.
-    """
-    from .picture import new_figure, save
-
-    figure, (axes,) = new_figure(1)
-    for one in spectra:
-        # A name may hold a dollar sign, which matplotlib would take for mathematics.
-        label = one.name.replace("$", r"\$")
-        axes.plot(one.shift_cm1, one.intensity, linewidth=0.8, label=label)
-    axes.set_xlabel("Raman shift / cm$^{-1}$")
-    axes.set_ylabel("intensity as measured")
-    axes.legend(frameon=False, fontsize="x-small")
-    save(figure, output)

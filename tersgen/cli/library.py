@@ -119,9 +119,11 @@ def show(source: str, name: str | None, picture: Path | None, as_json: bool, **s
         else:
             _print_modes(one)
         if picture is not None:
-            from .picture import draw_species
+            from ..plotting.spectra import draw_species
+            from ..plotting.style import save, styled
 
-            draw_species(one, picture)
+            with styled():
+                save(draw_species(one), picture)
 
 
 def _load(sources: tuple[str, ...], said: dict[str, Any]) -> "Library":

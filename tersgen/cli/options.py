@@ -2,49 +2,33 @@
 
 import re
 from collections.abc import Callable
-from typing import Any, get_args
+from contextlib import suppress
+from typing import get_args
 
 import click
 
+from ..schema.fixed_point import Precision
 from ..schema.presets import PRESETS
 from ..schema.species import Observed
 from .common.options import COUNT, FILE, Choice, F, plugin_option
 
 
-class ShardRange(click.ParamType[tuple[int, int | None]]):
-    """Shards ``a:b``, b not included; ``a:`` goes to the end."""
-
-    name = "range"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int | None]:
-        """Return first and last, or fail in one line."""
-        if isinstance(value, tuple):
-            return value
-        match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})", str(value))
-        if match is None:
-            self.fail(f"expected shards such as 0:500 or 500:, got {value!r}", param, ctx)
-        first, last = match.groups()
-        return int(first or 0), int(last) if last else None
+def _shard_range(text: str) -> tuple[int, int | None]:
+    """Return first and last of shards ``a:b``, b not included; ``a:`` goes to the end."""
+    match = re.fullmatch(r"([0-9]{0,15}):([0-9]{0,15})", text)
+    if match is None:
+        raise click.BadParameter(f"expected shards such as 0:500 or 500:, got {text!r}")
+    first, last = match.groups()
+    return int(first or 0), int(last) if last else None
 
 
-class Seconds(click.ParamType[float]):
-    """A time in seconds."""
-
-    name = "seconds"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Return the time, or fail in one line."""
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = -1.0
-        if not 0 < seconds < float("inf"):
-            self.fail(f"expected seconds, more than 0, got {value!r}", param, ctx)
-        return seconds
+def _seconds(text: str | float) -> float:
+    """Return a time in seconds, or fail in one line."""
+    with suppress(ValueError):
+        seconds = float(text)
+        if 0 < seconds < float("inf"):
+            return seconds
+    raise click.BadParameter(f"expected seconds, more than 0, got {text!r}")
 
 
 FORMATS = Choice(["zarr", "hdf5"])
@@ -98,8 +82,8 @@ def worker_options(function: F) -> F:
             click.option("--walltime", help="Longest time of a job, e.g. 4:00:00."),
             click.option("--partition", "--queue", "queue", help="Partition or queue of the jobs."),
             click.option("--account", help="Account or project of the jobs."),
-            click.option("--wait-workers", "wait_s", type=Seconds(), default=600.0,
-                         show_default=True,
+            click.option("--wait-workers", "wait_s", type=_seconds, default=600.0,
+                         show_default=True, metavar="SECONDS",
                          help="Seconds to wait for workers to start or respond."),
         )
     ):  # fmt: skip
@@ -113,7 +97,7 @@ def job_options(function: F) -> F:
         "--script-only", is_flag=True, help="Print the script of a job; start nothing."
     )(function)
     return click.option(
-        "--shard-range", type=ShardRange(), metavar="A:B",
+        "--shard-range", type=_shard_range, metavar="A:B",
         help="Build only these shards, as one of many jobs; then: tersgen finalize.",
     )(function)  # fmt: skip
 
@@ -160,8 +144,9 @@ def recipe_options(function: F) -> F:
             ),
             click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
             click.option(
-                "--precision", type=Choice(["float16", "float32"]),
-                help="Type of spectra and maps.  [default: float16]",
+                "--precision", type=Choice(get_args(Precision)),
+                help="How spectra and maps are stored: as numbers, or as integers with a scale.  "
+                "[default: uint8 where noise covers its steps, else float16]",
             ),
             click.option(
                 "--set", "settings", multiple=True, metavar="FIELD=VALUE",

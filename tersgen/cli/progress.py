@@ -3,8 +3,8 @@
 from functools import cache
 
 from ..jobs.progress import Progress, Report
+from ..text import human_bytes
 from .common.messages import say
-from .common.options import human_bytes
 from .common.progress import Display
 
 

@@ -48,6 +48,12 @@ def take_statement(options: dict[str, Any]) -> "Statement":
     return validate(Statement, given, "options")
 
 
+def take_recipe(options: dict[str, Any]) -> Recipe:
+    """Remove what ``recipe_options`` has added to a command's options, and return its recipe."""
+    names = ("config", "library", "seed", "precision", "settings", "presets")
+    return recipe_from_options(**{name: options.pop(name) for name in names})
+
+
 def recipe_from_options(
     config: Path | None,
     library: tuple[str, ...],

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
+from ..text import human_time
 from .common.messages import say, say_json
 from .common.options import (
     FILE,
-    human_time,
     json_option,
     links_option,
     plugin_option,

@@ -1,7 +1,7 @@
 """``tersgen split``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -14,29 +14,25 @@ if TYPE_CHECKING:
 _MOST_CLASSES = 40
 
 
-class _Ratios(click.ParamType[tuple[tuple[str, ...], tuple[float, ...]]]):
-    """Names and ratios, ``train=0.8,val=0.1,test=0.1``."""
-
-    name = "ratios"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return names and ratios, or fail in one line."""
-        if isinstance(value, tuple):
-            return value
-        pairs = [text.partition("=") for text in str(value).split(",") if text.strip()]
-        try:
-            names = tuple(name.strip() for name, _, _ in pairs)
-            ratios = tuple(float(ratio) for _, _, ratio in pairs)
-        except ValueError:
-            self.fail(f"expected NAME=RATIO,... as train=0.8,val=0.2, got {value!r}", param, ctx)
-        return names, ratios
+def _ratios(text: str) -> dict[str, float]:
+    """Return ratios by name, ``train=0.8,val=0.1,test=0.1``, or fail in one line."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    try:
+        ratios = {name.strip(): float(ratio) for name, _, ratio in pairs}
+    except ValueError:
+        ratios = {}
+    if ratios and len(ratios) < len(pairs):
+        raise click.BadParameter(f"expected each part once, got {text!r}")
+    if not ratios:
+        raise click.BadParameter(f"expected NAME=RATIO,... as train=0.8,val=0.2, got {text!r}")
+    return ratios
 
 
 @click.command("split")
 @click.argument("path", type=FILE)
 @click.option("--name", default="default", show_default=True, help="Name of the split.")
-@click.option("--ratios", type=_Ratios(), default="train=0.8,val=0.1,test=0.1", show_default=True,
-              help="Parts and their shares; the sum is 1.")  # fmt: skip
+@click.option("--ratios", type=_ratios, default="train=0.8,val=0.1,test=0.1", show_default=True,
+              metavar="RATIOS", help="Parts and their shares; the sum is 1.")  # fmt: skip
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option("--by", type=Choice(["species", "group", "sample"]),
               help="species: every part has its share of every species; group: every species is "
@@ -52,7 +48,7 @@ class _Ratios(click.ParamType[tuple[tuple[str, ...], tuple[float, ...]]]):
 def command(
     path: Path,
     name: str,
-    ratios: tuple[tuple[str, ...], tuple[float, ...]],
+    ratios: dict[str, float],
     seed: int,
     by: str | None,
     hold_out: str | None,
@@ -68,55 +64,20 @@ def command(
       tersgen split data.zarr --name unseen --hold-out benzene,pyridine
       tersgen split data.zarr --name wide --hold-out params/width=1.1:1.25
     """
-    from ..dataset.splits import check_split_name, make_split
+    from ..api.datasets import split_dataset
+    from ..dataset.opening import open as open_dataset
     from ..dataset.versions import locate
-    from ..schema.loading import validate
-    from ..schema.split import SplitRule
 
     held = [text.strip() for text in (hold_out or "").split(",") if text.strip()]
-    check_split_name(name)
-    rule = validate(
-        SplitRule,
-        {
-            "names": ratios[0],
-            "ratios": ratios[1],
-            "seed": seed,
-            "by": by or "species",
-            "hold_out": held,
-            "hold_out_to": hold_out_to,
-        },
-        "split",
-    )
-    if by is None and not held:
-        rule = rule.model_copy(update={"by": _default_by(path)})
-    split = make_split(path, name, rule, overwrite)
+    made = split_dataset(path, ratios, name, seed, by, held, hold_out_to, overwrite)
+    if made.note:
+        say(made.note, err=True)
+    if made.warning:
+        say(f"Warning: {made.warning}", err=True)
     if as_json:
-        say_json(split.model_dump(mode="json"))
+        say_json(made.split.model_dump(mode="json"))
         return
-    from ..dataset.opening import open as open_dataset
-
-    _print_split(split, open_dataset(locate(path).path).classes)
-
-
-def _default_by(path: Path) -> str:
-    """Return how the rows of a dataset are split by default, and say so if that may surprise."""
-    from ..dataset.measured_splits import default_by
-    from ..dataset.opening import open_version
-    from ..dataset.versions import find_version, locate_newest
-
-    location = locate_newest(path, "split")
-    dataset = open_version(location, find_version(location, None))
-    by = default_by(dataset)
-    if by == "sample":
-        what = "group" if "source/group" in dataset else "file"
-        say(f"measured rows of one {what} stay together; --by species spreads them", err=True)
-    elif dataset.kind == "measured":
-        say(
-            "Warning: all rows are of one group or file, so measurements of one sample may be in "
-            "several parts; give a column group to tersgen ingest",
-            err=True,
-        )
-    return by
+    _print_split(made.split, open_dataset(locate(path).path).classes)
 
 
 def _print_split(split: "Split", classes: tuple[str, ...]) -> None:

@@ -24,15 +24,9 @@ def command(path: Path, name: str | None, delete: bool, as_json: bool) -> None:
       tersgen tag data.zarr v1.0
       tersgen tag data.zarr
     """
-    from ..dataset.versions import delete_tag, give_tag, list_tags, locate_version
+    from ..api.datasets import tag as give_or_list
 
-    location, reference = locate_version(path)
-    if name is None:
-        if delete:
-            raise click.UsageError("expected the NAME of a tag to delete")
-        tags = list_tags(location)
-    else:
-        tags = [delete_tag(location, name) if delete else give_tag(location, name, reference)]
+    tags = give_or_list(path, name, delete=delete)
     for tag in tags:
         if as_json:
             say_json(tag.model_dump(mode="json"))

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 import click
 
 from ..text import command as shell_command
+from ..text import human_bytes, human_time
 from .common.messages import say, say_json
-from .common.options import FILE, human_bytes, human_time, json_option, links_option, threads_option
+from .common.options import FILE, json_option, links_option, threads_option
 
 if TYPE_CHECKING:
     from ..dataset.faults import Verified

@@ -10,16 +10,16 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..effects.chain import axis_table, field_table
+from ..effects.chain import axis_table, computed_table, field_table
 from ..errors import ConfigError
 from ..recipe import GENERATOR_VERSION, Recipe
 from ..schema.contents import Contents
 from ..schema.digest import canonical_digest
-from ..schema.fields import Axis, grid_axis
+from ..schema.fields import FieldSpec
 from ..schema.library import Library
 from ..schema.loading import validate
 from ..schema.measured import Measured
-from ..schema.measured_fields import measured_table
+from ..schema.measured_fields import measured_axes, measured_table
 from ..schema.plugin import PluginRecord
 
 Basis = Recipe | Measured
@@ -167,10 +167,11 @@ def contents_of(document: StoredBasis) -> Contents:
     basis = document.basis
     if isinstance(basis, Measured):
         fields = measured_table(basis)
-        axes: tuple[Axis, ...] = (grid_axis(basis.grid),) if basis.n_raw else ()
+        computed: tuple[FieldSpec, ...] = ()
+        axes = measured_axes(basis)
     else:
-        fields = field_table(basis)
-        axes = axis_table(basis, fields)
+        fields, computed = field_table(basis), computed_table(basis)
+        axes = axis_table(basis, fields + computed)
     return Contents(
         kind="measured" if document.is_measured else "synthetic",
         fields=fields,
@@ -180,4 +181,5 @@ def contents_of(document: StoredBasis) -> Contents:
         library_digest=basis.library_digest,
         generator=basis.generator,
         seed=basis.seed,
+        computed=computed,
     )

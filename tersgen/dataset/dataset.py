@@ -1,121 +1,51 @@
-"""A dataset: named fields of rows, with the recipe, library and digest they come from."""
+"""A dataset: rows of named fields, with the recipe, library and digest they come from."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self, overload
 
 import numpy as np
+from blake3 import blake3
 from numpy.typing import NDArray
 
 from ..errors import RowIndexError, UnknownFieldError
-from ..recipe import Recipe
-from ..schema.contents import Contents, Kind
-from ..schema.fields import SAMPLE, Axis, FieldSpec
-from ..schema.library import Library
+from ..schema.contents import Contents
 from ..schema.manifest import Manifest
-from ..schema.species import Species
 from ..schema.split import Split
 from ..store.layout import leaf_rows
-from .basis import Basis, StoredBasis
-from .documents import check_generator, not_synthetic, understood
+from ..text import printable
+from .basis import StoredBasis
+from .description import Description
+from .documents import check_generator
+from .field import Field as Field
+from .field import Reference, Values, reduced
 from .labels import check_labels
 from .selection import select_rows
 from .sources import BlockSource, GeneratedBlocks, RowSource
+from .views import RowNumbers, SelectedBlocks, SelectedRows, chosen, numbers_of
 
 if TYPE_CHECKING:
+    import dask.array
     import xarray
 
-Values = NDArray[np.generic]
-
-_XARRAY_ROWS = 4096
-
-
-Arguments = tuple[str, bool, str, int, bool]
+_ITERATED = 1 << 24
+"""Bytes of rows that are read at a time where all are iterated over."""
 
 
-class Reference(NamedTuple):
-    """What is pickled in place of a dataset: text and numbers, and what opens it again by them."""
-
-    reopen: Callable[..., "Dataset"]
-    arguments: Arguments
-
-
-def reopen_field(reopen: Callable[..., "Dataset"], arguments: Arguments, name: str) -> "Field":
-    """Return a field that was pickled, of its dataset that is opened again."""
-    return reopen(*arguments)[name]
+def reopen_view(reopen: Any, arguments: tuple[Any, ...], rows: RowNumbers) -> "Dataset":
+    """Return a view that was pickled, of its dataset that is opened again."""
+    dataset: Dataset = reopen(*arguments)
+    return dataset.view(rows)
 
 
-def _reduced(reference: Reference | None) -> Reference:
-    if reference is None:
-        raise TypeError("a dataset that is not finished cannot be pickled")
-    return reference
-
-
-class Field:
-    """One array of a dataset, read as it is indexed.
-
-    ``field[key]`` takes what NumPy takes for the first axis (a row, a slice, an array of rows or of
-    booleans), and after it any index into the rows.
-    """
-
-    def __init__(
-        self, source: RowSource, spec: FieldSpec, n_rows: int, reference: Reference | None
-    ) -> None:
-        self._source = source
-        self._reference = reference
-        self.spec = spec
-        self.shape = (n_rows, *spec.shape)
-        self.dtype = np.dtype(spec.dtype)
-        self.ndim = len(self.shape)
-
-    def __len__(self) -> int:
-        """Return the number of rows."""
-        return self.shape[0]
-
-    def __getitem__(self, key: Any) -> Any:
-        """Return values as a NumPy array, or as a scalar where NumPy would.
-
-        Raises
-        ------
-        RowIndexError
-            If a row does not exist.
-        DamagedDataError
-            If stored bytes are missing or fail their checksum.
-        """
-        first, *rest = (key or (slice(None),)) if isinstance(key, tuple) else (key,)
-        if first is None:
-            raise RowIndexError("expected a row, a slice or an array of rows first, got None")
-        if first is Ellipsis:
-            named = sum(part is not None for part in rest)
-            first, rest = slice(None), [*[slice(None)] * (self.ndim - named - 1), *rest]
-        rows = select_rows(first, self.shape[0])
-        values = self._source.read(self.spec.name, rows.read)[rows.then]
-        if not rest:
-            return values
-        if isinstance(rows.then, int):
-            return values[tuple(rest)]
-        # an array of rows goes along with other arrays, as in NumPy; a slice stands by itself
-        chosen = slice(None) if isinstance(first, slice) else np.arange(len(values))
-        return values[(chosen, *rest)]
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Values:
-        """Return all rows."""
-        if copy is False:
-            raise ValueError("expected copy to be allowed: rows are read into new memory")
-        values: Values = self[:]
-        return values if dtype is None else values.astype(dtype)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle it by reference: its dataset is opened again."""
-        return reopen_field, (*_reduced(self._reference), self.spec.name)
-
-    def __repr__(self) -> str:
-        """Return name, shape, type and unit."""
-        return f"<Field {self.spec.name} {self.shape} {self.dtype} [{self.spec.unit}]>"
-
-
-class Dataset(Mapping[str, Field]):
+class Dataset(Description):
     """A read-only dataset; made by :func:`tersgen.open`.
+
+    ``len(ds)`` is the number of rows and iteration goes through them. ``ds[5]`` is one sample,
+    ``ds[10:20]`` and ``ds[[1, 2]]`` are dicts of arrays, ``ds["spectra"]`` is a :class:`Field`,
+    which is read as it is indexed, and ``ds.fields`` has all of these by name. :meth:`select`
+    returns some of the rows as a dataset: a view, which copies nothing.
 
     Attributes
     ----------
@@ -124,11 +54,12 @@ class Dataset(Mapping[str, Field]):
     document
         What the rows rest on, as it is stored.
     manifest
-        The manifest of a stored dataset; None for a dataset that is generated.
+        The manifest of a stored dataset, also of a view of one; None for a dataset that is
+        generated.
+    n_samples
+        The number of rows.
     path
         Where it is stored, or the recipe's file.
-    splits
-        The splits of a stored dataset, by name.
     """
 
     def __init__(
@@ -141,40 +72,116 @@ class Dataset(Mapping[str, Field]):
         manifest: Manifest | None = None,
         folder: Path | None = None,
         reference: Reference | None = None,
+        rows: RowNumbers | None = None,
     ) -> None:
         self.path = path
         self._folder = folder
-        self._source = source
+        self._whole = source
+        self._rows = rows
         self.document = document
         self.contents = contents
         self.manifest = manifest
-        self.n_samples = n_samples
+        self.n_samples = n_samples if rows is None else len(rows)
+        self._n_whole = n_samples
+        if rows is not None:
+            source = SelectedRows(source, rows, self.block_rows)
+            if reference is not None:
+                reference = Reference(reopen_view, (*reference, rows))
+        self._source = source
         self._reference = reference
         self._fields = {
-            spec.name: Field(source, spec, n_samples, reference) for spec in contents.fields
+            spec.name: Field(source, spec, self.n_samples, reference)
+            for spec in (*contents.fields, *contents.computed)
         }
 
     def __len__(self) -> int:
-        """Return the number of fields; the number of rows is ``n_samples``."""
-        return len(self._fields)
+        """Return the number of rows."""
+        return self.n_samples
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickle it by reference: unpickling opens the same version again."""
-        reopen, arguments = _reduced(self._reference)
+        reopen, arguments = reduced(self._reference)
         return reopen, arguments
 
-    def __iter__(self) -> Iterator[str]:
-        """Iterate over the names of the fields."""
-        return iter(self._fields)
+    def __enter__(self) -> Self:
+        """Return the dataset itself."""
+        return self
 
-    def __getitem__(self, name: str) -> Field:
-        """Return a field.
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Drop what is kept in memory; a later read opens the files again."""
+        self._source.close()
+
+    @property
+    def fields(self) -> Mapping[str, Field]:
+        """The fields by name; iterating over it gives the names."""
+        return MappingProxyType(self._fields)
+
+    def __contains__(self, name: object) -> bool:
+        """Return whether there is a field of a name."""
+        return name in self._fields
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the rows, as ``ds[i]`` returns them; many are read at a time."""
+        row_bytes = sum(field.spec.value_bytes for field in self._fields.values())
+        step = min(self.block_rows, max(1, _ITERATED // row_bytes))
+        for start in range(0, self.n_samples, step):
+            stop = min(start + step, self.n_samples)
+            values = self._read(slice(start, stop, 1))
+            for place in range(stop - start):
+                row = {name: value[place] for name, value in values.items()}
+                yield self._named(row, start + place)
+
+    @overload
+    def __getitem__(self, key: str) -> Field: ...
+    @overload
+    def __getitem__(self, key: Any) -> Any: ...
+    def __getitem__(self, key: Any) -> Any:
+        """Return a field, one sample, or arrays of some rows.
+
+        Parameters
+        ----------
+        key
+            The name of a field; the number of a row, from the end if it is negative; or a slice, or
+            an array of row numbers or of booleans.
+
+        Returns
+        -------
+        Field or dict
+            Of one row what :meth:`sample` returns; of several, arrays by the names of their fields,
+            and the names of the species as ``species``, all of shape (n, ...).
 
         Raises
         ------
         UnknownFieldError
-            If there is none of that name.
+            If there is no field of that name.
+        RowIndexError
+            If a row does not exist.
+        DamagedDataError
+            If stored bytes are missing or fail their checksum.
         """
+        if isinstance(key, str):
+            return self._field(key)
+        if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+            return self.sample(int(key))
+        rows = select_rows(key, self.n_samples)
+        if isinstance(rows.then, int):  # an array without dimensions
+            return self.sample(int(key))
+        values = self._read(rows.read)
+        if "label" in values:
+            labels: NDArray[Any] = values["label"]
+            bad = np.flatnonzero((labels < 0) | (labels >= len(self.classes)))
+            if bad.size:
+                row = int(numbers_of(range(self.n_samples), rows.read)[bad[0]])
+                check_labels(labels[bad], len(self.classes), row, f"{self.path}: ")
+            names = np.array(self.classes, dtype=np.str_)
+            values = {"species": names[labels], **values}
+        return {name: value[rows.then] for name, value in values.items()}
+
+    def _field(self, name: str) -> Field:
         try:
             return self._fields[name]
         except KeyError:
@@ -184,79 +191,81 @@ class Dataset(Mapping[str, Field]):
                 f"{self.path}: expected one of {', '.join(inside or self._fields)}, got {got}"
             ) from None
 
-    @property
-    def kind(self) -> Kind:
-        """How the samples came about."""
-        return self.contents.kind
+    def _read(self, rows: slice | NDArray[np.intp]) -> dict[str, Values]:
+        """Return rows of all fields."""
+        return self._source.read_many(list(self._fields), rows)
 
-    @property
-    def basis(self) -> Basis:
-        """What the rows rest on: a resolved recipe, or what was measured.
+    def select(
+        self,
+        *,
+        split: str | None = None,
+        part: str | None = None,
+        species: str | Iterable[str] | None = None,
+        rows: Any = None,
+        where: str | None = None,
+    ) -> "Dataset":
+        """Return the rows that fulfil all of some conditions, as a dataset; nothing is copied.
 
-        Raises
-        ------
-        DatasetError
-            If this version of tersgen does not understand it; the rows can be read all the same.
-        """
-        return understood(self.path, self.document)
+        Rows of the view are numbered from 0, in the order of this dataset, or that of ``rows``.
+        Views of views are possible: ``ds.select(part="train").select(rows=slice(1000))`` has the
+        first 1000 rows of a part.
 
-    @property
-    def recipe(self) -> Recipe:
-        """The resolved recipe: with it any row can be rebuilt.
-
-        Raises
-        ------
-        NotSyntheticError
-            If the dataset was measured.
-        DatasetError
-            If this version of tersgen does not understand it; the rows can be read all the same.
-        """
-        basis = self.basis
-        if not isinstance(basis, Recipe):
-            raise not_synthetic(self.path, self.document)
-        return basis
-
-    @property
-    def library(self) -> Library:
-        """The species of a synthetic dataset, in label order.
+        Parameters
+        ----------
+        split, part
+            A part of a split: ``split="default", part="train"``, or ``split="default:train"``. One
+            alone names a part of the split ``default``.
+        species
+            A class, or several: rows with their label.
+        rows
+            A slice, row numbers or booleans, as ``ds[rows]`` takes them.
+        where
+            Comparisons of scalar fields, and of the species, joined by ``and``:
+            ``"params/width > 1.1 and species != 'benzene'"``.
 
         Raises
         ------
-        NotSyntheticError
-            If the dataset was measured.
-        DatasetError
-            If its library is missing or damaged.
+        UnknownFieldError
+            If there is no such split or part.
+        RowIndexError
+            If a row does not exist.
+        ConfigError
+            If there is no such class or scalar field, or ``where`` is no comparison.
         """
-        if self.document.library is None:
-            raise not_synthetic(self.path, self.document)
-        return self.document.library
+        from .conditions import selected
+
+        return selected(self, split, part, species, rows, where)
+
+    def view(self, key: Any) -> "Dataset":
+        """Return some rows as a view; see :meth:`select`."""
+        rows = chosen(range(self._n_whole) if self._rows is None else self._rows, key)
+        whole = self.whole
+        return Dataset(
+            self.path, self.document, self.contents, self._n_whole, self._whole, self.manifest,
+            self._folder, whole._reference, rows,
+        )  # fmt: skip
 
     @property
-    def species(self) -> Sequence[Species]:
-        """The species of a synthetic dataset, in label order."""
-        return self.library.species
+    def is_view(self) -> bool:
+        """Whether it has only some rows of a dataset; see :meth:`select`."""
+        return self._rows is not None
 
     @property
-    def classes(self) -> tuple[str, ...]:
-        """Class names in label order: those of the species."""
-        return self.contents.classes
+    def whole(self) -> "Dataset":
+        """The dataset with all its rows; itself, if it is no view."""
+        if self._rows is None:
+            return self
+        reference = self._reference and Reference(*self._reference.arguments[:2])
+        return Dataset(
+            self.path, self.document, self.contents, self._n_whole, self._whole, self.manifest,
+            self._folder, reference,
+        )  # fmt: skip
 
     @property
-    def axes(self) -> dict[str, Axis]:
-        """Positions along the dimensions of arrays, by the name of the dimension."""
-        return {axis.name: axis for axis in self.contents.axes}
-
-    @property
-    def shift_cm1(self) -> NDArray[np.float64]:
-        """The axis of Raman shifts in cm^-1, Eq. (1.1), shape (L,)."""
-        axis = self.axes.get("raman_shift")
-        return self.basis.grid.points() if axis is None else axis.points()
-
-    @property
-    def scale(self) -> Literal["unit", "symmetric"]:
-        """Range of spectra, maps and cubes: [0, 1] or [-1, 1]."""
-        lows = [spec.span[0] for spec in self.contents.fields if spec.span is not None]
-        return "symmetric" if min(lows, default=0.0) < 0 else "unit"
+    def row_numbers(self) -> NDArray[np.intp]:
+        """Where the rows are in the whole dataset, shape (n,); of a view not just 0, 1, 2."""
+        rows = range(self._n_whole) if self._rows is None else self._rows
+        return numbers_of(rows, slice(0, len(rows), 1))
 
     @property
     def reference(self) -> str:
@@ -278,11 +287,12 @@ class Dataset(Mapping[str, Field]):
         DatasetError
             If they are to be made, and this version of tersgen makes others.
         """
-        chosen = tuple(self[name].spec.name for name in names)
-        if generate:
-            recipe = check_generator(self.path, self.contents, self.document)
-            return GeneratedBlocks(recipe, chosen, self.block_rows)
-        return self._source.blocks(chosen)
+        wanted = tuple(self[name].spec.name for name in names)
+        if not generate:
+            return self._source.blocks(wanted)
+        recipe = check_generator(self.path, self.contents, self.document)
+        made = GeneratedBlocks(recipe, wanted, self.block_rows)
+        return made if self._rows is None else SelectedBlocks(made, self._rows, self.block_rows)
 
     def check_files(self) -> None:
         """Refuse rows that the files of a stored dataset cannot hold; their content is not read.
@@ -298,12 +308,25 @@ class Dataset(Mapping[str, Field]):
 
     @property
     def digest(self) -> str | None:
-        """The logical digest of a stored dataset; None for one that is generated."""
-        return self.manifest.digest if self.manifest else None
+        """The logical digest of a stored dataset; None for a view and for what is generated."""
+        return self.manifest.digest if self.manifest and self._rows is None else None
+
+    @property
+    def identity(self) -> str:
+        """What the rows are, as a digest: equal for datasets whose rows are the same.
+
+        Of a stored dataset its digest, of a generated one that of its recipe; of a view one that
+        covers its row numbers, too.
+        """
+        whole = self.manifest.digest if self.manifest else self.contents.recipe_digest
+        if self._rows is None:
+            return whole
+        rows = np.ascontiguousarray(self.row_numbers, "<i8")
+        return blake3(whole.encode() + rows.tobytes()).hexdigest()
 
     @property
     def splits(self) -> dict[str, Split]:
-        """The splits of a stored dataset by name, with counts and class weights."""
+        """The splits of a stored dataset by name; counts and weights are those of all its rows."""
         return {split.name: split for split in self.manifest.splits} if self.manifest else {}
 
     def parts(self, split: str = "default") -> NDArray[np.uint8]:
@@ -325,7 +348,8 @@ class Dataset(Mapping[str, Field]):
                 f"({', '.join(known) or 'there are none: make one with tersgen split'}), "
                 f"got {split!r}"
             )
-        return load_parts(self._folder, known[split])
+        parts = load_parts(self._folder, known[split])
+        return parts if self._rows is None else parts[self.row_numbers]
 
     def rows_in(self, part: str, split: str = "default") -> NDArray[np.intp]:
         """Return the rows of one part of a split, such as ``train``, rising, shape (n_part,).
@@ -359,9 +383,15 @@ class Dataset(Mapping[str, Field]):
         """
         if isinstance(index, bool) or not isinstance(index, (int, np.integer)):
             raise RowIndexError(f"expected a row number, got {index!r}")
-        index = int(index)
-        values = {name: field[index] for name, field in self._fields.items()}
-        row = index if index >= 0 else index + self.n_samples
+        rows = select_rows(int(index), self.n_samples)
+        values = self._read(rows.read)
+        row = int(index) if index >= 0 else int(index) + self.n_samples
+        return self._named({name: value[0] for name, value in values.items()}, row)
+
+    def _named(self, values: dict[str, Any], row: int) -> dict[str, Any]:
+        """Return the values of a row with the names of its species."""
+        if "label" not in values:
+            return values
         check_labels(np.atleast_1d(values["label"]), len(self.classes), row, f"{self.path}: ")
         known: dict[str, Any] = {"species": self.classes[values["label"]]}
         if "mixture/count" in values:
@@ -374,38 +404,51 @@ class Dataset(Mapping[str, Field]):
             }
         return {**known, **values}
 
-    def to_xarray(self) -> "xarray.Dataset":
+    def to_dask(self, fields: Iterable[str] | None = None) -> "dict[str, dask.array.Array]":
+        """Return lazy Dask arrays by the names of their fields, whose reads are checked as here."""
+        from .exporting import to_dask
+
+        return to_dask(self, fields)
+
+    def to_xarray(self, fields: Iterable[str] | None = None) -> "xarray.Dataset":
         """Return a lazy :class:`xarray.Dataset` with units, whose reads are checked as here.
 
         Names lose their slash: ``sticks/position`` becomes ``sticks_position``.
         """
-        import dask.array
-        import xarray
+        from .exporting import to_xarray
 
-        variables = {}
-        for name, field in self._fields.items():
-            chunks = (_XARRAY_ROWS, *field.spec.shape)
-            lazy = dask.array.from_array(field, chunks=chunks, asarray=False, name=False)
-            attributes: dict[str, Any] = {
-                "units": field.spec.unit,
-                "long_name": field.spec.description,
-            }
-            if field.spec.is_label:
-                attributes["classes"] = list(self.classes)
-            dims = (SAMPLE, *field.spec.dims)
-            variables[name.replace("/", "_")] = xarray.Variable(dims, lazy, attributes)
-        coordinates = {
-            axis.name: xarray.Variable(
-                (axis.name,), axis.points(), {"units": axis.unit, "long_name": axis.description}
-            )
-            for axis in self.contents.axes
-        }
-        return xarray.Dataset(variables, coordinates, {"digest": self.digest or "generated"})
+        return to_xarray(self, fields)
+
+    def to_parquet(
+        self, path: str | Path, fields: Iterable[str] | None = None, *, overwrite: bool = False
+    ) -> None:
+        """Write rows as Parquet: a column for each field, and one with the name of the species.
+
+        Arrays are lists, within lists if they have several dimensions; units and dimensions are in
+        the metadata of the columns. Some thousand rows are in memory at a time.
+
+        Raises
+        ------
+        MissingExtraError
+            If pyarrow is not installed (the extra ``parquet``).
+        OutputError
+            If the file exists and is not to be overwritten, or cannot be written.
+        """
+        from .parquet import to_parquet
+
+        to_parquet(self, Path(path), fields, overwrite)
 
     def __repr__(self) -> str:
         """Return path, rows, classes and fields."""
         origin = "generated" if self.manifest is None else f"digest {self.manifest.digest[:12]}"
+        of = f" of {self._n_whole}" if self.is_view else ""
         return (
-            f"<Dataset {self.path}: {self.n_samples} samples of {len(self.classes)} classes, "
-            f"{origin}; {', '.join(self._fields)}>"
+            f"<Dataset {printable(str(self.path))}: {self.n_samples}{of} samples of "
+            f"{len(self.classes)} classes, {origin}; {', '.join(self._fields)}>"
         )
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: arrays, units, classes and a few rows as pictures."""
+        from .display import to_html
+
+        return to_html(self)

@@ -83,14 +83,14 @@ def statistics(values: Field, most_rows: int) -> Statistics:
 def _fields(one: Dataset, other: Dataset, most_rows: int) -> list[FieldDifference]:
     roots = [data.manifest.arrays if data.manifest else {} for data in (one, other)]
     found = []
-    for name in [*one, *(name for name in other if name not in one)]:
+    for name in [*one.fields, *(name for name in other.fields if name not in one)]:
         if name in roots[0] and roots[0].get(name) == roots[1].get(name):
             continue
         sides = [
             statistics(data[name], most_rows) if name in data else None for data in (one, other)
         ]
-        if sides[0] == sides[1] and not (one.manifest and other.manifest):
-            continue  # rows that are generated have no digest; their statistics agree
+        if sides[0] == sides[1] and not (name in roots[0] and name in roots[1]):
+            continue  # rows that are generated or drawn have no digest; their statistics agree
         unit = (one if name in one else other)[name].spec.unit
         found.append(FieldDifference(name=name, unit=unit, first=sides[0], second=sides[1]))
     return found

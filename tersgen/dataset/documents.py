@@ -1,7 +1,6 @@
 """The documents of a dataset: recipe, lock file, manifest; read as untrusted input."""
 
 import json
-import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -38,7 +37,7 @@ from ..store.digest import dataset_digest
 from ..store.journal import JournalContent, read_journal
 from ..store.layout import Layout, check_layout, leaf_rows
 from ..store.location import DatasetLocation
-from ..store.reader import open_inside, read_inside
+from ..store.sources import exists_inside, open_inside, read_inside
 from .basis import Basis, StoredBasis, contents_of
 
 M = TypeVar("M", bound=BaseModel)
@@ -201,11 +200,11 @@ def load_library(location: DatasetLocation, digest: str, name: str = LIBRARY) ->
     DatasetError
         If it is missing, damaged, or another one.
     """
-    with open_inside(location.folder, name) as (path, descriptor):
-        try:
-            library = open_library(os.dup(descriptor), path)
-        except LibraryError as error:
-            raise DamagedDataError(f"{error}; tersgen repair restores it") from None
+    path, file = open_inside(location.folder, name)
+    try:
+        library = open_library(file, path)
+    except LibraryError as error:
+        raise DamagedDataError(f"{error}; tersgen repair restores it") from None
     if library.digest != digest:
         raise DamagedDataError(
             f"{path}: expected the library of digest {digest[:12]}, got {library.digest[:12]}; "
@@ -303,10 +302,9 @@ def load_journal(location: DatasetLocation, n_shards: int, n_classes: int) -> Jo
         If it is a link, cannot be read, or is larger than any journal of such a dataset.
     """
     path = location.folder / JOURNAL
-    if not path.exists() and not path.is_symlink():
+    if not exists_inside(location.folder, JOURNAL):
         return JournalContent([], [])
-    with open_inside(location.folder, JOURNAL) as (_, descriptor):
-        size = os.fstat(descriptor).st_size
+    size = open_inside(location.folder, JOURNAL)[1].size
     largest = _LEAST_JOURNAL + n_shards * (_LONGEST_RECORD + 64 * n_classes)
     if size > largest:
         raise DatasetError(
@@ -333,7 +331,9 @@ def checked_layout(
     if isinstance(description, Manifest):
         table = description.fields
         names = [spec.name for spec in table]
-        if len({*names}) < len(names) or set(description.arrays) != {*names}:
+        computed = [spec.name for spec in description.computed]
+        twice = len({*names, *computed}) < len(names) + len(computed)
+        if twice or set(description.arrays) != {*names}:
             raise DatasetError(f"{path}: the digests are not those of the table of arrays")
         if "label" not in names:
             raise DatasetError(f"{path}: expected an array label, got {', '.join(names)}")

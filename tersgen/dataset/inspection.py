@@ -1,6 +1,5 @@
 """What is wrong with the documents of a dataset: each compared with its digest or a copy."""
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -27,7 +26,7 @@ from ..store.journal import JournalContent
 from ..store.layout import Layout
 from ..store.location import DatasetLocation
 from ..store.lock import lock_holder
-from ..store.reader import read_inside
+from ..store.sources import exists_inside, read_inside
 from ..text import command
 from .basis import StoredBasis, contents_of
 from .documents import (
@@ -92,7 +91,7 @@ def read_documents(location: DatasetLocation, reference: str | None = None) -> D
     except DatasetError as error:
         if reference:
             raise
-        if os.path.lexists(location.folder / MANIFEST) or version_ids(location):
+        if exists_inside(location.folder, MANIFEST) or version_ids(location):
             faults.append(fault("manifest", location.folder / MANIFEST, str(error)))
             manifest = newest_version(location)
     try:

@@ -4,28 +4,38 @@ A pickle contains the path, the version and how it was opened, as text and numbe
 files. If there is another dataset at that path, it is refused.
 """
 
-from functools import lru_cache
+from collections.abc import Hashable
+from functools import lru_cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError, DatasetError
-from ..recipe import Recipe
-from ..schema.manifest import MANIFEST, Manifest
+from ..schema.manifest import MANIFEST, VERSIONS, Manifest
 from ..store.backends import make_store
 from ..store.layout import leaf_rows
 from ..store.links import follows_links
 from ..store.location import DatasetLocation
 from ..store.reader import Reader
+from ..store.sources import exists_inside, remote_source
+from ..urls import RemoteOptions, as_path, is_remote
 from .basis import StoredBasis, contents_of
-from .dataset import Dataset, Reference
-from .documents import checked_layout, load_stored_basis, load_version_file
-from .recipes import load_recipe
-from .sources import GeneratedRows
-from .versions import find_version, locate, split_reference, version_ids
+from .cache import CachedRows
+from .dataset import Dataset
+from .documents import check_generator, checked_layout, load_stored_basis, load_version_file
+from .field import Reference
+from .recipes import RECIPE_FILES, RecipeLike, as_recipe, load_recipe
+from .sources import GeneratedRows, PartlyComputed, RowSource
+from .versions import find_version, locate, split_reference
 
-_RECIPE_FILES = (".toml", ".yaml", ".yml", ".json")
+if TYPE_CHECKING:
+    import torch
+
+    from ..on_torch import TorchGenerator
+    from ..recipe import Recipe
+
 _DEFAULT_ROWS = 100_000
 _MOST_KEPT = 4
 """Datasets that stay open after they were unpickled."""
@@ -42,26 +52,46 @@ def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
     document = load_stored_basis(location, manifest.recipe_digest)
     layout, contents = checked_layout(location.path, manifest), manifest.contents
     store = make_store(manifest.format, contents, layout)
-    rows = Reader(location.folder, store, manifest.n_samples)
+    rows: RowSource = Reader(location.folder, store, manifest.n_samples)
+    if contents.computed:
+        rows = PartlyComputed(
+            rows,
+            (spec.name for spec in contents.computed),
+            partial(check_generator, location.path, contents, document),
+            leaf_rows(contents.fields),
+        )
+    row_bytes = {spec.name: spec.value_bytes for spec in contents.fields}
+    rows = CachedRows(rows, row_bytes, layout.chunk_rows, manifest.n_samples)
     path, n_samples, folder = location.path, manifest.n_samples, location.folder
     reference = _reference(path, True, manifest.version, n_samples, follows_links(folder))
     return Dataset(path, document, contents, n_samples, rows, manifest, folder, reference)
 
 
-def open(path: str | Path, n_samples: int = _DEFAULT_ROWS, follow_links: bool = False) -> Dataset:
+def open(
+    path: str | Path,
+    n_samples: int = _DEFAULT_ROWS,
+    follow_links: bool = False,
+    token: str | None = None,
+    cache: str | Path | None = None,
+) -> Dataset:
     """Open a dataset read-only.
 
     Parameters
     ----------
     path
-        A dataset, ``data.zarr`` or ``data.h5``; a version of one, ``data.zarr@v1.0``, by tag or by
-        the beginning of its id; or a recipe file (TOML, YAML or JSON), whose rows are generated as
-        they are read.
+        A dataset, ``data.zarr`` or ``data.h5``, or its URL, ``s3://bucket/data.zarr`` (gs, az,
+        http and https, too); a version of one, ``data.zarr@v1.0``, by tag or by the beginning of
+        its id; or a recipe file (TOML, YAML or JSON), whose rows are generated as they are read.
     n_samples
         Rows of a dataset that is generated; a stored one knows its own.
     follow_links
         Whether files of the dataset may be links, as git-annex and the cache of Hugging Face keep
         them; they are checked as always.
+    token
+        Of a web server that asks for one; by default that of ``TERSGEN_TOKEN``.
+    cache
+        Folder that keeps what is read from a URL, for other processes and later; by default that
+        of ``TERSGEN_CACHE``, if it is set.
 
     Raises
     ------
@@ -72,9 +102,13 @@ def open(path: str | Path, n_samples: int = _DEFAULT_ROWS, follow_links: bool = 
     ConfigError, LibraryError
         If a recipe file is not what was expected.
     """
+    path = as_path(path)
+    if is_remote(path):
+        given = RemoteOptions(token, None if cache is None else Path(cache))
+        path = as_path(path, given) if given != RemoteOptions() else path
     path, reference = split_reference(path)
-    if path.suffix not in _RECIPE_FILES or not path.is_file():
-        if reference is None and path.suffix in _RECIPE_FILES and not path.exists():
+    if path.suffix not in RECIPE_FILES or not path.is_file():
+        if reference is None and path.suffix in RECIPE_FILES and not path.exists():
             raise DatasetError(f"{path}: no such dataset or recipe file")
         location = locate(path, follow_links)
         return open_version(location, find_version(location, reference))
@@ -95,7 +129,7 @@ def open_recipe(path: Path, n_samples: int) -> Dataset:
     recipe = resolve(load_recipe(path))
     document = StoredBasis.of(recipe)
     contents = contents_of(document)
-    rows = GeneratedRows(Generator(recipe), leaf_rows(contents.fields))
+    rows = GeneratedRows(Generator(recipe.complete), leaf_rows(contents.fields))
     reference = _reference(path, False, document.digest, n_samples, False)
     return Dataset(path, document, contents, n_samples, rows, reference=reference)
 
@@ -118,9 +152,13 @@ def reopen(path: str, is_stored: bool, wanted: str, n_samples: int, follow_links
     DatasetError
         If it is not there, or another one is in its place.
     """
-    place = locate(Path(path)).folder / MANIFEST if is_stored else Path(path)
+    folder = locate(as_path(path)).folder if is_stored else Path()
+    remote = remote_source(folder)
+    if remote is not None:
+        tag = remote.open(MANIFEST).identity
+        return _reopened(path, is_stored, wanted, n_samples, follow_links, tag)
     try:
-        facts = place.stat()
+        facts = (folder / MANIFEST if is_stored else Path(path)).stat()
     except OSError:
         raise DatasetError(
             f"{path}: expected the dataset that was pickled, got none; it must lie under the same "
@@ -137,12 +175,12 @@ def _reopened(
     wanted: str,
     n_samples: int,
     follow_links: bool,
-    _identity: tuple[int, ...],
+    _identity: Hashable,
 ) -> Dataset:
     """Open a dataset whose manifest or recipe file is just this one."""
     if is_stored:
-        location = locate(Path(path), follow_links)
-        if wanted in version_ids(location):
+        location = locate(as_path(path), follow_links)
+        if exists_inside(location.folder, f"{VERSIONS}/{wanted}.json"):
             return open_version(location, load_version_file(location, wanted))
     else:
         dataset = open_recipe(Path(path), n_samples)
@@ -155,40 +193,88 @@ def _reopened(
     )
 
 
+@overload
 def generate(
-    recipe: Recipe | str | Path, start: int, stop: int, threads: int | None = None
-) -> dict[str, NDArray[np.generic]]:
+    recipe: RecipeLike, start: int, stop: int, threads: int | None = None
+) -> dict[str, NDArray[np.generic]]: ...
+
+
+@overload
+def generate(
+    recipe: RecipeLike,
+    start: int,
+    stop: int,
+    threads: int | None = None,
+    *,
+    device: "str | torch.device",
+) -> "dict[str, torch.Tensor]": ...
+
+
+def generate(
+    recipe: RecipeLike,
+    start: int,
+    stop: int,
+    threads: int | None = None,
+    *,
+    device: "str | torch.device | None" = None,
+) -> dict[str, NDArray[np.generic]] | dict[str, "torch.Tensor"]:
     """Return rows ``start`` to ``stop`` of the dataset that a recipe describes, in memory.
 
     Parameters
     ----------
     recipe
-        A recipe or the path of a recipe file.
+        A recipe, a mapping of its settings, the path of a recipe file or the name of a preset.
     start, stop
         Rows; any from 0 to 2^53.
     threads
         Threads to use; by default one for each processor.
+    device
+        Where PyTorch makes the rows, such as ``"cuda"``: the same values to the bit, as tensors
+        there. Without it they are made on the processor, as NumPy arrays, which is faster than
+        ``"cpu"``.
 
     Returns
     -------
     dict
         Arrays by field name, each of ``stop - start`` rows; ``tersgen info`` and
-        ``open(recipe)[name].spec`` tell dims and units.
+        ``open(recipe)[name].spec`` give dimensions and units.
 
     Raises
     ------
     ConfigError, LibraryError
-        If the recipe or its library is not what was expected, or the rows are not.
+        If the recipe or its library is not what was expected, or the rows are not; or the device
+        is not there, or cannot make an effect of the recipe.
     """
     if not (isinstance(start, (int, np.integer)) and isinstance(stop, (int, np.integer))):
         raise ConfigError(f"rows: expected whole numbers, got {start!r} and {stop!r}")
-    if not isinstance(recipe, (Recipe, str, Path)):
-        raise ConfigError(f"recipe: expected a Recipe or a file, got {type(recipe).__name__}")
     if not 0 <= start <= stop <= 2**53:
         raise ConfigError(f"rows: expected 0 <= start <= stop <= 2^53, got {start} and {stop}")
-    if not isinstance(recipe, Recipe):
-        recipe = load_recipe(recipe)
-    from ..generator import Generator
     from ..resolution import resolve
 
-    return Generator(resolve(recipe)).block(start, stop, threads)
+    resolved = resolve(as_recipe(recipe))
+
+    if device is not None:
+        return torch_generator(resolved, device).block(start, stop)
+    from ..generator import Generator
+
+    return Generator(resolved.complete).block(start, stop, threads)
+
+
+def torch_generator(recipe: "Recipe", device: "str | torch.device") -> "TorchGenerator":
+    """Return what makes any rows of a resolved recipe as tensors on a device.
+
+    Raises
+    ------
+    ConfigError
+        If PyTorch or the device is not there, or an effect cannot be made on it.
+    """
+    try:
+        from ..on_torch import TorchGenerator
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        raise ConfigError(
+            "device: expected PyTorch, which is not installed (pip install 'tersgen[train]'); or "
+            "leave device out"
+        ) from None
+    return TorchGenerator(recipe, device)

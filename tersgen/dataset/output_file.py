@@ -4,11 +4,12 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
-from ..errors import OutputError
+from ..errors import OutputError, TersError
 from ..files import why
 from .ownership import dataset_around, has_marker
 
@@ -16,10 +17,29 @@ _LONGEST = 64
 """Letters of a file's name that its temporary name takes: names may be as long as they can be."""
 
 
-def replace_file(path: Path, content: bytes | Sequence[bytes]) -> None:
-    """Write a file under a temporary name, flush it to disk and give it its name.
+@contextmanager
+def written(path: Path) -> Iterator[None]:
+    """Let what the file system refuses inside be an error of the file that is written.
+
+    Raises
+    ------
+    OutputError
+        If it refuses.
+    """
+    try:
+        yield
+    except OSError as error:
+        if isinstance(error, TersError):  # of the rows that were to be written, say
+            raise
+        raise OutputError(f"{path}: cannot be written: {why(error)}") from None
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a file under a temporary name; flush it to disk and give it its name at the end.
 
     A link of that name is replaced, not followed. A file that is replaced keeps its permissions.
+    After an error nothing is left of the new file.
 
     Raises
     ------
@@ -27,26 +47,32 @@ def replace_file(path: Path, content: bytes | Sequence[bytes]) -> None:
         If the file system refuses, or a folder has the name; what was there is still there.
     """
     partial = path.with_name(f".{path.name[:_LONGEST]}.{secrets.token_hex(8)}.partial")
-    try:
+    with written(path):
         if path.is_dir() and not path.is_symlink():
             raise OutputError(f"{path}: expected the name of a file to write, got a folder")
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        try:
-            with os.fdopen(os.open(partial, flags, 0o666), "wb") as file:
-                if path.is_file() and not path.is_symlink():
-                    os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
-                file.writelines([content] if isinstance(content, bytes) else content)
-                file.flush()
-                os.fsync(file.fileno())
+        file = os.fdopen(os.open(partial, flags, 0o666), "wb")
+    try:
+        yield file
+        with written(path):
+            if path.is_file() and not path.is_symlink():
+                os.fchmod(file.fileno(), stat.S_IMODE(path.stat().st_mode))
+            file.flush()
+            os.fsync(file.fileno())
+            file.close()
             partial.replace(path)
-        except BaseException:
-            with suppress(OSError):
-                partial.unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        if isinstance(error, OutputError):
-            raise
-        raise OutputError(f"{path}: cannot be written: {why(error)}") from None
+    except BaseException:
+        with suppress(OSError):
+            file.close()
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+        raise
+
+
+def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file as :func:`new_file` does, and with its errors."""
+    with new_file(path) as file, written(path):
+        file.writelines([content] if isinstance(content, bytes) else content)
 
 
 def check_output_file(path: Path) -> None:
@@ -86,7 +112,7 @@ def refuse_inside_dataset(path: Path, shown: Path | None = None) -> None:
         )
 
 
-def write_output(path: Path, content: bytes | Sequence[bytes]) -> None:
+def write_output(path: Path, content: bytes | Iterable[bytes]) -> None:
     """Write a file that a user has named, whole or not at all.
 
     A link is followed, as any program does; the file at its end is replaced as a whole. A device or
@@ -100,10 +126,7 @@ def write_output(path: Path, content: bytes | Sequence[bytes]) -> None:
     """
     check_output_file(path)
     if path.exists() and not path.is_file():
-        try:
-            with path.open("wb") as file:
-                file.writelines([content] if isinstance(content, bytes) else content)
-        except OSError as error:
-            raise OutputError(f"{path}: cannot be written: {why(error)}") from None
+        with written(path), path.open("wb") as file:
+            file.writelines([content] if isinstance(content, bytes) else content)
         return
     replace_file(path.resolve() if path.is_symlink() else path, content)

@@ -7,6 +7,7 @@ writes; before it, for a moment, the folder holds a builder's lock and nothing e
 not depend on the format version, so that datasets of other versions are recognised, too.
 """
 
+import io
 import json
 import re
 from collections.abc import Iterator
@@ -14,13 +15,15 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from ..bytefile import ByteStream
 from ..errors import DatasetError
 from ..schema.digest import canonical_digest
 from ..schema.loading import parse_json
-from ..schema.manifest import JOURNAL, LOCK, MANIFEST, VERSION_FILE, VERSIONS
+from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, VERSION_FILE, VERSIONS
 from ..store.files import UNFINISHED
 from ..store.lock import is_lock_file
-from ..store.reader import open_inside, read_inside
+from ..store.sources import open_inside, read_inside
+from ..urls import is_remote
 
 _LARGEST = 1 << 24
 _LONGEST_LINE = 1 << 22
@@ -75,12 +78,10 @@ def _version_names(folder: Path) -> list[str]:
 def _has_record(folder: Path) -> bool:
     """Return whether one of the first lines of a journal is a whole record."""
     try:
-        with (
-            open_inside(folder, JOURNAL) as (_, descriptor),
-            open(descriptor, "rb", closefd=False) as file,
-        ):
+        _, file = open_inside(folder, JOURNAL)
+        with io.BufferedReader(ByteStream(file)) as stream:
             for _ in range(_MOST_LINES):
-                line = file.readline(_LONGEST_LINE)
+                line = stream.readline(_LONGEST_LINE)
                 if not line:
                     return False
                 if _is_record(line):
@@ -137,6 +138,27 @@ def is_dataset(folder: Path) -> bool:
         return False
 
 
+def names_dataset(path: Path) -> bool:
+    """Return whether a path is what a user names a dataset by.
+
+    That is its folder, the index file of one in HDF5, a version of it (``data.zarr@v1.0``), or a
+    URL; and a folder whose files are links, of which opening says what to do.
+    """
+    if is_remote(path):
+        return True
+    name = path.name
+    plain = path.with_name(name.partition("@")[0]) if "@" in name and not path.exists() else path
+    if plain.is_dir():
+        return is_dataset(plain.resolve()) or (plain / MANIFEST).is_symlink()
+    return bool(plain.name) and is_dataset(plain.with_name(plain.name + BESIDE))
+
+
+def names_rows(path: Path) -> bool:
+    """Return whether a path names a dataset, or is a recipe file by its ending."""
+    # not .json: other files have that, too
+    return names_dataset(path) or path.suffix.lower() in (".toml", ".yaml", ".yml")
+
+
 def is_empty(folder: Path) -> bool:
     """Return whether a path is a folder, no link to one, with nothing in it."""
     return not folder.is_symlink() and folder.is_dir() and not any(folder.iterdir())
@@ -152,6 +174,8 @@ def is_same_place(one: Path, other: Path) -> bool:
 
     Paths that are not there yet are compared by the real paths of their parents.
     """
+    if is_remote(one) or is_remote(other):
+        return one == other
     with suppress(OSError):
         if one.samefile(other):
             return True

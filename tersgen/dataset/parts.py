@@ -15,7 +15,7 @@ from ..schema.manifest import SPLITS
 from ..schema.split import Split
 from ..store.files import Check, write_durably
 from ..store.location import DatasetLocation, own_folder
-from ..store.reader import read_inside
+from ..store.sources import read_inside
 from .stratify import split_digest
 
 Parts = NDArray[np.uint8]

@@ -1,7 +1,10 @@
 """Recipes in files; a resolved one has its library beside it."""
 
+import copy
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, OutputError
 from ..files import why
@@ -10,7 +13,14 @@ from ..recipe import Recipe
 from ..schema.digest import without_defaults
 from ..schema.library import Library
 from ..schema.loading import load_table, validate
+from ..schema.presets import PRESETS
 from ..store.files import write_durably
+from ..text import did_you_mean
+from ..urls import as_path
+
+RecipeLike = Recipe | Mapping[str, Any] | str | Path
+"""A recipe, a mapping of its settings, the path of a recipe file, or the name of a preset."""
+RECIPE_FILES = (".toml", ".yaml", ".yml", ".json")
 
 
 def load_recipe(path: str | Path) -> Recipe:
@@ -21,8 +31,36 @@ def load_recipe(path: str | Path) -> Recipe:
     ConfigError
         If the file cannot be read, is not well formed or does not describe a recipe.
     """
-    path = Path(path)
+    path = as_path(path)
     return validate(Recipe, load_table(path), str(path))
+
+
+def as_recipe(given: RecipeLike) -> Recipe:
+    """Return the recipe that is given in any of the forms of ``RecipeLike``.
+
+    Raises
+    ------
+    ConfigError
+        If it is none, or its settings are not what was expected.
+    """
+    if isinstance(given, Recipe):
+        return given
+    if isinstance(given, Mapping):
+        return validate(Recipe, dict(given), "recipe")
+    if not isinstance(given, (str, Path)):
+        raise ConfigError(
+            "recipe: expected a Recipe, a mapping, a file or the name of a preset, got "
+            f"{type(given).__name__}"
+        )
+    if isinstance(given, str) and given in PRESETS:
+        return validate(Recipe, copy.deepcopy(PRESETS[given]), f"preset {given!r}")
+    path = Path(given)
+    if path.suffix in RECIPE_FILES or path.exists():
+        return load_recipe(path)
+    raise ConfigError(
+        f"recipe: expected a file ({', '.join(RECIPE_FILES)}) or a preset "
+        f"({', '.join(sorted(PRESETS))}), got {str(given)!r}{did_you_mean(str(given), PRESETS)}"
+    )
 
 
 def save_recipe(recipe: Recipe, path: str | Path) -> None:
@@ -37,7 +75,7 @@ def save_recipe(recipe: Recipe, path: str | Path) -> None:
     OutputError
         If the file system refuses.
     """
-    path = Path(path)
+    path = as_path(path)
     if path.suffix != ".json":
         raise ConfigError(f"{path}: expected a name that ends in .json")
     try:

@@ -8,6 +8,7 @@ import numpy as np
 from ..errors import ConfigError
 from ..generator import Generator
 from ..schema.base import Frozen, field
+from ..urls import as_path
 from .documents import check_generator
 from .opening import open_version
 from .versions import find_version, locate_version
@@ -73,8 +74,8 @@ def reproduce(
         rows = slice(first, min(first + _RUN, dataset.n_samples))
         made = generator.block(rows.start, rows.stop, threads)
         bad = np.zeros(rows.stop - rows.start, bool)
-        for name, stored_field in dataset.items():
-            stored = np.ascontiguousarray(stored_field[rows])
+        for name in (spec.name for spec in dataset.contents.fields):
+            stored = np.ascontiguousarray(dataset[name][rows])
             mine = np.ascontiguousarray(made[name])
             if stored.tobytes() == mine.tobytes():
                 continue
@@ -87,7 +88,7 @@ def reproduce(
         n_rows += len(bad)
         n_different += int(bad.sum())
     return Reproduced(
-        path=str(Path(path)),
+        path=str(as_path(path)),
         equal=n_different == 0,
         n_rows=n_rows,
         n_samples=dataset.n_samples,

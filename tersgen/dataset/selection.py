@@ -47,7 +47,7 @@ def select_rows(key: Any, n_rows: int) -> Rows:
             return Rows(slice(0, 0, 1), slice(None))
         return Rows(slice(backwards[-1], backwards[0] + 1, -step), slice(None, None, -1))
     if isinstance(key, (bool, np.bool_)):
-        raise RowIndexError(f"expected a row number, slice or array of rows, got {key!r}")
+        raise RowIndexError(f"expected a row number, slice or array of rows, got {_shown(key)}")
     try:
         numbers = np.asarray(key)
     except ValueError:
@@ -57,8 +57,13 @@ def select_rows(key: Any, n_rows: int) -> Rows:
     if numbers.ndim == 1 and numbers.size == 0 and numbers.dtype != object:
         return Rows(slice(0, 0, 1), slice(None))
     if numbers.dtype.kind not in "iu" or numbers.ndim > 1:
-        raise RowIndexError(f"expected a row number, slice or array of rows, got {key!r}")
+        raise RowIndexError(f"expected a row number, slice or array of rows, got {_shown(key)}")
     wrapped = _checked(np.atleast_1d(numbers).astype(np.intp), n_rows)
     if numbers.ndim == 0:
         return Rows(slice(int(wrapped[0]), int(wrapped[0]) + 1, 1), 0)
     return Rows(wrapped, slice(None))
+
+
+def _shown(key: object) -> str:
+    """Return what came in place of rows, in one short line."""
+    return " ".join(repr(key).split())[:80]

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
+from ..bytefile import ByteFile
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
 from ..schema.manifest import FileFacts, ShardRecord
@@ -15,7 +17,7 @@ from ..store.digest import combine, leaf_digests
 from ..store.files import facts_of
 from ..store.interface import Store, Values
 from ..store.layout import leaf_rows
-from ..store.reader import open_inside
+from ..store.sources import open_inside
 from .faults import Fault, Kind
 
 _ROOM = 1 << 24
@@ -94,9 +96,9 @@ class ShardChecker:
     def check_presence(self, file: RecordedFile) -> Checked:
         """Return what is wrong with a file by its size and its checksum table."""
         try:
-            with open_inside(self._folder, file.path) as (_, descriptor):
-                size = os.fstat(descriptor).st_size
-                faults = self._check_size(file, size) or self._check_tables(file, descriptor)
+            _, stored = open_inside(self._folder, file.path)
+            size = stored.size
+            faults = self._check_size(file, size) or self._check_tables(file, stored)
         except DamagedDataError as error:
             return Checked(file, 0, None, {}, {}, [self._unreadable(file, error)])
         return Checked(file, size, None, {}, {}, faults)
@@ -106,11 +108,11 @@ class ShardChecker:
         path = self._store.array_path
         return [spec for spec in self._table if path(file.shard, spec) == file.path]
 
-    def _check_tables(self, file: RecordedFile, descriptor: int) -> list[Fault]:
+    def _check_tables(self, file: RecordedFile, stored: ByteFile) -> list[Fault]:
         """Return what a checksum table says against the place of a file."""
         for spec in self._arrays_in(file):
             try:
-                self._store.chunk_table(descriptor, spec, file.shard, file.n_rows)
+                self._store.chunk_table(stored, spec, file.shard, file.n_rows)
             except DamagedDataError as error:
                 return [self._named(self._fault(file, "chunk", str(error)), spec)]
         return []
@@ -137,38 +139,36 @@ class ShardChecker:
         # what its checksum table says is found again below, array by array
         faults = [one for one in presence.faults if one.kind != "chunk"]
         try:
-            with (
-                open_inside(self._folder, file.path) as (_, descriptor),
-                open(descriptor, "rb", closefd=False) as opened,
-            ):
-                data = opened.read()
-                facts = facts_of([data])
-                if not faults and file.facts and facts not in file.facts:
-                    text = "its bytes are not those that were recorded"
-                    faults.append(self._fault(file, "bytes", text))
-                digests: dict[str, str] = {}
-                counts: dict[int, int] = {}
-                for spec in self._arrays_in(file):
-                    found = self._check_array(file, spec, descriptor, data)
-                    faults += found[0]
-                    if found[1] is not None:
-                        digests[spec.name] = found[1]
-                        counts.update(found[2])
+            _, stored = open_inside(self._folder, file.path)
+            data = np.empty(stored.size, np.uint8)
+            if len(data):
+                stored.read_into(0, data)
+            facts = facts_of([data.data])
+            if not faults and file.facts and facts not in file.facts:
+                text = "its bytes are not those that were recorded"
+                faults.append(self._fault(file, "bytes", text))
+            digests: dict[str, str] = {}
+            counts: dict[int, int] = {}
+            for spec in self._arrays_in(file):
+                found = self._check_array(file, spec, stored, data)
+                faults += found[0]
+                if found[1] is not None:
+                    digests[spec.name] = found[1]
+                    counts.update(found[2])
         except OSError as error:
             faults.append(self._fault(file, "missing", f"cannot be read: {error}"))
             return presence._replace(faults=faults)
         return Checked(file, len(data), facts, digests, counts, _sharpest(faults))
 
     def _check_array(
-        self, file: RecordedFile, spec: FieldSpec, descriptor: int, data: bytes
+        self, file: RecordedFile, spec: FieldSpec, stored: ByteFile, whole: NDArray[np.uint8]
     ) -> tuple[list[Fault], str | None, dict[int, int]]:
         """Return faults of an array, and its digest and class counts if it could be read."""
         try:
-            table = self._store.chunk_table(descriptor, spec, file.shard, file.n_rows)
+            table = self._store.chunk_table(stored, spec, file.shard, file.n_rows)
         except DamagedDataError as error:
             return [self._named(self._fault(file, "chunk", str(error)), spec)], None, {}
         faults = []
-        whole = np.frombuffer(data, np.uint8)
         leaves: list[bytes] = []
         waiting: list[Values] = []
         counts: Counter[int] = Counter()
@@ -179,8 +179,8 @@ class ShardChecker:
             try:
                 if size < 0:
                     raise DamagedDataError("it is missing")
-                stored = whole[offset : offset + size]
-                chunk = self._store.decode_chunk(stored, check, spec)[:here]
+                encoded = whole[offset : offset + size]
+                chunk = self._store.decode_chunk(encoded, check, spec)[:here]
             except DamagedDataError as error:
                 start = first + number * rows
                 fault = self._fault(file, "chunk", f"chunk {number}: {error}")

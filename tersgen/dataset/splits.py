@@ -51,7 +51,7 @@ def _check_mixture(dataset: Dataset, rule: SplitRule) -> None:
 
 
 def _check_ranges(dataset: Dataset, rule: SplitRule) -> None:
-    fields = [name for name, field in dataset.items() if field.ndim == 1 and name != "label"]
+    fields = [name for name, field in dataset.fields.items() if field.ndim == 1 and name != "label"]
     for one in rule.held_ranges:
         if one.field not in fields:
             raise ConfigError(

@@ -15,6 +15,7 @@ from ..store.digest import combine, dataset_digest
 from ..store.interface import Store
 from ..store.layout import Layout
 from ..store.location import DatasetLocation
+from ..urls import as_path
 from .documents import checked_layout
 from .faults import Fault, Verified
 from .inspection import check_metadata, check_splits, fault, finished_extension, read_documents
@@ -229,7 +230,7 @@ def verify(
             if not quick:
                 faults += _check_roots(location, manifest, found)
     return Verified(
-        path=str(Path(path)),
+        path=str(as_path(path)),
         sound=not faults,
         quick=quick,
         version=manifest.version if manifest else None,

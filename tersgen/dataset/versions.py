@@ -33,10 +33,18 @@ from ..schema.manifest import (
 )
 from ..store.files import Check, write_durably, write_once
 from ..store.links import FollowedFolder
-from ..store.location import DatasetLocation, find_location, guess_format, in_one_line, own_folder
-from ..store.reader import read_inside
+from ..store.location import (
+    DatasetLocation,
+    check_local,
+    find_location,
+    guess_format,
+    in_one_line,
+    own_folder,
+)
+from ..store.sources import exists_inside, names_inside, read_inside, remote_source
 from ..store.writers import range_folders, writers, writers_text
 from ..text import command
+from ..urls import as_path, is_remote
 from .documents import (
     COPIES,
     LARGEST_DOCUMENT,
@@ -61,7 +69,12 @@ def now() -> str:
 
 def split_reference(path: str | Path) -> tuple[Path, str | None]:
     """Return a dataset's path and the version asked for, from ``data.zarr@v1.0``."""
-    path = Path(path)
+    path = as_path(path)
+    if is_remote(path):
+        name, _, reference = path.name.rpartition("@")
+        if not name or not _REFERENCE.fullmatch(reference):
+            return path, None
+        return as_path(path.with_name(name), path.options), reference
     try:
         if "@" not in path.name or path.exists() or find_location(path) is not None:
             return path, None
@@ -81,6 +94,7 @@ def locate(path: Path, follow_links: bool = False) -> DatasetLocation:
     DatasetError
         If there is none.
     """
+    path = as_path(path)
     try:
         location = find_location(path)
     except OSError as error:
@@ -126,6 +140,7 @@ def locate_newest(path: str | Path, action: str) -> DatasetLocation:
         If there is none.
     """
     path, reference = split_reference(path)
+    check_local(path)
     if reference is not None:
         raise ConfigError(
             f"{path}@{reference}: versions do not change; {action} {path}, the newest one"
@@ -246,17 +261,22 @@ def _complete_copies(location: DatasetLocation, check: Check) -> None:
 
 def _names_in(location: DatasetLocation, place: str, pattern: re.Pattern[str]) -> list[str]:
     """Return the parts of file names that match in a folder of a dataset; none through a link."""
-    folder = location.folder / place
-    linked = any(one.is_symlink() for one in (folder, *folder.parents[: place.count("/")]))
-    if linked or not folder.is_dir():
-        return []
-    found = (pattern.fullmatch(path.name) for path in folder.iterdir())
+    found = map(pattern.fullmatch, names_inside(location.folder, place))
     return sorted(match.group(1) for match in found if match)
 
 
 def version_ids(location: DatasetLocation, place: str = VERSIONS) -> list[str]:
-    """Return the ids of all versions that are stored, in ``VERSIONS`` or ``COPIES``."""
-    return _names_in(location, place, VERSION_FILE)
+    """Return the ids of all versions that are stored, in ``VERSIONS`` or ``COPIES``.
+
+    A web server does not list them: then those that the newest one came from.
+    """
+    remote = remote_source(location.folder)
+    if remote is None or remote.lists:
+        return _names_in(location, place, VERSION_FILE)
+    found: list[str] = []
+    with suppress(DatasetError):
+        found += [one.version for one in history(location, load_head(location))]
+    return sorted(one for one in found if exists_inside(location.folder, f"{place}/{one}.json"))
 
 
 def newest_version(location: DatasetLocation) -> Manifest | None:
@@ -294,14 +314,27 @@ def find_version(location: DatasetLocation, reference: str | None) -> Manifest:
     DatasetError
         If there is no such version, or its manifest is damaged.
     """
+    remote = remote_source(location.folder)
+    if remote is not None:
+        remote.open_all([MANIFEST, RECIPE])  # at once: whoever reads rows wants both
+    if remote is not None and not exists_inside(location.folder, MANIFEST):
+        raise DatasetError(
+            f"{location}: expected a dataset of tersgen, found no {MANIFEST} there; a push that "
+            "did not finish is resumed by the same command"
+        )
     if reference is None:
-        if not os.path.lexists(location.folder / MANIFEST):
+        if not exists_inside(location.folder, MANIFEST):
             if not version_ids(location):
                 raise explain_incomplete(location)
             raise DamagedDataError(
                 f"{location.folder / MANIFEST}: missing; tersgen repair restores it"
             )
         return load_head(location)
+    if re.fullmatch(FILE_STEM, reference) and is_remote(location.folder):
+        with suppress(DamagedDataError):  # a web server lists no tags
+            named = load_tag(location, reference)
+            if not named.deleted:
+                return load_version_file(location, named.version)
     tags = {tag.name: tag for tag in list_tags(location)}
     tag = tags.get(reference)
     if tag is not None and not tag.deleted:
@@ -350,6 +383,7 @@ def give_tag(location: DatasetLocation, name: str, reference: str | None) -> Tag
     DatasetError
         If there is no such version.
     """
+    check_local(location.path)
     manifest = find_version(location, reference)
     tag = validate(Tag, {"name": name, "version": manifest.version, "created": now()}, "tag")
     if any(one.startswith(name) for one in version_ids(location)):
@@ -384,6 +418,7 @@ def delete_tag(location: DatasetLocation, name: str) -> Tag:
     DatasetError
         If there is no such tag.
     """
+    check_local(location.path)
     tag = next((tag for tag in list_tags(location) if tag.name == name), None)
     if tag is None:
         raise DatasetError(f"{location}: there is no tag {name!r} to delete")

@@ -7,7 +7,7 @@ streams of its own, keyed by seed, stream and sample index, so adding an effect 
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,9 @@ from ..schema.fields import spec as spec
 from ..schema.library import Library
 from .sections import Sections
 from .settings import EffectSettings
+
+if TYPE_CHECKING:
+    from .on_torch import TorchTile
 
 Array = NDArray[Any]
 S = TypeVar("S", bound=EffectSettings)
@@ -67,7 +70,8 @@ class Tile:
     Parameters
     ----------
     arrays
-        Arrays by name, shape (n, ...); float16 fields as their bits, uint16.
+        Arrays by name, shape (n, ...); float16 fields as their bits, uint16, and fixed-point ones
+        as float32, before they are rounded.
     index
         Sample of the first row.
     seed
@@ -168,3 +172,11 @@ class Effect(ABC, Generic[S]):
     @abstractmethod
     def apply(self, tile: Tile) -> None:
         """Act on the rows of a tile."""
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Act on rows that are torch tensors, with the same results to the bit.
+
+        An effect that does not override it can only act on a processor. It uses what
+        ``numeric.on_torch`` says is rounded alike on all devices, and nothing else.
+        """
+        raise NotImplementedError(f"{self.label()}: made on a processor only")

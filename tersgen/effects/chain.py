@@ -114,6 +114,12 @@ def field_table(recipe: Sections) -> tuple[FieldSpec, ...]:
     return tuple(sorted(made, key=_rank))
 
 
+def computed_table(recipe: Sections) -> tuple[FieldSpec, ...]:
+    """Return the arrays of a resolved recipe that are not stored, but computed as rows are read."""
+    stored = {spec.name for spec in field_table(recipe)}
+    return tuple(spec for spec in field_table(recipe.complete) if spec.name not in stored)
+
+
 def axis_table(recipe: Sections, table: tuple[FieldSpec, ...]) -> tuple[Axis, ...]:
     """Return the axes of the dimensions of a table of arrays, for those that have positions."""
     axes = [grid_axis(recipe.grid)]

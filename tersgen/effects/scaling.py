@@ -1,5 +1,7 @@
 """Min-max scaling of a spectrum, Eq. (1.5), and of any array to [-1, 1], Eq. (10.1)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -8,9 +10,13 @@ from ..numeric.lineshape import extent
 from ..numeric.store import store
 from ..numeric.transforms import standardise
 from ..schema.fields import FieldSpec
+from ..schema.fixed_point import BITS, FixedPoint
 from .base import Effect, Tile, spec
 from .sections import Sections
 from .settings import Fields
+
+if TYPE_CHECKING:
+    from .on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 
@@ -22,8 +28,15 @@ def signal(recipe: Sections, name: str, text: str, **sizes: int) -> FieldSpec:
     """Return the description of spectra, maps or a cube in the precision and range asked for."""
     span = (-1.0, 1.0) if recipe.fields.scale == "symmetric" else (0.0, 1.0)
     text = f"{text} to [{span[0]:g}, {span[1]:g}]"
-    made = spec(name, recipe.fields.precision, "1", text, **sizes)
-    return made.model_copy(update={"span": span})
+    precision = recipe.precision
+    if precision == "float16" or precision == "float32":
+        return spec(name, precision, "1", text, **sizes).model_copy(update={"span": span})
+    update = {
+        "span": span,
+        "dtype": "uint8" if precision == "uint8" else "uint16",
+        "fixed_point": FixedPoint.of(BITS[precision], span),
+    }
+    return spec(name, "float32", "1", text, **sizes).model_copy(update=update)
 
 
 @inlined
@@ -52,6 +65,15 @@ class Scaling(Effect[Fields]):
         """Scale and store."""
         symmetric = self.settings.scale == "symmetric"
         scale_spectra(tile["line"], symmetric, tile["spectra"])
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Scale and store."""
+        from ..numeric.on_torch import extent, quotient
+
+        low, high = extent(tile["line"])
+        scale = quotient(1.0, high - low + float(_EPS), low)
+        values = ((tile["line"] - low) * scale).clamp(max=1.0)
+        tile["spectra"] = (values - 0.5) * 2.0 if self.settings.scale == "symmetric" else values
 
 
 @kernel

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, JsonValue, model_validator
 
 from ..schema.base import EFFECT_NAME, Frozen, field
+from ..schema.fixed_point import Precision
 from ..schema.grid import Grid
 from .bands.settings import Geometry, Perturbations
 from .classes.settings import Classes
@@ -13,6 +14,7 @@ from .instrument.settings import Instrument
 from .mixture.settings import Mixture
 from .nearfield.settings import NearField
 from .noise.settings import Noise
+from .precision import default_precision
 from .profile.settings import Lineshape
 from .settings import EffectSettings, Fields
 from .structure.settings import Structure
@@ -67,6 +69,12 @@ class Sections(Frozen):
         return self
 
     @property
+    def complete(self) -> Self:
+        """The recipe with which every array is stored, and none is computed as rows are read."""
+        update = {name: section.complete for name, section in self.sections.items()}
+        return self.model_copy(update=update)
+
+    @property
     def counts_electrons(self) -> bool:
         """Whether an instrument counts electrons, which replaces ``noise.spectrum``."""
         return self.instrument is not None and self.instrument.electrons[1] > 0
@@ -85,6 +93,11 @@ class Sections(Frozen):
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale
+
+    @property
+    def precision(self) -> Precision:
+        """How spectra, maps and cubes are stored."""
+        return self.fields.precision or default_precision(self)
 
     @property
     def n_channels(self) -> int:

@@ -3,6 +3,7 @@
 from typing import Any, Literal, Self
 
 from ..schema.base import Frozen, field
+from ..schema.fixed_point import Precision
 from ..schema.library import Library
 
 
@@ -31,6 +32,11 @@ class EffectSettings(Frozen):
         """Whether all settings that follow from the library are set."""
         return True
 
+    @property
+    def complete(self) -> Self:
+        """The settings with which every array is stored, and none is computed as rows are read."""
+        return self
+
     def resolved(self, library: Library) -> Self:  # noqa: ARG002 - of most, none follows
         """Return the settings with those set that follow from the library.
 
@@ -54,8 +60,12 @@ class Fields(EffectSettings):
     )
     structure: bool = field("structure targets, if there is a section structure", "1", True)
     params: bool = field("nuisance parameters as drawn", "1", True)
-    precision: Literal["float16", "float32"] = field(
-        "data type of spectra and maps", "1", "float16"
+    precision: Precision | None = field(
+        "how spectra, maps and cubes are stored: as floating-point numbers, or as integers of 8 or "
+        "12 bits with a scale; by default uint8 if it is known that the noise of all of them is at "
+        "least one step, else float16; a resolved recipe without it has float16",
+        "1",
+        None,
     )
     scale: Literal["unit", "symmetric"] = field(
         "range of spectra and maps: [0, 1], or [-1, 1] by Eq. (10.1)", "1", "unit"

@@ -12,6 +12,7 @@ always describes the files as they are, or as they will be when the build resume
 import stat
 import threading
 from collections.abc import Iterable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -19,6 +20,7 @@ from typing import Protocol
 from ..schema.manifest import FileFacts, ShardRecord
 from ..store.files import (
     PARTIAL,
+    STAGE_BYTES,
     Check,
     DirectFile,
     facts_of,
@@ -28,12 +30,16 @@ from ..store.files import (
     sync_folder,
     write_partial,
 )
-from ..store.interface import Store
+from ..store.interface import ShardFile, Store
 from ..store.journal import Journal
 from .chunks import Shard
 from .events import EventLog
 
 NEW = ".new"
+FILES_AT_ONCE = 4
+"""Files of a shard that are written and flushed at once: flushing them one by one takes longer."""
+STAGED_BYTES = FILES_AT_ONCE * STAGE_BYTES
+"""Memory that the bytes of a shard pass through while it is written."""
 
 
 class ShardWriter:
@@ -46,7 +52,7 @@ class ShardWriter:
         self._folder = folder
         self._store = store
         self._check = check
-        self._files = threading.local()
+        self._free: list[DirectFile] = []
 
     def write(self, shard: Shard, token: str, replacing: bool = False) -> ShardRecord:
         """Write the files of a shard and return its record.
@@ -63,38 +69,50 @@ class ShardWriter:
         """
         partials: dict[Path, Path] = {}
         try:
-            files = self._write(shard, partials, token)
-            record = ShardRecord(
-                shard=shard.number,
-                rows=shard.n_rows,
-                files=files,
-                digests=shard.digests(),
-                class_counts=shard.class_counts(),
-            )
-            self._check()
-            for path, partial in partials.items():
-                if replacing:
-                    partial.replace(_waiting(path))
-                else:
-                    self._give_name(partial, path, files[path.relative_to(self._folder).as_posix()])
-            _sync_parents(partials)
+            with ThreadPoolExecutor(FILES_AT_ONCE, "tersgen-write") as pool:
+                files = self._write(shard, partials, token, pool)
+                record = ShardRecord(
+                    shard=shard.number,
+                    rows=shard.n_rows,
+                    files=files,
+                    digests=shard.digests(),
+                    class_counts=shard.class_counts(),
+                )
+                self._check()
+                for path, partial in partials.items():
+                    if replacing:
+                        partial.replace(_waiting(path))
+                    else:
+                        facts = files[path.relative_to(self._folder).as_posix()]
+                        self._give_name(partial, path, facts)
+                list(pool.map(sync_folder, _parents(partials)))
         except BaseException:
             for partial in partials.values():
                 partial.unlink(missing_ok=True)
             raise
         return record
 
-    def _write(self, shard: Shard, partials: dict[Path, Path], token: str) -> dict[str, FileFacts]:
+    def _write(
+        self, shard: Shard, partials: dict[Path, Path], token: str, pool: Executor
+    ) -> dict[str, FileFacts]:
         """Write the files of a shard under temporary names, noted in ``partials``."""
-        if not hasattr(self._files, "direct"):
-            self._files.direct = DirectFile()
-        files = {}
-        for file in self._store.shard_files(shard.number, shard.n_rows, shard.chunks()):
+        files = list(self._store.shard_files(shard.number, shard.n_rows, shard.chunks()))
+        for file in files:
             path = self._folder / file.path
             partials[path] = path.with_name(f"{path.name}.{token}{PARTIAL}")
-            write_partial(partials[path], file.parts, self._files.direct)
-            files[file.path] = facts_of(file.parts)
-        return files
+        facts = pool.map(self._write_file, partials.values(), files)
+        return {file.path: fact for file, fact in zip(files, facts, strict=True)}
+
+    def _write_file(self, partial: Path, file: ShardFile) -> FileFacts:
+        try:
+            direct = self._free.pop()
+        except IndexError:  # all are in use
+            direct = DirectFile()
+        try:
+            write_partial(partial, file.parts, direct)
+        finally:
+            self._free.append(direct)
+        return facts_of(file.parts)
 
     def _give_name(self, partial: Path, path: Path, facts: FileFacts) -> None:
         if publish(partial, path):
@@ -179,16 +197,16 @@ class ShardCommitter:
             paths = [self._folder / name for name in record.files]
             for path in paths:
                 _waiting(path).replace(path)
-            _sync_parents(paths)
+            for parent in _parents(paths):
+                sync_folder(parent)
 
 
 def _waiting(path: Path) -> Path:
     return path.with_name(path.name + NEW)
 
 
-def _sync_parents(paths: Iterable[Path]) -> None:
-    for folder in {path.parent for path in paths}:
-        sync_folder(folder)
+def _parents(paths: Iterable[Path]) -> list[Path]:
+    return sorted({path.parent for path in paths})
 
 
 def is_there(folder: Path, record: ShardRecord) -> bool:

@@ -1,7 +1,9 @@
 """A dataset in the other back end: the same rows, recipe, splits and logical digest."""
 
 from pathlib import Path
+from threading import Event
 
+from ..dataset.basis import StoredBasis, contents_of
 from ..dataset.opening import open_version
 from ..dataset.ownership import is_same_place
 from ..dataset.parts import load_parts, store_split
@@ -30,15 +32,20 @@ def convert(
     threads: int | None = None,
     report: Report | None = None,
     follow_links: bool = False,
+    cancel: Event | None = None,
+    complete: bool = False,
 ) -> Built:
     """Copy a dataset, or a version of one, into another back end or layout.
 
     Rows are read and checked, not generated; the copy is published only if its logical digest is
     that of the original. A copy that was interrupted resumes. ``follow_links`` says whether files
-    of the original may be links.
+    of the original may be links. With ``complete`` the copy stores the arrays that the original
+    computes as rows are read: it is the dataset, with the digest, of the recipe that stores all.
 
     Raises
     ------
+    ConfigError
+        If the layout is not possible, or ``complete`` is given and nothing is computed.
     DatasetError
         If there is no such dataset or version, or it is damaged.
     OutputError
@@ -47,7 +54,16 @@ def convert(
     location, reference = locate_version(path, follow_links)
     manifest = find_version(location, reference)
     source = open_version(location, manifest)
-    layout, contents = Layout.of(manifest), manifest.contents
+    layout, contents, document = Layout.of(manifest), manifest.contents, source.document
+    digest: str | None = manifest.digest
+    if complete:
+        if not contents.computed:
+            raise ConfigError(
+                f"{path}: expected arrays that are computed as rows are read, got a dataset that "
+                "stores them all; leave --store-images out"
+            )
+        document, digest = StoredBasis.of(source.recipe.complete), None
+        contents = contents_of(document)
     target = new_location(out, format)
     if any(is_same_place(one, other) for one in location[:2] for other in target[:2]):
         raise ConfigError(f"{out}: expected a path other than the original's")
@@ -63,7 +79,7 @@ def convert(
         )
     except ValueError as error:
         raise ConfigError(str(error)) from None
-    plan = Plan(source.document, contents, manifest.n_samples, wanted, format)
+    plan = Plan(document, contents, manifest.n_samples, wanted, format)
 
     def origin(place: DatasetLocation) -> Origin:
         def splits(check: Check) -> tuple[Split, ...]:
@@ -73,9 +89,9 @@ def convert(
 
         return Origin(
             f"convert from {manifest.format}, version {manifest.version[:12]}",
-            rows=StoredRuns(source),
+            rows=StoredRuns(source, (spec.name for spec in contents.fields)),
             splits=splits,
-            digest=manifest.digest,
+            digest=digest,
         )
 
-    return run(plan, target, overwrite, threads, report, origin)
+    return run(plan, target, overwrite, threads, report, origin, cancel=cancel)

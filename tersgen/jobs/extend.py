@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from ..cpus import available_cpus
@@ -120,10 +121,12 @@ def extend(
     report: Report | None = None,
     take_over: bool = False,
     executor: Executor | None = None,
+    cancel: Event | None = None,
 ) -> Built:
     """Grow a dataset, or resume growing it; its splits grow with it, and no old row moves.
 
-    ``executor`` makes the shards; by default as many threads of this process as asked for.
+    ``executor`` makes the shards; by default as many threads of this process as asked for. Once
+    ``cancel`` is set, it stops.
 
     Raises
     ------
@@ -135,9 +138,11 @@ def extend(
         If the generator makes other rows than those that are there.
     ClusterError
         If scheduler or workers are lost; finished shards stay.
+    CancelledError
+        If it was cancelled; finished shards stay.
     """
     start = time.perf_counter()
-    counter = ProgressCounter(plan.n_samples, report, plan.n_shards)
+    counter = ProgressCounter(plan.n_samples, report, plan.n_shards, cancel)
     with BuilderLock(location.folder, take_over) as lock, explained(location, plan, lock, counter):
         manifest = find_version(location, None)
         if manifest.n_samples >= plan.n_samples:

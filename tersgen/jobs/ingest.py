@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from threading import Event
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset.splits import make_split
 from ..errors import MeasurementError
-from ..measured.collection import Collection, Rows, by_note
+from ..measured.collection import Collection, by_note
+from ..measured.cubes import band_areas
 from ..measured.labels import misspelt_part, ordered_classes, positions
 from ..measured.reader import RowArrays
-from ..measured.resample import extrapolated, resample
+from ..measured.resample import check_range, extrapolated, interpolated, resample
 from ..measured.spectrum import Spectrum
 from ..random.philox import philox
 from ..random.streams import MEASURED_ORDER
@@ -30,11 +32,14 @@ from .progress import Report
 from .run import Built, run
 
 Values = NDArray[np.generic]
+Intensities = NDArray[np.float64]
 
 _POINTS = 1024
 _LEAST_COMMON = 0.5
 """Least range that all spectra cover, as a share of that of the median file."""
 _WORTH_SAYING = 0.01
+_SAME_STEP = 0.01
+"""Part by which the steps of maps in one dataset may differ."""
 
 
 class Target(NamedTuple):
@@ -49,6 +54,8 @@ class Target(NamedTuple):
     allow_extrapolation: bool = False
     laser_nm: float | None = None
     seed: int = 0
+    bands: tuple[tuple[float, float], ...] = ()
+    """Bands whose areas are the channels of maps, in place of cubes, cm^-1."""
 
 
 def describe(collection: Collection, target: Target) -> Measured:
@@ -69,7 +76,12 @@ def describe(collection: Collection, target: Target) -> Measured:
             "expected the same kinds of signals in all files, got spectra or maps in some only, or "
             f"maps of shapes {', '.join(map(str, shapes))}"
         )
-    grid = target.grid or _common_grid(collection)
+    pixels = _pixels(collection)
+    if target.bands:
+        if pixels is None:
+            raise MeasurementError("expected maps to take bands from, got spectra")
+        n_raw, shapes = 0, [(len(target.bands), pixels["rows"], pixels["columns"])]
+    grid = target.grid or (Grid() if target.bands else _common_grid(collection))
     table = {
         "grid": grid.model_dump(),
         "classes": ordered_classes([one.label for one in known], target.classes),
@@ -78,9 +90,11 @@ def describe(collection: Collection, target: Target) -> Measured:
         "precision": target.precision,
         "scale": target.scale,
         "n_raw": n_raw,
-        "raw_axis": not _all_on(grid, collection),
-        "positions": any(_position(rows, 0) is not None for rows in collection.rows),
+        "raw_axis": not target.bands and not _all_on(grid, collection),
+        "positions": any(rows.position(0) is not None for rows in collection.rows),
         "map": shapes[0] or None,
+        "pixels": pixels,
+        "bands": target.bands,
         "seed": target.seed,
         "parts": _named("part", [one.part for one in known]),
         "groups": _named("group", [one.group for one in known]),
@@ -152,9 +166,35 @@ def _all_on(grid: Grid, collection: Collection) -> bool:
     )
 
 
-def _position(rows: Rows, row: int) -> tuple[float, float] | None:
-    """Return where a row was measured, if its file says so; files say it of all rows or none."""
-    return None if isinstance(rows.spectra, RowArrays) else rows.spectra[row].position_um
+def _pixels(collection: Collection) -> dict[str, Any] | None:
+    """Return the size and the steps that all cubes share; None for spectra and arrays of maps."""
+    found: dict[str, tuple[int, int]] = {}
+    steps: dict[tuple[float, float] | None, str] = {}
+    for file, rows in zip(collection.files, collection.rows, strict=True):
+        if isinstance(rows.spectra, RowArrays) and rows.spectra.cubes is not None:
+            found[file.name] = rows.spectra.cubes.shape[1:3]
+            steps.setdefault(rows.spectra.steps_um, file.name)
+    if not found:
+        return None
+    (first, size), *others = found.items()
+    for name, other in others:
+        if other != size:
+            raise MeasurementError(
+                "expected maps of one size, got {} x {} pixels in {} and {} x {} in {}; make a "
+                "dataset of each size".format(*size, first, *other, name)
+            )
+    (known, whose), *different = steps.items()
+    for step, name in different:
+        if step is None or known is None or not np.allclose(step, known, rtol=_SAME_STEP):
+            shown = [f"{one[0]:g} x {one[1]:g} um" if one else "no steps" for one in (known, step)]
+            raise MeasurementError(
+                f"expected maps of the same steps, got {shown[0]} in {whose} and {shown[1]} in "
+                f"{name}; make a dataset of each"
+            )
+    made: dict[str, Any] = {"rows": size[0], "columns": size[1]}
+    if known is not None:
+        made |= {"step_y_um": known[0], "step_x_um": known[1]}
+    return made
 
 
 def _named(what: str, values: Sequence[str | None]) -> tuple[str, ...]:
@@ -220,11 +260,17 @@ class MeasuredRuns:
             if known.group is not None:
                 out["source/group"][k] = self._groups[known.group]
             if "source/x" in out:
-                out["source/x"][k], out["source/y"][k] = _position(rows, row) or (np.nan, np.nan)
+                out["source/x"][k], out["source/y"][k] = rows.position(row) or (np.nan, np.nan)
             if "spectra" in out:
                 self._put_spectrum(out, k, rows.spectrum(row), file)
-            if "maps" in out:
-                self._put_map(out, k, rows.map(row))
+            if "cube" in out:
+                self._put_cube(out, k, rows.cube(row), rows.axes()[0], file)
+            if "maps" in out and self._measured.bands:
+                out["maps"][k] = self._scaled(
+                    self._areas(rows.cube(row), rows.axes()[0], file), file
+                )
+            elif "maps" in out:
+                out["maps"][k] = self._scaled(rows.map(row), file)
         return out
 
     def _put_spectrum(self, out: dict[str, Values], k: int, spectrum: Spectrum, file: int) -> None:
@@ -245,12 +291,41 @@ class MeasuredRuns:
         out["raw/count"][k] = count
         out["source/extrapolated"][k] = extrapolated(spectrum.shift_cm1, self._axis)
 
-    def _put_map(self, out: dict[str, Values], k: int, image: NDArray[np.float64]) -> None:
-        """Put a map in place, min-max scaled over all channels."""
+    def _put_cube(
+        self, out: dict[str, Values], k: int, cube: Intensities, shift: Intensities, file: int
+    ) -> None:
+        """Put a cube in place, its spectra on the axis of the dataset, and as it was measured."""
+        measured, axis = self._measured, self._axis
+        check_range(measured.files[file].name, shift, axis, measured.edges == "repeated")
+        scale = float(np.abs(cube).max()) or 1.0  # so that no measured number is too large
+        on_grid = [interpolated(shift, one / scale, axis) for line in cube for one in line]
+        out["cube"][k] = self._scaled(np.reshape(on_grid, (*cube.shape[:2], len(axis))), file)
+        count = len(shift)
+        if "raw/shift" in out:
+            out["raw/shift"][k, :count] = shift
+        out["raw/intensity"][k, ..., :count] = cube
+        out["raw/count"][k] = count
+        out["source/extrapolated"][k] = extrapolated(shift, axis)
+
+    def _areas(self, cube: Intensities, shift: Intensities, file: int) -> Intensities:
+        """Return the areas of the bands at each pixel, shape (C, H, W)."""
+        name = self._measured.files[file].name
+        try:
+            return np.stack([band_areas(cube, shift, *band) for band in self._measured.bands])
+        except MeasurementError as error:
+            raise MeasurementError(f"{name}: {error}") from None
+
+    def _scaled(self, image: NDArray[Any], file: int) -> Intensities:
+        """Return a map or cube, min-max scaled over all its channels."""
         least, largest = float(image.min()), float(image.max())
+        if least == largest:
+            raise MeasurementError(
+                f"{self._measured.files[file].name}: expected a map with bands, got one that is "
+                "constant over the axis or bands wanted"
+            )
         scaled = (image - least) / (largest - least)
         low = -1.0 if self._measured.scale == "symmetric" else 0.0
-        out["maps"][k] = low + (1.0 - low) * scaled
+        return np.asarray(low + (1.0 - low) * scaled)
 
 
 def plan_ingest(
@@ -275,6 +350,7 @@ def ingest(
     overwrite: bool = False,
     threads: int | None = None,
     report: Report | None = None,
+    cancel: Event | None = None,
 ) -> Built:
     """Write a dataset of measured rows, and the split of the parts that rows were given, if any.
 
@@ -293,4 +369,5 @@ def ingest(
             shares = (1.0 / len(parts),) * len(parts)
             make_split(path, "default", SplitRule(names=parts, ratios=shares, by="given"))
 
-    return run(plan, out, overwrite, threads, report, Origin("ingest", rows=rows), finish=split)
+    origin = Origin("ingest", rows=rows)
+    return run(plan, out, overwrite, threads, report, origin, finish=split, cancel=cancel)

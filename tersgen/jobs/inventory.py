@@ -44,7 +44,7 @@ from ..store.files import Check, is_unfinished
 from ..store.journal import read_journal
 from ..store.location import DatasetLocation
 from ..store.lock import is_lock_text
-from ..store.reader import read_inside
+from ..store.sources import read_inside
 from ..store.writers import RANGE_FOLDER
 from .commit import NEW
 

@@ -7,7 +7,7 @@ from ..dataset.ownership import back_end_of, dataset_around, has_marker, is_data
 from ..errors import DatasetError, OutputError
 from ..schema.fields import FieldSpec
 from ..store.location import DatasetLocation, in_one_line
-from ..store.reader import read_inside
+from ..store.sources import read_inside
 from .inventory import find_foreign, inventory_of
 
 _LARGEST_INDEX = 1 << 31

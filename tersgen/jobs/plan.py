@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..cpus import available_cpus
 from ..dataset.basis import Basis, StoredBasis, contents_of
 from ..dataset.dataset import Dataset
+from ..effects.precision import Rounding, roundings
 from ..errors import ConfigError, NotSyntheticError, OutputError
 from ..files import peak_memory
 from ..generator import Generator
@@ -24,7 +25,9 @@ from ..store.interface import Store
 from ..store.layout import Layout, choose_layout
 from ..store.location import DatasetLocation
 from ..store.reader import Reader
+from ..text import human_bytes
 from .chunks import ChunkMaker, unit_rows
+from .commit import STAGED_BYTES
 from .environment import environment
 from .output import existing_parent
 from .rows import GeneratedRuns, RowMaker
@@ -133,6 +136,7 @@ class Estimate(Frozen):
 
     n_samples: int = field("rows", "row")
     arrays: tuple[FieldSpec, ...] = field("the table of arrays", "1")
+    roundings: tuple[Rounding, ...] = field("error of each fixed-point array", "1")
     row_bytes: int = field("bytes of a row before compression", "byte")
     bytes_stored: int = field("bytes on disk", "byte")
     n_shards: int = field("shards", "1")
@@ -220,13 +224,16 @@ def estimate(
     return Estimate(
         n_samples=plan.n_samples,
         arrays=plan.table,
+        roundings=roundings(plan.table, _synthetic(plan.document)),
         row_bytes=plan.row_bytes,
         bytes_stored=int(stored * plan.n_samples),
         n_shards=plan.n_shards,
         shard_rows=plan.layout.shard_rows,
         chunk_rows=plan.layout.chunk_rows,
         n_files=plan.n_shards * files_per_shard + files_per_shard + 12,
-        peak_memory_bytes=peak_memory() + SHARDS_IN_FLIGHT * shard_bytes,
+        peak_memory_bytes=peak_memory()
+        + SHARDS_IN_FLIGHT * shard_bytes
+        + (SHARDS_IN_FLIGHT - 1) * STAGED_BYTES,
         free_bytes=shutil.disk_usage(existing_parent(location.folder)).free,
         samples_per_s=1 / seconds,
         seconds=plan.n_samples * seconds,
@@ -244,6 +251,6 @@ def check_space(expected: Estimate, location: DatasetLocation, n_kept: int = 0) 
     wanted = expected.bytes_stored * (1 - n_kept / expected.n_samples)
     if wanted > expected.free_bytes:
         raise OutputError(
-            f"{location}: expected room for about {wanted / 1e9:.3g} GB, got "
-            f"{expected.free_bytes / 1e9:.3g} GB free; lower --n, or write to another disk"
+            f"{location}: expected room for about {human_bytes(wanted)}, got "
+            f"{human_bytes(expected.free_bytes)} free; lower --n, or write to another disk"
         )

@@ -1,8 +1,10 @@
-"""The progress of a build, counted and reported."""
+"""The progress of a build, counted and reported, and its cancellation."""
 
 from collections.abc import Callable, Sequence
+from threading import Event
 from typing import NamedTuple
 
+from ..errors import CancelledError
 from ..schema.manifest import ShardRecord
 
 
@@ -31,10 +33,28 @@ Report = Callable[[Progress], None]
 class ProgressCounter:
     """Counts what is finished, and reports it."""
 
-    def __init__(self, n_samples: int, report: Report | None, n_shards: int = 0) -> None:
+    def __init__(
+        self,
+        n_samples: int,
+        report: Report | None,
+        n_shards: int = 0,
+        cancel: Event | None = None,
+    ) -> None:
         self.progress = Progress(0, n_samples, 0, n_shards=n_shards)
         self._report = report
+        self._cancel = cancel
         self._n_added = 0
+
+    def check(self) -> None:
+        """Stop here if the build was cancelled; executors call it in the main thread, often.
+
+        Raises
+        ------
+        CancelledError
+            If it was.
+        """
+        if self._cancel is not None and self._cancel.is_set():
+            raise CancelledError("cancelled")
 
     def keep(self, records: Sequence[ShardRecord]) -> None:
         """Count shards that were there before."""

@@ -43,7 +43,7 @@ from ..schema.split import Split
 from ..store.files import facts_of, has_facts, write_durably
 from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
-from ..store.reader import read_inside
+from ..store.sources import read_inside
 from ..text import command
 from .plan import Plan
 

@@ -1,7 +1,7 @@
 """Where the rows of a build come from: the generator, or another dataset."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ..dataset.dataset import Dataset
 from ..dataset.labels import check_labels
 from ..generator import Buffer, Generator
+from ..schema.fields import FieldSpec
 
 Values = NDArray[np.generic]
 
@@ -18,7 +19,7 @@ class RowMaker(Protocol):
     """Makes runs of rows in any order, from any thread."""
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
-        """Return rows by field; good until this thread asks for the next."""
+        """Return rows by field, as stored; good until this thread asks for the next."""
 
 
 class GeneratedRuns:
@@ -41,8 +42,9 @@ class GeneratedRuns:
 class StoredRuns:
     """Rows that are read from a dataset."""
 
-    def __init__(self, dataset: Dataset) -> None:
+    def __init__(self, dataset: Dataset, names: Iterable[str]) -> None:
         self._dataset = dataset
+        self._names = tuple(names)
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
         """Return rows by field.
@@ -53,6 +55,12 @@ class StoredRuns:
             If stored bytes are missing or fail their checks, or a label is that of no species.
         """
         rows = slice(start, start + n_rows)
-        made = {name: field[rows] for name, field in self._dataset.items()}
+        fields = [self._dataset[name] for name in self._names]
+        made = {field.spec.name: _stored(field.spec, field[rows]) for field in fields}
         check_labels(made["label"], len(self._dataset.classes), start)
         return made
+
+
+def _stored(spec: FieldSpec, values: Values) -> Values:
+    """Return values as they are stored: integers, if they were decoded from some."""
+    return values if spec.fixed_point is None else spec.fixed_point.encoded(values, spec.dtype)

@@ -9,11 +9,12 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Event
 from typing import NamedTuple
 
 from ..cpus import available_cpus
 from ..dataset.versions import publish
-from ..errors import ClusterError, OutputError, TersError
+from ..errors import CancelledError, ClusterError, OutputError, TersError
 from ..files import why
 from ..schema.manifest import EVENTS, JOURNAL, LOCK, MANIFEST, Manifest, ShardRecord
 from ..store.files import make_folder, remove_unfinished
@@ -98,6 +99,8 @@ def explained(
         if shown is not None:
             left += "; the dataset that was there stays until then"
         path = shown or location.path
+        if isinstance(error, CancelledError):
+            raise CancelledError(f"{path}: cancelled; {left}") from None
         if isinstance(error, ClusterError):
             raise ClusterError(f"{path}: {error}; {left}") from error
         if isinstance(error, OSError) and not isinstance(error, TersError):
@@ -212,13 +215,14 @@ def run(
     take_over: bool = False,
     executor: Executor | None = None,
     finish: Finish = _no_more,
+    cancel: Event | None = None,
 ) -> Built:
     """Build a dataset, or resume its build, and return its manifest and the time taken.
 
     One that takes the place of another (``overwrite``) is built beside it, and is put there when it
     is complete. ``origin`` may depend on where it is built. ``executor`` makes the shards; by
     default as many threads of this process as asked for. ``finish`` is called with the path of the
-    complete dataset, before it takes another's place.
+    complete dataset, before it takes another's place. Once ``cancel`` is set, the build stops.
 
     Raises
     ------
@@ -230,11 +234,13 @@ def run(
         If what is there is damaged.
     ClusterError
         If scheduler or workers are lost; finished shards stay.
+    CancelledError
+        If it was cancelled; finished shards stay.
     """
     location = new_location(out, plan.format)
     check_output(location, overwrite)
     start = time.perf_counter()
-    counter = ProgressCounter(plan.n_samples, report, plan.n_shards)
+    counter = ProgressCounter(plan.n_samples, report, plan.n_shards, cancel)
     makers = executor or Threads(threads or available_cpus())
 
     def built(manifest: Manifest, n_kept: int) -> Built:

@@ -1,6 +1,5 @@
 """A build seen from outside: its log is read while it runs, and nothing is written."""
 
-import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,9 +9,11 @@ from ..errors import DatasetError
 from ..files import why
 from ..schema.manifest import MANIFEST, Lock
 from ..store.layout import Layout
-from ..store.location import DatasetLocation
+from ..store.location import DatasetLocation, check_local
 from ..store.lock import Holder
+from ..store.sources import exists_inside
 from ..store.writers import writers
+from ..urls import is_remote
 from .events import Watched, logs, watch
 from .ranges import recorded_in_ranges
 
@@ -54,6 +55,7 @@ def see_build(path: Path, follow_links: bool = False) -> BuildSeen:
         If there is none, or its documents are damaged.
     """
     location = locate(path, follow_links)
+    check_local(location.path)
     return _seen(location, load_lock(location))
 
 
@@ -69,6 +71,8 @@ def see_unfinished(path: Path, follow_links: bool = False) -> BuildSeen | None:
     """
     try:
         location = locate(path, follow_links)
+        if is_remote(location.folder):  # only finished versions are pushed
+            return None
         lock = load_lock(location)
     except DatasetError:
         return None
@@ -79,7 +83,7 @@ def see_unfinished(path: Path, follow_links: bool = False) -> BuildSeen | None:
 
 def _n_complete(location: DatasetLocation) -> int:
     """Return the rows of the newest version, or 0."""
-    return load_head(location).n_samples if os.path.lexists(location.folder / MANIFEST) else 0
+    return load_head(location).n_samples if exists_inside(location.folder, MANIFEST) else 0
 
 
 def _seen(location: DatasetLocation, lock: Lock) -> BuildSeen:

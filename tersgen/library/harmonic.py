@@ -120,8 +120,9 @@ def normal_modes(hessian: Floats, masses: Floats, coordinates: Floats) -> Normal
         )
     finite = np.isfinite(hessian).all() and np.isfinite(coordinates).all()
     if not finite or not np.isfinite(masses).all() or not (masses > 0).all():
+        got = f"masses from {masses.min():g}" if finite else "NaN or infinity"
         raise LibraryError(
-            "expected finite force constants and coordinates and positive masses, got others"
+            f"expected finite force constants and coordinates and positive masses, got {got}"
         )
     per_root_mass = np.repeat(masses, 3) ** -0.5
     weighted = 0.5 * (hessian + hessian.T) * np.outer(per_root_mass, per_root_mass)

@@ -16,7 +16,8 @@ from typing import Any, overload
 
 import numpy as np
 
-from ..errors import LibraryError
+from ..bytefile import ByteFile, LocalFile
+from ..errors import DamagedDataError, LibraryError
 from ..files import why
 from ..schema.columns import ARRAYS, PAGE, Column, Rows, Values
 from ..schema.library import Library
@@ -38,9 +39,9 @@ class FileRows:
     """Rows of an array in a file, read as they are sliced."""
 
     def __init__(
-        self, descriptor: "_Descriptor", name: str, offset: int, kind: str, shape: tuple[int, ...]
+        self, file: "_File", name: str, offset: int, kind: str, shape: tuple[int, ...]
     ) -> None:
-        self._file = descriptor
+        self._file = file
         self._name = name
         self._offset = offset
         self.dtype = np.dtype(kind)
@@ -62,26 +63,21 @@ class FileRows:
         return out.view(self.dtype).reshape(shape)
 
 
-class _Descriptor:
-    """An open file, closed with the last reference to it."""
+class _File:
+    """What a library is read from, with the path that messages name."""
 
-    def __init__(self, descriptor: int, path: Path) -> None:
-        self._descriptor = descriptor
+    def __init__(self, file: ByteFile, path: Path) -> None:
+        self._file = file
         self._path = path
-
-    def __del__(self) -> None:
-        os.close(self._descriptor)
 
     def read(self, offset: int, room: Values) -> None:
         """Fill ``room``, bytes, from ``offset`` on."""
-        done = 0
-        while done < len(room):
-            count = os.preadv(self._descriptor, [room[done:].data], offset + done)
-            if not count:
-                raise LibraryError(
-                    f"{self._path}: expected {len(room)} bytes at {offset}, got {done}"
-                )
-            done += count
+        if not len(room):
+            return
+        try:
+            self._file.read_into(offset, room)
+        except DamagedDataError as error:
+            raise LibraryError(f"{self._path}: {error}") from None
 
 
 def read_library(path: Path) -> Library:
@@ -96,32 +92,29 @@ def read_library(path: Path) -> Library:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise LibraryError(f"{path}: cannot be read: {why(error)}") from None
-    return open_library(descriptor, path)
+    file = LocalFile(descriptor)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise LibraryError(f"{path}: expected a library file, got a folder, pipe or device")
+    return open_library(file, path)
 
 
-def open_library(descriptor: int, path: Path) -> Library:
-    """Return the library in an open file, which it closes; ``path`` is for messages.
+def open_library(file: ByteFile, path: Path) -> Library:
+    """Return the library in an open file; ``path`` is for messages.
 
     Raises
     ------
     LibraryError
         If it is no library file, or damaged.
     """
-    file = _Descriptor(descriptor, path)
-    facts = os.fstat(descriptor)
-    if not stat.S_ISREG(facts.st_mode):
-        raise LibraryError(f"{path}: expected a library file, got a folder, pipe or device")
     try:
-        arrays = _arrays(file, facts.st_size)
+        arrays = _arrays(_File(file, path), file.size)
         columns, digests = _columns(arrays)
         return Library.of_columns(columns, digests)
     except LibraryError:
         raise
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
         text = " ".join(str(error).split())[:200]
-        raise LibraryError(
-            f"{path}: expected a library file, got another or a damaged one: {text}"
-        ) from None
+        raise LibraryError(f"{path}: expected a library file, got a damaged one: {text}") from None
 
 
 def has_library(path: Path) -> bool:
@@ -172,14 +165,18 @@ def _check_modes(library: Library, path: Path) -> None:
             raise LibraryError(f"{path}: expected possible modes, got {what}")
     shares = np.diff(library.array("atom_tensor")[1])
     if ((shares != 0) & (shares != n_modes * n_atoms)).any():
-        raise LibraryError(f"{path}: expected an atom tensor for each atom and mode, got others")
+        wrong = int(np.flatnonzero((shares != 0) & (shares != n_modes * n_atoms))[0])
+        raise LibraryError(
+            f"{path}: expected {(n_modes * n_atoms)[wrong]} atom tensors of species {wrong}, got "
+            f"{shares[wrong]}"
+        )
     for page, n in zip(library.pages, n_atoms.tolist(), strict=True):
         symbols = page.get("symbols", [])
         if not isinstance(symbols, list) or len(symbols) != n:
             raise LibraryError(f"{path}: {page['name']!r:.80}: expected a symbol for each atom")
 
 
-def _arrays(file: _Descriptor, size: int) -> dict[str, FileRows]:
+def _arrays(file: _File, size: int) -> dict[str, FileRows]:
     """Return the arrays that the header lists, having checked that they fill the file."""
     length = np.empty(_LENGTH_BYTES, np.uint8)
     if size < _LENGTH_BYTES:

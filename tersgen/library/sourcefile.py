@@ -127,7 +127,7 @@ def one_line_errors(file: str) -> Iterator[None]:
         raise LibraryError(f"{file}: {place or 'content'}: {text}{more}") from error
     except np.linalg.LinAlgError as error:
         raise LibraryError(
-            f"{file}: expected force constants that can be diagonalised, got others"
+            f"{file}: expected force constants that can be diagonalised, got {error!s:.80}"
         ) from error
 
 

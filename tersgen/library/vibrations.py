@@ -78,7 +78,10 @@ class Vibrations:
         """
         frequencies = np.asarray(self.frequencies_cm1, np.float64)
         if not np.isfinite(frequencies).all():
-            raise LibraryError("expected finite frequencies, got others")
+            at = int(np.flatnonzero(~np.isfinite(frequencies))[0])
+            raise LibraryError(
+                f"expected finite frequencies, got {frequencies[at]} as number {at + 1}"
+            )
         rigid = np.abs(frequencies) < RIGID_CM1
         rigid[[one for one in sorted(self.rigid) if one < len(frequencies)]] = True
         kept = np.flatnonzero((frequencies > 0) & ~rigid)

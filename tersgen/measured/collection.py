@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from ..errors import MeasurementError
 from ..schema.measured import MeasuredFile
 from ..schema.plugin import PluginRecord
 from ..text import printable
+from .cubes import cube_of, cubes_of_arrays
 from .labels import Known, LabelRule
 from .reader import NOTHING_SAID, ReadOptions, RowArrays
 from .reading import read_file
@@ -60,19 +61,35 @@ class Rows(NamedTuple):
             raise MeasurementError("expected maps, got spectra only")
         return np.asarray(maps[row], np.float64)
 
+    def cube(self, row: int) -> NDArray[np.float64]:
+        """Return the cube of a row, shape (H, W, L)."""
+        cubes = self.spectra.cubes if isinstance(self.spectra, RowArrays) else None
+        if cubes is None:
+            raise MeasurementError("expected cubes, got spectra or maps")
+        return np.asarray(cubes[row], np.float64)
+
+    def position(self, row: int) -> tuple[float, float] | None:
+        """Return where a row was measured, um, if its file says so; it says it of all or none."""
+        if not isinstance(self.spectra, RowArrays):
+            return self.spectra[row].position_um
+        positions = self.spectra.positions_um
+        return None if positions is None else (float(positions[row, 0]), float(positions[row, 1]))
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done to spectra that a user should know."""
         if isinstance(self.spectra, RowArrays):
-            notes = {"maps min-max scaled over all channels"} if self.map_shape else set()
-            return tuple(sorted(notes | self._left_out()))
-        notes = {note[:_LONGEST] for one in self.spectra for note in one.notes} | self._left_out()
-        lowest = min(float(one.shift_cm1[0]) for one in self.spectra)
+            notes = {note[:_LONGEST] for note in self.spectra.notes}
+            if self.map_shape:
+                notes.add("maps min-max scaled over all channels")
+        else:
+            notes = {note[:_LONGEST] for one in self.spectra for note in one.notes}
+        lowest = min((float(axis[0]) for axis in self.axes()), default=0.0)
         if lowest < 0:
             notes.add(f"begins at {lowest:g} cm^-1: cut at 0")
         if self.reader is not None:
             notes.add(f"read by {self.reader.name!r}")
-        return tuple(sorted(notes))
+        return tuple(sorted(notes | self._left_out()))
 
     def _left_out(self) -> set[str]:
         count = len(self.refused)
@@ -184,7 +201,7 @@ def collect(
     options: ReadOptions = NOTHING_SAID,
     reader: str | None = None,
     skip_bad: bool = False,
-    tell: Callable[[int], Any] = lambda _: None,
+    cubes: bool = False,
 ) -> Collection:
     """Read all files, and say what each row is of.
 
@@ -200,9 +217,9 @@ def collect(
         Name of the reader of all files; by default each is read by the one that recognises it.
     skip_bad
         Whether a file, or a spectrum of many in one, that cannot be used is skipped instead of
-        ending it all.
-    tell
-        Called with the number of files that are read.
+        ending it all; a map of cubes is skipped as a whole.
+    cubes
+        Whether the spectra of a file are one map: a row of the dataset is a cube.
 
     Raises
     ------
@@ -213,9 +230,9 @@ def collect(
     files: list[MeasuredFile] = []
     rows: list[Rows] = []
     refused: list[str] = []
-    for number, (path, name) in enumerate(zip(paths, names, strict=True)):
+    for path, name in zip(paths, names, strict=True):
         try:
-            one = _read(path, rule, options, reader, skip_bad)
+            one = _read(path, rule, options, reader, skip_bad, cubes)
         except MeasurementError as error:
             text = str(error)
             shown = printable(str(path))
@@ -234,7 +251,6 @@ def collect(
                 notes=one.notes,
             )
         )
-        tell(number + 1)
     if not files:
         raise MeasurementError(f"expected a file that can be used, got none: {refused[0]}")
     return Collection(tuple(files), tuple(rows), tuple(refused))
@@ -251,10 +267,21 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _read(
-    path: Path, rule: LabelRule, options: ReadOptions, reader: str | None, skip_bad: bool
+    path: Path,
+    rule: LabelRule,
+    options: ReadOptions,
+    reader: str | None,
+    skip_bad: bool,
+    cubes: bool,
 ) -> Rows:
-    content, record = read_file(path, options, reader)[:2]
+    content, record = read_file(path, options._replace(cubes=cubes), reader)[:2]
+    if cubes:
+        content = cubes_of_arrays(content) if isinstance(content, RowArrays) else _cube(content)
     if isinstance(content, RowArrays):
+        if content.cubes is not None and not cubes:
+            raise MeasurementError(
+                "expected spectra or maps, got cubes; make rows of them: --as cubes"
+            )
         arrays, places = content, None
         if content.bad:
             if not (skip_bad and len(content.bad) < content.n_rows):
@@ -266,7 +293,7 @@ def _read(
         parts = arrays.part or (known.part if known else None,) * arrays.n_rows
         rows = zip(labels, groups, parts, strict=True)
         refused = tuple(text for _, text in content.bad)
-        return Rows(arrays, tuple(Known(*one) for one in rows), None, places, refused)
+        return Rows(arrays, tuple(Known(*one) for one in rows), record, places, refused)
     spectra: list[Spectrum] = []
     kept: list[int] = []
     problems: list[str] = []
@@ -285,6 +312,19 @@ def _read(
     known_rows = (rule.of(path),) * len(spectra)
     places = tuple(kept) if problems else None
     return Rows(tuple(spectra), known_rows, record, places, tuple(problems))
+
+
+def _cube(content: Sequence[Spectrum | MeasurementError]) -> RowArrays:
+    """Return the spectra of a map as a cube; a constant one is a pixel, and no problem."""
+    spectra: list[Spectrum] = []
+    for one in content:
+        if isinstance(one, MeasurementError):
+            raise one
+        spectra.append(one)
+    cube = cube_of(spectra)
+    if cube.cubes is not None and float(np.ptp(cube.cubes)) == 0.0:
+        raise MeasurementError("expected a map with bands, got a constant one")
+    return cube
 
 
 def problem_of(one: Spectrum) -> str | None:

@@ -5,7 +5,6 @@ cannot be read is an error with its number: no row is lost.
 """
 
 import csv
-import math
 import re
 from typing import NamedTuple, NoReturn
 
@@ -19,6 +18,9 @@ from .table import refuse_doubtful_commas
 
 _COMMENTS = ("#", "%", ";", "//")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?", re.ASCII)
+_DIGITS = _NUMBER.pattern.replace("(", "(?:")
+_PLAIN = re.compile(rf" *({_DIGITS})(?:\t+| +|[;,])({_DIGITS})", re.ASCII)
+"""A row as nearly all are: two numbers and what separates them."""
 _ERROR = r"#(n/?a|value|div/0|ref|name|num|null|inf|ind|[qs]?nan)[!?]?\d*"
 """What spreadsheets, and programs built by old compilers, write for a number that is none."""
 _MISSING = re.compile(
@@ -59,12 +61,15 @@ class Table(NamedTuple):
         MeasurementError
             If one is too large.
         """
-        values = np.empty(len(self.rows))
-        for place, row in enumerate(self.rows):
-            field = row.fields[column].replace(",", ".").lower().replace("d", "e")
-            values[place] = float(field)
-            if not math.isfinite(values[place]):
-                _refuse(row.line, f"{quoted(row.fields[column])}, which is too large")
+        fields = [row.fields[column] for row in self.rows]
+        try:
+            values = np.array([float(field) for field in fields])
+        except ValueError:  # a decimal comma, or the exponent of Fortran
+            values = np.array([float(_english(field)) for field in fields])
+        infinite = np.flatnonzero(~np.isfinite(values))
+        if len(infinite):
+            row = self.rows[infinite[0]]
+            _refuse(row.line, f"{quoted(row.fields[column])}, which is too large")
         return values
 
     def check_direction(self, axis: NDArray[np.float64]) -> None:
@@ -97,8 +102,12 @@ def read_table(text: str) -> Table:
     heading: list[str] = []
     footer: list[tuple[int, str]] = []
     above = (0, "")
-    lines = re.split(r"\r\n|\r|\n", text)
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     for number, raw in enumerate(lines, 1):
+        plain = _PLAIN.fullmatch(raw)
+        if plain is not None and not footer:
+            rows.append(Row(number, (plain[1], plain[2])))
+            continue
         line = raw.strip()
         if not line:
             continue
@@ -128,7 +137,8 @@ def read_table(text: str) -> Table:
             f"expected at least two rows of two numbers, Raman shift and intensity, got "
             f"{len(rows)} in {len(lines)} lines"
         )
-    refuse_doubtful_commas(rows)
+    if "," in text:
+        refuse_doubtful_commas(rows)
     _refuse_lost_row(*above, rows)
     return Table(rows, heading, [line.lstrip("#%;/ ") for _, line in footer])
 
@@ -168,6 +178,11 @@ def _split(line: str, separator: str) -> list[str]:
         return next(csv.reader([line], delimiter=separator, skipinitialspace=True), [])
     except csv.Error:
         return line.split(separator)
+
+
+def _english(number: str) -> str:
+    """Return a number with a decimal point, and ``e`` before its exponent."""
+    return number.replace(",", ".").lower().replace("d", "e")
 
 
 def _is_number(field: str) -> bool:
@@ -245,8 +260,7 @@ def _refuse_lost_row(number: int, line: str, rows: list[Row]) -> None:
     if _is_decimal(line) and not line.isdecimal():  # an integer alone may count the points
         _refuse(number, quoted(line))
     before, first, second = (
-        float(one.replace(",", ".").lower().replace("d", "e"))
-        for one in (begins[0], rows[0].fields[0], rows[1].fields[0])
+        float(_english(one)) for one in (begins[0], rows[0].fields[0], rows[1].fields[0])
     )
     if abs(before - (2 * first - second)) < 0.5 * abs(second - first):
         _refuse(number, quoted(line))

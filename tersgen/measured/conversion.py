@@ -8,6 +8,7 @@ from .axis_words import WAVELENGTHS
 from .wavelengths import shift_from_nm
 
 _LARGEST_FIRST = 6000.0
+_SAME_LASER = 0.005
 _FARTHEST_BEFORE = 20_000.0
 """A spectrometer for the visible begins so far before the laser at most, cm^-1."""
 
@@ -70,6 +71,30 @@ def to_shift(
         )
     note = f"axis converted from {what} in {shown(unit)} with a laser of {laser_nm:g} nm"
     return shift, (*meaning.notes, note)
+
+
+def chosen_laser(
+    stated_nm: float | None, meaning: AxisMeaning, laser_nm: float | None
+) -> tuple[float | None, tuple[str, ...]]:
+    """Return the laser by which an axis is converted, nm, and what a user should know of it.
+
+    Parameters
+    ----------
+    stated_nm
+        Laser by the heading of the file.
+    meaning
+        What the axis is.
+    laser_nm
+        Laser by the user, who wins.
+    """
+    if stated_nm is None or meaning.kind == "shift":
+        return laser_nm, ()
+    if laser_nm is None:
+        return stated_nm, (f"laser of {stated_nm:g} nm, as the heading says",)
+    differs = abs(stated_nm / laser_nm - 1) > _SAME_LASER
+    return laser_nm, (
+        f"the heading says a laser of {stated_nm:g} nm, --laser-nm another",
+    ) * differs
 
 
 def _limits(before: float) -> str:

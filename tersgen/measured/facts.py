@@ -1,9 +1,11 @@
 """What is in a measured file, for people and programs: what `tersgen inspect` shows."""
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..errors import MeasurementError
 from ..text import printable
@@ -107,10 +109,12 @@ def _refused(spectra: tuple[Spectrum, ...]) -> tuple[str, ...]:
 
 def _map(spectra: tuple[Spectrum, ...]) -> str:
     positions = [one.position_um for one in spectra if one.position_um is not None]
-    if not positions:
-        return ""
-    grid = map_grid(np.array(positions))
-    return str(grid) if grid else f"{len(positions)} positions, on no regular grid"
+    return _grid(np.array(positions)) if positions else ""
+
+
+def _grid(positions_um: NDArray[np.float64]) -> str:
+    grid = map_grid(positions_um)
+    return str(grid) if grid else f"{len(positions_um)} positions, on no regular grid"
 
 
 def _of_arrays(name: str, format: str, arrays: RowArrays) -> MeasuredFacts:
@@ -121,10 +125,28 @@ def _of_arrays(name: str, format: str, arrays: RowArrays) -> MeasuredFacts:
         format=format,
         axis="none" if axis is None else "Raman shifts, cm^-1",
         laser_nm=None,
-        n_spectra=0 if arrays.spectra is None else arrays.n_rows,
+        n_spectra=_n_spectra(arrays),
         n_points=(n_points, n_points),
         range_cm1=None if axis is None else (float(axis[0]), float(axis[-1])),
-        map="" if arrays.maps is None else f"{arrays.n_rows} arrays {arrays.maps.shape[1:]}",
+        map=_map_of_arrays(arrays),
         notes=(),
         left=(),
     )
+
+
+def _n_spectra(arrays: RowArrays) -> int:
+    if arrays.cubes is not None:
+        return math.prod(arrays.cubes.shape[:3])
+    return 0 if arrays.spectra is None else arrays.n_rows
+
+
+def _map_of_arrays(arrays: RowArrays) -> str:
+    if arrays.cubes is not None:
+        rows, columns = arrays.cubes.shape[1:3]
+        steps = "steps unknown"
+        if arrays.steps_um is not None:
+            steps = "step x {1:g} um, y {0:g} um".format(*arrays.steps_um)
+        return f"cubes of {rows} rows x {columns} columns: {arrays.n_rows}, {steps}"
+    if arrays.maps is not None:
+        return f"{arrays.n_rows} arrays {arrays.maps.shape[1:]}"
+    return "" if arrays.positions_um is None else _grid(arrays.positions_um)

@@ -80,7 +80,7 @@ def read_heading(
     MeasurementError
         If the second column is no scattered intensity, or the columns are in the other order.
     """
-    found = Heading([], [], _optical(lines), _laser(lines))
+    found = Heading([], [], _optical(lines), laser_of(lines))
     axes: dict[str, dict[str, str]] = {}
     for place, line in enumerate([*lines, *footer]):
         labspec = _LABSPEC.match(line)
@@ -212,7 +212,7 @@ def _optical(lines: Sequence[str]) -> str | None:
     return None
 
 
-def _laser(lines: Sequence[str]) -> float | None:
+def laser_of(lines: Sequence[str]) -> float | None:
     """Return the wavelength of the laser in nm, if the lines state exactly one."""
     found: set[float] = set()
     for line in lines:

@@ -11,9 +11,12 @@ from ..errors import MeasurementError
 from ..text import printable
 from .axis import evidence_of
 from .axis_words import no_intensity
+from .heading import laser_of
 from .jcamp_table import Labels, check_announced, check_ends, read_pairs, read_stepped
 
 _SHOWN = 40
+_LONGEST = 400
+"""Characters of a label in which a laser may be stated."""
 _IS_JCAMP = re.compile(
     r"(?:^|[\r\n])[ \t\ufeff]*##\s*"
     r"(JCAMP[\s_-]*(DX|CS)|XY[\s_-]*(DATA|POINTS)|(PEAK|DATA)[\s_-]*TABLE)\s*=",
@@ -52,6 +55,8 @@ class JcampRecord:
         What a user should know of it.
     x_texts
         What the text says about the abscissa: the values of XUNITS and XLABEL.
+    laser_nm
+        Wavelength of the laser in nm, if the labels state exactly one.
     """
 
     title: str
@@ -63,6 +68,7 @@ class JcampRecord:
     width: NDArray[np.float64] | None = None
     notes: tuple[str, ...] = ()
     x_texts: tuple[str, ...] = ()
+    laser_nm: float | None = None
 
 
 class _Table(NamedTuple):
@@ -220,6 +226,7 @@ def _record(labels: Labels, table: _Table, notes: tuple[str, ...]) -> JcampRecor
         width=width,
         notes=notes,
         x_texts=texts,
+        laser_nm=laser_of([f"{name}: {value[:_LONGEST]}" for name, value in labels.items()]),
     )
 
 
@@ -247,9 +254,10 @@ def _blocks(text: str) -> list[_Block]:
         label, equals, value = line[2:].partition("=")
         name = re.sub(r"[\s\-/_]", "", label).upper()
         if not equals and name != "END":
-            if name.startswith(_LABELS_OF_TABLES):
+            table = next((one for one in _LABELS_OF_TABLES if name.startswith(one)), None)
+            if table is not None:
                 raise MeasurementError(
-                    f"expected ##{name}=, got {printable(line[:_SHOWN])!r} without an equals sign"
+                    f"expected ##{table}=, got {printable(line[:_SHOWN])!r} without an equals sign"
                 )
             continue  # a comment
         values = [value.strip()]

@@ -214,7 +214,8 @@ class LabelRule(NamedTuple):
             found = re.search(self.pattern, path.as_posix())
             if found is None or not (found.groups() and found.group(1)):
                 raise MeasurementError(
-                    f"expected a name that {self.pattern!r} matches with a group, got another"
+                    f"expected a name that {self.pattern!r} matches with a group, got "
+                    f"{printable(path.as_posix()[-60:])!r}"
                 )
             return Known(found.group(1))
         return Known(self.label or UNKNOWN)

@@ -7,12 +7,9 @@ Definitions: NeXus International Advisory Committee, *NXraman* and *NXdata*, v20
 other files are not followed, and datasets stored in other files are refused.
 """
 
-import json
 import re
-import sys
 from collections.abc import Iterator
-from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import Any
 
 import h5py
 import numpy as np
@@ -20,11 +17,11 @@ from numpy.typing import NDArray
 
 from ..errors import MeasurementError
 from ..text import printable
+from .isolated import Taken, serve
 from .measurement import ABSOLUTE, SHIFT, WAVELENGTH, check_count
 from .positions import PlaceAxis, grid_positions
 
 _LARGEST_CHUNK = 1 << 28
-_LARGEST_MEMORY = 4 << 30
 _MOST_NAMES = 1000
 _MOST_LINKS = 8
 _SHIFT_UNITS = ("1/cm", "cm-1", "cm^-1", "cm^{-1}", "cm\u207b\u00b9", "rel. 1/cm", "1 / centimeter")
@@ -33,54 +30,23 @@ _RAMAN = re.compile("raman", re.IGNORECASE)
 _BRACKETS = re.compile(r"[\[(]([^\])]+)[\])]")
 
 
-class Content(NamedTuple):
-    """What a file holds."""
-
-    kind: str
-    unit: str
-    laser_nm: float | None
-    left: list[str]
-    axis: NDArray[np.float64]
-    """Shape (N,)."""
-    rows: NDArray[np.float64]
-    """Intensities, shape (n, N)."""
-    positions_um: NDArray[np.float64]
-    """Shape (n, 2), or (0, 2) where the file has none."""
-
-
 def main() -> None:
-    """Write the content of the file in ``sys.argv[1]`` to standard output.
-
-    A line of JSON with ``kind``, ``unit``, ``laser_nm`` and ``left`` comes first, then the arrays
-    axis, rows and positions as .npy; or a line with ``error``.
-    """
-    with suppress(ImportError, ValueError, OSError):
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (_LARGEST_MEMORY, _LARGEST_MEMORY))
-    try:
-        with h5py.File(sys.argv[1], "r") as file:
-            content = _read(file)
-    except MeasurementError as error:
-        _say({"error": str(error)})
-        return
-    except Exception as error:  # noqa: BLE001 - h5py raises nearly anything on damage
-        reason = " ".join(str(error).split())[:120] or type(error).__name__
-        _say({"error": f"cannot be read as HDF5: {printable(reason)}"})
-        return
-    _say(content._asdict() | {"axis": None, "rows": None, "positions_um": None})
-    for array in (content.axis, content.rows, content.positions_um):
-        np.save(sys.stdout.buffer, array)
+    """Read a file in a child process, see ``isolated``: arrays axis, rows and positions in um."""
+    serve(_open, "HDF5")
 
 
-def _say(content: dict[str, Any]) -> None:
-    sys.stdout.buffer.write(json.dumps(content).encode() + b"\n")
+def _open(path: str) -> Taken:
+    with h5py.File(path, "r") as file:
+        return _read(file)
 
 
-def _read(file: h5py.File) -> Content:
+def _read(file: h5py.File) -> Taken:
     entry = next(_groups(file, "NXentry"), None)
     if entry is None:
-        raise MeasurementError("expected NeXus with an NXentry, got other HDF5")
+        names = printable(", ".join(name for name, _ in _members(file)))[:80]
+        raise MeasurementError(
+            f"expected NeXus with an NXentry, got other HDF5 with {names or 'nothing in it'}"
+        )
     definition = " ".join(_text(entry, key) for key in ("definition", "experiment_type", "title"))
     data = _default(entry)
     if data is None:
@@ -107,14 +73,13 @@ def _read(file: h5py.File) -> Content:
         if k != place
     ]
     positions = grid_positions(places)
-    return Content(
-        kind,
-        unit,
-        _laser(entry),
-        left,
-        values.reshape(-1),
-        np.ascontiguousarray(rows),
-        np.empty((0, 2)) if positions is None else positions,
+    return Taken(
+        {"kind": kind, "unit": unit, "laser_nm": _laser(entry), "left": left},
+        [
+            values.reshape(-1),
+            np.ascontiguousarray(rows),
+            np.empty((0, 2)) if positions is None else positions,
+        ],
     )
 
 

@@ -55,7 +55,7 @@ class ArrayFile:
         head = file.read(len(NPY))
         self.is_single = head.startswith(NPY)
         if not head.startswith((NPY, *ZIP)):
-            raise MeasurementError("expected arrays of NumPy, .npy or .npz, got something else")
+            raise MeasurementError(f"expected arrays of NumPy, .npy or .npz, got bytes {head!r}")
         if not self.is_single:
             self._members = self._index()
 
@@ -242,7 +242,9 @@ def open_arrays(path: Path) -> Iterator[ArrayFile]:
 def _header(start: bytes) -> _Header:
     """Return what the first bytes of a .npy say; they are one literal, which is not run."""
     if len(start) < 10 or not start.startswith(NPY) or start[6] not in (1, 2, 3):
-        raise MeasurementError("expected an array, .npy of version 1 to 3, got something else")
+        raise MeasurementError(
+            f"expected an array, .npy of version 1 to 3, got bytes {start[:8]!r}"
+        )
     skip, code = (10, "<H") if start[6] == 1 else (12, "<I")
     if len(start) < skip:
         raise MeasurementError("expected an array, got the first bytes of one")
@@ -260,7 +262,7 @@ def _header(start: bytes) -> _Header:
         kind = np.dtype(dtype)
     except (ValueError, TypeError, KeyError, SyntaxError, MemoryError, RecursionError) as error:
         reason = printable(" ".join(str(error).split()))[:80]
-        raise MeasurementError(f"expected a header of an array, got another: {reason}") from None
+        raise MeasurementError(f"expected a header of an array, got {reason}") from None
     if kind.kind not in _KINDS or not kind.itemsize:
         raise MeasurementError(f"expected numbers or texts, got {printable(str(kind))[:40]}")
     if any(type(size) is not int or not 0 <= size < 1 << 62 for size in shape) or len(shape) > 32:

@@ -1,5 +1,6 @@
 """Where the spectra of a map were measured, and the grid on which they lie."""
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -13,6 +14,23 @@ _IN_UM = {
 }
 _STEP_TOLERANCE = 0.05
 """Part of a step by which the positions of a regular map may be off."""
+
+
+COORDINATE = re.compile(
+    r"(?:pos(?:ition)?[ _-]?)?([xy])(?:[ _-]?pos(?:ition)?)?\s*(?:[\[(/_]\s*(\S+?)\s*[\])]?)?",
+    re.IGNORECASE,
+)
+"""Heading of a coordinate, and its unit: ``x``, ``Y [um]``, ``pos_x``."""
+
+
+def are_coordinates(headings: Sequence[str]) -> bool:
+    """Return whether two headings are those of x and y, in any order.
+
+    >>> are_coordinates(["Y (um)", "X (um)"]), are_coordinates(["x", "intensity"])
+    (True, False)
+    """
+    found = [COORDINATE.fullmatch(one.strip()) for one in headings]
+    return {one[1].lower() for one in found if one} == {"x", "y"}
 
 
 class PlaceAxis(NamedTuple):
@@ -54,6 +72,24 @@ def grid_positions(axes: Sequence[PlaceAxis]) -> NDArray[np.float64] | None:
         if place is not None:
             positions[:, column] = grid[place].ravel() * scales[place]
     return positions
+
+
+def starts_of_spectra(places: NDArray[np.float64], axis: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return where spectra begin in a table that has a row for each point of each spectrum.
+
+    A spectrum ends where the place changes, or the axis turns back to its beginning.
+
+    Parameters
+    ----------
+    places
+        Where each point was measured, shape (n, any).
+    axis
+        Spectral axis, shape (n,).
+    """
+    steps = np.sign(np.diff(axis))
+    direction = next((step for step in steps if step), 1.0)
+    breaks = np.any(np.diff(places, axis=0) != 0, axis=1) | (steps == -direction)
+    return np.concatenate(([0], np.flatnonzero(breaks) + 1)).astype(np.int64)
 
 
 class MapGrid(NamedTuple):

@@ -38,6 +38,14 @@ class RowArrays(NamedTuple):
     part: tuple[str, ...] | None
     bad: tuple[tuple[int, str], ...] = ()
     """Rows that cannot be used, and why."""
+    cubes: NDArray[Any] | None = None
+    """A spectrum at each pixel of a map, shape (n, H, W, L)."""
+    steps_um: tuple[float, float] | None = None
+    """Distance of the rows, and of the columns, of all cubes, if it is known."""
+    positions_um: NDArray[np.float64] | None = None
+    """Where each row was measured, x and y, shape (n, 2); of a cube, its first pixel."""
+    notes: tuple[str, ...] = ()
+    """What a user should know of all rows."""
 
     def without_bad(self) -> tuple["RowArrays", tuple[int, ...]]:
         """Return the rows that can be used, and which of all rows they are."""
@@ -47,8 +55,14 @@ class RowArrays(NamedTuple):
             None if names is None else tuple(names[row] for row in places)
             for names in (self.label, self.group, self.part)
         )
-        spectra, maps = (None if one is None else one[kept] for one in (self.spectra, self.maps))
-        rows = RowArrays(len(places), spectra, self.shift_cm1, maps, label, group, part)
+        spectra, maps, cubes, positions = (
+            None if one is None else one[kept]
+            for one in (self.spectra, self.maps, self.cubes, self.positions_um)
+        )
+        rows = self._replace(
+            n_rows=len(places), spectra=spectra, maps=maps, label=label, group=group, part=part,
+            bad=(), cubes=cubes, positions_um=positions,
+        )  # fmt: skip
         return rows, places
 
 
@@ -59,8 +73,12 @@ class ReadOptions(NamedTuple):
     """Wavelength of the laser, nm: for axes of wavelengths."""
     axis: Axis | None = None
     """Axis of arrays that bring none, cm^-1."""
+    cubes: bool = False
+    """Whether arrays of three and four dimensions in .npy files are cubes and not maps."""
     stated: Stated = NOTHING_STATED
     """What the axis of files is, where they do not say it, or say it wrongly."""
+    spectrum: str | None = None
+    """Which spectrum of a file of several: its number, from 0, or its name in the file."""
     vacuum: bool = False
     """Whether wavelengths, the laser's too, are those in vacuum instead of air."""
 

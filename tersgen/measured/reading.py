@@ -11,11 +11,38 @@ from ..formats import HEAD_BYTES, Formats
 from ..plugins import is_built_in, named_errors
 from ..schema.plugin import PluginRecord
 from ..text import printable
+from .axis import Stated, kind_named, unit_named
 from .measurement import Measurement
 from .reader import NOTHING_SAID, Reader, ReadOptions, RowArrays, read_beginning, shown_name
+from .readers.arrays import axis_of
 from .spectrum import Spectrum, ascending
 
+_MOST_NAMES = 5
 FORMATS = Formats("tersgen.readers", Reader, "tersgen ingest --reader", MeasurementError)
+
+
+def read_options(
+    axis: str | None = None,
+    unit: str | None = None,
+    vacuum: bool = False,
+    spectrum: str | None = None,
+    laser_nm: float | None = None,
+) -> ReadOptions:
+    """Return what a user states of files: ``axis`` is a kind, or the axis itself.
+
+    Raises
+    ------
+    MeasurementError
+        If there is no such unit or axis.
+    """
+    kind = kind_named(axis)
+    return ReadOptions(
+        laser_nm=laser_nm,
+        axis=None if kind or axis is None else axis_of(axis),
+        stated=Stated(kind, unit_named(unit)),
+        spectrum=spectrum,
+        vacuum=vacuum,
+    )
 
 
 class ReadFile(NamedTuple):
@@ -57,16 +84,23 @@ def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> Re
         head = read_beginning(path, HEAD_BYTES)
         chosen = FORMATS.choose(path, head, reader)
         if chosen is None:
-            raise MeasurementError("expected a file that a reader is for, got another")
+            raise MeasurementError(
+                "expected a file that a reader is for, got one that none recognises; choose one "
+                "with --reader"
+            )
         part = type(chosen.part)
         # Damaged numbers may overflow; what is not finite is refused as such.
         guarded = named_errors("reader", chosen.name, part, MeasurementError)
         with guarded, np.errstate(all="ignore"):
             found = chosen.part.read(path, options)
             if isinstance(found, RowArrays) and is_built_in(part):
+                if options.spectrum is not None:
+                    raise MeasurementError("expected a file of spectra for --spectrum, got arrays")
                 return ReadFile(found, None, part.format)
             taken = found if isinstance(found, Measurement) else None
             spectra = (found,) if isinstance(found, Spectrum) else tuple(found)
+            if options.spectrum is not None:
+                spectra = (_named(spectra, shown_name(path), options.spectrum),)
             if len(spectra) == 1 and isinstance(spectra[0], MeasurementError):
                 raise MeasurementError(str(spectra[0]).removeprefix(f"{shown_name(path)}: "))
             if is_built_in(part):
@@ -74,7 +108,24 @@ def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> Re
             record = PluginRecord.of(chosen.name, part)
             return ReadFile(_checked(spectra), record, part.format, taken)
     except MeasurementError as error:
-        raise MeasurementError(f"{printable(str(path))}: {error}") from None
+        raise MeasurementError(printable(f"{path}: {error}")) from None
+
+
+def _named(
+    spectra: tuple[Spectrum | MeasurementError, ...], file: str, wanted: str
+) -> Spectrum | MeasurementError:
+    """Return the spectrum of a file whose number, or name in brackets, is wanted."""
+    names = [one.name if isinstance(one, Spectrum) else str(one) for one in spectra]
+    found = [k for k, name in enumerate(names) if name.startswith(f"{file}[{wanted}]")]
+    if len(found) == 1:
+        return spectra[found[0]]
+    if not found and wanted.isdecimal() and int(wanted) < len(spectra):
+        return spectra[int(wanted)]
+    inside = [name.removeprefix(file)[1:].partition("]")[0] for name in names]
+    known = f"0 to {len(spectra) - 1}"
+    if inside[0] != "0":
+        known += f", or a name as {', '.join(map(repr, inside[:_MOST_NAMES]))}"
+    raise MeasurementError(f"--spectrum: expected {known}, got {printable(wanted)[:40]!r}")
 
 
 def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum | MeasurementError, ...]:
@@ -144,7 +195,7 @@ def read_spectrum(
     spectra = read_spectra(path, laser_nm, options)
     if len(spectra) != 1:
         raise MeasurementError(
-            f"{printable(str(path))}: expected one spectrum, got {len(spectra)}; make a dataset "
-            "of them: tersgen ingest"
+            f"{printable(str(path))}: expected one spectrum, got {len(spectra)}; choose one: "
+            "--spectrum 0, or make a dataset of them: tersgen ingest"
         )
     return spectra[0]

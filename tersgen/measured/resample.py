@@ -47,24 +47,10 @@ def resample(
         allowed; if none of the grid was measured; or if the spectrum is constant there.
     """
     grid = np.asarray(grid_shift_cm1, np.float64)
-    x, step = spectrum.shift_cm1, float(grid[-1] - grid[0]) / (len(grid) - 1)
-    ranges = (
-        f"{spectrum.name}: expected a spectrum over {grid[0]:g} to {grid[-1]:g} cm^-1, the axis "
-        f"wanted, got {x[0]:g} to {x[-1]:g} cm^-1"
-    )
-    if x[-1] < grid[0] or x[0] > grid[-1]:
-        raise MeasurementError(f"{ranges}, which is none of it")
-    covers = x[0] <= grid[0] + 0.5 * step and x[-1] >= grid[-1] - 0.5 * step
-    if not covers and not allow_extrapolation:
-        raise MeasurementError(f"{ranges}; --allow-extrapolation repeats its edges")
+    check_range(spectrum.name, spectrum.shift_cm1, grid, allow_extrapolation)
     # Scaled before anything is subtracted, so that no measured number is too large.
     y = spectrum.intensity / (float(np.abs(spectrum.intensity).max()) or 1.0)
-    y = y - y.min()
-    edges = np.concatenate([grid - 0.5 * step, grid[-1:] + 0.5 * step])
-    means = np.diff(_area(x, y, edges)) / step
-    # not a hair less than the step: the same axis is taken point by point
-    denser = _spacing(x, grid) < step * (1 - 1e-6)
-    on_grid = np.where(denser, means, np.interp(grid, x, y))
+    on_grid = interpolated(spectrum.shift_cm1, y - y.min(), grid)
     span = float(np.ptp(on_grid))
     if span <= _EPS * max(1.0, float(np.abs(on_grid).max())):
         raise MeasurementError(
@@ -73,6 +59,43 @@ def resample(
         )
     scaled = (on_grid - on_grid.min()) / (span + _EPS)
     return np.asarray(low + (1.0 - low) * scaled, np.float32)
+
+
+def check_range(
+    name: str,
+    shift_cm1: NDArray[np.float64],
+    grid: NDArray[np.float64],
+    allow_extrapolation: bool = False,
+) -> None:
+    """Refuse a spectrum that does not cover a grid, see ``resample``.
+
+    Raises
+    ------
+    MeasurementError
+        If it does not.
+    """
+    x, step = shift_cm1, float(grid[-1] - grid[0]) / (len(grid) - 1)
+    ranges = (
+        f"{name}: expected a spectrum over {grid[0]:g} to {grid[-1]:g} cm^-1, the axis "
+        f"wanted, got {x[0]:g} to {x[-1]:g} cm^-1"
+    )
+    if x[-1] < grid[0] or x[0] > grid[-1]:
+        raise MeasurementError(f"{ranges}, which is none of it")
+    covers = x[0] <= grid[0] + 0.5 * step and x[-1] >= grid[-1] - 0.5 * step
+    if not covers and not allow_extrapolation:
+        raise MeasurementError(f"{ranges}; --allow-extrapolation repeats its edges")
+
+
+def interpolated(
+    x: NDArray[np.float64], y: NDArray[np.float64], grid: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return intensities y at shifts x on a grid, shape (L,), as ``resample`` says; not scaled."""
+    step = float(grid[-1] - grid[0]) / (len(grid) - 1)
+    edges = np.concatenate([grid - 0.5 * step, grid[-1:] + 0.5 * step])
+    means = np.diff(_area(x, y, edges)) / step
+    # not a hair less than the step: the same axis is taken point by point
+    denser = _spacing(x, grid) < step * (1 - 1e-6)
+    return np.where(denser, means, np.interp(grid, x, y))
 
 
 def extrapolated(

@@ -29,7 +29,7 @@ _SIGNATURES: tuple[tuple[str, str, str], ...] = (
     (r"\x89PNG|\xff\xd8\xff|GIF8|II\*\x00|MM\x00\*|BM.{4}\x00\x00", "a picture",
      "export the numbers"),
     (r"\x89HDF|CDF[\x01\x02\x05]", "an HDF5 or netCDF file", "choose its reader: --reader"),
-    (r"MATLAB 5\.0 MAT-file", "a MATLAB file", "export the spectrum as text or CSV"),
+    (r"MATLAB 7\.3 MAT-file", "a MATLAB file of version 7.3", "save it with -v7"),
     (r"SQLite format 3", "an SQLite database", "export the spectrum as text or CSV"),
     (r"CPYA|CPYUA", "an Origin project", "export the spectrum as text or CSV"),
 )  # fmt: skip

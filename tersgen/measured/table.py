@@ -155,4 +155,4 @@ def _error(
             return error
         if not np.isfinite(values).all():
             return MeasurementError(f"line {place}: expected finite numbers, got infinity")
-    return MeasurementError("expected a table of numbers, got another")
+    return MeasurementError(f"expected a table of {columns} columns of numbers, got other cells")

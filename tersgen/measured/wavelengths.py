@@ -50,7 +50,7 @@ def shift_from_nm(
         If a wavelength is not above 0.
     """
     if not (wavelength_nm > 0).all():
-        raise MeasurementError("expected wavelengths above 0 nm, got others")
+        raise MeasurementError(f"expected wavelengths above 0 nm, got {wavelength_nm.min():g}")
     laser = np.asarray(laser_nm, np.float64)
     if not vacuum:
         wavelength_nm, laser = vacuum_nm(wavelength_nm), vacuum_nm(laser)

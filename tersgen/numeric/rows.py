@@ -4,41 +4,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ._jit import kernel
-from ._stores import fence, store_past_cache
+from ._stores import fence, load_word, store_word_past_cache
 
 _LONG = 512
 """Bytes of a row from which on it is not worth a place in the cache."""
 
 
 @kernel
-def _copy_short(
-    source: NDArray[np.uint8],
-    take: NDArray[np.intp],
-    target: NDArray[np.uint8],
-    put: NDArray[np.intp],
-) -> None:
-    for k in range(take.shape[0]):
-        line = source[take[k]]
-        room = target[put[k]]
-        for byte in range(line.shape[0]):
-            room[byte] = line[byte]
-
-
-@kernel
-def _copy_long(
-    source: NDArray[np.uint64],
-    take: NDArray[np.intp],
-    target: NDArray[np.uint64],
-    put: NDArray[np.intp],
-) -> None:
-    for k in range(take.shape[0]):
-        line = source[take[k]]
-        room = target[put[k]]
-        for word in range(line.shape[0]):
-            store_past_cache(room, word, line[word])
-    fence()
-
-
 def copy_rows(
     source: NDArray[np.uint8],
     take: NDArray[np.intp],
@@ -47,11 +19,20 @@ def copy_rows(
 ) -> None:
     """Copy row ``take[k]`` of ``source`` to row ``put[k]`` of ``target`` for every k.
 
-    Numbers are not checked; both arrays have shape (rows, bytes of a row). Long rows go past the
-    cache: they are not looked at before all of their batch is there.
+    Numbers are not checked; both arrays are contiguous, of shape (rows, bytes of a row). Long rows
+    go past the cache: they are not read before their batch is complete.
     """
     row_bytes = source.shape[1]
-    if row_bytes < _LONG or row_bytes % 8 or source.ctypes.data % 8 or target.ctypes.data % 8:
-        _copy_short(source, take, target, put)
+    if row_bytes < _LONG or row_bytes % 8 or target.ctypes.data % 8:
+        for k in range(take.shape[0]):
+            line = source[take[k]]
+            room = target[put[k]]
+            for byte in range(row_bytes):
+                room[byte] = line[byte]
     else:
-        _copy_long(source.view(np.uint64), take, target.view(np.uint64), put)
+        for k in range(take.shape[0]):
+            line = source[take[k]]
+            room = target[put[k]]
+            for word in range(row_bytes // 8):
+                store_word_past_cache(room, 8 * word, load_word(line, 8 * word))
+        fence()

@@ -19,8 +19,16 @@ class Contents(NamedTuple):
     generator: int
     """Version of the generator; 0 for measured rows."""
     seed: int
+    computed: tuple[FieldSpec, ...] = ()
+    """Arrays that are not stored, but computed from the recipe as rows are read."""
 
     def makes(self, other: "Contents") -> bool:
         """Return whether rows of both have the same arrays and classes, to the byte."""
-        mine, others = ([spec.form for spec in one.fields] for one in (self, other))
+        mine, others = (
+            [
+                [(spec.form, spec.fixed_point) for spec in table]
+                for table in (one.fields, one.computed)
+            ]
+            for one in (self, other)
+        )
         return mine == others and self.classes == other.classes

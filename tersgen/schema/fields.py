@@ -10,9 +10,11 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from .base import Document, field
+from .fixed_point import FixedPoint
 from .grid import Grid
 
-Dtype = Literal["float16", "float32", "int32"]
+Dtype = Literal["uint8", "uint16", "float16", "float32", "int32"]
+_BYTES = {"uint8": 1, "uint16": 2, "float16": 2, "float32": 4, "int32": 4}
 
 ARRAY_NAME = r"^[a-z][a-z0-9_]*(/[a-z][a-z0-9_]*)?$"
 
@@ -56,11 +58,14 @@ class FieldSpec(Document):
     shape: tuple[Annotated[int, Field(gt=0, le=2**31)], ...] = field(
         "sizes of those dimensions", "1"
     )
-    dtype: Dtype = field("type of the values", "1")
+    dtype: Dtype = field("type of the values as stored", "1")
     unit: str = field("unit of the values", "1")
     description: str = field("meaning of the values", "1")
     span: tuple[float, float] | None = field(
         "range to which values are scaled or clipped", "1", None
+    )
+    fixed_point: FixedPoint | None = field(
+        "how the integers of a fixed-point array are decoded", "1", None
     )
 
     @model_validator(mode="after")
@@ -73,6 +78,16 @@ class FieldSpec(Document):
             )
         return self
 
+    @model_validator(mode="after")
+    def _integers_are_decoded(self) -> Self:
+        fits = self.fixed_point is None or self.fixed_point.missing < 256 ** _BYTES[self.dtype]
+        if (self.fixed_point is not None) != self.dtype.startswith("uint") or not fits:
+            raise ValueError(
+                f"{self.name}: expected fixed_point with uint8 or uint16, its missing value "
+                f"within that type, and without it others, got {self.dtype} and {self.fixed_point}"
+            )
+        return self
+
     @property
     def form(self) -> tuple[str, tuple[str, ...], tuple[int, ...], str]:
         """What decides the bytes of a row: name, dimensions, shape and type."""
@@ -80,13 +95,25 @@ class FieldSpec(Document):
 
     @property
     def fill_value(self) -> float | int:
-        """What a hole would read as: NaN or -1, so that it cannot pass for data."""
+        """What a hole would read as: NaN, -1 or missing, so that it cannot pass for data."""
+        if self.fixed_point is not None:
+            return self.fixed_point.missing
         return -1 if self.dtype == "int32" else float("nan")
 
     @property
+    def value_dtype(self) -> np.dtype[np.generic]:
+        """Type of the values as they are read: float32 for a fixed-point array."""
+        return np.dtype(self.dtype if self.fixed_point is None else np.float32)
+
+    @property
+    def value_bytes(self) -> int:
+        """Bytes of the values of one row as they are read."""
+        return self.row_bytes // _BYTES[self.dtype] * self.value_dtype.itemsize
+
+    @property
     def row_bytes(self) -> int:
-        """Bytes of one row."""
-        size = {"float16": 2, "float32": 4, "int32": 4}[self.dtype]
+        """Bytes of one row as stored."""
+        size = _BYTES[self.dtype]
         for length in self.shape:
             size *= length
         return size

@@ -77,6 +77,23 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     return f"{name}: {message}, got {shown[:80]}"
 
 
+class ExplainedErrors(type(BaseModel)):  # type: ignore[misc]
+    """Metaclass of models that users make: wrong settings are a ConfigError of one line."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Make an instance.
+
+        Raises
+        ------
+        ConfigError
+            If a setting is not what was expected.
+        """
+        try:
+            return super().__call__(*args, **kwargs)
+        except ValidationError as error:
+            raise _explained(error, cls, cls.__name__.lower()) from None
+
+
 def validate(model: type[M], data: Any, origin: str) -> M:
     """Return ``data`` as a ``model``; an error names the wrong field of ``origin`` in one line.
 

@@ -157,6 +157,9 @@ class Manifest(Document):
     leaf_rows: int = field("rows of a leaf of the digest tree", "row", gt=0, le=LARGEST_N)
     arrays: dict[str, Digest] = field("logical digest of each array", "1")
     fields: tuple[FieldSpec, ...] = field("the table of arrays", "1", min_length=1)
+    computed: tuple[FieldSpec, ...] = field(
+        "arrays that are not stored, but computed from the recipe as rows are read", "1", ()
+    )
     axes: tuple[Axis, ...] = field("positions along dimensions of the arrays", "1", ())
     classes: tuple[Name, ...] = field("species names in label order", "1")
     class_counts: tuple[Count, ...] = field("rows of each class", "row")

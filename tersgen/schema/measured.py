@@ -29,6 +29,15 @@ class MeasuredFile(Frozen):
     )
 
 
+class MeasuredPixels(Frozen):
+    """The pixels of maps whose samples are cubes, or maps of bands."""
+
+    rows: int = field("rows, along y", "pixel", gt=0)
+    columns: int = field("columns, along x", "pixel", gt=0)
+    step_y_um: float | None = field("distance of the rows, if files say it", "um", None, gt=0)
+    step_x_um: float | None = field("distance of the columns, if files say it", "um", None, gt=0)
+
+
 class Measured(Frozen):
     """Measured rows; with the files it determines every value, as a recipe does."""
 
@@ -66,6 +75,15 @@ class Measured(Frozen):
     map: tuple[int, int, int] | None = field(
         "channels, rows and columns of maps; none without maps", "pixel", None
     )
+    pixels: MeasuredPixels | None = field(
+        "pixels of maps if each sample is a whole map; none if each is a spectrum", "1", None
+    )
+    bands: tuple[tuple[float, float], ...] = field(
+        "ends of the bands whose areas, above the line between their ends, are the channels of "
+        "maps",
+        "cm^-1",
+        (),
+    )
     seed: int = field("seed of the order of rows", "1", 0, ge=0, lt=2**32)
     parts: tuple[PartName, ...] = field("parts assigned to rows, if any", "1", ())
     groups: tuple[Printable, ...] = field("groups assigned to rows, if any", "1", ())
@@ -81,7 +99,14 @@ class Measured(Frozen):
             raise ValueError("expected spectra, maps, or both, got neither")
         if self.map is not None and min(self.map) < 1:
             raise ValueError(f"map: expected sizes of at least 1, got {list(self.map)}")
+        if self.bands and (self.pixels is None or self.map is None or self.n_raw):
+            raise ValueError("bands: expected maps with pixels and no spectra")
         return self
+
+    @property
+    def has_cubes(self) -> bool:
+        """Whether each sample is a cube."""
+        return self.pixels is not None and not self.bands
 
     @property
     def is_resolved(self) -> bool:

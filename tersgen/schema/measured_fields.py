@@ -1,6 +1,6 @@
 """The arrays of measured datasets."""
 
-from .fields import FieldSpec, spec
+from .fields import Axis, FieldSpec, grid_axis, spec
 from .measured import Measured
 
 
@@ -14,7 +14,13 @@ def _signal(measured: Measured, name: str, text: str, sizes: dict[str, int]) -> 
 def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
     """Return the arrays of measured rows."""
     table = []
-    if measured.n_raw:
+    pixels = measured.pixels
+    size = {} if pixels is None else {"row": pixels.rows, "column": pixels.columns}
+    if measured.has_cubes:
+        text = "measured spectra at the pixels of a map on the grid, min-max scaled over all"
+        sizes = {**size, "shift_channel": measured.grid.n_points}
+        table.append(_signal(measured, "cube", text, sizes))
+    elif measured.n_raw:
         text = "measured spectra on the grid, min-max scaled"
         sizes = {"raman_shift": measured.grid.n_points}
         table.append(_signal(measured, "spectra", text, sizes))
@@ -28,7 +34,8 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
             text = "Raman shifts as measured, rising; 0 beyond count"
             table.append(spec("raw/shift", "float32", "cm^-1", text, raw_point=measured.n_raw))
         text = "intensities as measured; 0 beyond count"
-        table.append(spec("raw/intensity", "float32", "1", text, raw_point=measured.n_raw))
+        sizes = {**size, "raw_point": measured.n_raw}
+        table.append(spec("raw/intensity", "float32", "1", text, **sizes))
         table.append(spec("raw/count", "int32", "1", "points as measured"))
         text = "share of the grid that was not measured: there the edges are repeated"
         table.append(spec("source/extrapolated", "float32", "1", text))
@@ -36,9 +43,31 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
     table.append(spec("source/row", "int32", "1", "which spectrum of that file it is"))
     if measured.positions:
         for name in ("x", "y"):
-            text = f"{name} of the place where it was measured; NaN if its file does not say"
+            place = "its first pixel" if measured.pixels else "the place where it was measured"
+            text = f"{name} of {place}; NaN if its file does not say"
             table.append(spec(f"source/{name}", "float32", "um", text))
     for name, text in (("part", "part it was given to"), ("group", "group it was given to")):
         if measured.parts if name == "part" else measured.groups:
             table.append(spec(f"source/{name}", "int32", "1", f"{text}, a position in the list"))
     return tuple(table)
+
+
+def measured_axes(measured: Measured) -> tuple[Axis, ...]:
+    """Return the axes of the arrays; those of pixels begin at 0 in each map."""
+    axes = [grid_axis(measured.grid)] if measured.n_raw else []
+    if measured.pixels is None:
+        return tuple(axes)
+    if measured.has_cubes:
+        text = "Raman shift of each channel"
+        axes = [axes[0].model_copy(update={"name": "shift_channel", "description": text})]
+    pixels = measured.pixels
+    for name, along, n, step in (
+        ("row", "y", pixels.rows, pixels.step_y_um),
+        ("column", "x", pixels.columns, pixels.step_x_um),
+    ):
+        if step is not None:
+            text = f"{along} of each {name}, from the first"
+            axes.append(
+                Axis(name=name, unit="um", description=text, start=0.0, stop=step * (n - 1), n=n)
+            )
+    return tuple(axes)

@@ -74,7 +74,7 @@ PRESETS: dict[str, Table] = {
                 *([1250.0, 1450.0], [1450.0, 1700.0], [1700.0, 1900.0], [2500.0, 3900.0]),
             ],
         },
-        "structure": {},
+        "structure": {"store_images": False},
         "fields": {"spectra": False, "sticks": False, "tensors": False},
     },
 }

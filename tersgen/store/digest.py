@@ -1,5 +1,6 @@
-"""Logical digests: over decoded values, whatever the codec, chunk, shard or back end.
+"""Logical digests: over decompressed values, whatever the codec, chunk, shard or back end.
 
+Those of a fixed-point array are its integers; the dataset's digest covers how they are decoded.
 The little-endian values of each fixed run of rows (a leaf) are hashed with BLAKE3; leaves combine
 pairwise into a tree, an odd node moving up as it is. A shard is a whole subtree, so the digest of
 an array can be computed from those of its shards.
@@ -35,14 +36,15 @@ def leaf_digests(values: NDArray[np.generic], leaf_rows: int) -> list[bytes]:
 
 def dataset_digest(contents: Contents, n_samples: int, roots: Mapping[str, bytes]) -> str:
     """Return the digest of a dataset: over the recipe, the number of rows and every array."""
-    arrays = {
-        spec.name: {
+    arrays: dict[str, dict[str, object]] = {}
+    for spec in contents.fields:
+        arrays[spec.name] = {
             "digest": roots[spec.name].hex(),
             "dtype": spec.dtype,
             "shape": list(spec.shape),
         }
-        for spec in contents.fields
-    }
+        if spec.fixed_point is not None:
+            arrays[spec.name]["fixed_point"] = spec.fixed_point.model_dump()
     return canonical_digest(
         {
             "arrays": arrays,

@@ -15,7 +15,11 @@ from .checksums import CHECKSUM, checked, checksum, crc32c
 from .interface import BitShuffled, Bytes, Chunk, Values
 from .metadata import blosc_settings
 
-_SHUFFLES = {"shuffle": blosc.SHUFFLE, "bitshuffle": blosc.BITSHUFFLE}
+_SHUFFLES = {
+    "noshuffle": blosc.NOSHUFFLE,
+    "shuffle": blosc.SHUFFLE,
+    "bitshuffle": blosc.BITSHUFFLE,
+}
 _MISSING = 2**64 - 1
 _BLOSC_HEADER = 16
 _BLOSC_LZ4 = 1
@@ -113,7 +117,7 @@ def decode_rows(
     _check_blosc(payload, wanted, settings["typesize"])
     block = int.from_bytes(payload[8:12], "little")
     if (
-        settings["typesize"] == 2
+        spec.dtype == "float16"
         and payload[2] & _BLOSC_HOW == _BLOSC_BITS
         and row_bytes % TILE_BYTES == 0
         and block

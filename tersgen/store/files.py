@@ -12,11 +12,12 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 from xxhash import xxh3_128
 
 from ..schema.manifest import BESIDE, FileFacts
 
-_STAGE = 8 << 20
+STAGE_BYTES = 4 << 20
 _ALIGNMENT = 4096
 _SMALL = 1 << 20
 _PIECE = 4 << 20
@@ -44,28 +45,28 @@ class DirectFile:
     """Writes a file past the page cache through an aligned buffer that is used again and again."""
 
     def __init__(self) -> None:
-        self._stage = mmap.mmap(-1, _STAGE)
+        self._stage = np.frombuffer(mmap.mmap(-1, STAGE_BYTES), np.uint8)
 
     def write(self, descriptor: int, parts: Sequence[bytes]) -> None:
         """Write all parts one after the other to a file opened with ``O_DIRECT``."""
         used = total = 0
         for part in parts:
-            left = memoryview(part)
+            left = np.frombuffer(part, np.uint8)
             total += len(left)
             while len(left):
-                count = min(len(left), _STAGE - used)
-                self._stage[used : used + count] = left[:count]
+                count = min(len(left), STAGE_BYTES - used)
+                # unlike a copy into the mapping itself, this one lets other threads run
+                np.copyto(self._stage[used : used + count], left[:count])
                 used += count
                 left = left[count:]
-                if used == _STAGE:
+                if used == STAGE_BYTES:
                     self._flush(descriptor, used)
                     used = 0
         self._flush(descriptor, -(-used // _ALIGNMENT) * _ALIGNMENT)
         os.ftruncate(descriptor, total)
 
     def _flush(self, descriptor: int, count: int) -> None:
-        with memoryview(self._stage) as view:
-            write_all(descriptor, view[:count])
+        write_all(descriptor, self._stage[:count].data)
 
 
 def write_all(descriptor: int, data: memoryview) -> None:
@@ -74,7 +75,7 @@ def write_all(descriptor: int, data: memoryview) -> None:
         data = data[os.write(descriptor, data) :]
 
 
-def facts_of(parts: Iterable[bytes]) -> FileFacts:
+def facts_of(parts: Iterable[bytes | memoryview]) -> FileFacts:
     """Return size and checksum of a file from its pieces."""
     total = 0
     checksum = xxh3_128()

@@ -5,24 +5,27 @@ the file's checksum table. Nothing is followed (links, virtual and external stor
 that differs from the table of arrays is refused before any position is looked up.
 """
 
-import os
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import NamedTuple, Self
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bytefile import ByteFile, ByteStream, read_range
 from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
 from .checksum_table import Place, read_table
-from .hdf5_objects import H5PY_ERRORS, DescriptorFile, open_array, open_file
+from .hdf5_objects import H5PY_ERRORS, open_array, open_file
 from .hdf5_shard import CHECKS, CHECKSUM_BYTES, chunk_bytes, table_words
 from .layout import Layout
 
 # HDF5 signature, then version 3 of the superblock: the one whose objects are all checksummed
 _START = b"\x89HDF\r\n\x1a\n\x03"
 _TYPES = {
+    "uint8": h5py.h5t.STD_U8LE,
+    "uint16": h5py.h5t.STD_U16LE,
     "float16": h5py.h5t.IEEE_F16LE,
     "float32": h5py.h5t.IEEE_F32LE,
     "int32": h5py.h5t.STD_I32LE,
@@ -88,7 +91,7 @@ def _places(
 
 
 def _checks(
-    file: h5py.File, descriptor: int, length: int, file_size: int, place: Place, n_rows: int
+    file: h5py.File, source: ByteFile, length: int, file_size: int, place: Place, n_rows: int
 ) -> NDArray[np.uint32]:
     """Return the CRC32C of all chunks from the checksum table of a place and rows."""
     try:
@@ -98,67 +101,104 @@ def _checks(
         stored = _Stored(h5py.h5t.STD_U32LE, "uint32", shape, shape, size + CHECKSUM_BYTES)
         _check_array(array, stored, length)
         [(offset, _)] = _places(array, stored, length, file_size).tolist()
-        return read_table(os.pread(descriptor, size, offset), place, n_rows)
+        return read_table(read_range(source, offset, size), place, n_rows)
     except DamagedDataError as error:
         raise DamagedDataError(f"its checksum table ({CHECKS}): {error}") from None
 
 
-def chunk_table(
-    descriptor: int,
-    table: Sequence[FieldSpec],
-    spec: FieldSpec,
-    place: Place,
-    n_rows: int,
-    layout: Layout,
-) -> NDArray[np.int64]:
-    """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
+class ShardTables:
+    """Looks up where the chunks of arrays lie in one shard file; a context manager.
+
+    Opening a file in HDF5 costs more than looking up an array, so look up all that is wanted.
 
     Parameters
     ----------
-    descriptor
-        The shard's file, open for reading.
+    source
+        The shard's file.
     table
         All arrays of the dataset, in order.
-    spec
-        The array.
     place
         Where the file must belong.
     n_rows
         Rows that are wanted; the shard may hold more.
     layout
         Rows of chunks and shards.
-
-    Returns
-    -------
-    numpy.ndarray
-        int64, shape (n_chunks, 3).
-
-    Raises
-    ------
-    DamagedDataError
-        If the file is damaged, or the array is not what the table says; the message has no path.
     """
-    if os.pread(descriptor, len(_START), 0) != _START:
-        raise DamagedDataError("expected an HDF5 file with superblock 3, found none")
-    stored = _Stored(
-        _TYPES[spec.dtype],
-        spec.dtype,
-        (layout.chunk_rows, *spec.shape),
-        (layout.shard_rows, *spec.shape),
-        chunk_bytes(spec, layout),
-    )
-    source = DescriptorFile(descriptor)
+
+    def __init__(
+        self,
+        source: ByteFile,
+        table: Sequence[FieldSpec],
+        place: Place,
+        n_rows: int,
+        layout: Layout,
+    ) -> None:
+        self._source = source
+        self._size = source.size
+        self._table = table
+        self._place = place
+        self._n_rows = n_rows
+        self._layout = layout
+        self._checks: dict[int, NDArray[np.uint32]] = {}
+
+    def __enter__(self) -> Self:
+        """Open the file.
+
+        Raises
+        ------
+        DamagedDataError
+            If it is damaged; the message has no path.
+        """
+        if self._size < len(_START) or read_range(self._source, 0, len(_START)) != _START:
+            raise DamagedDataError("expected an HDF5 file with superblock 3, found none")
+        with _damage():
+            self._file = open_file(ByteStream(self._source))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close it."""
+        self._file.close()
+
+    def chunks(self, spec: FieldSpec) -> NDArray[np.int64]:
+        """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array.
+
+        Shape (n_chunks, 3).
+
+        Raises
+        ------
+        DamagedDataError
+            If the file is damaged, or the array is not what the table says; the message has no
+            path.
+        """
+        layout = self._layout
+        stored = _Stored(
+            _TYPES[spec.dtype],
+            spec.dtype,
+            (layout.chunk_rows, *spec.shape),
+            (layout.shard_rows, *spec.shape),
+            chunk_bytes(spec, layout),
+        )
+        with _damage():
+            array = open_array(self._file, spec.name)
+            rows = _check_array(array, stored, self._n_rows)
+            places = _places(array, stored, self._n_rows, self._size)
+            if rows not in self._checks:
+                length = table_words(self._table, rows, layout)
+                self._checks[rows] = _checks(
+                    self._file, self._source, length, self._size, self._place, self._n_rows
+                )
+        checks = self._checks[rows].reshape(len(self._table), -1)
+        own = checks[self._table.index(spec), : len(places)]
+        return np.column_stack((places, own.astype(np.int64)))
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    """Raise what HDF5 raises as damage."""
     try:
-        with open_file(source) as file:
-            array = open_array(file, spec.name)
-            rows = _check_array(array, stored, n_rows)
-            places = _places(array, stored, n_rows, source.size)
-            length = table_words(table, rows, layout)
-            checks = _checks(file, descriptor, length, source.size, place, n_rows)
+        yield
     except DamagedDataError:
         raise
     except H5PY_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise DamagedDataError(f"HDF5 cannot read it: {reason}") from None
-    own = checks.reshape(len(table), -1)[table.index(spec), : len(places)]
-    return np.column_stack((places, own.astype(np.int64)))

@@ -1,6 +1,6 @@
 """What all HDF5 files here have in common: how they are opened, and how arrays are described.
 
-Files are made in memory and read through descriptors. HDF5 itself opens no path: it would follow
+Files are made in memory and read by range. HDF5 itself opens no path: it would follow
 links, and refuses a file that the same process has open with another setting of file locking.
 """
 
@@ -58,26 +58,6 @@ class SparseImage(io.RawIOBase):
         """Set the size of the file."""
         self.size = self._at if size is None else size
         return self.size
-
-
-class DescriptorFile(io.RawIOBase):
-    """An open file that HDF5 reads its metadata from, without moving the descriptor's offset."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._at = 0
-        self.size = os.fstat(descriptor).st_size
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        """Go to an offset from the start, from here or from the end."""
-        self._at = offset + (0, self._at, self.size)[whence]
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer from here on; past the end are zeros, which no checksum of HDF5 allows."""
-        data = os.pread(self._descriptor, len(buffer), self._at)
-        buffer[:] = data.ljust(len(buffer), b"\0")
-        return len(buffer)
 
 
 def _access(file: io.RawIOBase | io.BytesIO) -> h5py.h5p.PropFAID:
@@ -143,8 +123,14 @@ def set_text(node: h5py.Group | h5py.Dataset, name: str, text: str | Sequence[st
 
 
 def describe(dataset: h5py.Dataset, spec: FieldSpec, classes: Sequence[str]) -> None:
-    """Set the attributes of an array: unit, meaning and, for labels, the names of the classes."""
+    """Set the attributes of an array: unit, meaning, names of classes, how integers are decoded."""
     set_text(dataset, "units", spec.unit)
     set_text(dataset, "long_name", spec.description)
     if spec.is_label:
         set_text(dataset, "classes", classes)
+    if spec.fixed_point is not None:
+        for name, value in spec.fixed_point.attributes.items():
+            dataset.attrs.create(name, value, dtype="<f8")
+        dataset.attrs.create(
+            "_FillValue", spec.fill_value, dtype=np.dtype(spec.dtype).newbyteorder("<")
+        )

@@ -7,22 +7,24 @@ with the CRC32C in the checksum table of each file, because Fletcher's checksum 
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bytefile import ByteFile
 from ..errors import DamagedDataError
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from .checksum_table import Place, arrays_check, dataset_id
 from .checksums import crc32c
 from .encode import little_endian
-from .hdf5_chunks import chunk_table
+from .hdf5_chunks import ShardTables
 from .hdf5_index import check_first_source, index_file
 from .hdf5_shard import CHECKSUM_BYTES, ShardTemplate, chunk_bytes, fletcher
-from .interface import DOCUMENTS, INDEX, Bytes, Chunk, ShardFile, Values
+from .interface import INDEX, Bytes, Chunk, ShardFile, Values, notes
 from .layout import Layout
 
 
@@ -59,6 +61,10 @@ class Hdf5Store:
         """Return the rows of a stored chunk as bytes: a view of it."""
         payload: NDArray[np.uint8] = self._checked(data, check, spec)
         return payload.reshape(self.layout.chunk_rows, row_bytes)
+
+    def is_plain(self, spec: FieldSpec) -> bool:
+        """Return whether a chunk's bytes begin with its rows: all do."""
+        return True
 
     def _checked(self, data: Bytes, check: int, spec: FieldSpec) -> Any:
         expected = chunk_bytes(spec, self.layout)
@@ -103,18 +109,31 @@ class Hdf5Store:
         return Place(self._identity, self._check, shard)
 
     def chunk_table(
-        self, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
+        self, file: ByteFile, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array."""
-        return chunk_table(
-            descriptor, self.contents.fields, spec, self._place(shard), n_rows, self.layout
-        )
+        with self._tables(file, shard, n_rows) as tables:
+            return tables.chunks(spec)
+
+    def chunk_tables(
+        self, file: ByteFile, specs: Sequence[FieldSpec], shard: int, n_rows: int
+    ) -> dict[str, NDArray[np.int64]]:
+        """Return the chunk tables of arrays in one file by name, without those that are damaged."""
+        found = {}
+        with self._tables(file, shard, n_rows) as tables:
+            for spec in specs:
+                with suppress(DamagedDataError):
+                    found[spec.name] = tables.chunks(spec)
+        return found
+
+    def _tables(self, file: ByteFile, shard: int, n_rows: int) -> ShardTables:
+        return ShardTables(file, self.contents.fields, self._place(shard), n_rows, self.layout)
 
     def metadata_files(self, n_samples: int, folder: str) -> dict[str, list[bytes]]:
         """Return the index file over ``n_samples`` rows, whose sources are relative to it."""
         n_shards = self.layout.n_shards(n_samples)
         sources = [f"{folder}/{self.shard_paths(shard)[0]}" for shard in range(n_shards)]
-        text = {"tersgen": json.dumps({**DOCUMENTS, "folder": folder})}
+        text = {"tersgen": json.dumps({**notes(self.contents), "folder": folder})}
         return {INDEX: [index_file(self.contents, n_samples, self.layout, sources, text)]}
 
     def check_sources(self, data: bytes, folder: str) -> None:

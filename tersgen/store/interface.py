@@ -4,19 +4,30 @@ Shards, digests, the commit protocol, resume, reading and repair are implemented
 above.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bytefile import ByteFile
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from ..schema.manifest import JOURNAL, MANIFEST, RECIPE
 from .layout import Layout
 
 DOCUMENTS = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
-"""What the metadata for other software says of the documents beside the arrays."""
+"""The documents beside the arrays."""
+
+
+def notes(contents: Contents) -> dict[str, Any]:
+    """Return what the metadata for other software says beside the arrays."""
+    if not contents.computed:
+        return dict(DOCUMENTS)
+    computed = {spec.name: spec.description for spec in contents.computed}
+    return {**DOCUMENTS, "computed by tersgen from the recipe, not stored": computed}
+
+
 INDEX = "index"
 """What the index file of an HDF5 dataset is called in its manifest: users may rename it."""
 
@@ -86,6 +97,12 @@ class Store(Protocol):
         left shuffled for the one who copies the rows.
         """
 
+    def is_plain(self, spec: FieldSpec) -> bool:
+        """Return whether a chunk's bytes begin with its rows, as ``decode_rows`` returns them.
+
+        Only its checksum follows.
+        """
+
     def shard_paths(self, shard: int) -> tuple[str, ...]:
         """Return the paths of the files of a shard, inside the dataset's folder."""
 
@@ -98,11 +115,11 @@ class Store(Protocol):
         """Yield the files of a shard of ``n_rows`` rows."""
 
     def chunk_table(
-        self, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
+        self, file: ByteFile, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, check) of each chunk of the first ``n_rows`` rows of an array.
 
-        Shape (n_chunks, 3). ``descriptor`` is the array's file opened for reading. Offset and bytes
+        Shape (n_chunks, 3). ``file`` is the array's. Offset and bytes
         are -1 for a chunk that is missing or cannot lie where it is said to. The check is for
         ``decode_chunk``: the CRC32C that the file's checksum table records.
 
@@ -111,6 +128,19 @@ class Store(Protocol):
         DamagedDataError
             If the file does not tell where its chunks lie, or is not that of this dataset, array
             and shard, with so many rows.
+        """
+
+    def chunk_tables(
+        self, file: ByteFile, specs: Sequence[FieldSpec], shard: int, n_rows: int
+    ) -> dict[str, NDArray[np.int64]]:
+        """Return the chunk tables of arrays in one file by name, as ``chunk_table`` does.
+
+        Opening the file may cost more than the tables. Arrays that are damaged may be left out.
+
+        Raises
+        ------
+        DamagedDataError
+            If it is not the file of these arrays.
         """
 
     def metadata_files(self, n_samples: int, folder: str) -> dict[str, list[bytes]]:

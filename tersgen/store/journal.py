@@ -3,15 +3,17 @@
 A line that was not completely written fails its check and is ignored: its shard is rebuilt.
 """
 
+import io
 import os
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from pydantic import ValidationError
 
+from ..bytefile import ByteStream
 from ..schema.manifest import JOURNAL, JournalLine, ShardRecord
 from .files import Check, write_all, write_durably
-from .reader import open_inside
+from .sources import exists_inside, open_inside
 
 _LONGEST_LINE = 1 << 22
 
@@ -34,14 +36,11 @@ def read_journal(folder: Path) -> JournalContent:
     """
     records: list[ShardRecord] = []
     bad: list[int] = []
-    path = folder / JOURNAL
-    if not path.exists() and not path.is_symlink():
+    if not exists_inside(folder, JOURNAL):
         return JournalContent(records, bad)
-    with (
-        open_inside(folder, JOURNAL) as (_, descriptor),
-        open(descriptor, "rb", closefd=False) as file,
-    ):
-        lines = iter(lambda: file.readline(_LONGEST_LINE), b"")
+    _, file = open_inside(folder, JOURNAL)
+    with io.BufferedReader(ByteStream(file)) as stream:
+        lines = iter(lambda: stream.readline(_LONGEST_LINE), b"")
         for number, line in enumerate(lines, start=1):
             try:
                 records.append(JournalLine.model_validate_json(line).record)

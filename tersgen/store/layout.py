@@ -51,8 +51,11 @@ class Layout(Frozen):
 
 
 def leaf_rows(table: tuple[FieldSpec, ...]) -> int:
-    """Return the rows of a digest's leaf: a power of two decided by the recipe alone."""
-    largest = max(spec.row_bytes for spec in table)
+    """Return the rows of a digest's leaf: a power of two decided by the recipe alone.
+
+    Values of fixed-point arrays count two bytes at least: they are read as four.
+    """
+    largest = max(max(spec.row_bytes, spec.value_bytes // 2) for spec in table)
     return min(_MOST_CHUNK_ROWS, _power_of_two_below(_LARGEST_CHUNK // largest))
 
 

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from ..errors import ConfigError, OutputError, TersError
 from ..files import why
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, RECIPE, Format
+from ..urls import as_path, is_remote
 from .files import make_folder
 from .interface import INDEX
 
@@ -78,6 +79,21 @@ def guess_format(path: Path) -> Format:
     return "hdf5" if path.suffix.lower() in _ENDINGS["hdf5"] else "zarr"
 
 
+def check_local(path: Path) -> None:
+    """Refuse a URL where something is written, or only a folder can tell.
+
+    Raises
+    ------
+    ConfigError
+        If the path is one.
+    """
+    if is_remote(path):
+        raise ConfigError(
+            f"{path}: expected a dataset on this machine, got a URL, which is only read; change "
+            "the dataset where it was made, and tersgen push brings the URL up to date"
+        )
+
+
 def new_location(out: str | Path | DatasetLocation, format: Format) -> DatasetLocation:
     """Return where a new dataset goes; a place that is known already is checked alone.
 
@@ -90,7 +106,8 @@ def new_location(out: str | Path | DatasetLocation, format: Format) -> DatasetLo
         if out.format != format:
             raise ConfigError(f"{out}: expected a place for {format}, got one for {out.format}")
         return out
-    path = Path(out)
+    path = as_path(out)
+    check_local(path)
     if path.suffix.lower() in _ENDINGS[_OTHER[format]]:
         raise ConfigError(
             f"{path}: expected a name for the format {format}, such as "
@@ -103,7 +120,13 @@ def new_location(out: str | Path | DatasetLocation, format: Format) -> DatasetLo
 
 
 def find_location(path: Path) -> DatasetLocation | None:
-    """Return the place of the dataset that a user names; None if nothing there is one."""
+    """Return the place of the dataset that a user names; None if nothing there is one.
+
+    At a URL a dataset is taken to be there: whoever opens it finds out.
+    """
+    if is_remote(path):
+        folder = path.with_name(path.name + BESIDE) if guess_format(path) == "hdf5" else path
+        return DatasetLocation(path, as_path(folder, path.options), guess_format(path))
     beside = path.with_name(path.name + BESIDE) if path.name else path
     if beside.is_dir() and not path.is_dir():
         return DatasetLocation(path, beside, "hdf5")

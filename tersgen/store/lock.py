@@ -28,7 +28,7 @@ from ..errors import BusyError, LostLockError, OutputError
 from ..files import why
 from ..schema.base import Frozen, Text, field
 from .files import PARTIAL, publish, remove_unfinished, write_partial
-from .reader import read_inside
+from .sources import read_inside
 
 _NAME = re.compile(r"builder\.([1-9][0-9]{0,15})\.lock")
 _UNFINISHED = re.compile(rf"{_NAME.pattern}\.[0-9a-f]{{16}}{re.escape(PARTIAL)}")

@@ -7,6 +7,8 @@ metadata, as zarr-python and xarray read it.
 
 from typing import Any
 
+import numpy as np
+
 from ..schema.contents import Contents
 from ..schema.fields import SAMPLE, Axis, FieldSpec
 from ..schema.manifest import Compression
@@ -18,14 +20,19 @@ _CRC: Json = {"name": "crc32c"}
 _BYTES: Json = {"name": "bytes", "configuration": {"endian": "little"}}
 _KEYS: Json = {"name": "default", "configuration": {"separator": "."}}
 """All shards of an array in one folder: few folders to make, to flush and to list."""
-_SIZES = {"float16": 2, "float32": 4, "float64": 8, "int32": 4}
 
 
 def blosc_settings(spec: FieldSpec, compression: Compression) -> Json | None:
-    """Return how blosc compresses an array: signals bit-shuffled, targets shuffled, others not."""
+    """Return how blosc compresses an array: signals bit-shuffled, targets shuffled, others not.
+
+    Signals of 8 bits are not shuffled: LZ4 then leaves noise as it is, which costs next to nothing,
+    and still shortens what repeats.
+    """
     if compression == "none":
         return None
-    if spec.is_dense:
+    if spec.is_dense and spec.dtype == "uint8":
+        shuffle = "noshuffle"
+    elif spec.is_dense:
         shuffle = "bitshuffle"
     elif spec.dims and not spec.name.startswith("params/"):
         shuffle = "shuffle"
@@ -35,7 +42,7 @@ def blosc_settings(spec: FieldSpec, compression: Compression) -> Json | None:
         "cname": "lz4",
         "clevel": 5,
         "shuffle": shuffle,
-        "typesize": _SIZES[spec.dtype],
+        "typesize": np.dtype(spec.dtype).itemsize,
         "blocksize": 0,
     }
 
@@ -52,6 +59,8 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
     attributes: Json = {"units": spec.unit, "long_name": spec.description}
     if spec.is_label:
         attributes["classes"] = classes
+    if spec.fixed_point is not None:
+        attributes |= {**spec.fixed_point.attributes, "_FillValue": spec.fill_value}
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -62,7 +71,7 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
             "configuration": {"chunk_shape": [layout.shard_rows, *spec.shape]},
         },
         "chunk_key_encoding": _KEYS,
-        "fill_value": -1 if spec.dtype == "int32" else "NaN",
+        "fill_value": "NaN" if spec.dtype.startswith("float") else spec.fill_value,
         "codecs": [
             {
                 "name": "sharding_indexed",
@@ -117,6 +126,14 @@ def hierarchy(
         spec.name: array_metadata(spec, n_samples, layout, classes) for spec in contents.fields
     }
     arrays |= {axis.name: axis_metadata(axis) for axis in contents.axes}
+    return with_groups(arrays, attributes)
+
+
+def with_groups(arrays: dict[str, Json], attributes: Json) -> dict[str, Json]:
+    """Return the ``zarr.json`` of arrays and of the groups that hold them, by path.
+
+    ``attributes`` are those of the root, whose path is ``""``.
+    """
     nodes: dict[str, Json] = {}
     for folder in sorted({name.split("/")[0] for name in arrays if "/" in name}):
         inside = {

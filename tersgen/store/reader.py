@@ -4,43 +4,40 @@ Works for every back end and for any version: what is read is determined by the 
 metadata beside the arrays is for other software.
 """
 
-import errno
-import os
-import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bytefile import ByteFile
 from ..cpus import available_cpus
 from ..errors import DamagedDataError, DatasetError
-from ..files import is_limit, memory_limit, why
+from ..files import memory_limit
 from ..schema.fields import FieldSpec
 from .blocks import BlockReader
 from .encode import LARGEST_RATIO
 from .interface import Store, Values
-from .links import REFUSED, follows_links, open_file
-from .shard_files import read
+from .sources import IN_FLIGHT, coalesced, open_inside, remedy, remote_source
 
 _MOST_TABLES = 4096
 _MOST_CHUNKS = 64
 """Chunks that a thread reads before it opens the file again."""
+_LEAST_AT_ONCE, _MOST_AT_ONCE = 1 << 20, 8 << 20
+"""Bytes of chunks that one request to a server fetches, if there are as many; and at most."""
+_MOST_OPENED = 256
+"""Remote files that are opened at once, before any row of them is asked for."""
 _SINGLE = 1 << 20
 """Fewer bytes than this are read by the calling thread alone: starting others takes longer."""
-
-
-_Identity = tuple[int, int, int]
-"""Number, size and time of a file: another shard under the same name has others."""
 
 
 class _Table(NamedTuple):
     """Where the chunks of a shard of an array lie, and the file that this was read from."""
 
-    identity: _Identity
+    identity: Hashable
     chunks: NDArray[np.int64]
 
 
@@ -52,59 +49,6 @@ class _Part(NamedTuple):
     put: slice | NDArray[np.intp]
 
 
-@contextmanager
-def open_inside(folder: Path, inside: str) -> Iterator[tuple[Path, int]]:
-    """Open a plain file of a dataset for reading; no link is followed unless the folder says so.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is missing or no plain file, a folder on the way is a link, or it is one itself.
-    """
-    path = folder / inside
-    for parent in list(path.parents)[: len(Path(inside).parts) - 1]:
-        if parent.is_symlink():
-            raise DamagedDataError(
-                f"{parent}: expected a folder, got a link, which is not followed"
-            )
-    try:
-        descriptor = open_file(path, follows_links(folder))
-    except OSError as error:
-        if isinstance(error, DamagedDataError):
-            raise DamagedDataError(f"{path}: {error}") from None
-        if error.errno == errno.ELOOP:
-            raise DamagedDataError(f"{path}: expected a file, {REFUSED}") from None
-        if is_limit(error):
-            raise DatasetError(f"{path}: {why(error)}") from None
-        reason = "missing" if error.errno == errno.ENOENT else f"cannot be read: {why(error)}"
-        raise DamagedDataError(f"{path}: {reason}") from None
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise DamagedDataError(f"{path}: expected a file, got a folder, pipe or device")
-        yield path, descriptor
-    finally:
-        os.close(descriptor)
-
-
-def read_inside(folder: Path, inside: str, largest: int) -> bytes:
-    """Return the content of a plain file of a dataset of at most ``largest`` bytes.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is missing, no plain file, larger, cannot be read, or is reached through a link.
-    """
-    with open_inside(folder, inside) as (path, descriptor):
-        size = os.fstat(descriptor).st_size
-        if size > largest:
-            raise DamagedDataError(f"{path}: expected at most {largest} bytes, got {size}")
-        try:
-            with open(descriptor, "rb", closefd=False) as file:
-                return file.read(size)
-        except OSError as error:
-            raise DamagedDataError(f"{path}: cannot be read: {why(error)}") from None
-
-
 class Reader:
     """Reads rows of the first ``n_samples`` rows in a dataset's folder; keeps no file open."""
 
@@ -114,8 +58,9 @@ class Reader:
         self._specs = {spec.name: spec for spec in store.contents.fields}
         self._layout = store.layout
         self._n_samples = n_samples
+        self._remote = remote_source(folder)
         self._tables: dict[tuple[str, int], _Table] = {}
-        self._last: dict[str, tuple[int, _Identity, Values]] = {}
+        self._last: dict[str, tuple[int, Hashable, Values]] = {}
 
     def blocks(self, names: Iterable[str]) -> BlockReader:
         """Return what copies rows of these fields block by block."""
@@ -143,11 +88,11 @@ class Reader:
             count = len(rows)
             found = _array_parts(rows, chunk_rows)
         try:
-            out = np.empty((count, *spec.shape), spec.dtype)
+            out = np.empty((count, *spec.shape), spec.value_dtype)
         except (MemoryError, ValueError):
             raise DatasetError(
-                f"{self._folder}: {count} rows of {name}, {spec.row_bytes} bytes each, do not fit "
-                f"in memory{memory_limit()}; read fewer at a time"
+                f"{self._folder}: {count} rows of {name}, {spec.value_bytes} bytes each, do not "
+                f"fit in memory{memory_limit()}; read fewer at a time"
             ) from None
         parts = list(found)
         by_shard: dict[int, list[_Part]] = {}
@@ -157,12 +102,17 @@ class Reader:
         def gather(some: list[_Part]) -> None:
             self._gather(spec, some, out)
 
-        if len(parts) == 1 or count * spec.row_bytes < _SINGLE:
+        is_small = count * spec.row_bytes < _SINGLE and self._remote is None
+        if len(parts) == 1 or is_small:
             for some in by_shard.values():
                 gather(some)
             return out
-        threads = available_cpus()
+        threads = available_cpus() if self._remote is None else IN_FLIGHT
         step = max(1, min(_MOST_CHUNKS, -(-len(parts) // threads)))
+        if self._remote is not None:
+            chunk_bytes = chunk_rows * spec.row_bytes
+            step = max(step, _LEAST_AT_ONCE // chunk_bytes)
+            step = max(1, min(step, _MOST_AT_ONCE // chunk_bytes))
         jobs = [
             some[first : first + step]
             for some in by_shard.values()
@@ -172,6 +122,15 @@ class Reader:
             for _ in pool.map(gather, jobs):
                 pass
         return out
+
+    def read_many(self, names: Iterable[str], rows: slice | NDArray[np.intp]) -> dict[str, Values]:
+        """Return rows of several arrays by name; see ``read``."""
+        return {name: self.read(name, rows) for name in names}
+
+    def close(self) -> None:
+        """Drop what is kept in memory."""
+        self._tables.clear()
+        self._last.clear()
 
     def check_files(self) -> None:
         """Refuse rows that the files of their shards cannot hold; looks at those of one array.
@@ -185,11 +144,13 @@ class Reader:
 
     def _check_files(self, spec: FieldSpec, rows: slice | NDArray[np.intp]) -> None:
         """Refuse rows that their files cannot hold, before anything is allocated for them."""
-        for shard in _shards_of(rows, self._layout.shard_rows):
+        shards = _shards_of(rows, self._layout.shard_rows)
+        if self._remote is not None:
+            shards = self._opened(shards, spec)
+        for shard in shards:
             inside = self._store.array_path(shard, spec)
             try:
-                with open_inside(self._folder, inside) as (_, descriptor):
-                    size = os.fstat(descriptor).st_size
+                size = open_inside(self._folder, inside)[1].size
             except DamagedDataError as error:
                 raise DamagedDataError(f"{error}; tersgen verify says more") from None
             least = self._layout.rows_of(shard, self._n_samples) * spec.row_bytes // LARGEST_RATIO
@@ -203,39 +164,83 @@ class Reader:
         """Copy rows of chunks of one shard into ``out``."""
         shard = parts[0].chunk // self._layout.chunks_per_shard
         inside = self._store.array_path(shard, spec)
-        with open_inside(self._folder, inside) as (path, descriptor):
-            facts = os.fstat(descriptor)
-            identity = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
-            for part in parts:
-                last = self._last.get(spec.name)
-                if last is None or last[:2] != (part.chunk, identity):
-                    try:
-                        values = self._chunk(spec, part.chunk, descriptor, identity)
-                    except DamagedDataError as error:
-                        first = part.chunk * self._layout.chunk_rows
-                        stop = min(first + self._layout.chunk_rows, self._n_samples)
-                        raise DamagedDataError(
-                            f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}; tersgen "
-                            "repair makes them again"
-                        ) from None
-                    last = self._last[spec.name] = (part.chunk, identity, values)
-                out[part.put] = last[2][part.take]
+        path, file = open_inside(self._folder, inside)
+        identity = file.identity
+        fetched = {} if self._remote is None else self._fetched(spec, parts, file)
+        for part in parts:
+            last = self._last.get(spec.name)
+            if last is None or last[:2] != (part.chunk, identity):
+                try:
+                    values = self._chunk(spec, part.chunk, file, fetched.get(part.chunk))
+                except DamagedDataError as error:
+                    first = part.chunk * self._layout.chunk_rows
+                    stop = min(first + self._layout.chunk_rows, self._n_samples)
+                    raise type(error)(
+                        f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}{remedy(error)}"
+                    ) from None
+                last = self._last[spec.name] = (part.chunk, identity, values)
+            rows = last[2][part.take]
+            out[part.put] = rows if spec.fixed_point is None else spec.fixed_point.decoded(rows)
 
-    def _chunk(self, spec: FieldSpec, chunk: int, descriptor: int, identity: _Identity) -> Values:
+    def _chunk(
+        self, spec: FieldSpec, chunk: int, file: ByteFile, data: NDArray[np.uint8] | None
+    ) -> Values:
+        """Return the rows of a chunk; ``data`` is what is stored, if it was read already."""
         shard, number = divmod(chunk, self._layout.chunks_per_shard)
+        offset, size, check = self._table(spec, shard, file)[number].tolist()
+        if size < 0:
+            raise DamagedDataError("it is missing")
+        if data is None:
+            data = np.empty(size, np.uint8)
+            file.read_into(offset, data)
+        return self._store.decode_chunk(data, check, spec)
+
+    def _table(self, spec: FieldSpec, shard: int, file: ByteFile) -> NDArray[np.int64]:
+        identity = file.identity
         known = self._tables.get((spec.name, shard))
         if known is None or known.identity != identity:
             rows = self._layout.rows_of(shard, self._n_samples)
-            chunks = self._store.chunk_table(descriptor, spec, shard, rows)
+            chunks = self._store.chunk_table(file, spec, shard, rows)
             if len(self._tables) >= _MOST_TABLES:
                 self._tables.clear()
             known = self._tables[spec.name, shard] = _Table(identity, chunks)
-        offset, size, check = known.chunks[number].tolist()
-        if size < 0:
-            raise DamagedDataError("it is missing")
-        data = np.empty(size, np.uint8)
-        read(descriptor, offset, data)
-        return self._store.decode_chunk(data, check, spec)
+        return known.chunks
+
+    def _opened(self, shards: Iterable[int], spec: FieldSpec) -> Iterator[int]:
+        """Yield shards whose remote files of an array are open, some of them at once."""
+        left = iter(shards)
+        while some := list(islice(left, _MOST_OPENED)):
+            if self._remote is not None:
+                self._remote.open_all([self._store.array_path(shard, spec) for shard in some])
+            yield from some
+
+    def _fetched(
+        self, spec: FieldSpec, parts: list[_Part], file: ByteFile
+    ) -> dict[int, NDArray[np.uint8]]:
+        """Return what is stored of the chunks of parts, neighbours read in one request.
+
+        Chunks that cannot be read are left out: whoever needs them says why.
+        """
+        per_shard = self._layout.chunks_per_shard
+        found: dict[int, NDArray[np.uint8]] = {}
+        try:
+            table = self._table(spec, parts[0].chunk // per_shard, file)
+            known, identity, _ = self._last.get(spec.name, (-1, None, None))
+            places = sorted(
+                (*table[part.chunk % per_shard, :2].tolist(), part.chunk)
+                for part in parts
+                if table[part.chunk % per_shard, 1] >= 0
+                and (part.chunk, file.identity) != (known, identity)
+            )
+            for run in coalesced(places, _MOST_AT_ONCE):
+                start, (last, size, _) = run[0][0], run[-1]
+                data = np.empty(last + size - start, np.uint8)
+                file.read_into(start, data)
+                for offset, size, chunk in run:
+                    found[chunk] = data[offset - start : offset - start + size]
+        except DamagedDataError:
+            pass
+        return found
 
 
 def _shards_of(rows: slice | NDArray[np.intp], shard_rows: int) -> Iterable[int]:

@@ -1,73 +1,49 @@
-"""The files of shards, opened once for many reads; links are followed only on request."""
+"""The files of shards, opened once for many reads."""
 
-import errno
-import os
 import resource
-import stat
 import threading
-import weakref
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import DamagedDataError, DatasetError
+from ..bytefile import ByteFile
+from ..errors import DatasetError, TersError
 from ..files import is_limit, why
 from ..schema.fields import FieldSpec
+from . import bus_errors
 from .interface import Store
-from .links import REFUSED, follows_links, open_file
+from .mapping import mapped
+from .sources import source_of
 
 _MOST_FILES = 4096
-
-
-class _Folders:
-    """Descriptors of the folders of a dataset, opened once, none of them through a link."""
-
-    def __init__(self, folder: Path) -> None:
-        self._root = folder
-        self._open: dict[str, int] = {}
-        self._lock = threading.Lock()
-        weakref.finalize(self, _close_all, self._open)
-
-    def descriptor(self, inside: str) -> int:
-        """Return the descriptor of a folder by its path inside the dataset; "" is the dataset."""
-        with self._lock:
-            return self._descriptor(inside)
-
-    def is_replaced(self, inside: str) -> bool:
-        """Return whether a folder is no longer the one that was opened."""
-        try:
-            mine, now = os.fstat(self.descriptor(inside)), (self._root / inside).stat()
-            return not os.path.samestat(mine, now)
-        except OSError:
-            return True
-
-    def _descriptor(self, inside: str) -> int:
-        if inside not in self._open:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            if not inside:
-                self._open[inside] = os.open(self._root, flags)
-            else:
-                parent, _, name = inside.rpartition("/")
-                above = self._descriptor(parent)
-                self._open[inside] = os.open(name, flags | os.O_NOFOLLOW, dir_fd=above)
-        return self._open[inside]
-
-
-def _close_all(descriptors: dict[str, int]) -> None:
-    for descriptor in descriptors.values():
-        os.close(descriptor)
 
 
 class OpenFile:
     """An open file of a shard, and where its chunks lie; closed when nobody has it any more."""
 
-    def __init__(self, descriptor: int) -> None:
-        self.descriptor = descriptor
+    def __init__(self, file: ByteFile) -> None:
+        self.bytes = file
         self.tables: dict[str, list[list[int]]] = {}
+        self.looking_up = threading.Lock()
+        self.read: set[tuple[str, int]] = set()
+        """Chunks that were read, by array and number: they are likely to be in memory."""
+        self._content: NDArray[np.uint8] | None = None
+        self._may_map = True
 
-    def __del__(self) -> None:  # noqa: D105
-        os.close(self.descriptor)
+    def mapped(self) -> NDArray[np.uint8] | None:
+        """Return the file mapped into memory, or None; see ``mapping.mapped``."""
+        if self._may_map and self._content is None:
+            with self.looking_up:
+                if self._may_map and self._content is None:
+                    self._content = mapped(self.bytes)
+                    self._may_map = self._content is not None
+        return self._content if bus_errors.is_ours() else None
+
+    def unmap(self) -> None:
+        """Read the file from now on."""
+        self._may_map, self._content = False, None
 
 
 def _most_files() -> int:
@@ -79,11 +55,14 @@ def _most_files() -> int:
 class ShardFiles:
     """The open files of the first rows of a dataset; safe to use from many threads."""
 
-    def __init__(self, folder: Path, store: Store, n_samples: int) -> None:
+    def __init__(
+        self, folder: Path, store: Store, fields: Sequence[FieldSpec], n_samples: int
+    ) -> None:
         self._folder = folder
         self._store = store
+        self._fields = fields
         self._n_samples = n_samples
-        self._folders = _Folders(folder)
+        self._source = source_of(folder)
         self._files: dict[str, OpenFile] = {}
         self._most_files = _most_files()
         self._lock = threading.Lock()
@@ -108,56 +87,42 @@ class ShardFiles:
         return self._files.pop(self._store.array_path(shard, spec), None) is not None
 
     def _open(self, inside: str) -> OpenFile:
-        folder, _, name = inside.rpartition("/")
         try:
-            file = OpenFile(self._descriptor(folder, name))
-        except FileNotFoundError:
-            gone = self._folders.is_replaced(folder)
-            text = "the dataset was replaced or moved after it was opened; open it again"
-            raise DamagedDataError(text if gone else "the file is missing") from None
+            file = OpenFile(self._source_file(inside))
         except OSError as error:
-            if isinstance(error, DamagedDataError):
+            if isinstance(error, TersError):
                 raise
-            if error.errno == errno.ELOOP:
-                raise DamagedDataError(f"expected a file, {REFUSED}") from None
-            if is_limit(error):
-                raise DatasetError(f"{self._folder / inside}: {why(error)}") from None
-            raise DamagedDataError(
-                f"expected a file, got a link or what cannot be read: {why(error)}"
-            ) from None
-        if not stat.S_ISREG(os.fstat(file.descriptor).st_mode):
-            raise DamagedDataError("expected a file, got a folder, pipe or device")
+            raise DatasetError(f"{self._folder / inside}: {why(error)}") from None
         with self._lock:
             if len(self._files) >= self._most_files:
                 del self._files[next(iter(self._files))]  # closed when no thread has it any more
             self._files[inside] = file
         return file
 
-    def _descriptor(self, folder: str, name: str) -> int:
+    def _source_file(self, inside: str) -> ByteFile:
         """Open a file; if too many are open, those that are kept are closed first."""
         try:
-            return open_file(name, follows_links(self._folder), self._folders.descriptor(folder))
+            return self._source.open(inside)
         except OSError as error:
             if not is_limit(error):
                 raise
         with self._lock:
             self._files.clear()
-        return open_file(name, follows_links(self._folder), self._folders.descriptor(folder))
+        return self._source.open(inside)
 
     def _table(self, spec: FieldSpec, shard: int, file: OpenFile) -> list[list[int]]:
-        rows = self._store.layout.rows_of(shard, self._n_samples)
-        chunks = self._store.chunk_table(file.descriptor, spec, shard, rows)
-        table: list[list[int]] = chunks.tolist()
-        file.tables[spec.name] = table
-        return table
-
-
-def read(descriptor: int, offset: int, room: NDArray[np.uint8]) -> None:
-    """Fill ``room`` with the bytes at ``offset``."""
-    size = len(room)
-    done = os.preadv(descriptor, [room.data], offset)
-    while done < size:
-        more = os.preadv(descriptor, [room[done:].data], offset + done)
-        if not more:
-            raise DamagedDataError(f"expected {size} bytes at {offset}, got {done}")
-        done += more
+        """Look up the chunks of an array, and of all others in its file that are wanted."""
+        with file.looking_up:
+            if spec.name not in file.tables:
+                rows = self._store.layout.rows_of(shard, self._n_samples)
+                inside = self._store.array_path(shard, spec)
+                together = [
+                    other
+                    for other in self._fields
+                    if self._store.array_path(shard, other) == inside
+                ]
+                found = self._store.chunk_tables(file.bytes, together, shard, rows)
+                if spec.name not in found:  # say why
+                    found[spec.name] = self._store.chunk_table(file.bytes, spec, shard, rows)
+                file.tables |= {name: chunks.tolist() for name, chunks in found.items()}
+        return file.tables[spec.name]

@@ -1,12 +1,12 @@
 """The Zarr v3 back end: one file for each shard of each array."""
 
 import json
-import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bytefile import ByteFile, read_range
 from ..errors import DamagedDataError
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
@@ -23,9 +23,9 @@ from .encode import (
     parse_index,
     shard_parts,
 )
-from .interface import DOCUMENTS, BitShuffled, Bytes, Chunk, ShardFile, Values
+from .interface import BitShuffled, Bytes, Chunk, ShardFile, Values, notes
 from .layout import Layout
-from .metadata import hierarchy
+from .metadata import blosc_settings, hierarchy
 
 
 class ZarrStore:
@@ -60,6 +60,10 @@ class ZarrStore:
             data, check, layout.chunk_rows, spec, row_bytes, room, layout.compression
         )
 
+    def is_plain(self, spec: FieldSpec) -> bool:
+        """Return whether a chunk's bytes begin with its rows: they do if not compressed."""
+        return blosc_settings(spec, self.layout.compression) is None
+
     def array_path(self, shard: int, spec: FieldSpec) -> str:
         """Return which file holds a shard of an array."""
         return f"{spec.name}/c.{shard}{'.0' * len(spec.dims)}"
@@ -82,15 +86,15 @@ class ZarrStore:
         return Place(self._identity, self._checks[spec.name], shard)
 
     def chunk_table(
-        self, descriptor: int, spec: FieldSpec, shard: int, n_rows: int
+        self, file: ByteFile, spec: FieldSpec, shard: int, n_rows: int
     ) -> NDArray[np.int64]:
         """Return (offset, bytes, CRC32C) of each chunk of the first ``n_rows`` rows of an array."""
-        size = os.fstat(descriptor).st_size
+        size = file.size
         index = index_bytes(self.layout.chunks_per_shard)
         table = table_bytes(self.layout.chunks_per_shard)
         if size < table + index:
             raise DamagedDataError(f"expected at least {table + index} bytes, got {size}")
-        end = os.pread(descriptor, table + index, size - table - index)
+        end = read_range(file, size - table - index, table + index)
         try:
             checks = read_table(end[:table], self._place(shard, spec), n_rows)
         except DamagedDataError as error:
@@ -100,9 +104,15 @@ class ZarrStore:
         places = parse_index(end[table:], used, size - table - index, largest)
         return np.column_stack((places, checks[:used].astype(np.int64)))
 
+    def chunk_tables(
+        self, file: ByteFile, specs: Sequence[FieldSpec], shard: int, n_rows: int
+    ) -> dict[str, NDArray[np.int64]]:
+        """Return the chunk tables of arrays in one file by name: there is one array in each."""
+        return {spec.name: self.chunk_table(file, spec, shard, n_rows) for spec in specs}
+
     def metadata_files(self, n_samples: int, folder: str) -> dict[str, list[bytes]]:
         """Return every ``zarr.json``, and the coordinates of axes; the root comes last."""
-        nodes = hierarchy(self.contents, n_samples, self.layout, {"tersgen": DOCUMENTS})
+        nodes = hierarchy(self.contents, n_samples, self.layout, {"tersgen": notes(self.contents)})
         files = {
             f"{name}/zarr.json".lstrip("/"): [(json.dumps(node, indent=1) + "\n").encode()]
             for name, node in nodes.items()

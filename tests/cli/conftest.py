@@ -72,3 +72,15 @@ def tersgen_cli() -> Cli:
 def quick_cli() -> Cli:
     """Run each command in this process, which is faster."""
     return Cli(_inside)
+
+
+@pytest.fixture(scope="session")
+def good(quick_cli):
+    """Return a function that runs a command that must succeed."""
+    return quick_cli.good
+
+
+@pytest.fixture(scope="session")
+def bad(quick_cli):
+    """Return a function that runs a command that must fail, and returns its error line."""
+    return quick_cli.bad

@@ -19,11 +19,6 @@ def state(root: Path) -> dict[Path, bytes]:
 
 
 @pytest.fixture
-def good(quick_cli):
-    return quick_cli.good
-
-
-@pytest.fixture
 def data(good, tmp_path):
     good("build", "--n", 300, *SMALL, "--out", tmp_path / "data.zarr")
     return tmp_path / "data.zarr"

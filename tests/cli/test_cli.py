@@ -25,16 +25,6 @@ def tersgen_command(tersgen_cli):
     return tersgen_cli.run
 
 
-@pytest.fixture
-def good(quick_cli):
-    return quick_cli.good
-
-
-@pytest.fixture
-def bad(quick_cli):
-    return quick_cli.bad
-
-
 def test_build_info_and_plot(tersgen_cli, tmp_path):
     good, bad = tersgen_cli.good, tersgen_cli.bad
     text = good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
@@ -45,6 +35,11 @@ def test_build_info_and_plot(tersgen_cli, tmp_path):
     assert dataset.digest in good("info", "data.zarr", cwd=tmp_path)
     info = json.loads(good("info", "data.zarr", "--json", cwd=tmp_path))
     assert info["manifest"]["digest"] == dataset.digest
+    error = "rounded to steps of 0.0039, rms error 0.0011, 0.038 to 0.23 of the noise"
+    assert good("info", "data.zarr", cwd=tmp_path).count(error) == 2
+    planned = json.loads(good("plan", "--n", 1000, *SMALL, "--json"))
+    assert [one["name"] for one in planned["roundings"]] == ["spectra", "maps"]
+    assert planned["roundings"] == info["roundings"]
     good("plot", "data.zarr", "--index", 7, "-o", "seven.png", cwd=tmp_path)
     assert (tmp_path / "seven.png").read_bytes()[:4] == b"\x89PNG"
     for name, separator in (("seven.txt", "\t"), ("seven.CSV", ",")):

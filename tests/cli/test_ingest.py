@@ -44,7 +44,7 @@ def test_measured_spectra_become_a_dataset(folder, quick_cli, tmp_path):
     bad = quick_cli.bad
     out = ("--out", tmp_path / "y.zarr")
     assert "no such file" in bad("ingest", tmp_path / "none", *out)
-    assert "one of --labels" in bad(
+    assert "one of labels" in bad(
         "ingest", folder, "--label", "x", "--label-from", "folder", *out, code=2
     )
     assert "with a group" in bad("ingest", folder, "--label-from", "x", *out, code=2)
@@ -143,3 +143,28 @@ def test_measured_samples_stay_together_by_default(folder, quick_cli, tmp_path):
     done = quick_cli.run("split", out)
     assert "Warning: all rows are of one group or file" in done.stderr
     assert tersgen.open(out).splits["default"].rule.by == "species"
+
+
+def test_maps_become_cubes_or_maps_of_bands(quick_cli, tmp_path):
+    axis = np.linspace(200.0, 1200.0, 64)
+    band = 1e3 * np.exp(-(((axis - 700) / 40) ** 2))
+    lines = ["#X\t#Y\t#Wave\t#Intensity"]
+    for k in range(6):
+        lines += [f"{k % 3}\t{k // 3}\t{x:.3f}\t{(k + 1) * y:.3f}"
+                  for x, y in zip(axis, band, strict=True)]  # fmt: skip
+    (tmp_path / "map.txt").write_text("\n".join(lines) + "\n")
+    shared = ("ingest", tmp_path / "map.txt", "--label", "x", "--out", tmp_path / "x.zarr")
+    quick_cli.good(*shared, "--as", "cubes", "--grid", "300:1100:32")
+    assert tersgen.open(tmp_path / "x.zarr")["cube"].shape == (1, 2, 3, 32)
+    assert "row 2, column 3, shift_channel 32" in quick_cli.good("info", tmp_path / "x.zarr")
+    quick_cli.good("plot", tmp_path / "x.zarr", "-o", tmp_path / "x.png")
+    (tmp_path / "x.zarr").rename(tmp_path / "like.zarr")
+    quick_cli.good(*shared, "--as", "cubes", "--like", tmp_path / "like.zarr")
+    assert tersgen.open(tmp_path / "x.zarr").axes["shift_channel"].n == 32
+    quick_cli.good(*shared, "--as", "maps", "--band", "600:800", "--overwrite")
+    image = tersgen.open(tmp_path / "x.zarr")["maps"][0, 0]
+    assert image == pytest.approx(np.arange(6).reshape(2, 3) / 5, abs=1e-4)
+    bad = quick_cli.bad
+    assert "for maps, and only for them" in bad(*shared, "--as", "maps", code=2)
+    assert "LOW:HIGH" in bad(*shared, "--as", "maps", "--band", "800:600", code=2)
+    assert "a dataset with spectra" in bad(*shared, "--like", tmp_path / "like.zarr", code=2)

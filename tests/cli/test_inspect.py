@@ -34,6 +34,14 @@ def test_what_is_in_files(folder, quick_cli):
     assert "spectra 3 of 101 points" in quick_cli.good("inspect", folder / "rows.npz")
 
 
+def test_one_spectrum_of_a_map(folder, quick_cli):
+    text = quick_cli.good("inspect", folder / "map.txt", "--spectrum", 3)
+    assert "spectra 1 of 101 points" in text
+    assert "expected 0 to 3, got '4'" in quick_cli.bad(
+        "inspect", folder / "map.txt", "--spectrum", 4
+    )
+
+
 def test_a_picture(folder, quick_cli):
     picture = folder / "a.png"
     text = quick_cli.good(

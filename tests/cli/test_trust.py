@@ -13,16 +13,6 @@ SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.hei
          "--shard-rows", 256]  # fmt: skip
 
 
-@pytest.fixture
-def good(quick_cli):
-    return quick_cli.good
-
-
-@pytest.fixture
-def bad(quick_cli):
-    return quick_cli.bad
-
-
 @pytest.mark.parametrize("name", ["data.zarr", "data.h5"])
 def test_a_dataset_is_damaged_and_healed(good, quick_cli, tmp_path, name):
     good("build", "--n", 1000, *SMALL, "--out", name, cwd=tmp_path)

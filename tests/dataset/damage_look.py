@@ -70,12 +70,12 @@ def look(path: Path, stock: Stock, seen: Seen, blocks: bool = True, stream: bool
             known = genuine[data.manifest.version]
             seen.add("another version")
         describe(data, known, seen)
-        for name in data:
+        for name in data.fields:
             values = seen.attempt(lambda d=data, n=name: d[n][:])
             if values is not None:
                 compare(name, 0, values, known, seen)
         if not reference and blocks:
-            reader = seen.attempt(lambda d=data: d.blocks(d))
+            reader = seen.attempt(lambda d=data: d.blocks(d.fields))
             if reader is not None:
                 read_blocks(data, reader, known, seen)
         if not reference and stream:
@@ -89,7 +89,7 @@ def describe(data: Dataset, known: Known, seen: Seen) -> None:
     same = manifest.version == known.version
     if not same:
         seen.add("another version")
-    specs = {name: field.spec.model_dump() for name, field in data.items()}
+    specs = {name: field.spec.model_dump() for name, field in data.fields.items()}
     axes = {name: axis.model_dump() for name, axis in data.axes.items()}
     mine = (data.n_samples, data.classes, data.digest, specs, axes)
     if same and mine != (known.n_samples, known.classes, known.digest, known.specs, known.axes):
@@ -139,7 +139,7 @@ def read_blocks(
         rows = min(step, data.n_samples - first)
         place = np.arange(rows)
         # each array by itself: one that is damaged hides no other
-        for name, field in data.items():
+        for name, field in data.fields.items():
             out = np.empty((rows, *field.spec.shape), field.dtype)
 
             copies = [Copies(place, {name: as_bytes(out)}, place)]
@@ -154,7 +154,9 @@ def read_blocks(
 
 def stream_of(data: Dataset) -> Stream:
     """Return a stream of all fields."""
-    return Stream(data, list(data), Order(all_rows(data), 100), config=StreamConfig(threads=1))
+    return Stream(
+        data, list(data.fields), Order(all_rows(data), 100), config=StreamConfig(threads=1)
+    )
 
 
 def read_stream(stream: Stream | None, data: Dataset, known: Known, seen: Seen) -> None:
@@ -165,7 +167,7 @@ def read_stream(stream: Stream | None, data: Dataset, known: Known, seen: Seen) 
     def epoch() -> None:
         for batch in stream:
             rows = batch["row"].numpy()
-            for name in data:
+            for name in data.fields:
                 values = batch[name].numpy()
                 wanted = known.values[name][rows[rows < known.n_samples]]
                 if values[rows < known.n_samples].tobytes() != wanted.tobytes():

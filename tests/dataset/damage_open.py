@@ -82,8 +82,8 @@ def try_open(name: str, copy: Copy, seen: Seen) -> None:
     start, change = OPEN[name]
     known = copy.stock.known["@v1" if start == "before" else ""]
     data = tersgen.open(copy.path)
-    reader, stream = data.blocks(data), stream_of(data)
-    touched = [one for one in data if copy.random.random() < 0.5]
+    reader, stream = data.blocks(data.fields), stream_of(data)
+    touched = [one for one in data.fields if copy.random.random() < 0.5]
     row = int(copy.random.integers(data.n_samples))
     for one in touched:
         compare(one, row, data[one][row : row + 1], known, seen)
@@ -91,7 +91,7 @@ def try_open(name: str, copy: Copy, seen: Seen) -> None:
     if copy.pick((True, False)):
         read_stream(stream, data, known, seen)
     change(copy)
-    for one in data:
+    for one in data.fields:
         values = seen.attempt(lambda n=one: data[n][:])
         if values is not None:
             compare(one, 0, values, known, seen)

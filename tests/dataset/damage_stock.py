@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tersgen
+from tersgen.bytefile import LocalFile
 from tersgen.dataset.documents import checked_layout
 from tersgen.dataset.parts import load_parts
 from tersgen.dataset.splits import make_split
@@ -143,9 +144,9 @@ def _known(path: Path, reference: str) -> Known:
         manifest.version,
         manifest.digest,
         data.classes,
-        {name: field.spec.model_dump() for name, field in data.items()},
+        {name: field.spec.model_dump() for name, field in data.fields.items()},
         {name: axis.model_dump() for name, axis in data.axes.items()},
-        {name: field[:] for name, field in data.items()},
+        {name: field[:] for name, field in data.fields.items()},
         {split.name: load_parts(folder, split).tobytes() for split in manifest.splits},
         data.recipe,
     )
@@ -161,9 +162,8 @@ def _chunks(path: Path) -> list[StoredChunk]:
         rows = min(SHARD_ROWS, ROWS - shard * SHARD_ROWS)
         for spec in manifest.fields:
             file = store.array_path(shard, spec)
-            descriptor = os.open(location.folder / file, os.O_RDONLY)
-            table = store.chunk_table(descriptor, spec, shard, rows)
-            os.close(descriptor)
+            opened = LocalFile(os.open(location.folder / file, os.O_RDONLY))
+            table = store.chunk_table(opened, spec, shard, rows)
             found += [
                 StoredChunk(file, spec.name, number, offset, size)
                 for number, (offset, size, _) in enumerate(table.tolist())

@@ -30,8 +30,8 @@ def content(path, inside=None):
         if one != path and inside and top not in ("recipe.json", "versions", "tags"):
             continue
         data = tersgen.open(one)
-        wanted = {place} & {*data} or {*data}
-        if inside and top not in ("shards", *data):
+        wanted = {place} & {*data.fields} or {*data.fields}
+        if inside and top not in ("shards", *data.fields):
             wanted = {"spectra", "label"}
         for name in wanted:
             field = data[name]

@@ -51,7 +51,7 @@ def main() -> None:
     dataset = tersgen.open(sys.argv[2])
     assert dataset.recipe.later_setting == 3
     assert dataset.recipe.perturbations.later == 0.25
-    values = {name: blake3(one[:].tobytes()).hexdigest() for name, one in dataset.items()}
+    values = {name: blake3(one[:].tobytes()).hexdigest() for name, one in dataset.fields.items()}
     sys.stdout.write(json.dumps({"digest": dataset.digest, "values": values}))
 
 

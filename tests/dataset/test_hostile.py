@@ -291,7 +291,7 @@ from tersgen.dataset.verify import verify
 from tersgen.errors import TersError
 for path in sys.argv[1:]:
     try:
-        [field[:] for field in tersgen.open(path).values()]
+        [field[:] for field in tersgen.open(path).fields.values()]
     except TersError:
         pass
     for quick in (True, False):
@@ -315,7 +315,7 @@ def test_nothing_waits_for_a_pipe(original, tmp_path):
 
 def read_all(path):
     dataset = tersgen.open(path)
-    for name in dataset:
+    for name in dataset.fields:
         dataset[name][:]
     dataset.parts()
     tersgen.open(f"{path}@v1")
@@ -524,6 +524,7 @@ def with_label(path, row, label):
         (location.folder / file.path).write_bytes(b"".join(file.parts))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("label", [-1, 3, 1000, 2**31 - 1, -(2**31)])
 @pytest.mark.parametrize("name", ["data.zarr", "data.h5"])
 def test_labels_of_no_species_are_damage(original, data, tmp_path, name, label):

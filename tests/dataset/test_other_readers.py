@@ -52,7 +52,7 @@ def dataset(stored) -> tersgen.Dataset:
 def test_zarr_python_reads_the_same(stored, dataset):
     group = zarr.open_group(stored, mode="r")
     assert {name for name, _ in group.arrays()} >= {"spectra", "maps", "label", "raman_shift"}
-    for name in dataset:
+    for name in dataset.fields:
         array = group[name]
         assert array.dtype == dataset[name].dtype
         assert array.shape == dataset[name].shape
@@ -80,7 +80,7 @@ def test_xarray_reads_the_whole_tree(stored):
 
 
 def test_tensorstore_reads_the_same(stored, dataset):
-    for name in dataset:
+    for name in dataset.fields:
         spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": f"{stored / name}/"}}
         values = tensorstore.open(spec, open=True).result().read().result()
         assert values.shape == dataset[name].shape
@@ -119,9 +119,51 @@ def test_a_reader_that_is_open_while_the_dataset_grows_reads_its_rows(tiny_recip
     assert zarr.open_group(path, mode="r")["spectra"].shape[0] == 600
 
 
+@pytest.fixture(scope="module", params=["uint8", "uint12"])
+def fixed_point(request, tiny_recipe, changed, tmp_path_factory) -> Path:
+    """A folder with ``d.zarr`` and ``d.h5`` of fixed-point spectra and maps."""
+    folder = tmp_path_factory.mktemp("fixed")
+    recipe = changed(tiny_recipe, fields={"precision": request.param, "scale": "symmetric"})
+    for name, back_end in (("d.zarr", "zarr"), ("d.h5", "hdf5")):
+        run(make_plan(recipe, 300, back_end, chunk_rows=64, shard_rows=256), folder / name)
+    return folder
+
+
+def test_fixed_point_arrays_are_decoded_by_xarray(fixed_point):
+    dataset = tersgen.open(fixed_point / "d.zarr")
+    with xarray.open_zarr(fixed_point / "d.zarr") as data:
+        for name in ("spectra", "maps"):
+            values = data[name].values.astype(np.float32)
+            assert values.tobytes() == dataset[name][:].tobytes(), name
+    (fixed_point / "d.zarr" / "maps" / "c.1.0.0.0").rename(fixed_point / "aside")
+    try:
+        with xarray.open_zarr(fixed_point / "d.zarr") as data:
+            assert np.isnan(data.maps[256:].values).all()
+    finally:
+        (fixed_point / "aside").rename(fixed_point / "d.zarr" / "maps" / "c.1.0.0.0")
+
+
+def test_fixed_point_arrays_are_decoded_by_their_attributes(fixed_point):
+    dataset = tersgen.open(fixed_point / "d.zarr")
+    group = zarr.open_group(fixed_point / "d.zarr", mode="r")
+    with h5py.File(fixed_point / "d.h5", "r") as file:
+        for name in ("spectra", "maps"):
+            url = f"{fixed_point / 'd.zarr' / name}/"
+            spec = {"driver": "zarr3", "kvstore": {"driver": "file", "path": url}}
+            by_tensorstore = tensorstore.open(spec, open=True).result().read().result()
+            assert by_tensorstore.tobytes() == group[name][:].tobytes()
+            for array in (group[name], file[name]):
+                stored, known = array[:], array.attrs
+                assert stored.dtype == dataset[name].spec.dtype
+                values = stored * np.float64(known["scale_factor"]) + known["add_offset"]
+                assert values.astype(np.float32).tobytes() == dataset[name][:].tobytes()
+                assert known["_FillValue"] == dataset[name].spec.fixed_point.missing
+            assert file[name].fillvalue == group[name].fill_value == known["_FillValue"]
+
+
 def same_as_plain_hdf5(index: Path | str, dataset: tersgen.Dataset) -> None:
     with h5py.File(index, "r") as file:
-        for name in dataset:
+        for name in dataset.fields:
             assert file[name].is_virtual
             assert file[name].shape == dataset[name].shape
             assert file[name][:].tobytes() == dataset[name][:].tobytes(), name
@@ -209,3 +251,12 @@ def test_the_reader_written_from_the_specification_sees_lost_chunks(grown, tmp_p
     assert done.returncode != 0
     assert "refused" in done.stderr
     assert "CRC32C" in done.stderr
+
+
+def test_the_reader_written_from_the_specification_decodes(fixed_point):
+    done = run_example(fixed_point / "d.zarr", fixed_point / "d.h5")
+    assert done.returncode == 0, done.stderr
+    dataset = tersgen.open(fixed_point / "d.zarr")
+    assert done.stdout.count(dataset.manifest.digest) == 2
+    first = dataset["spectra"][0].astype(float)[:4].tolist()
+    assert done.stdout.count(f"spectra (64,) float32: {first}") == 2

@@ -73,7 +73,7 @@ def golden(request, tmp_path):
 
 def test_newer_code_reads_the_values_and_digests_that_were_written(golden):
     dataset = tersgen.open(golden)
-    values = {name: blake3(one[:].tobytes()).hexdigest() for name, one in dataset.items()}
+    values = {name: blake3(one[:].tobytes()).hexdigest() for name, one in dataset.fields.items()}
     assert json.loads(newer("values", golden)) == {"digest": dataset.digest, "values": values}
     newer("verify", golden)
     newer("reproduce", golden, "--fraction", "1")
@@ -215,7 +215,7 @@ def later(request, tiny_recipe, place):
 def test_rows_of_a_recipe_of_a_later_day_are_read(later, tiny_recipe):
     dataset = tersgen.open(later)
     made = tersgen.generate(tiny_recipe, 0, ROWS)
-    for name, field in dataset.items():
+    for name, field in dataset.fields.items():
         np.testing.assert_array_equal(field[:], made[name])
     np.testing.assert_array_equal(stream_values(dataset, "spectra"), made["spectra"])
     assert verify(later).sound

@@ -14,7 +14,7 @@ from tersgen.dataset.output_file import (
     replace_file,
     write_output,
 )
-from tersgen.errors import OutputError
+from tersgen.errors import DamagedDataError, OutputError
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 
@@ -53,6 +53,17 @@ for write in (replace_file, write_output):
     except OutputError as error:
         print(error)
 """
+
+
+@WRITERS
+def test_rows_that_are_damaged_are_no_fault_of_the_file(tmp_path, write):
+    def content():
+        yield b"first"
+        raise DamagedDataError("maps, rows 0 to 31: damaged")
+
+    with pytest.raises(DamagedDataError, match=r"^maps, rows 0 to 31: damaged$"):
+        write(tmp_path / "a", content())
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_failed_write_leaves_what_was_there(tmp_path):

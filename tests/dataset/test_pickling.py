@@ -32,13 +32,17 @@ def dataset(request, stored) -> tersgen.Dataset:
     return tersgen.open(stored[request.param], 1000)
 
 
-def some(field: tersgen.dataset.dataset.Field) -> np.ndarray:
+def some(field: tersgen.Field) -> np.ndarray:
     return np.asarray(field[100:130:7])
 
 
 def same(one: tersgen.Dataset, other: tersgen.Dataset) -> None:
-    assert (one.digest, one.n_samples, list(one)) == (other.digest, other.n_samples, list(other))
-    for name in one:
+    assert (one.digest, one.n_samples, list(one.fields)) == (
+        other.digest,
+        other.n_samples,
+        list(other.fields),
+    )
+    for name in one.fields:
         np.testing.assert_array_equal(some(one[name]), some(other[name]))
 
 
@@ -65,7 +69,7 @@ def test_a_pickle_is_small_and_opens_the_same(dataset, protocol):
     same(pickle.loads(pickled), dataset)
     field = pickle.dumps(dataset["maps"], protocol)
     assert globals_of(field) == {
-        "tersgen.dataset.dataset.reopen_field",
+        "tersgen.dataset.field.reopen_field",
         "tersgen.dataset.opening.reopen",
     }
     np.testing.assert_array_equal(some(pickle.loads(field)), some(dataset["maps"]))

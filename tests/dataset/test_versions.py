@@ -53,7 +53,7 @@ def test_every_version_opens_as_it_was(data, tiny_recipe):
     for reference, n in (("v1.0", 300), ("split", 300), (None, 700)):
         dataset = tersgen.open(f"{data}@{reference}" if reference else data)
         assert dataset.n_samples == n
-        for name in dataset:
+        for name in dataset.fields:
             assert dataset[name][:].tobytes() == rows[name][:n].tobytes()
         assert list(dataset.splits) == ([] if reference == "v1.0" else ["default"])
     version = find_version(locate(data), "v1.0").version
@@ -69,7 +69,7 @@ def test_an_open_version_reads_on_while_the_dataset_grows(data, tiny_recipe):
     assert old["spectra"][690:].tobytes() == first
     assert old["maps"][0].shape == (1, 8, 10)
     rows = tersgen.generate(tiny_recipe, 0, 1111)
-    for name, field in tersgen.open(data).items():
+    for name, field in tersgen.open(data).fields.items():
         assert field[:].tobytes() == rows[name].tobytes()
 
 

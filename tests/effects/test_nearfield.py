@@ -43,7 +43,7 @@ def near_recipe():
                 "bands": ((500.0, 1000.0), (1000.0, 1900.0), (2500.0, 3600.0)),
                 "channel_cm1": 250.0,
             },
-            fields={"cube": True},
+            fields={"cube": True, "precision": "float16"},
         )
     )
 

@@ -9,6 +9,7 @@ from scipy.stats import cauchy
 
 from tersgen.effects.nearfield import kernels as nearfield
 from tersgen.effects.nearfield.kernels import TILE
+from tersgen.effects.nearfield.product import multiply_squared, plan_passes
 from tersgen.numeric.elementary import arctan
 from tersgen.numeric.tensor import multiply_quaternions
 
@@ -29,8 +30,10 @@ def test_arctan_where_its_pieces_meet(x):
 
 @given(st.floats(0, 4000), st.floats(1, 500), st.floats(10, 4000), st.floats(1, 50))
 def test_the_share_of_a_lorentzian(low, size, position, fwhm):
-    expected = cauchy.cdf(low + size, position, fwhm / 2) - cauchy.cdf(low, position, fwhm / 2)
-    found = nearfield.lorentzian_share(low, low + size, position, fwhm)
+    edges = np.array([[low, low + size], [low + size, low + 2 * size], [low, low + 3 * size]])
+    found = np.empty(3)
+    nearfield.fill_shares(edges, position, fwhm, found)
+    expected = np.diff(cauchy.cdf(edges, position, fwhm / 2))[:, 0]
     assert found == pytest.approx(expected, rel=1e-9, abs=1e-15)
 
 
@@ -53,6 +56,31 @@ def test_products_of_tiles(rows, inner):
     nearfield.multiply_tile(left, right.ravel(), out)
     expected = left.astype(np.float64) @ right
     np.testing.assert_allclose(out.reshape(rows, TILE), expected, rtol=0, atol=2e-6 * inner)
+
+
+@given(st.integers(1, 4), st.integers(1, 6), st.integers(0, 2**32 - 1))
+def test_zeros_are_left_out_and_change_no_bit(groups, blocks, seed):
+    rng = np.random.default_rng(seed)
+    left = rng.normal(size=(4 * groups, 2 * blocks, 2)).astype(np.float32)
+    left[rng.random(left.shape[:2]) < rng.choice([0.0, 0.3, 0.7, 1.0], (4 * groups, 1))] = 0.0
+    left = left.reshape(4 * groups, 4 * blocks)
+    right = rng.normal(size=left.shape[1] * TILE).astype(np.float32)
+    wanted, made = (np.full(len(left) * TILE, np.nan, np.float32) for _ in range(2))
+    nearfield.multiply_tile(left, right, wanted)
+    nearfield.square_tile(wanted)
+    passes = plan_passes(left)
+    multiply_squared(passes, right, np.empty(4 * TILE, np.float32), made)
+    assert made.tobytes() == wanted.tobytes()
+    assert passes.first[-1] <= left.size // 16
+
+
+def test_modes_of_a_flat_molecule_take_half_of_the_passes():
+    left = np.ones((8, 6 * 8), np.float32)
+    left[::2].reshape(4, 8, 6)[:, :, 4:] = 0.0  # in the plane
+    left[1::2].reshape(4, 8, 6)[:, :, :4] = 0.0  # out of it
+    passes = plan_passes(left)
+    assert np.diff(passes.first).tolist() == [4, 8]
+    assert passes.row.tolist() == [1, 3, 5, 7, 0, 2, 4, 6]
 
 
 def fields(atoms, tips, kind):

@@ -21,7 +21,11 @@ from tersgen.generator import Generator
 from tersgen.random import streams
 from tersgen.recipe import Recipe
 
-SMALL = {"library": ["builtin:benzene", "builtin:pyridine"], "map": {"height": 8, "width": 8}}
+SMALL = {
+    "library": ["builtin:benzene", "builtin:pyridine"],
+    "map": {"height": 8, "width": 8},
+    "fields": {"precision": "float16"},
+}
 INSTRUMENT = {
     "lineshape": {"profile": "lorentzian"},
     "instrument": {"electrons": [1000.0, 1000.0], "resolution_cm1": [3.0, 5.0]},

@@ -14,9 +14,9 @@ from tersgen.jobs.plan import make_plan
 
 @pytest.fixture(scope="session")
 def spectra_recipe(tiny_recipe, changed):
-    """Return a recipe of spectra and labels alone: two small files for each shard."""
+    """Return a recipe of spectra, fixed-point, and labels alone: two small files for each shard."""
     return changed(tiny_recipe, fields={"tensors": False, "params": False, "maps": False,
-                                        "sticks": False})  # fmt: skip
+                                        "sticks": False, "precision": "uint8"})  # fmt: skip
 
 
 @pytest.fixture(scope="session")

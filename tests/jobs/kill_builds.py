@@ -25,6 +25,7 @@ from tersgen.dataset.documents import load_lock
 from tersgen.dataset.splits import make_split
 from tersgen.dataset.verify import verify
 from tersgen.errors import DatasetError, LostLockError, OutputError
+from tersgen.jobs import commit as commit_module
 from tersgen.jobs.executors import threads as threads_module
 from tersgen.jobs.extend import extend, plan_extension
 from tersgen.jobs.plan import Plan, make_plan
@@ -65,9 +66,9 @@ class Faults:
     """All sweeps over one back end."""
 
     def __init__(self, back_end: str, work: Path) -> None:
-        threads_module.SHARDS_IN_FLIGHT = (
-            2  # one shard is finished at a time: calls come in one order
-        )
+        # one shard is finished at a time, file by file: calls come in one order
+        threads_module.SHARDS_IN_FLIGHT = 2
+        commit_module.FILES_AT_ONCE = 1
         self.root = work / "now"
         self.out = self.root / "data" / f"a.{back_end}"
         self.location = new_location(self.out, back_end)
@@ -158,7 +159,7 @@ class Faults:
     def all_rows(self) -> dict[str, bytes]:
         """Return the first rows of every array."""
         dataset = tersgen.open(self.out)
-        return {name: dataset[name][:N_SAMPLES].tobytes() for name in dataset}
+        return {name: dataset[name][:N_SAMPLES].tobytes() for name in dataset.fields}
 
     def calls(self, step: Step) -> list[Call]:
         """Return the calls of a step that nothing disturbs."""

@@ -28,12 +28,16 @@ FORMATS = {"zarr": "zarr", "hdf5": "h5"}
     back=st.sampled_from(["zarr", "hdf5"]),
     rows=st.sampled_from([(64, 256), (256, 512), (512, 1024), (1, 256)]),
     packed=st.sampled_from(["lz4", "none"]),
+    precision=st.sampled_from(["float16", "uint8", "uint12"]),
 )
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-def test_there_and_back_is_the_same(tiny_recipe, tmp_path_factory, n, there, back, rows, packed):
+@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_there_and_back_is_the_same(
+    tiny_recipe, changed, tmp_path_factory, n, there, back, rows, packed, precision
+):
     folder = tmp_path_factory.mktemp("convert")
     first, second, third = folder / "a.zarr", folder / f"b.{FORMATS[there]}", folder / "c"
-    plan = make_plan(tiny_recipe, n, chunk_rows=64, shard_rows=512, compression=packed)
+    recipe = changed(tiny_recipe, fields={"precision": precision})
+    plan = make_plan(recipe, n, chunk_rows=64, shard_rows=512, compression=packed)
     manifest = run(plan, first).manifest
     assert convert(first, second, there, *rows).manifest.digest == manifest.digest
     again = convert(second, third, back, 64, 512, packed if back == "zarr" else None).manifest
@@ -100,7 +104,7 @@ def test_a_dataset_that_is_not_compressed(data, tmp_path):
     extension = plan_extension(plain, None, 900)
     extend(extension.location, extension.plan)
     group = zarr.open_group(plain, mode="r")
-    for name, field in tersgen.open(plain).items():
+    for name, field in tersgen.open(plain).fields.items():
         assert np.array_equal(group[name][:], field[:]), name
     path = plain / "spectra" / "c.3.0"
     content = bytearray(path.read_bytes())

@@ -60,7 +60,7 @@ def test_grown_is_built_at_once(recipe, direct, format, n_first, steps, shard_ro
         out = Path(folder) / "a"
         run(make_plan(recipe, n_first, format, chunk_rows, shard_rows), out)
         old = tersgen.open(out)
-        rows = {name: old[name][:].tobytes() for name in old}
+        rows = {name: old[name][:].tobytes() for name in old.fields}
         n_samples = n_first
         for step in steps:
             manifest = grow(out, step).manifest
@@ -68,7 +68,7 @@ def test_grown_is_built_at_once(recipe, direct, format, n_first, steps, shard_ro
             assert manifest.n_samples == n_samples
         assert manifest.digest == direct(n_samples)
         assert verify(out).sound
-        assert {name: old[name][:].tobytes() for name in old} == rows
+        assert {name: old[name][:].tobytes() for name in old.fields} == rows
         first = tersgen.open(f"{out}@{old.manifest.version}")
         assert first.digest == old.digest
         assert verify(f"{out}@{old.manifest.version}").sound

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from tersgen.errors import MeasurementError, MissingExtraError
+from tersgen.measured.reader import ReadOptions
 from tersgen.measured.readers import instrument
 from tersgen.measured.reading import FORMATS, read_spectra, read_spectrum
 from tersgen.measured.spectrum import ascending, shift_from_nm
@@ -148,10 +149,46 @@ def test_an_emsa_file_through_rosettasciio(tmp_path):
         ("XPERCHAN", "1,5", "the scale of an axis"),
     ],
 )
-def test_text_in_a_number_of_an_emsa_file(tmp_path, field, value, what):
+def test_text_in_a_number_of_an_emsa_file(tmp_path, field, value, what, capfd):
     pytest.importorskip("rsciio")
     text = re.sub(rf"(?m)^#{field} .*$", f"#{field:12}: {value}", emsa())
     assert f": {value}" in text
     expected = re.escape(f"{what}: expected a number, got '{value}'")
     with pytest.raises(MeasurementError, match=expected):
         read_spectra(written(tmp_path, text, "x.msa"))
+    assert capfd.readouterr() == ("", "")  # RosettaSciIO would log a traceback
+
+
+def test_one_spectrum_of_several(tmp_path):
+    two = "x,quartz,calcite\n" + "".join(f"{100 * k},{k % 3},{k % 4}\n" for k in range(1, 10))
+    table = written(tmp_path, two.replace("x,", "Raman shift (cm-1),"), "wide.csv")
+    blocks = JCAMP + JCAMP.replace("\n103 8 10", "\n103 8 12")
+    path = written(tmp_path, f"##TITLE=two\n##JCAMP-DX=5\n##DATA TYPE=LINK\n{blocks}", "two.jdx")
+    with pytest.raises(MeasurementError, match="expected one spectrum, got 2; choose one: --spec"):
+        read_spectrum(path)
+    one = read_spectrum(path, options=ReadOptions(spectrum="1"))
+    assert (one.name, one.intensity.max()) == ("two.jdx[1]", 6.0)
+    assert read_spectrum(table, options=ReadOptions(spectrum="calcite")).intensity[3] == 0
+    assert read_spectrum(table, options=ReadOptions(spectrum="0")).intensity[2] == 0
+    with pytest.raises(MeasurementError, match="expected 0 to 1, got '2'"):
+        read_spectrum(path, options=ReadOptions(spectrum="2"))
+    with pytest.raises(MeasurementError, match="or a name as 'quartz', 'calcite', got 'quarz'"):
+        read_spectrum(table, options=ReadOptions(spectrum="quarz"))
+    np.savez(tmp_path / "a.npz", spectra=np.ones((2, 3)), shift_cm1=[1, 2, 3])
+    with pytest.raises(MeasurementError, match="got arrays"):
+        read_spectrum(tmp_path / "a.npz", options=ReadOptions(spectrum="0"))
+
+
+@pytest.mark.parametrize("line", [
+    "##$LASER WAVELENGTH=532", "##.EXCITATION WAVELENGTH=532.0 nm", "##$Excitation=532 nm laser",
+])  # fmt: skip
+def test_the_laser_that_jcamp_states(tmp_path, line):
+    nm = JCAMP.replace("1/CM", "NANOMETERS").replace("FIRSTX=100", "FIRSTX=540")
+    nm = nm.replace("LASTX=104", "LASTX=544").replace("\n100 ", "\n540 ").replace("\n103", "\n543")
+    path = written(tmp_path, nm.replace("##NPOINTS", f"{line}\n##NPOINTS"), "nm.jdx")
+    one = read_spectrum(path)
+    assert one.shift_cm1[0] == pytest.approx(278.393, abs=1e-3)
+    assert one.notes[0] == "laser of 532 nm, as the heading says"
+    other = read_spectrum(path, laser_nm=514.5)
+    assert "--laser-nm another" in other.notes[0]
+    assert other.shift_cm1[0] > 900

@@ -132,6 +132,7 @@ def test_a_processor_asked_for_is_compiled_for(tree, tmp_path):
     assert "not for what NUMBA_CPU_NAME and NUMBA_CPU_FEATURES ask for" in said
 
 
+@pytest.mark.exhaustive
 def test_the_best_that_a_processor_can_run_is_used(tree, tmp_path, processors):
     folder = tree / "tersgen" / SHIPPED.name
     write_index(folder, {"z80": "+warp", **processors})

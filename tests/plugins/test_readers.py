@@ -52,6 +52,7 @@ def registered(installed):
 # ---- importers
 
 
+@pytest.mark.exhaustive
 def test_a_file_of_modes_is_imported_and_says_by_what(outside, alone, water):
     outside.good("library", "import", "water.vib", "-o", "water.json")
     (species,) = json.loads((water.parent / "water.json").read_text())["species"]

@@ -9,8 +9,8 @@ from tersgen.schema.digest import without_defaults
 def test_the_table_describes_the_default_arrays():
     recipe = Recipe(fields={"n_modes": 7})
     table = {spec.name: (spec.shape, spec.dtype, spec.unit) for spec in field_table(recipe)}
-    assert table["spectra"] == ((1024,), "float16", "1")
-    assert table["maps"] == ((1, 64, 64), "float16", "1")
+    assert table["spectra"] == ((1024,), "uint8", "1")
+    assert table["maps"] == ((1, 64, 64), "uint8", "1")
     assert table["sticks/position"] == ((7,), "float32", "cm^-1")
     assert table["tensors"] == ((7, 3, 3), "float32", "Angstrom^2 amu^-1/2")
     assert table["label"] == ((), "int32", "1")

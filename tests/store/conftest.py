@@ -6,6 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
+from tersgen.bytefile import LocalFile, read_range
 from tersgen.dataset.basis import StoredBasis, contents_of
 from tersgen.generator import Generator
 from tersgen.store.encode import fill_up
@@ -60,16 +61,13 @@ class Made:
     def read(self, number, name, n_rows):
         spec, path = self.table[name], self.shard_path(number)
         assert self.store.array_path(number, spec) == self.store.shard_paths(number)[0]
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            places = self.store.chunk_table(descriptor, spec, number, n_rows)
-            assert places.dtype == np.int64
-            rows = [
-                self.store.decode_chunk(os.pread(descriptor, size, offset), check, spec)
-                for offset, size, check in places.tolist()
-            ]
-        finally:
-            os.close(descriptor)
+        file = LocalFile(os.open(path, os.O_RDONLY))
+        places = self.store.chunk_table(file, spec, number, n_rows)
+        assert places.dtype == np.int64
+        rows = [
+            self.store.decode_chunk(read_range(file, offset, size), check, spec)
+            for offset, size, check in places.tolist()
+        ]
         return np.concatenate(rows)[:n_rows]
 
     def place(self, shard, name, number=0):

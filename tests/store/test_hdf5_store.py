@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import tersgen
+from tersgen.bytefile import LocalFile
 from tersgen.errors import DamagedDataError
 from tersgen.store.encode import fill_up
 from tersgen.store.layout import Layout
@@ -407,20 +408,17 @@ def test_a_truncated_file_is_refused(fresh, share):
 
 
 def test_a_disk_that_fails_is_an_error(made, monkeypatch):
-    path, real = made.shard_path(0), os.pread
+    path, real = made.shard_path(0), os.preadv
 
-    def fails(descriptor, count, offset):
+    def fails(descriptor, buffers, offset):
         if offset:
             raise OSError(5, "Input/output error")
-        return real(descriptor, count, offset)
+        return real(descriptor, buffers, offset)
 
-    descriptor = os.open(path, os.O_RDONLY)
-    monkeypatch.setattr(os, "pread", fails)
-    try:
-        with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
-            made.store.chunk_table(descriptor, made.table["label"], 0, 64)
-    finally:
-        os.close(descriptor)
+    file = LocalFile(os.open(path, os.O_RDONLY))
+    monkeypatch.setattr(os, "preadv", fails)
+    with pytest.raises(DamagedDataError, match="HDF5 cannot read it"):
+        made.store.chunk_table(file, made.table["label"], 0, 64)
 
 
 def index_of(folder, make):

@@ -4,10 +4,9 @@ from tersgen.effects.chain import field_table
 from tersgen.recipe import Recipe
 from tersgen.store.layout import choose_layout, leaf_rows
 
-CANONICAL = field_table(Recipe(fields={"n_modes": 32}))
-CUBES = field_table(
-    Recipe(fields={"n_modes": 32}, map={"height": 128, "width": 128, "channels": 160})
-)
+FIELDS = {"n_modes": 32, "precision": "float16"}
+CANONICAL = field_table(Recipe(fields=FIELDS))
+CUBES = field_table(Recipe(fields=FIELDS, map={"height": 128, "width": 128, "channels": 160}))
 
 
 @pytest.mark.parametrize(
@@ -26,6 +25,18 @@ def test_rows_follow_from_the_bytes_of_a_row(table, n_samples, chunk_rows, shard
 def test_the_leaf_does_not_depend_on_the_layout():
     assert leaf_rows(CANONICAL) == 256
     assert choose_layout(CANONICAL, 1000, chunk_rows=32, shard_rows=512).shard_rows == 512
+
+
+@pytest.mark.parametrize("precision", ["uint8", "uint12"])
+@pytest.mark.parametrize("side", [64, 100, 512])
+def test_the_leaf_of_fixed_point_rows_is_that_of_float16(precision, side):
+    one, other = (
+        field_table(
+            Recipe(fields={**FIELDS, "precision": kind}, map={"height": side, "width": side})
+        )
+        for kind in (precision, "float16")
+    )
+    assert leaf_rows(one) == leaf_rows(other)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ PRELOADED = (
     "ters_train.engine.fit",
     "ters_train.engine.trained",
     "ters_train.reporting.page",
-    "ters_train.reporting.plots",
+    "tersgen.plotting.training",
     "torch.utils.tensorboard",
     "torch._dynamo",
     "torch.distributed",

@@ -1,5 +1,6 @@
 """Page and card of a model that names species, or of one that estimates their fractions."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -7,15 +8,24 @@ from ...reporting import Report
 from ...reporting.page import pages
 
 
-def class_pages(report: Report, curves: bytes, confusion: bytes) -> dict[str, bytes]:
+def class_pages(
+    report: Report,
+    curves: bytes,
+    pictures: Mapping[str, bytes],
+    examples: Mapping[str, bytes],
+) -> dict[str, bytes]:
     """Return page and card of a run.
 
     Parameters
     ----------
     report
         What to show.
-    curves, confusion
-        Pictures, PNG.
+    curves
+        Picture of the training, PNG.
+    pictures
+        ``confusion.png``, and ``reliability.png`` where outputs are probabilities.
+    examples
+        Pictures of misread spectra, by what they show.
     """
     scores = report.scores
     overview = {
@@ -24,6 +34,8 @@ def class_pages(report: Report, curves: bytes, confusion: bytes) -> dict[str, by
         "scored on": f"{report.part}, {sum(scores['support'])} samples of "
         f"{len(report.classes)} classes",
     }
+    if scores.get("ece") is not None:
+        overview["expected calibration error"] = f"{scores['ece']:.4f}"
     if report.is_of_mixtures:
         overview = {
             "macro-F1 of presence": f"{scores['present_macro_f1']:.4f}",
@@ -32,7 +44,12 @@ def class_pages(report: Report, curves: bytes, confusion: bytes) -> dict[str, by
             "the rest": "of the species with the largest fraction",
             **overview,
         }
-    values = {"confusion": confusion, "classes": _rows(report)}
+    values: dict[str, Any] = {
+        "confusion": pictures["confusion.png"],
+        "reliability": pictures.get("reliability.png"),
+        "examples": examples,
+        "classes": _rows(report),
+    }
     if report.is_of_mixtures:
         values["species"] = _rows(report, "present_")
     return pages(Path(__file__).parent / "templates", report, curves, overview, **values)

@@ -1,18 +1,39 @@
-"""How well classes are distinguished: Eqs. (9.1)-(9.4), from one confusion matrix.
+"""How well classes are distinguished: Eqs. (9.1)-(9.4), from one confusion matrix, and (9.8).
 
-All scores follow from the sums of integers in that matrix, so they depend neither on how the
-samples were cut into batches nor on how those were shared among processes; ``counting.py`` sums.
+All scores follow from sums of integers, so they depend neither on how the samples were cut into
+batches nor on how those were shared among processes; ``counting.py`` sums.
 """
 
 from collections.abc import Sequence
 
 from tersgen.errors import ConfigError
-from tersgen.schema.base import field
+from tersgen.schema.base import Frozen, field
 
 from ..scores import TaskScores
 
 EPS = 1e-12
 """eps in the denominators of Eq. (9.1): what is divided by zero samples becomes 0."""
+N_BINS = 15
+"""Bins of the reliability diagram, of equal width."""
+MOST_PAIRS = 100
+"""Pairs of classes, those confused most often, of which misread rows are listed."""
+
+
+class Bin(Frozen):
+    """A bin of the reliability diagram: samples whose prediction has a probability in its range."""
+
+    samples: int = field("samples", "row")
+    correct: int = field("samples of it that are right", "row")
+    probability: float = field("mean probability of the predicted class; 0 without samples", "1")
+
+
+class ScoredRow(Frozen):
+    """A row of the dataset, and what the model made of it."""
+
+    row: int = field("number of the row", "1")
+    label: int = field("true class", "1")
+    predicted: int = field("predicted class", "1")
+    probability: float = field("probability of the predicted class", "1")
 
 
 class Scores(TaskScores):
@@ -32,6 +53,16 @@ class Scores(TaskScores):
     support: tuple[int, ...] = field("samples of each class", "row")
     confusion: tuple[tuple[int, ...], ...] = field(
         "C_ij: samples of class i predicted as j, Eq. (9.4)", "row"
+    )
+    ece: float | None = field(
+        "expected calibration error, Eq. (9.8); none where outputs are no probabilities", "1", None
+    )
+    reliability: tuple[Bin, ...] = field("bins of the reliability diagram", "1", ())
+    misread: tuple[ScoredRow, ...] = field(
+        "the most certain misread rows of the pairs that are confused most often", "1", ()
+    )
+    correct: tuple[ScoredRow, ...] = field(
+        "for each class of those pairs the most certain row that is right, if any", "1", ()
     )
 
     @property
@@ -118,8 +149,25 @@ def precision_recall_f1(
     return precision, recall, f1
 
 
-def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scores:
-    """Return the scores of a confusion matrix: Eqs. (9.1)-(9.3).
+def calibration_error(bins: Sequence[Bin]) -> float:
+    """Return the expected calibration error, Eq. (9.8); 0 without samples.
+
+    ECE = sum_m |B_m|/n |acc(B_m) - conf(B_m)|: C. Guo et al., "On Calibration of Modern Neural
+    Networks", ICML 2017, Eq. (3).
+
+    Parameters
+    ----------
+    bins
+        B_m, of equal width.
+    """
+    apart = sum(abs(one.correct - one.samples * one.probability) for one in bins)
+    return apart / max(1, sum(one.samples for one in bins))
+
+
+def score(
+    confusion: Sequence[Sequence[int]], loss: float | None = None, bins: Sequence[Bin] = ()
+) -> Scores:
+    """Return the scores of a confusion matrix: Eqs. (9.1)-(9.3), (9.8).
 
     With TP_c = C_cc, P_c = TP_c / (sum_i C_ic + eps), R_c = TP_c / (sum_j C_cj + eps) and
     F1_c = 2 P_c R_c / (P_c + R_c + eps).
@@ -130,6 +178,8 @@ def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scor
         C_ij, K rows of K counts: samples of class i predicted as j.
     loss
         Mean loss of a sample, if known.
+    bins
+        Of the reliability diagram, if known.
     """
     support = [sum(row) for row in confusion]
     taken = [sum(column) for column in zip(*confusion, strict=True)]
@@ -147,4 +197,6 @@ def score(confusion: Sequence[Sequence[int]], loss: float | None = None) -> Scor
         f1=f1,
         support=tuple(support),
         confusion=tuple(map(tuple, confusion)),
+        ece=calibration_error(bins) if bins else None,
+        reliability=tuple(bins),
     )

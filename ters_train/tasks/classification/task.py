@@ -136,12 +136,16 @@ class Classification(Task):
         ]
 
     def pages(self, report: Report, curves: bytes) -> dict[str, bytes]:
-        """Return page, card and confusion matrix."""
-        from ...reporting.plots import confusion_png
+        """Return page, card, confusion matrix, and the reliability diagram of probabilities."""
+        from tersgen.plotting.training import confusion_png, reliability_png, spectra_png
+
         from .page import class_pages
 
-        confusion = confusion_png(report.scores["confusion"], report.classes)
-        return {"confusion.png": confusion, **class_pages(report, curves, confusion)}
+        pictures = {"confusion.png": confusion_png(report.scores["confusion"], report.classes)}
+        if report.scores.get("reliability"):
+            pictures["reliability.png"] = reliability_png(report.scores["reliability"])
+        examples = {one.title: spectra_png(*one) for one in report.examples}
+        return {**pictures, **class_pages(report, curves, pictures, examples)}
 
 
 def most_probable(

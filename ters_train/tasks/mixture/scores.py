@@ -103,8 +103,10 @@ def score_mixtures(
     """
     precision, recall, f1 = precision_recall_f1(hits, found, present)
     rows = max(1, largest.n_samples)
+    # a fraction is no probability of being right
+    plain = largest.model_copy(update={"ece": None, "reliability": ()})
     return MixtureScores(
-        **largest.model_dump(),
+        **plain.model_dump(),
         present_macro_f1=sum(f1) / len(f1),
         exact=exact / rows,
         composition_error=error / rows,

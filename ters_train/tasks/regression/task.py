@@ -93,7 +93,7 @@ class Regression(Task):
         """
         name = wanted.get("column")
         if not isinstance(name, str):
-            specs = [dataset[one].spec for one in dataset]
+            specs = [dataset[one].spec for one in dataset.fields]
             numbers = [one.name for one in specs if one.dtype[0] in "fiu" and not _is_category(one)]
             raise ConfigError(
                 f"task.options.column: expected the array to predict, one of {', '.join(numbers)}; "

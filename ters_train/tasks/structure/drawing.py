@@ -1,7 +1,6 @@
 """Structures in maps, from a trained U-Net: masks, bonds and where the atoms are."""
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,15 +11,12 @@ from numpy.typing import NDArray
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.dataset.output_file import replace_file
-from tersgen.errors import ConfigError, MeasurementError
-from tersgen.measured.npy import open_arrays
-from tersgen.text import printable
+from tersgen.errors import ConfigError
 
-from ...engine.trained import Trained
+from ...engine.trained import Trained, check_inputs
+from ...prediction.arrays import read_arrays
 from .positions import find_atoms
 from .task import Structure
-
-_BATCH = 32
 
 
 class Structures(NamedTuple):
@@ -65,46 +61,16 @@ def read_maps(
     ConfigError
         If there is nothing to read, or its shape or range is not the model's.
     """
-    ((name, shape),) = trained.model.shapes.items()
+    (name,) = trained.model.shapes
     if path.suffix in (".npy", ".npz"):
-        values = _array(path, name)
-    else:
-        dataset: Dataset = open_dataset(path, follow_links=follow_links)
-        if name not in dataset:
-            raise ConfigError(f"{path}: expected a dataset with {name}, got {', '.join(dataset)}")
-        values = dataset[name][: n_rows or dataset.n_samples]
-    if values.shape == shape:
-        values = values[None]
-    if values.shape[1:] != shape or not len(values):
+        return read_arrays(trained, path)[name]
+    dataset: Dataset = open_dataset(path, follow_links=follow_links)
+    if name not in dataset:
         raise ConfigError(
-            f"{path}: expected {name} of shape {shape}, or rows of them, got {values.shape}"
+            f"{path}: expected a dataset with {name}, got {', '.join(dataset.fields)}"
         )
-    low = trained.state.low
-    least, most = float(values.min()), float(values.max())
-    if not low - 1e-3 <= least <= most <= 1 + 1e-3:  # NaN too
-        raise ConfigError(
-            f"{path}: expected values from {low:g} to 1, as trained on, got {least:g} to {most:g}; "
-            "take the offset away and divide by the largest"
-        )
-    return values
-
-
-def _array(path: Path, name: str) -> NDArray[np.generic]:
-    """Return the array of a file of NumPy; nothing in the file is run."""
-    try:
-        with open_arrays(path) as content:
-            if content.is_single:
-                values: NDArray[Any] = content.single()
-            elif name in content.names:
-                values = content.read(name)
-            else:
-                got = printable(", ".join(content.names)[:200])
-                raise ConfigError(f"{path}: expected an array {name}, got {got}")
-    except MeasurementError as error:
-        raise ConfigError(f"{path}: {error}") from None
-    if values.dtype.kind not in "fiu":
-        raise ConfigError(f"{path}: expected numbers, got {values.dtype}")
-    return values
+    rows = {name: dataset[name][: n_rows or dataset.n_samples]}
+    return check_inputs(trained, rows, str(path))[name]
 
 
 def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structures:
@@ -119,7 +85,10 @@ def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structure
         raise ConfigError(f"{trained.folder}: expected a model of structures, got another")
     targets = trained.task.options
     masks, bonds, wheres, places = [], [], [], []
-    for first, outputs in _batches(trained, maps):
+    (name,) = trained.model.shapes
+    first = 0
+    for batch in trained.batches({name: maps}):
+        outputs = trained.model(batch)
         shares = outputs["masks"].float().sigmoid()
         where, place = find_atoms(shares, targets)
         wheres.append((where + torch.tensor([first, 0], device=where.device)).cpu().numpy())
@@ -127,6 +96,7 @@ def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structure
         masks.append(shares.half().cpu().numpy())
         if "bonds" in outputs:
             bonds.append(outputs["bonds"].float().sigmoid().half().cpu().numpy())
+        first += len(shares)
     atoms = np.concatenate(wheres)
     return Structures(
         masks=np.concatenate(masks),
@@ -135,18 +105,6 @@ def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structure
         elements=atoms[:, 1],
         positions=np.concatenate(places),
     )
-
-
-def _batches(
-    trained: Trained, maps: NDArray[np.generic]
-) -> Iterator[tuple[int, dict[str, torch.Tensor]]]:
-    device = next(trained.model.parameters()).device
-    (name,) = trained.model.shapes
-    with torch.inference_mode():
-        for first in range(0, len(maps), _BATCH):
-            part = np.ascontiguousarray(maps[first : first + _BATCH], np.float32)
-            batch = {name: torch.from_numpy(part).to(device)}
-            yield first, trained.model(trained.transforms.prepared(batch))
 
 
 def write_structures(path: Path, found: Structures, elements: tuple[str, ...]) -> None:

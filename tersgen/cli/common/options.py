@@ -1,19 +1,29 @@
 """Options, kinds of values and units that the commands of both programs share."""
 
+import os
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
 
 from ...text import not_among
+from ...urls import as_path
 from .program import Program
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-FILE = click.Path(path_type=Path)
+
+class _File(click.Path):
+    """A path, or the URL of a dataset."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        return as_path(os.fsdecode(super().convert(value, param, ctx)))
+
+
+FILE = _File()
 
 
 class Count(click.ParamType[int]):
@@ -72,6 +82,12 @@ def axis_unit_options(function: F) -> F:
         function = option(function)
     return function
 
+
+spectrum_option = click.option(
+    "--spectrum",
+    metavar="NUMBER|NAME",
+    help="Read only one spectrum of files of several: its number, from 0, or its name.",
+)
 
 axis_kind_option = click.option(
     "--axis",
@@ -162,33 +178,3 @@ def set_value(table: dict[str, Any], name: str, value: Any) -> None:
                 f"{name}: {group} is a field, and no group of fields", param_hint="'--set'"
             )
     table[last] = value
-
-
-def human_bytes(count: float) -> str:
-    """Return a size in decimal units.
-
-    >>> human_bytes(12_300_000)
-    '12.3 MB'
-    """
-    if count < 1000:
-        return f"{count:.0f} B"
-    units = ["PB", "TB", "GB", "MB", "kB"]
-    while count >= 1000 and units:
-        count /= 1000
-        unit = units.pop()
-    return f"{count:.1f} {unit}"
-
-
-def human_time(seconds: float) -> str:
-    """Return a duration.
-
-    >>> human_time(3720)
-    '1 h 2 min'
-    """
-    if seconds < 100:
-        return f"{seconds:.1f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {seconds} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 72 else f"{hours / 24:.1f} days"

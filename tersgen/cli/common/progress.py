@@ -7,9 +7,8 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-from ...text import printable
+from ...text import human_time, printable
 from .messages import say
-from .options import human_time
 
 EVERY_S = 10.0
 _BAR_EVERY_S = 0.5

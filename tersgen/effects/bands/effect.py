@@ -6,7 +6,7 @@ by a factor; each mode is shifted by a normal deviate and its intensity multipli
 one. Degenerate modes of one set share both: they are one band.
 """
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,9 @@ from ..settings import Fields
 from .orientation import unit_vector
 from .selection import ModeChoice, mode_widths
 from .settings import Perturbations
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -181,6 +184,22 @@ class Bands(Effect[Perturbations]):
             tile["params/width"], tensors,
         )  # fmt: skip
 
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Draw the modes."""
+        from . import on_torch
+
+        modes, numbers = self._modes, self._numbers
+        averaged = np.array(
+            [averaged_intensity(one, numbers.incident, numbers.scattered) for one in modes.tensor]
+        )
+        drawn = on_torch.draw_modes(tile, modes, numbers, tile.tensor(averaged), self._most)
+        for name in ("position", "intensity", "fwhm"):
+            tile[name] = getattr(drawn, name)
+        tile["count"] = drawn.n_modes
+        tile["params/shift"], tile["params/width"] = drawn.shift, drawn.width
+        if self.recipe.fields.tensors:
+            tile["tensors"] = on_torch.padded(drawn.tensor, _resolved_modes(self.recipe))
+
 
 class Sticks(Effect[Fields]):
     """Records ``position`` and ``intensity`` as they are before an instrument moves the axis."""
@@ -216,6 +235,14 @@ class Sticks(Effect[Fields]):
             counts, tile["position"], tile["intensity"], tile["sticks/position"].reshape(shape),
             tile["sticks/intensity"].reshape(shape), tile["sticks/count"].reshape(counts.shape),
         )  # fmt: skip
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Record."""
+        from .on_torch import padded
+
+        for name in ("position", "intensity"):
+            tile[f"sticks/{name}"] = padded(tile[name], _resolved_modes(self.recipe))
+        tile["sticks/count"] = tile["count"]
 
 
 @kernel

@@ -5,6 +5,8 @@ lies flat, either face up, and is turned about the normal; a tilted one is then 
 angle, about any axis of the surface.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -21,6 +23,9 @@ from ..base import ArraySpec, Effect, Tile, spec
 from ..mixture.effect import component_sizes
 from ..sections import Sections
 from .settings import Geometry
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -85,6 +90,16 @@ class Orientation(Effect[Geometry]):
         recorded = tile.get("params/orientation")
         if recorded is not None:
             recorded[...] = tile["quaternion"].reshape(recorded.shape)
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Draw the rotations, of shape (n, 4); without a tip none is adsorbed."""
+        from . import on_torch
+
+        if self._kind == RANDOM:
+            tile["quaternion"] = on_torch.random_quaternions(tile.index, tile.seed)
+            tile["params/orientation"] = tile["quaternion"]
+        else:
+            tile["quaternion"] = tile.tensor(self._fixed).expand(len(tile), 4)
 
 
 @kernel

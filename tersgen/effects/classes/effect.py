@@ -5,7 +5,7 @@ an order drawn for that run; otherwise each row is drawn on its own from the cla
 """
 
 from decimal import Decimal, localcontext
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ from ...text import did_you_mean
 from ..base import ArraySpec, Effect, Tile, spec
 from ..sections import Sections
 from .settings import Classes as Section
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 _FULL = 2**32
 
@@ -62,6 +65,16 @@ class Classes(Effect[Section]):
             )
             tile["n_components"][:] = 1
             tile["fraction"][:] = 1.0
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Draw the classes and the species, of shape (n,)."""
+        from . import on_torch
+
+        table = self._thresholds
+        thresholds = None if table is None else tile.tensor(table.astype(np.int64))
+        labels = on_torch.labels_of(tile.index, thresholds, self._n_classes, tile.seed)
+        tile["label"] = labels
+        tile["species"] = on_torch.species_of(tile, labels, self._members)
 
     def fill_labels(self, labels: NDArray[np.int32], start: int) -> None:
         """Fill the classes of rows from ``start`` on."""

@@ -6,7 +6,7 @@ asked for, and noise is added.
 """
 
 import hashlib
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +34,9 @@ from ..sections import Sections
 from . import kernels
 from .kernels import add_hotspots, fill_profile
 from .settings import Map
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -174,6 +177,17 @@ class Hotspots(Effect[Map]):
             tile["species"], tile["params/hotspots"], tile["params/angle"], tile["params/move"],
             tile.get("params/symmetry"), tile["params/background"], tile["params/map_noise"],
             tile[self._target],
+        )  # fmt: skip
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Draw the maps."""
+        from . import on_torch
+
+        size, (low, high, symmetric) = self.settings, self._image
+        on_torch.draw_maps(
+            tile, self._table, self._numbers,
+            None if self._blur is None else tile.tensor(self._blur), (low, high), symmetric,
+            self.recipe.perturbations.symmetry, (size.channels, size.height, size.width),
         )  # fmt: skip
 
 

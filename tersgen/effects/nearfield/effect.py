@@ -25,13 +25,14 @@ from ..sections import Sections
 from .kernels import (
     TILE,
     fill_features,
+    fill_shares,
     fill_tensor_row,
-    lorentzian_share,
     multiply_tile,
     n_features,
     padded,
     square_tile,
 )
+from .product import multiply_squared, plan_passes
 from .settings import NearField as Section
 from .table import NearModes, NearNumbers, near_numbers, near_table
 
@@ -159,6 +160,7 @@ class NearScratch(NamedTuple):
     noise: F32
     features: F32
     amplitudes: F32
+    sums: F32
     channels: F32
     bands: F32
     """Maps before scaling, shape (C, pixels)."""
@@ -188,6 +190,7 @@ def near_scratch(n_atoms: int, n_modes: int, near: NearNumbers) -> NearScratch:
         np.empty((line + 3) // 4 * 4, np.float32),
         np.empty(padded(n_features(n_atoms, near.field)) * TILE, np.float32),
         np.empty(padded(n_modes) * TILE, np.float32),
+        np.empty(4 * TILE, np.float32),
         np.empty(padded(max(n_bands, n_channels)) * TILE, np.float32),
         np.empty((n_bands, n_pixels), np.float32),
         np.empty((n_pixels if near.cube else 0, n_channels), np.float32),
@@ -263,10 +266,11 @@ def _mixing(edges: F64, count: int, work: NearScratch) -> F32:
     ``edges`` has shape (channels, 2), cm^-1.
     """
     weights = np.zeros((padded(edges.shape[0]), padded(count)), np.float32)
-    for c in range(edges.shape[0]):
-        for m in range(count):
-            share = lorentzian_share(edges[c, 0], edges[c, 1], work.position[m], work.fwhm[m])
-            weights[c, m] = work.weight[m] * share
+    shares = np.empty(edges.shape[0], np.float64)
+    for m in range(count):
+        fill_shares(edges, work.position[m], work.fwhm[m], shares)
+        for c in range(edges.shape[0]):
+            weights[c, m] = work.weight[m] * shares[c]
     return weights
 
 
@@ -295,20 +299,28 @@ def _fill_tiles(
     n_bands, n_channels = work.bands.shape[0], work.cube.shape[1]
     of_bands = _mixing(near.bands, n_modes, work)
     of_channels = _mixing(near.channels, n_modes, work)
+    passes = plan_passes(left)
+    has_zeros = 16 * passes.first[-1] < left.size
     features = work.features[: left.shape[1] * TILE]
     amplitudes = work.amplitudes[: left.shape[0] * TILE]
     features[n_features(n_atoms, near.field) * TILE :] = _ZERO
     n_pixels = near.n_rows * near.n_columns
     for start in range(0, n_pixels, TILE):
         used = min(TILE, n_pixels - start)
-        for p in range(TILE):
-            pixel = min(start + p, n_pixels - 1)
-            x, y = pixel // near.n_columns, pixel % near.n_columns
+        x, y = start // near.n_columns, start % near.n_columns
+        for p in range(TILE):  # beyond the last pixel its place is repeated
             work.tip_x[p] = apex_x + (x - 0.5 * (near.n_rows - 1)) * near.pixel[0]
             work.tip_y[p] = apex_y + (y - 0.5 * (near.n_columns - 1)) * near.pixel[1]
+            if start + p < n_pixels - 1:
+                y += 1
+                if y == near.n_columns:
+                    x, y = x + 1, 0
         fill_features(features, atoms, work.tip_x, work.tip_y, tip_z, work.width, near.field)
-        multiply_tile(left, features, amplitudes)
-        square_tile(amplitudes)
+        if has_zeros:
+            multiply_squared(passes, features, work.sums, amplitudes)
+        else:
+            multiply_tile(left, features, amplitudes)
+            square_tile(amplitudes)
         if near.maps:
             channels = work.channels[: of_bands.shape[0] * TILE]
             multiply_tile(of_bands, amplitudes, channels)

@@ -41,13 +41,21 @@ def n_features(n_atoms: int, field: int) -> int:
 
 
 @kernel
-def lorentzian_share(low: float, high: float, position: float, fwhm: float) -> float:
-    """Return the area from ``low`` to ``high`` of a Lorentzian of area 1, all in cm^-1.
+def fill_shares(edges: F64, position: float, fwhm: float, shares: F64) -> None:
+    """Fill the area of a Lorentzian of area 1 in each channel, shape (C,).
 
-    The integral of (1/pi) g/(x^2 + g^2) with g = FWHM/2 is arctan(x/g)/pi.
+    The integral of (1/pi) g/(x^2 + g^2) with g = FWHM/2 is arctan(x/g)/pi. ``edges`` has shape
+    (C, 2), cm^-1 like ``position`` and ``fwhm``; channels that meet share an arctangent.
     """
     half = 0.5 * fwhm
-    return (arctan((high - position) / half) - arctan((low - position) / half)) / _PI
+    end, low = -np.inf, 0.0
+    for c in range(edges.shape[0]):
+        if edges[c, 0] != end:
+            low = arctan((edges[c, 0] - position) / half)
+        end = edges[c, 1]
+        high = arctan((end - position) / half)
+        shares[c] = (high - low) / _PI
+        low = high
 
 
 @kernel
@@ -148,10 +156,15 @@ def multiply_tile(left: F32, right: F32, out: F32) -> None:
                 o[3 * TILE + p] += (d0 * q0 + d1 * q1) + (d2 * q2 + d3 * q3)
 
 
+@inlined
+def squared(amplitude: np.float32) -> np.float32:
+    """Return the square; of what is below 1e-15 it is 0: squares stay normal numbers."""
+    size = -amplitude if amplitude < _ZERO else amplitude
+    return _ZERO if size < _DARK else amplitude * amplitude
+
+
 @kernel
 def square_tile(values: F32) -> None:
-    """Square amplitudes in place; what is below 1e-15 becomes 0: squares stay normal numbers."""
+    """Square amplitudes in place."""
     for p in range(values.shape[0]):
-        value = values[p]
-        size = -value if value < _ZERO else value
-        values[p] = _ZERO if size < _DARK else value * value
+        values[p] = squared(values[p])

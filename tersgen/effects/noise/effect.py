@@ -1,5 +1,7 @@
 """Additive Gaussian noise of a spectrum, Eq. (10.3), and its circular roll, Eq. (10.2)."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,6 +15,9 @@ from ..bands.settings import Perturbations
 from ..base import Effect, Tile, spec
 from ..sections import Sections
 from .settings import Noise as Section
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 I32 = NDArray[np.int32]
@@ -40,6 +45,12 @@ class Roll(Effect[Perturbations]):
         """Draw the roll."""
         most = self.settings.roll_bins
         roll_lines(tile.index, tile.seed, most, tile["line"], tile["params/roll"])
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Draw the roll."""
+        from . import on_torch
+
+        on_torch.roll_lines(tile, self.settings.roll_bins)
 
 
 @kernel
@@ -76,6 +87,12 @@ class Noise(Effect[Section]):
         """Add the noise."""
         low, high = self.settings.spectrum
         add_noise(tile.index, tile.seed, low, high, tile["line"], tile["params/spectrum_noise"])
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Add the noise."""
+        from . import on_torch
+
+        on_torch.add_noise(tile, *self.settings.spectrum)
 
 
 @kernel

@@ -3,6 +3,8 @@
 Area-normalised bands are summed on the grid and scaled so that the highest point is 1.
 """
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,6 +16,9 @@ from ..base import ArraySpec, Effect, Tile
 from ..sections import Sections
 from ..settings import Fields
 from .settings import Lineshape
+
+if TYPE_CHECKING:
+    from ..on_torch import TorchTile
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -50,6 +55,12 @@ class Profile(Effect[Lineshape]):
             grid.step_cm1, self._profile, self.settings.mixing, tile["line"],
         )  # fmt: skip
 
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Sum the bands."""
+        from .on_torch import add_bands
+
+        tile["line"] = add_bands(tile, self.recipe.grid, self._profile, self.settings.mixing)
+
 
 class Peak(Effect[Fields]):
     """Scales ``line`` so that its highest point is 1, whichever profile has made it."""
@@ -68,6 +79,12 @@ class Peak(Effect[Fields]):
     def apply(self, tile: Tile) -> None:
         """Scale."""
         scale_to_peak(tile["line"])
+
+    def apply_on_torch(self, tile: "TorchTile") -> None:
+        """Scale."""
+        from .on_torch import scaled_to_peak
+
+        tile["line"] = scaled_to_peak(tile["line"])
 
 
 @kernel

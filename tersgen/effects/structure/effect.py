@@ -114,15 +114,19 @@ class Structure(Effect[Section]):
 
     @classmethod
     def fields(cls, recipe: Sections) -> list[FieldSpec]:
-        """Return masks, bonds, positions and elements."""
+        """Return masks and bonds, if they are stored, positions and elements."""
         section = cls.settings_of(recipe)
         if section.elements is None or section.n_atoms is None:
             raise ValueError("expected a resolved recipe with structure.elements set, got None")
         size = {"row": recipe.map.height, "column": recipe.map.width}
         elements, n_atoms = section.elements, section.n_atoms
-        text = f"{section.shape}s at the atoms that count, by element: {', '.join(elements)}"
-        made = [spec("structure/masks", "float16", "1", text, element=len(elements), **size)]
-        if section.bonds:
+        made = []
+        if section.store_images:
+            text = f"{section.shape}s at the atoms that count, by element: {', '.join(elements)}"
+            made.append(
+                spec("structure/masks", "float16", "1", text, element=len(elements), **size)
+            )
+        if section.store_images and section.bonds:
             text = "lines between bonded atoms that count"
             made.append(spec("structure/bonds", "float16", "1", text, **size))
         where = (
@@ -140,10 +144,11 @@ class Structure(Effect[Section]):
 
     def apply(self, tile: Tile) -> None:
         """Draw the targets."""
-        bonds = tile.get("structure/bonds")
+        masks, bonds = tile.get("structure/masks"), tile.get("structure/bonds")
         draw_structures(
             tile.index, tile.seed, self._table, tile["species"], tile["quaternion"],
-            tile["structure/masks"], np.empty((0, 0, 0), np.uint16) if bonds is None else bonds,
+            np.empty((0, 0, 0, 0), np.uint16) if masks is None else masks,
+            np.empty((0, 0, 0), np.uint16) if bonds is None else bonds,
             tile["structure/positions"], tile["structure/elements"], tile["structure/count"],
         )  # fmt: skip
 
@@ -172,7 +177,8 @@ def _draw_structure(
 ) -> None:  # fmt: skip
     """Write the targets of one sample from its turned atoms."""
     first = table.first_atom[label]
-    masks[row] = _EMPTY
+    if masks.shape[0] > 0:
+        masks[row] = _EMPTY
     positions[row] = 0.0
     elements[row] = 0
     n_counted = 0
@@ -180,9 +186,10 @@ def _draw_structure(
         channel = table.channel[first + i]
         counts[i] = channel >= 0 and atoms[i, 2] >= -table.depth
         if counts[i]:
-            x, y = atoms[i, 0], atoms[i, 1]
-            image = masks[row, channel]
-            paint_line(image, x, y, x, y, table.radius, table.shape, table.pixel)
+            if masks.shape[0] > 0:
+                x, y = atoms[i, 0], atoms[i, 1]
+                image = masks[row, channel]
+                paint_line(image, x, y, x, y, table.radius, table.shape, table.pixel)
             for k in range(3):
                 positions[row, n_counted, k] = atoms[i, k]
             elements[row, n_counted] = table.number[first + i]
@@ -205,13 +212,13 @@ def draw_structures(
     start: int, seed: int, table: StructureTable, species: I32, quaternion: F64, masks: U16,
     bonds: U16, positions: F32, elements: I32, n_atoms: I32,
 ) -> None:  # fmt: skip
-    """Write the targets of samples; ``bonds`` has no rows where they are not asked for."""
+    """Write the targets of samples; ``masks`` and ``bonds`` have no rows if not asked for."""
     most = 1
     for label in range(table.first_atom.shape[0] - 1):
         most = max(most, table.first_atom[label + 1] - table.first_atom[label])
     atoms, counts = np.empty((most, 3), np.float64), np.empty(most, np.bool_)
     matrix, apex = np.empty((3, 3), np.float64), np.empty(2, np.float64)
-    for row in range(masks.shape[0]):
+    for row in range(n_atoms.shape[0]):
         label = species[row, 0]
         quaternion_to_matrix(quaternion[row, 0], matrix)
         w0, w1, _, _ = philox(0, start + row, 0, seed, streams.APEX)

@@ -71,6 +71,17 @@ class Structure(EffectSettings):
         le=MOST_ATOMS,
     )
 
+    store_images: bool = field(
+        "store masks and bonds; otherwise they are computed as rows are read, to the same values",
+        "1",
+        True,
+    )
+
+    @property
+    def complete(self) -> Self:
+        """The settings with which masks and bonds are stored."""
+        return self.model_copy(update={"store_images": True})
+
     @property
     def is_resolved(self) -> bool:
         """Whether elements and padding are set, and with them the shapes of all arrays."""

@@ -135,6 +135,7 @@ class _Run:
         connected = False
         try:
             while self._todo or self._flying or self._unseen or self._silent:
+                self._job.counter.check()
                 if connected != (self._client.status == "running"):
                     connected = not connected
                     if connected:

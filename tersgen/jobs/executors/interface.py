@@ -38,7 +38,7 @@ class Job(NamedTuple):
     committer: ShardCommitter
     """Takes each shard, or its record: ``commit``, ``record``."""
     counter: ProgressCounter
-    """The main thread counts finished shards with it."""
+    """The main thread counts finished shards with it, and asks it whether to stop: ``check``."""
     events: EventLog
 
 

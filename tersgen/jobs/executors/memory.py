@@ -1,5 +1,6 @@
 """What a worker process takes."""
 
+from ..commit import STAGED_BYTES
 from ..plan import Plan
 
 SLOTS = 2
@@ -12,4 +13,6 @@ _THREAD_BYTES = 50_000_000
 def worker_memory(plan: Plan, threads: int) -> int:
     """Return the bytes that a worker process takes at most, for the shards of a plan."""
     shard = plan.layout.shard_rows * plan.row_bytes
-    return _PROCESS_BYTES + threads * _THREAD_BYTES + (SLOTS + 1) * shard
+    return (
+        _PROCESS_BYTES + threads * _THREAD_BYTES + (SLOTS + 1) * shard + (SLOTS + 1) * STAGED_BYTES
+    )

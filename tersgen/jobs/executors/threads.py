@@ -49,6 +49,7 @@ def make_shards(
                         for start, n_rows in islice(upcoming, ahead - len(making) - len(runs)):
                             making.append(makers.submit(maker.make, start, n_rows))
                         runs.append(making.popleft().result())
+                        counter.check()
                     while len(writing) >= SHARDS_IN_FLIGHT - 1:
                         writing.popleft().result()
                         counter.add(committer.committed)

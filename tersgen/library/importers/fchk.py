@@ -68,7 +68,8 @@ class Fchk(TextImporter):
         numbers = arrays.read("Atomic numbers").astype(np.int64)
         n_atoms = len(numbers)
         if not n_atoms or numbers.min() < 1 or numbers.max() >= len(SYMBOLS):
-            raise LibraryError("expected atomic numbers of 1 to 118, got others")
+            got = f"{numbers.min()} to {numbers.max()}" if n_atoms else "none"
+            raise LibraryError(f"expected atomic numbers of 1 to 118, got {got}")
         coordinates = arrays.read("Current cartesian coordinates", 3 * n_atoms).reshape(-1, 3)
         packed = arrays.read("Polarizability Derivatives", 18 * n_atoms).reshape(n_atoms, 3, 6)
         stored = "Vib-Modes" in arrays.found and "Vib-E2" in arrays.found
@@ -189,8 +190,9 @@ def _stored_modes(arrays: _Arrays, n_atoms: int) -> NormalModes:
     lengths = np.linalg.norm(units, axis=(1, 2))
     if not (reduced_masses > 0).all() or not (np.abs(lengths - 1.0) < 1e-2).all():
         raise LibraryError(
-            "expected positive reduced masses and displacements of length 1, got others; "
-            "the file is damaged"
+            "expected positive reduced masses and displacements of length 1, got masses from "
+            f"{reduced_masses.min():g} and lengths of {lengths.min():g} to {lengths.max():g}; the "
+            "file is damaged"
         )
     real = frequencies > 0
     displacements = units / np.sqrt(reduced_masses)[:, None, None]

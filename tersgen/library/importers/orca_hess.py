@@ -66,7 +66,7 @@ class OrcaHess(TextImporter):
         frequencies = _table(blocks, "vibrational_frequencies", 3 * n_atoms, 2)[:, 1]
         units = _normal_modes(blocks, n_atoms)
         if not (masses > 0).all():
-            raise LibraryError("expected positive masses in $atoms, got others")
+            raise LibraryError(f"expected positive masses in $atoms, got {masses.min():g}")
         # unit displacements to dR/dQ: Q is weighted by the masses
         weight = np.sqrt(np.einsum("mic,i->m", units**2, masses))
         kept = np.flatnonzero(weight > 0)

@@ -13,6 +13,7 @@ from ...errors import LibraryError, TersWarning
 from ...plugins import register
 from ...schema.species import Species
 from ..importer import TextImporter
+from ..programs.aims import read_aims
 from ..programs.blocks import FIREFLY, GAMESS, GAUSSIAN, QCHEM, XTB, read_blocks
 from ..programs.dalton import read_dalton, read_gamess_uk
 from ..programs.orca import read_orca
@@ -52,8 +53,19 @@ _PROGRAMS = (
     _Program(
         "GAMESS", ("GAMESS VERSION",), partial(read_blocks, labels=GAMESS), "TERMINATED NORMALLY"
     ),
-    _Program("GAMESS-UK", ("GAMESS-UK", "G A M E S S - U K"), read_gamess_uk),
-    _Program("Dalton", ("Dalton - An Electronic Structure Program",), read_dalton),
+    _Program("GAMESS-UK", ("GAMESS-UK", "G A M E S S - U K"), read_gamess_uk, "option  complete"),
+    _Program(
+        "Dalton",
+        ("Dalton - An Electronic Structure Program",),
+        read_dalton,
+        "Total CPU  time used in DALTON",
+    ),
+    _Program(
+        "FHI-aims",
+        ("List of all frequencies found:", "Invoking FHI-aims"),
+        read_aims,
+        "Summary of zero point energy",
+    ),
     _Program("ADF", ("Amsterdam Density Functional",), None),
     _Program("Turbomole", ("TURBOMOLE",), None),
     _Program("NWChem", ("Northwest Computational Chemistry Package",), None),

@@ -57,8 +57,12 @@ class JcampPeaks(ObservedImporter):
         headed = headed_intensity(record.y_unit)
         width = np.full(len(record.x), np.nan) if record.width is None else record.width
         rows = np.column_stack([record.x, record.y, width])
-        if (rows[:, 1] < 0).any() or (rows[:, 2] <= 0).any() or not np.isfinite(rows[:, :2]).all():
-            raise LibraryError("expected finite peaks with heights >= 0 and widths > 0, got others")
+        wrong = (rows[:, 1] < 0) | (rows[:, 2] <= 0) | ~np.isfinite(rows[:, :2]).all(axis=1)
+        if wrong.any():
+            got = " ".join(f"{value:g}" for value in rows[wrong][0])
+            raise LibraryError(
+                f"expected finite peaks with heights >= 0 and widths > 0, got {got!r}"
+            )
         return sticks_species(
             source, rows, "peaks", agreed(stated, said), headed, "observed height", _own_record
         )

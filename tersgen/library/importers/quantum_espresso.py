@@ -154,7 +154,10 @@ def _structure(lines: list[str]) -> tuple[list[str], Floats, Floats, int]:
         masses.append(mass)
         positions.append([one * lattice * BOHR_ANGSTROM for one in row[2:]])
     if len(symbols) != n_atoms or not min(masses) > 0:
-        raise LibraryError(f"expected {n_atoms} atoms with positive masses, got others")
+        raise LibraryError(
+            f"expected {n_atoms} atoms with positive masses, got {len(symbols)} with "
+            f"{min(masses, default=0.0):g} or more"
+        )
     return symbols, np.array(masses), np.array(positions), place + n_atoms
 
 

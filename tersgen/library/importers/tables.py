@@ -62,7 +62,7 @@ class VaspRaman(TextImporter):
             _, frequency, mean, squared, activity = values
             if abs(45 * mean**2 + 7 * squared - activity) > 1e-3 * abs(activity) + 1e-4:
                 raise LibraryError(
-                    f"expected the activity 45 alpha^2 + 7 beta2, got another in {quote(line)}"
+                    f"expected the activity 45 alpha^2 + 7 beta2, got {activity:g} in {quote(line)}"
                 )
             if frequency <= 0:
                 left_out += 1

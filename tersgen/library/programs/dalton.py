@@ -10,6 +10,7 @@ import re
 from ...errors import LibraryError
 from ...schema.species import Matrix3
 from ..invariants import REMARK, tensor_of_invariants
+from ..sourcefile import quote
 from ..vibrations import Vibrations, to_float, to_floats
 from .printed import (
     BOHR,
@@ -39,6 +40,8 @@ _DALTON_GEOMETRY = (
     ),
 )
 _UK_RAMAN = re.compile(r"\* +raman data +\*", re.IGNORECASE)
+_HOLE = re.compile(r"\d.*\*{2}|\*{2}.*\d")
+"""Numbers of which one was too large to be printed."""
 _UK_GEOMETRY = (
     GeometryTable(
         re.compile(r"coordinates \(a\.u\.\) - prior to orientation"),
@@ -102,6 +105,7 @@ def read_dalton(text: str) -> Vibrations:
         remarks=remarks,
         method=basis[1] if basis else None,
         atoms=atoms,
+        start=section.start,
     )
 
 
@@ -125,6 +129,10 @@ def read_gamess_uk(text: str) -> Vibrations:
             _check_intensity(45 * mean**2 + 7 * anisotropy**2, activity, what)
             frequencies.append(frequency)
             tensors.append(tensor_of_invariants(mean, anisotropy**2))
+        elif _HOLE.search(line) or (len(words) > 1 and re.match(r"-?\d", words[0])):
+            raise LibraryError(
+                f"expected five numbers in the Raman data of GAMESS-UK, got {quote(line.strip())}"
+            )
         elif words and frequencies:
             break
     atoms = geometry_before(text, section.start, _UK_GEOMETRY)
@@ -136,6 +144,7 @@ def read_gamess_uk(text: str) -> Vibrations:
         program=f"GAMESS-UK {version[1]}" if version else "GAMESS-UK",
         remarks=(REMARK, *section.remarks),
         atoms=atoms,
+        start=section.start,
     )
 
 

@@ -3,6 +3,7 @@
 RosettaSciIO is an extra; its readers are chosen by the content of a file, never by its extension.
 """
 
+import logging
 import re
 import warnings
 from importlib import import_module, util
@@ -17,7 +18,7 @@ from ...plugins import register
 from ...text import printable
 from ..axis import AxisMeaning, Evidence, decide_axis, evidence_of
 from ..conversion import to_shift
-from ..measurement import placed
+from ..measurement import Measurement, placed
 from ..positions import PlaceAxis, grid_positions
 from ..reader import Reader, ReadOptions, check_size, shown_name
 from ..spectrum import Spectrum, tried
@@ -35,7 +36,7 @@ class _Instrument(Reader):
     kind: ClassVar[str]
     """Its module in RosettaSciIO."""
 
-    def read(self, path: Path, options: ReadOptions) -> tuple[Spectrum | MeasurementError, ...]:
+    def read(self, path: Path, options: ReadOptions) -> Measurement:
         """Return every spectrum in a file of an instrument, see ``read_instrument``."""
         check_size(path, LARGEST_FILE)
         return read_instrument(path, shown_name(path), self.kind, options)
@@ -93,9 +94,7 @@ def _is_xml(head: bytes) -> bool:
     return head.lstrip(b"\xef\xbb\xbf \r\n\t").startswith(b"<")
 
 
-def read_instrument(
-    path: Path, name: str, kind: str, options: ReadOptions
-) -> tuple[Spectrum | MeasurementError, ...]:
+def read_instrument(path: Path, name: str, kind: str, options: ReadOptions) -> Measurement:
     """Return every spectrum in a file of an instrument; in place of a bad one, what is wrong.
 
     Parameters
@@ -125,7 +124,8 @@ def read_instrument(
     if kind == "renishaw":
         _check_blocks(path)
     reader = import_module(f"rsciio.{kind}")
-    import_module("rsciio").set_log_level("ERROR")  # it warns of parts that are not read here
+    # It logs parts that are not read here, and tracebacks of what is damaged.
+    logging.getLogger("rsciio").setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -138,10 +138,16 @@ def read_instrument(
         if place is not None:
             data = np.asarray(signal["data"])
             _check_count(path, kind, data.size)
-            spectra = _spectra(data, place, *_shifts(signal, place, options), name)
+            shift, meaning, notes = _shifts(signal, place, options)
+            spectra = _spectra(data, place, shift, meaning, notes, name)
             if kind == "renishaw":  # RosettaSciIO takes every map as row after row
-                return placed(spectra, positions_of_wdf(path))
-            return placed(spectra, grid_positions(_places(signal, place)))
+                positions = positions_of_wdf(path)
+            else:
+                positions = grid_positions(_places(signal, place))
+            others = len(signals) - 1
+            left = (f"{others} other signals",) if others else ()
+            laser = options.laser_nm or _laser(signal)
+            return Measurement(placed(spectra, positions), meaning, laser, left)
     raise MeasurementError(
         f"expected a spectrum over Raman shifts, wavelengths or energies, got {_described(signals)}"
     )

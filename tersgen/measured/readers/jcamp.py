@@ -5,7 +5,7 @@ from pathlib import Path
 from ...errors import MeasurementError
 from ...plugins import register
 from ..axis import NOTHING_STATED, OPTIONS, decide_axis, evidence_of, quoted
-from ..conversion import to_shift
+from ..conversion import chosen_laser, to_shift
 from ..jcamp import JcampRecord, is_jcamp, read_records
 from ..reader import Reader, ReadOptions, decoded, read_text, shown_name
 from ..spectrum import Spectrum, tried
@@ -51,5 +51,6 @@ def _spectrum(name: str, record: JcampRecord, options: ReadOptions) -> Spectrum 
             f"expected ##XUNITS= of a Raman spectrum, as 1/CM or NANOMETERS, got {unit}; {OPTIONS}"
         )
     meaning = decide_axis(evidence, record.x, options.stated)
-    shift, notes = to_shift(record.x, meaning, options.laser_nm, options.vacuum)
-    return tried(name, shift, record.y, (*record.notes, *notes), meaning)
+    laser, notes = chosen_laser(record.laser_nm, meaning, options.laser_nm)
+    shift, converted = to_shift(record.x, meaning, laser, options.vacuum)
+    return tried(name, shift, record.y, (*record.notes, *notes, *converted), meaning)

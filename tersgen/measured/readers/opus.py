@@ -26,6 +26,9 @@ _KINDS = {
     10: "Raman", 11: "emission", 12: "reflectance", 14: "power", 15: "log(1/R)", 16: "ATR",
     17: "photoacoustic",
 }  # fmt: skip
+_SERIES = 2
+_RECORD = 112
+"""Bytes of the record after each spectrum of a series, as far as they are read."""
 _WAVENUMBERS, _FLOAT32, _INT32 = "WN", 1, 2
 _RAMAN_LASER = "RLW"
 
@@ -40,7 +43,7 @@ class _Block(NamedTuple):
     parameters: int
     """0: data, 1: parameters of data, 2 and above: of the instrument."""
     extra: int
-    """Above 0: series, reports and logs."""
+    """2: series; other numbers above 0: reports and logs."""
     start: int
     size: int
 
@@ -60,18 +63,19 @@ class Opus(Reader):
         content = Content(path)
         blocks = _directory(content)
         raman = [one for one in blocks if one.kind == _RAMAN and not one.parameters]
-        data = [one for one in raman if not one.extra]
+        data = [one for one in raman if one.extra in (0, _SERIES)]
         others = sorted({one.kind for one in blocks if one.kind and not one.parameters} - {_RAMAN})
         found = ", ".join(_KINDS.get(kind, f"type {kind}") for kind in others if kind != 13)
         if not data:
-            got = "a series of Raman spectra" if raman else found or "no spectrum"
+            got = "Raman data of another form" if raman else found or "no spectrum"
             raise MeasurementError(
-                f"expected single Raman spectra in OPUS, got {got}; export them as text"
+                f"expected Raman spectra in OPUS, got {got}; export them as text"
             )
-        spectra = [_spectrum(content, one, blocks) for one in data]
+        spectra = [spectrum for one in data for spectrum in _spectra(content, one, blocks)]
         axes, rows = [axis for axis, _ in spectra], [row for _, row in spectra]
         left = [f"blocks of {found}"] if found else []
-        left += ["a series of Raman spectra"] if len(raman) > len(data) else []
+        left += ["Raman data of another form"] if len(raman) > len(data) else []
+        left += ["times and places of the series"] if any(one.extra for one in data) else []
         axis = StoredAxis.coded(SHIFT, "cm-1", axes)
         laser = _laser(content, blocks)
         return take(shown_name(path), axis, rows, options, laser_nm=laser, left=left)
@@ -90,10 +94,10 @@ def _directory(content: Content) -> list[_Block]:
     return blocks
 
 
-def _spectrum(
+def _spectra(
     content: Content, data: _Block, blocks: list[_Block]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return shifts and intensities of a block of data."""
+) -> list[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Return shifts and intensities of a block of data: of one spectrum, or of a series."""
     status = next(
         (b for b in blocks if b.parameters == 1 and (b.kind, b.source) == (data.kind, data.source)),
         None,
@@ -110,8 +114,10 @@ def _spectrum(
         n_points, scale = int(known["NPT"]), float(known["CSF"])
         first, last = float(known["FXV"]), float(known["LXV"])
     except (KeyError, ValueError, TypeError, OverflowError):
+        names = ("NPT", "CSF", "FXV", "LXV")
+        got = ", ".join(f"{name} {known.get(name, 'missing')!s:.20}" for name in names)
         raise MeasurementError(
-            "expected numbers NPT, CSF, FXV and LXV in the parameters of OPUS, got others"
+            f"expected numbers NPT, CSF, FXV and LXV in the parameters of OPUS, got {got}"
         ) from None
     if not 2 <= n_points <= data.size // 4:
         raise MeasurementError(
@@ -119,8 +125,47 @@ def _spectrum(
         )
     check_count(n_points)
     kind = "<f4" if form == _FLOAT32 else "<i4"
-    values = content.values(kind, n_points, data.start, "a spectrum")
-    return np.linspace(first, last, n_points), values * scale
+    axis = np.linspace(first, last, n_points)
+    if data.extra == _SERIES:
+        return [(axis, row) for row in _series(content, data, kind, n_points)]
+    return [(axis, content.values(kind, n_points, data.start, "a spectrum") * scale)]
+
+
+def _series(content: Content, data: _Block, kind: str, n_points: int) -> list[NDArray[np.float64]]:
+    """Return the intensities of a series, each with a record that has its extremes and factor.
+
+    No file with a known answer is public. So each spectrum must have the extremes that its record
+    states, with the factor or, if they are those of the stored numbers, without.
+    """
+    n_spectra, start, size, record = content.unpack("<4x4i", data.start, "a series")
+    if not (n_spectra > 0 and size >= 4 * n_points and record >= _RECORD and start >= 24):
+        raise MeasurementError(
+            f"expected a series of spectra of {4 * n_points} bytes, got {n_spectra} of {size} "
+            f"bytes at {start} with records of {record}"
+        )
+    end = data.start + data.size
+    rows: list[NDArray[np.float64]] = []
+    at = data.start + start
+    while len(rows) < n_spectra and at + size + record <= end:
+        values = content.values(kind, n_points, at, "a spectrum of a series")
+        (count,) = content.unpack("<i", at + size + 12, "a record of a series")
+        least, most, factor = content.unpack("<3d", at + size + 88, "a record of a series")
+        check_count(len(rows) * n_points, len(rows))
+        row = next(
+            (one for one in (values * factor, values)
+             if np.allclose([one.min(), one.max()], [least, most], rtol=1e-4)), None
+        )  # fmt: skip
+        if row is None or count != n_points:
+            raise MeasurementError(
+                f"expected {n_points} intensities from {least:g} to {most:g} in spectrum "
+                f"{len(rows)} of the series, as it states, got {count} from {values.min():g} to "
+                f"{values.max():g}; export them as text"
+            )
+        rows.append(row)
+        at += size + record
+    if not rows:
+        raise MeasurementError("expected a series of spectra, got none; is the file whole?")
+    return rows
 
 
 def _parameters(content: Content, block: _Block) -> dict[str, Any]:

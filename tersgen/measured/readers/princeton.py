@@ -166,8 +166,9 @@ def _xml(content: Content) -> tuple[ElementTree.Element, int]:
     at = max(content.unpack("<Q", 678, "a header")[0], _HEADER)
     raw = content.data[at:]
     if not raw or len(raw) > _LARGEST_XML or b"<!" in raw:
+        got = f"{len(raw)} bytes" if len(raw) > _LARGEST_XML or not raw else "one"
         raise MeasurementError(
-            "expected at most 4 MiB of XML without declarations after the data, got others"
+            f"expected at most 4 MiB of XML without declarations after the data, got {got}"
         )
     try:
         return ElementTree.fromstring(raw.rstrip(b"\0")), at
@@ -191,4 +192,5 @@ def _wavelengths(mapping: ElementTree.Element) -> NDArray[np.float64]:
     try:
         return np.array([float(word) for word in words])
     except ValueError:
-        raise MeasurementError("expected wavelengths separated by commas, got other text") from None
+        got = printable(alone or pairs or "")[:40]
+        raise MeasurementError(f"expected wavelengths separated by commas, got {got!r}") from None

@@ -98,6 +98,8 @@ class _Header(NamedTuple):
     last: float
     n_spectra: int | None
     """None if they go on to the end of the file."""
+    order: str = "<"
+    """Order of bytes: < for little-endian, > for big-endian."""
 
 
 def _looks_right(head: bytes) -> bool:
@@ -193,25 +195,22 @@ def parse_spc(content: Content) -> Spc:
     Raises
     ------
     MeasurementError
-        If it is damaged, or its bytes are in the order of big-endian machines.
+        If it is damaged.
     """
     version = content.unpack("<xB", 0, "a header")[0]
     if version == _OLD:
         return _parse_old(content)
-    if version != _NEW:
-        raise MeasurementError(
-            "expected a .spc in little-endian order, got a big-endian one; save it anew in GRAMS"
-        )
+    order = ">" if version == _BIG_ENDIAN else "<"
     content.part(0, _HEADER, "a header")
     flags, _, experiment, exponent, n_points, first, last, n_spectra, x_type, y_type, z_type = (
-        content.unpack("<BBBbiddiBBB", 0, "a header")
+        content.unpack(f"{order}BBBbiddiBBB", 0, "a header")
     )
     labels = content.part(218, 30, "labels").decode("latin-1").split("\0")
-    log_at = content.unpack("<i", 248, "a header")[0]
-    z_step, n_planes, w_step, w_type = content.unpack("<fifB", 312, "a header")
+    log_at = content.unpack(f"{order}i", 248, "a header")[0]
+    z_step, n_planes, w_step, w_type = content.unpack(f"{order}fifB", 312, "a header")
     if n_spectra < 1:
         raise MeasurementError(f"expected at least one spectrum, got {n_spectra}")
-    header = _Header(flags, exponent, n_points, first, last, n_spectra)
+    header = _Header(flags, exponent, n_points, first, last, n_spectra, order)
     axes, rows, places, end = _spectra(content, header, _HEADER)
     number = np.arange(len(rows))
     in_plane = max(len(rows) // max(n_planes, 1), 1)
@@ -219,7 +218,7 @@ def parse_spc(content: Content) -> Spc:
         places[:, 0] += z_step * (number % in_plane)
     if w_step and n_planes > 1 and not np.ptp(places[:, 1]):
         places[:, 1] += w_step * (number // in_plane)
-    log, log_bytes = _log(content, log_at)
+    log, log_bytes = _log(content, log_at, order)
     n_more = (log_at if log_bytes else len(content)) - end
     left = [f"log of {log_bytes} bytes"] if log_bytes else []
     left += [f"{n_more} bytes after the last spectrum"] if n_more > 0 else []
@@ -251,7 +250,7 @@ def _spectra(
         if header.n_points < 2:
             raise MeasurementError(f"expected two points or more, got {header.n_points}")
         if header.flags & _X:
-            axes.append(content.values("<f4", header.n_points, at, "an axis"))
+            axes.append(content.values(f"{header.order}f4", header.n_points, at, "an axis"))
             at += 4 * header.n_points
         else:
             content.part(at, 2 * header.n_points, "intensities")
@@ -260,15 +259,15 @@ def _spectra(
     places: list[tuple[float, float]] = []
     n_values = 0
     while len(rows) < header.n_spectra if header.n_spectra else at + _SUBHEADER <= len(content):
-        sub_exponent, z, n_own, w = content.unpack("<xbxxf8xi4xf", at, "a subheader")
+        sub_exponent, z, n_own, w = content.unpack(f"{header.order}xbxxf8xi4xf", at, "a subheader")
         at += _SUBHEADER
         n_points = n_own if has_own else header.n_points
         if has_own:
-            axes.append(content.values("<f4", n_points, at, "an axis"))
+            axes.append(content.values(f"{header.order}f4", n_points, at, "an axis"))
             at += 4 * n_points
         many = header.flags & _MULTI or has_own
         exponent = sub_exponent if many else header.exponent
-        values, size = _intensities(content, at, n_points, exponent, header.flags, old)
+        values, size = _intensities(content, at, n_points, exponent, header, old)
         n_values += n_points
         check_count(n_values, len(rows) + 1)
         rows.append(values)
@@ -280,27 +279,28 @@ def _spectra(
 
 
 def _intensities(
-    content: Content, at: int, n_points: int, exponent: int, flags: int, old: bool
+    content: Content, at: int, n_points: int, exponent: int, header: _Header, old: bool
 ) -> tuple[NDArray[np.float64], int]:
     """Return the Y array at a place, and its size in bytes."""
-    what = "intensities"
+    what, order = "intensities", header.order
     if exponent == _FLOAT and not old:
-        return content.values("<f4", n_points, at, what), 4 * n_points
+        return content.values(f"{order}f4", n_points, at, what), 4 * n_points
     if not -127 <= exponent <= 127:
         raise MeasurementError(f"expected an exponent of -127 to 127, got {exponent}")
-    if flags & _SHORT:
-        return content.values("<i2", n_points, at, what) * 2.0 ** (exponent - 16), 2 * n_points
+    if header.flags & _SHORT:
+        words = content.values(f"{order}i2", n_points, at, what)
+        return words * 2.0 ** (exponent - 16), 2 * n_points
     if old:  # the high word comes first
         words = content.values("<u2", 2 * n_points, at, what).reshape(-1, 2)
         high = np.where(words[:, 0] >= 0x8000, words[:, 0] - 0x10000, words[:, 0])
         return (high * 0x10000 + words[:, 1]) * 2.0 ** (exponent - 32), 4 * n_points
-    return content.values("<i4", n_points, at, what) * 2.0 ** (exponent - 32), 4 * n_points
+    return content.values(f"{order}i4", n_points, at, what) * 2.0 ** (exponent - 32), 4 * n_points
 
 
-def _log(content: Content, at: int) -> tuple[str, int]:
+def _log(content: Content, at: int, order: str) -> tuple[str, int]:
     """Return the text of the log block, and the bytes of the block; nothing if it is damaged."""
     if not _HEADER <= at <= len(content) - 64:
         return "", 0
-    size, _, text_at = content.unpack("<III", at, "a log")
+    size, _, text_at = content.unpack(f"{order}III", at, "a log")
     end = min(at + size, len(content))
     return content.data[at + min(text_at, size) : end].decode("latin-1"), max(end - at, 0)

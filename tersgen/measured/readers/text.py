@@ -15,14 +15,13 @@ from ..axis import (
 )
 from ..axis_numbers import could_be_wavelengths
 from ..columns import fields_of, read_table
-from ..conversion import to_shift
+from ..conversion import chosen_laser, to_shift
 from ..heading import Heading, read_heading
 from ..reader import NOTHING_SAID, Reader, ReadOptions, read_beginning, read_text, shown_name
 from ..signatures import refuse_other_files
 from ..spectrum import Spectrum, ascending
 
 _HEAD_BYTES = 1024
-_SAME_LASER = 0.005
 
 
 def parse_spectrum(text: str, name: str, options: ReadOptions = NOTHING_SAID) -> Spectrum:
@@ -51,23 +50,10 @@ def parse_spectrum(text: str, name: str, options: ReadOptions = NOTHING_SAID) ->
     heading = read_heading(table.heading, table.footer, fields_of)
     values, intensity = table.column(0), table.column(1)
     meaning = _decided(heading, values, options.stated)
-    laser, notes = _laser(heading, meaning, options.laser_nm)
+    laser, notes = chosen_laser(heading.laser_nm, meaning, options.laser_nm)
     table.check_direction(values)
     shift, converted = to_shift(values, meaning, laser, options.vacuum)
     return ascending(name, shift, intensity, (*notes, *converted), meaning)
-
-
-def _laser(
-    heading: Heading, meaning: AxisMeaning, laser_nm: float | None
-) -> tuple[float | None, tuple[str, ...]]:
-    """Return the laser by which an axis is converted, and what a user should know of it."""
-    stated = heading.laser_nm
-    if stated is None or meaning.kind == "shift":
-        return laser_nm, ()
-    if laser_nm is None:
-        return stated, (f"laser of {stated:g} nm, as the heading says",)
-    differs = abs(stated / laser_nm - 1) > _SAME_LASER
-    return laser_nm, (f"the heading says a laser of {stated:g} nm, --laser-nm another",) * differs
 
 
 def _decided(heading: Heading, values: Values, stated: Stated) -> AxisMeaning:

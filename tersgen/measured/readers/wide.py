@@ -9,12 +9,15 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...errors import MeasurementError
 from ...plugins import register
 from ...text import printable
 from ..axis import evidence_of
+from ..axis_words import no_intensity
 from ..measurement import Measurement, StoredAxis, take
+from ..positions import are_coordinates
 from ..reader import Reader, ReadOptions, decoded, shown_name
 from ..table import is_number, number, numbers, read_lines, states_axis
 
@@ -24,8 +27,9 @@ _MOST_LINES = 200
 """Lines in which the heading must be."""
 _LONGEST_NAME = 60
 _NO_SPECTRUM = re.compile(
-    r"\b(dark|background|baseline|fit(ted)?|resid\w*|error|std|stdev|sigma|reference|raw|processed|"
-    r"corrected|smooth\w*|pixel|wave ?length|wave ?number|nm|label|class|weight)\b",
+    r"\b(dark|blank|back ?ground|bk?gd?|baseline|fit(ted)?|resid\w*|err(or)?s?|std|stdev|sd|sem|"
+    r"d[iy]|sigma|reference|raw|processed|corrected|smooth\w*|pixel|wave ?length|wave ?number|"
+    r"raman ?shift|nm|label|class|weight|fwhm)\b",
     re.IGNORECASE,
 )
 
@@ -77,7 +81,11 @@ class Wide(Reader):
             axis, names = table[:, 0], found.heading[1:]
             rows = np.ascontiguousarray(table[:, 1:].T)
         shown = [printable(name)[:_LONGEST_NAME] for name in names]
-        doubtful = next((name for name in shown if _NO_SPECTRUM.search(name)), None)
+        doubtful = next((name for name in shown if _is_none(name)), None)
+        if doubtful is None:
+            doubtful = next(
+                (name for name, row in zip(shown, rows, strict=False) if _is_axis(row)), None
+            )
         if doubtful:
             what = "row" if found.by_row else "column"
             raise MeasurementError(
@@ -93,6 +101,17 @@ class Wide(Reader):
         )
 
 
+def _is_none(name: str) -> bool:
+    """Return whether a name is that of something else than a spectrum."""
+    return _NO_SPECTRUM.search(name.replace("_", " ")) is not None or no_intensity(name)
+
+
+def _is_axis(values: NDArray[np.float64]) -> bool:
+    """Return whether values rise, or fall, throughout: another axis."""
+    steps = np.diff(values)
+    return bool((steps > 0).all() or (steps < 0).all())
+
+
 def _lines(text: str) -> list[str]:
     return re.split(r"\r\n|\r|\n", text)[:_MOST_LINES]
 
@@ -102,11 +121,13 @@ def _find(lines: list[str]) -> _Found | None:
     for k in range(1, len(lines)):
         heading = lines[k - 1].lstrip("\ufeff#").strip()
         separator = next((one for one in "\t;," if one in heading), None)
-        if separator is None:
+        if separator is None or heading.count(separator) < 2:
             continue
         names = _cells(heading, separator)
         if len(names) < 3 or is_number(names[0]) or not states_axis(names[0]):
             continue
+        if are_coordinates(names[:2]):
+            return None
         rows = [
             line.strip().rstrip(separator).split(separator)
             for line in lines[k : k + _FEWEST]

@@ -7,7 +7,9 @@ import numpy as np
 
 from ...errors import MeasurementError
 from ...plugins import register
+from ...text import printable
 from ..measurement import SHIFT, Measurement, StoredAxis, take
+from ..positions import starts_of_spectra
 from ..reader import Reader, ReadOptions, shown_name
 from ..table import numbers, read_lines
 
@@ -33,23 +35,20 @@ class WireMap(Reader):
         """Return the spectra with x and y in micrometres; another place is left."""
         lines = read_lines(path)
         if _HEADING.fullmatch(lines[0]) is None:
-            raise MeasurementError("expected the heading '#X #Y #Wave #Intensity', got another")
+            raise MeasurementError(
+                f"expected the heading '#X #Y #Wave #Intensity', got {printable(lines[0])[:60]!r}"
+            )
         names = re.split(r"\t+", lines[0].strip().lstrip("\ufeff"))
         table = numbers(lines[1:], 2, None, len(names))
         if not len(table):
             raise MeasurementError("expected points of spectra, got none")
         places, wave, intensity = table[:, :-2], table[:, -2], table[:, -1]
-        # A spectrum ends where the position changes, or the axis turns back to its beginning.
-        steps = np.sign(np.diff(wave))
-        direction = next((step for step in steps if step), 1.0)
-        breaks = np.any(np.diff(places, axis=0) != 0, axis=1) | (steps == -direction)
-        ends = np.flatnonzero(breaks) + 1
-        starts = np.concatenate(([0], ends)).astype(np.int64)
+        starts = starts_of_spectra(places, wave)
         has_xy = len(names) >= 4
         return take(
             shown_name(path),
-            StoredAxis.coded(SHIFT, "cm-1", np.split(wave, ends)),
-            np.split(intensity, ends),
+            StoredAxis.coded(SHIFT, "cm-1", np.split(wave, starts[1:])),
+            np.split(intensity, starts[1:]),
             options,
             positions_um=places[starts, :2] if has_xy else None,
             left=[] if len(names) == 4 else [f"column {names[2 if has_xy else 0]}"],

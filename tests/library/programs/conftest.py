@@ -147,7 +147,7 @@ def dalton() -> str:
         "  Vibrational Frequencies and IR Intensities\n  ---\n\n"
         "     Raman related properties for freq.  0.000000 au  = Infinity nm\n     ---\n\n"
         " Mode    Freq.     Alpha**2   Beta(a)**2   Pol.Int.   Depol.Int.  Dep. Ratio \n\n"
-        f"{rows}\n\n"
+        f"{rows}\n\n >>>> Total CPU  time used in DALTON:   1.00 seconds\n"
     )
 
 
@@ -160,7 +160,24 @@ def gamess_uk() -> str:
     return (
         "          ===  G A M E S S - U K    ===\n          ===   Opteron version  8.0  ===\n"
         "          harmonic frequencies (cm**-1) and normalised normal coordinates\n\n"
-        f"                    *     raman data     *\n\n    mode   isotropic\n\n{rows}\n end of\n"
+        f"                    *     raman data     *\n\n    mode   isotropic\n\n{rows}\n ****\n"
+        " *     job  option  complete at          7.23 seconds   0:00:07 wall  *\n"
+    )
+
+
+def aims() -> str:
+    rows = "".join(
+        f"{k:11d}{f:25.8f}{0.00006 * f:25.8f}{0.1:25.8f}{s:25.8f}\n"
+        for k, (f, s) in enumerate(
+            [(-12.5, 0.3), (-0.1, 0.0), (0.0, 0.0), (0.2, 0.1), (3.0, 0.2), (21.0, 0.4),
+             *zip(FREQUENCIES, ACTIVITIES, strict=True)], 1)
+    )  # fmt: skip
+    return (
+        "Solving eigenvalue system for Hessian Matrix\nDone ... \nResults\n\n"
+        "List of all frequencies found:\n"
+        "Mode number      Frequency [cm^(-1)]   Zero point energy [eV]   "
+        f"IR-intensity [D^2/A^2*amu]     Raman-intensity [Ang^4/amu] \n{rows}\n\n"
+        "Summary of zero point energy for entire system:\n| Cumulative ZPE = 0.3 eV\n"
     )
 
 
@@ -176,6 +193,7 @@ def outputs() -> dict[str, str]:
         "Firefly 8.2.0": firefly(),
         "Dalton 2020.1": dalton(),
         "GAMESS-UK 8.0": gamess_uk(),
+        "FHI-aims": aims(),
     }
 
 

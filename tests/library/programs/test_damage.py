@@ -54,7 +54,7 @@ def mutated(text: str, chance: random.Random) -> bytes:
 
 
 def names() -> list[str]:
-    programs = [f"output {number}" for number in range(8)]
+    programs = [f"output {number}" for number in range(9)]
     solids = ["castep", "castep_phonon", "crystal", "dynmat", "fildyn", "orca_hess", "fchk"]
     return [*programs, *solids, *TEXTS]
 

@@ -204,6 +204,8 @@ def test_an_orca_table_has_each_mode_once(tmp_path, outputs):
         ("Gaussian 16 ES64L-G16RevC.01", "Normal termination"),
         ("Q-Chem 6.1.0", "Thank you very much for using Q-Chem"),
         ("Firefly 8.2.0", "TERMINATED NORMALLY"),
+        ("Dalton 2020.1", "Total CPU  time used in DALTON"),
+        ("GAMESS-UK 8.0", "option  complete"),
     ],
 )
 def test_an_output_that_does_not_say_that_its_job_has_ended(tmp_path, outputs, program, end):
@@ -214,6 +216,18 @@ def test_an_output_that_does_not_say_that_its_job_has_ended(tmp_path, outputs, p
         (warning,) = caught
         assert f"some.out: expected '{end}' after the modes" in str(warning.message)
         assert "\n" not in str(warning.message)
+
+
+@pytest.mark.parametrize("row", range(5))
+@pytest.mark.parametrize("hole", ["*************", "", "1.5-2.5"])
+def test_holes_in_the_table_of_gamess_uk(tmp_path, outputs, row, hole):
+    lines = outputs["GAMESS-UK 8.0"].split("\n")
+    first = next(k for k, line in enumerate(lines) if line.strip().startswith("-0.06"))
+    words = lines[first + 2 * row].split()
+    words[2] = hole
+    lines[first + 2 * row] = "    ".join(words)
+    with pytest.raises(LibraryError, match=r"expected five numbers in|the Raman data"):
+        read(tmp_path, "\n".join(lines))
 
 
 def test_orca_keeps_displacements_and_the_factor_of_its_frequencies(tmp_path, outputs):

@@ -1,11 +1,13 @@
 """One small file for each format, written from the specification of the format."""
 
+import io
 import struct
 from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
+from scipy.io import savemat
 
 from tersgen.measured.wavelengths import air_refractivity, vacuum_nm
 
@@ -32,29 +34,30 @@ def spc(rows=None, x_type=13, y_type=4, experiment=11, **more):
     flags |= 0xC0 if own_axes else 0x80 if axis is not None else 0
     labels = more.get("labels", b"")
     flags |= 0x20 * bool(labels)
+    order = more.get("order", "<")
     head = bytearray(512)
     struct.pack_into(
-        "<BBBbiddiBBB", head, 0, flags, 0x4B, experiment, exponent, len(AXIS),
-        more.get("first", AXIS[0]), more.get("last", AXIS[-1]), len(rows), x_type, y_type,
-        more.get("z_type", 0),
+        f"{order}BBBbiddiBBB", head, 0, flags, 0x4C if order == ">" else 0x4B, experiment,
+        exponent, len(AXIS), more.get("first", AXIS[0]), more.get("last", AXIS[-1]), len(rows),
+        x_type, y_type, more.get("z_type", 0),
     )  # fmt: skip
     head[218 : 218 + len(labels)] = labels
-    struct.pack_into("<fifB", head, 312, more.get("z_step", 0.0), more.get("planes", 0),
+    struct.pack_into(f"{order}fifB", head, 312, more.get("z_step", 0.0), more.get("planes", 0),
                      more.get("w_step", 0.0), more.get("w_type", 0))  # fmt: skip
-    body = b"" if axis is None or own_axes else np.asarray(axis, "<f4").tobytes()
+    body = b"" if axis is None or own_axes else np.asarray(axis, f"{order}f4").tobytes()
     for row in rows:
-        body += struct.pack("<BbHfffIIf4x", 0, exponent, 0, 0.0, 0.0, 0.0, len(row), 0, 0.0)
+        body += struct.pack(f"{order}BbHfffIIf4x", 0, exponent, 0, 0.0, 0.0, 0.0, len(row), 0, 0.0)
         if own_axes:
-            body += AXIS.astype("<f4").tobytes()
+            body += AXIS.astype(f"{order}f4").tobytes()
         if exponent == -128:
-            body += np.asarray(row, "<f4").tobytes()
+            body += np.asarray(row, f"{order}f4").tobytes()
         else:
-            bits, kind = (16, "<i2") if short else (32, "<i4")
-            body += np.rint(row * 2.0 ** (bits - exponent)).astype(kind).tobytes()
+            bits, kind = (16, "i2") if short else (32, "i4")
+            body += np.rint(row * 2.0 ** (bits - exponent)).astype(order + kind).tobytes()
     log = more.get("log", b"")
     if log:
-        struct.pack_into("<i", head, 248, len(head) + len(body))
-        body += struct.pack("<IIIII44x", 64 + len(log), 4096, 64, 0, 0) + log
+        struct.pack_into(f"{order}i", head, 248, len(head) + len(body))
+        body += struct.pack(f"{order}IIIII44x", 64 + len(log), 4096, 64, 0, 0) + log
     return bytes(head) + body
 
 
@@ -78,14 +81,14 @@ def old_spc(rows=None, exponent=13):
     return bytes(head) + body
 
 
-def opus(kind=10, unit=b"WN", points=None, extra=0):
+def opus(kind=10, unit=b"WN", points=None, extra=0, data=None):
     """Return an OPUS file of a directory, one block of data, its parameters and an instrument."""
 
     def parameter(name, form, value):
         value += b"\0" * (len(value) % 2)
         return name + b"\0" + struct.pack("<HH", form, len(value) // 2) + value
 
-    data = band()[::-1].astype("<f4").tobytes()
+    data = band()[::-1].astype("<f4").tobytes() if data is None else data
     status = b"".join([
         parameter(b"DPF", 0, struct.pack("<i", 1)),
         parameter(b"NPT", 0, struct.pack("<i", points or len(AXIS))),
@@ -104,6 +107,19 @@ def opus(kind=10, unit=b"WN", points=None, extra=0):
         body += content
     head = b"\x0a\x0a\xfe\xfe" + struct.pack("<diii", 920622.0, 24, 40, len(blocks))
     return head + directory + body
+
+
+def opus_series(factor=1.0, scaled=True, cut=0):
+    """Return an OPUS file of a series of six spectra, each with its record."""
+    body = b""
+    for row in MAP[:, ::-1]:
+        record = bytearray(120)
+        struct.pack_into("<i", record, 12, len(row))
+        seen = row * factor if scaled else row
+        struct.pack_into("<3d", record, 88, seen.min(), seen.max(), factor)
+        body += row.astype("<f4").tobytes() + bytes(record)
+    head = struct.pack("<6i", 0, 6, 32, 4 * len(AXIS), 120, 1) + struct.pack("<2i", 0, 5)
+    return opus(extra=2, data=head + body[: len(body) - cut * (4 * len(AXIS) + 120)])
 
 
 def _spe_header(version, columns, rows, frames, code):
@@ -216,6 +232,47 @@ def wdf(places):
     return content + block(b"WMAP", steps + size + struct.pack("<I", 0))
 
 
+def horiba(unit="1/cm", is_map=True):
+    """Return a LabSpec .xml of a map of 2 rows x 3 columns, or of a spectrum, from high to low."""
+
+    def node(number, *content):
+        return f'<LSX Format="9" ID="{number}">{"".join(content)}</LSX>'
+
+    def entry(name, value):
+        texts = node("0x6D6D616E", name), node("0x7D6C61DB", value), node("0x8736F70", value)
+        return node("0x6D7361DE", *texts)
+
+    def axis(number, name, units, values):
+        numbers = " ".join(f"{value:.6f}" for value in values)
+        return node(number, node("0x6D707974", name), node("0x7C696E75", units),
+                    node("0x7D6CD4DB", numbers))  # fmt: skip
+
+    shift = (NM if unit == "nm" else 1e7 / LASER_NM - AXIS if unit == "1/cm abs" else AXIS)[::-1]
+    axes = [node("0x0", node("0x6D707974", "Intens"), node("0x7C696E75", "Cnt")),
+            axis("0x1", "Spectr", unit, shift)]  # fmt: skip
+    axes += [axis("0x2", "X", "\xb5m", [0.0, 0.5, 1.0] if is_map else [0.0]),
+             axis("0x3", "Y", "\xb5m", [0.0, 1.0] if is_map else [0.0])]  # fmt: skip
+    setup = (entry("Laser (nm)", f"{LASER_NM}"), entry("ND Filter", "10"), entry("Hole", "100"),
+             entry("Acq. time (s)", "1"), entry("Accumulations", "1"))  # fmt: skip
+    facts = (
+        node("0x7CECDBD7", entry("Acquired", "01.01.2026 12:00:00")),
+        node("0x8716361", *setup),
+        node("0x7C73E2D2", entry("Sample", "x")),
+    )
+    tree = (
+        node("0x6C62D4D9", *facts), node("0x6C7469D9", "map"), node("0x6D707974", "Map"),
+        node("0x7A74D9D6", node("0x7B697861", *axes)),
+    )  # fmt: skip
+    rows = ""
+    for row in MAP if is_map else [band()]:
+        numbers = " ".join(f"{value:.2f}" for value in row[::-1])
+        rows += f'<LSX_Row Format="5" Size="{len(AXIS)}">{numbers}</LSX_Row>'
+    return (
+        '<?xml version="1.0" encoding="iso-8859-1"?>\n<LSX_Data Version="1"><LSX_Tree>'
+        f"{''.join(tree)}</LSX_Tree><LSX_Matrix>{rows}</LSX_Matrix></LSX_Data>\n"
+    ).encode("latin-1")
+
+
 def bwspec(numbers=(1,), names=("Dark Subtracted",), separator=";"):
     """Return a BWSpec text with decimal commas, whose last two pixels lie outside the axis."""
 
@@ -297,6 +354,21 @@ def wide(heading="Raman shift (cm-1)", separator=",", comma=False):
     return ("\n".join(lines) + "\n").encode()
 
 
+def map_table(places=("x (um)", "y (um)"), separator=",", by_point=False):
+    """Return a table of a map of 2 rows x 3 columns: a row for each spectrum, or for each point."""
+    rest = ["Raman shift (cm-1)", "Intensity"] if by_point else [f"{x:.1f}" for x in AXIS]
+    lines = [separator.join([*places, *rest])]
+    for k, row in enumerate(MAP):
+        place = {"x": f"{0.5 * (k % 3):.2f}", "y": f"{k // 3:.2f}"}
+        place = [next(place[one] for one in place if one in name.lower()) for name in places]
+        if by_point:
+            lines += [separator.join([*place, f"{x:.1f}", f"{y:.2f}"])
+                      for x, y in zip(AXIS, row, strict=True)]  # fmt: skip
+        else:
+            lines.append(separator.join([*place, *(f"{y:.2f}" for y in row)]))
+    return ("\n".join(lines) + "\n").encode()
+
+
 def nexus(path, definition="NXraman", unit="1/cm", is_map=False, old=False):
     """Write a NeXus file of a spectrum, or a map of 2 x 3, and return its bytes."""
     with h5py.File(path, "w") as file:
@@ -325,6 +397,13 @@ def nexus(path, definition="NXraman", unit="1/cm", is_map=False, old=False):
     return path.read_bytes()
 
 
+def matlab():
+    """Return a MATLAB file of an axis and spectra."""
+    content = io.BytesIO()
+    savemat(content, {"raman_shift": AXIS, "data": MAP})
+    return content.getvalue()
+
+
 @pytest.fixture(scope="session")
 def make():
     """Return the functions that write files, and what they write."""
@@ -340,7 +419,9 @@ def corpus(tmp_path_factory):
         "a.spc": spc(rows=MAP[:2], log=b"Laser=532 nm"),
         "xyxy.spc": spc(own_axes=True),
         "old.spc": old_spc(rows=MAP[:2]),
+        "big.spc": spc(rows=MAP[:2], log=b"Laser=532 nm", order=">"),
         "a.0": opus(),
+        "series.0": opus_series(),
         "two.spe": spe_2(rows=MAP[:2]),
         "three.spe": spe_3(),
         "a.spa": spa(),
@@ -351,6 +432,9 @@ def corpus(tmp_path_factory):
         "wire.txt": wire_map(),
         "witec.txt": witec(),
         "wide.csv": wide(),
+        "map.csv": map_table(),
+        "points.csv": map_table(by_point=True),
+        "a.mat": matlab(),
         "a.nxs": nexus(tmp_path_factory.mktemp("nexus") / "a.nxs"),
     }
 

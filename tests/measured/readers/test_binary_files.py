@@ -1,5 +1,7 @@
 """Bruker OPUS, Princeton Instruments .spe, Thermo .spa, PerkinElmer .sp and NeXus."""
 
+import struct
+
 import h5py
 import numpy as np
 import pytest
@@ -29,13 +31,33 @@ def refused(written):
     return read
 
 
+@pytest.mark.parametrize(("factor", "scaled"), [(1.0, True), (0.5, True), (0.5, False)])
+def test_a_series_of_opus(make, found, factor, scaled):
+    facts, spectra = found(make.opus_series(factor, scaled))
+    expected = make.MAP * factor if scaled else make.MAP
+    assert [one.intensity.tolist() for one in spectra] == expected.tolist()
+    assert spectra[0].shift_cm1 == pytest.approx(make.AXIS)
+    assert facts.left == ("times and places of the series",)
+    assert len(found(make.opus_series(cut=2))[1]) == 4  # those that are stored
+
+
+def test_a_damaged_series_of_opus(make, refused):
+    whole = make.opus_series()
+    at = whole.index(make.MAP[2, ::-1].astype("<f4").tobytes()) + 4 * 60
+    damaged = whole[:at] + b"\0\0\0\x7f" + whole[at + 4 :]
+    assert "in spectrum 2 of the series, as it states, got 64 from 100" in refused(damaged)
+    assert "expected a series of spectra, got none" in refused(make.opus(extra=2))
+    whole = whole.replace(struct.pack("<4i", 6, 32, 256, 120), struct.pack("<4i", 6, 32, 99, 120))
+    assert "a series of spectra of 256 bytes, got 6 of 99 bytes" in refused(whole)
+
+
 def test_opus(make, found, refused):
     facts, (one,) = found(make.opus())
     assert one.shift_cm1 == pytest.approx(make.AXIS)
     assert one.intensity.tolist() == make.band().tolist()
     assert facts.laser_nm == pytest.approx(make.LASER_NM)
     assert "got absorbance" in refused(make.opus(kind=4))
-    assert "got a series of Raman spectra" in refused(make.opus(extra=2))
+    assert "got Raman data of another form" in refused(make.opus(extra=3))
     assert "expected an axis of wavenumbers (DXU=WN), got 'MI'" in refused(make.opus(unit=b"MI"))
     assert "expected at most 64 points, as the block holds, got 65" in refused(make.opus(points=65))
     assert "is it whole" in refused(make.opus()[:-40])
@@ -193,3 +215,28 @@ def test_positions_of_a_grid():
     assert map_grid(places[:-1]) is None
     assert map_grid(np.concatenate([places[:-1], places[:1]])) is None
     assert map_grid(generator.uniform(size=(6, 2))) is None
+
+
+def test_a_map_of_labspec(make, found):
+    pytest.importorskip("rsciio")
+    facts, spectra = found(make.horiba())
+    assert facts.map == "2 rows x 3 columns, step x 0.5 um, y 1 um"
+    assert [one.intensity.tolist() for one in spectra] == make.MAP.tolist()
+    assert spectra[0].shift_cm1 == pytest.approx(make.AXIS, abs=1e-5)
+    assert spectra[4].position_um == (0.5, 1.0)
+
+
+@pytest.mark.parametrize("unit", ["nm", "1/cm abs"])
+def test_axes_of_a_spectrum_of_labspec(make, found, unit):
+    pytest.importorskip("rsciio")
+    facts, (one,) = found(make.horiba(unit, is_map=False))
+    assert facts.laser_nm == make.LASER_NM
+    assert one.shift_cm1 == pytest.approx(make.AXIS, abs=0.5)
+    assert one.intensity.tolist() == make.band().tolist()
+    assert one.position_um is None
+
+
+def test_labspec_without_its_metadata(make, refused, capfd):
+    pytest.importorskip("rsciio")
+    assert "cannot be read by RosettaSciIO" in refused(make.horiba().replace(b"0x6C62D4D9", b"0x0"))
+    assert capfd.readouterr() == ("", "")  # RosettaSciIO would log it

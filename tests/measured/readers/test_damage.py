@@ -6,19 +6,21 @@ import tracemalloc
 import pytest
 
 from tersgen.errors import MeasurementError
+from tersgen.measured import isolated
 from tersgen.measured.reader import ReadOptions
-from tersgen.measured.readers import nexus
 from tersgen.measured.reading import read_file
 
 N_MUTATIONS = 50
-N_MUTATIONS_HDF5 = 10
-"""Each is read in a process of its own."""
+N_ISOLATED = 5
+"""Mutations of files that are each read in a process of their own."""
+ISOLATED = ("a.nxs", "a.mat")
 LARGEST_MEMORY = 16 << 20
 """A reader of a file of a few kB that allocates more trusts a length in it."""
 
 FORMATS = [
-    "a.spc", "xyxy.spc", "old.spc", "a.0", "two.spe", "three.spe", "a.spa", "a.sp", "bwspec.txt",
-    "enlighten.csv", "labspec.txt", "wire.txt", "witec.txt", "wide.csv", "a.nxs",
+    "a.spc", "xyxy.spc", "old.spc", "big.spc", "a.0", "series.0", "two.spe", "three.spe", "a.spa",
+    "a.sp", "bwspec.txt", "enlighten.csv", "labspec.txt", "wire.txt", "witec.txt", "wide.csv",
+    "map.csv", "points.csv", "a.nxs", "a.mat",
 ]  # fmt: skip
 
 
@@ -67,7 +69,7 @@ def test_mutations(corpus, tmp_path, name):
     rng = random.Random(name)
     path = tmp_path / name
     assert check(path, corpus[name])
-    n_mutations = N_MUTATIONS_HDF5 if name == "a.nxs" else N_MUTATIONS
+    n_mutations = N_ISOLATED if name in ISOLATED else N_MUTATIONS
     tracemalloc.start()
     try:
         read = [check(path, mutated(corpus[name], rng)) for _ in range(n_mutations)]
@@ -80,7 +82,7 @@ def test_mutations(corpus, tmp_path, name):
 @pytest.mark.parametrize("name", FORMATS)
 def test_files_cut_short(corpus, tmp_path, name):
     whole = corpus[name]
-    for k in range(1, 10):
+    for k in (1, 5, 9) if name in ISOLATED else range(1, 10):
         check(tmp_path / name, whole[: k * len(whole) // 10])
 
 
@@ -93,7 +95,7 @@ def test_a_heap_that_hdf5_reads_for_ever(corpus, tmp_path, monkeypatch):
         at += 16 + (int.from_bytes(whole[at + 8 : at + 16], "little") + 7) // 8 * 8
     assert at < end
     whole[at + 8 : at + 16] = bytes(8)
-    monkeypatch.setattr(nexus, "_SECONDS", 3.0)
+    monkeypatch.setattr(isolated, "_SECONDS", 3.0)
     path = tmp_path / "a.nxs"
     path.write_bytes(whole)
     with pytest.raises(MeasurementError, match="cannot be read as HDF5: not read after 3 s"):

@@ -104,10 +104,21 @@ def test_a_length_that_the_file_has_not(make, written):
         read_spectra(written(bytes(whole)))
     with pytest.raises(MeasurementError, match="is it whole"):
         read_spectra(written(make.spc()[:-1]))
-    whole = bytearray(make.spc())
-    whole[1] = 0x4C
-    with pytest.raises(MeasurementError, match="big-endian"):
-        read_spectra(written(bytes(whole)))
+
+
+@pytest.mark.parametrize("more", [
+    {}, {"exponent": 14}, {"exponent": 14, "short": True}, {"own_axes": True},
+    {"log": b"Laser=532 nm"},
+])  # fmt: skip
+def test_big_endian_files(make, written, more):
+    little, big = (
+        read_spectra(written(make.spc(rows=make.MAP, order=order, **more), f"a{k}.spc"))
+        for k, order in enumerate("<>")
+    )
+    assert len(big) == 6
+    for one, other in zip(little, big, strict=True):
+        assert one.intensity.tolist() == other.intensity.tolist()
+        assert one.shift_cm1.tolist() == other.shift_cm1.tolist()
 
 
 def test_a_text_whose_second_letter_is_that_of_spc(written):

@@ -32,6 +32,7 @@ def test_each_text_has_one_reader(corpus, tmp_path):
     names = {
         "bwspec.txt": "bwspec", "enlighten.csv": "wasatch", "labspec.txt": "labspec_map",
         "wire.txt": "wire_map", "witec.txt": "witec", "wide.csv": "wide",
+        "map.csv": "map_table", "points.csv": "map_table",
     }  # fmt: skip
     for name, reader in names.items():
         assert FORMATS.choose(tmp_path / name, corpus[name]).name == reader
@@ -169,10 +170,21 @@ def test_a_table_whose_axis_is_not_known_is_refused(make, refused, heading):
     assert "expected two columns" in refused(make.wide(heading))
 
 
-@pytest.mark.parametrize("name", [b"Baseline", b"dark", b"Wavelength (nm)", b"label", b"std"])
+@pytest.mark.parametrize("name", [
+    b"Baseline", b"dark", b"Wavelength (nm)", b"label", b"std", b"SD", b"SEM", b"bg", b"blank",
+    b"FWHM", b"Raman shift (cm-1)", b"Absorbance", b"dark_1",
+])  # fmt: skip
 def test_columns_that_are_no_spectra_are_refused(make, refused, name):
     message = refused(make.wide().replace(b"second", name))
     assert f"got a column '{name.decode()}'" in message
+
+
+def test_a_column_that_is_another_axis(make, refused):
+    lines = make.wide().split(b"\n")
+    for k in range(1, len(lines) - 1):
+        first, _, rest = lines[k].partition(b",")
+        lines[k] = b",".join([first, b"%d" % (18_797 - k), rest.partition(b",")[2]])
+    assert "got a column 'first'" in refused(b"\n".join(lines))
 
 
 def test_a_number_that_a_table_lacks(make, refused):
@@ -212,5 +224,5 @@ def test_positions_reach_the_dataset(make, written, tmp_path):
     collection = collect(files[1:], LabelRule())
     ingest(*plan_ingest(collection, Target(), "zarr"), tmp_path / "b.zarr")
     assert "source/x" not in {
-        field.spec.name for field in tersgen.open(tmp_path / "b.zarr").values()
+        field.spec.name for field in tersgen.open(tmp_path / "b.zarr").fields.values()
     }

@@ -186,9 +186,9 @@ def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
     runs.good("fit", "--data", few, "--out", whole, *TINY)
     weights = "checkpoints/step-000000015/model.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
-    line = runs.bad("evaluate", out, "--data", data, "--split", "train")
+    line = runs.bad("evaluate", out, "--data", data, "--part", "train")
     assert shard in line or str(data / shard) in line
-    done = runs.good("evaluate", out, "--data", data, "--split", "train", "--on-damage", "repair")
+    done = runs.good("evaluate", out, "--data", data, "--part", "train", "--on-damage", "repair")
     assert "damaged blocks were rebuilt in memory" in done.stderr
 
 
@@ -229,7 +229,7 @@ def test_evaluation(runs, finished, copied, other, few, tmp_path) -> None:
     line = runs.bad("evaluate", finished, "--data", other)
     assert "expected only classes of the 3 trained on, got" in line
     assert "no such run" in runs.bad("evaluate", tmp_path / "none", "--data", few)
-    line = runs.bad("evaluate", finished, "--data", few, "--split", "dev")
+    line = runs.bad("evaluate", finished, "--data", few, "--part", "dev")
     assert "expected one of train, val, test, got 'dev'" in line
     for folder in (copied / "checkpoints").iterdir():
         (folder / "model.safetensors").write_bytes(b"")

@@ -24,8 +24,8 @@ TINY = [
     "--batch-size",
     32,
 ]
-EVALUATED = ["confusion.json", "confusion.png", "curves.png", "model_card.md", "report.html",
-             "scores.json"]  # fmt: skip
+EVALUATED = ["confusion.json", "confusion.png", "curves.png", "misread.json", "model_card.md",
+             "reliability.png", "report.html", "scores.json"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_evaluate(runs, finished, copied, few, outputs, tmp_path) -> None:
     assert json.loads((folder / "confusion.json").read_text())["confusion"] == wanted
     for part, number, count in (("test", 2, 60), ("train", 0, 480)):
         out = tmp_path / part
-        options = ["--split", part, "--batch-size", 7, "--out", out, "--json"]
+        options = ["--part", part, "--batch-size", 7, "--out", out, "--json"]
         scores = json.loads(runs.good("evaluate", finished, "--data", few, *options).stdout)
         assert scores["confusion"] == confusion(outputs, number)
         assert scores["n_samples"] == count
@@ -242,6 +242,16 @@ def test_patience(runs, few, tmp_path) -> None:
     again = runs.good("fit", "--resume", out).stdout
     assert f"{out}: all steps were taken before; best on val: macro-F1" in again
     assert (out / "log.jsonl").read_bytes() == content
+
+
+def test_checkpoints_by_time_and_a_default_patience(runs, few, tmp_path) -> None:
+    out = tmp_path / "run"
+    options = ["--epochs", 1, "--set", "engine.keep=99", "--set", "engine.checkpoint_minutes=1e-9"]
+    runs.good("fit", "--data", few, "--out", out, *TINY, *options)
+    saved = sorted(path.name for path in (out / "checkpoints").glob("step-*"))
+    assert saved == [f"step-{step:09d}" for step in range(1, 16)]
+    config = RunConfig.model_validate_json((out / "config.json").read_text())
+    assert config.engine.patience == 5
 
 
 def test_a_dataset_of_links_is_read_if_asked_for(runs, few, tmp_path):

@@ -78,7 +78,7 @@ def test_fine_tuning_on_measured_spectra_is_one_command(runs, finished, few, tmp
         ["split", str(real), "--by", "sample", "--ratios", "train=0.5,val=0.25,test=0.25"],
     ):
         assert CliRunner().invoke(main, command).exit_code == 0
-    scored = ("--data", real, "--split", "train", "--out", tmp_path / "scores")
+    scored = ("--data", real, "--part", "train", "--out", tmp_path / "scores")
     first = runs.good("evaluate", finished, *scored)
     assert "samples of train: accuracy" in first.stdout
     out = tmp_path / "fine"

@@ -39,7 +39,10 @@ def recipe_of(**structure):
                 "channel_cm1": 1000.0,
             },
             structure={"radius_angstrom": 0.6, "bond_width_angstrom": 0.5, **structure},
-            fields={"spectra": False, "sticks": False, "tensors": False, "cube": True},
+            fields={
+                **{"spectra": False, "sticks": False, "tensors": False, "cube": True},
+                "precision": "float16",
+            },
         )
     )
 
@@ -146,6 +149,11 @@ def test_two_processes_train_together(runs, data, tmp_path):
     assert two["dice"] == pytest.approx(one["dice"], abs=1e-3)
 
 
+def test_a_table_of_drawn_structures_is_refused(trained, runs, data, tmp_path):
+    line = runs.bad("evaluate", trained, "--data", data, "--out", tmp_path / "rows.csv")
+    assert "this model draws structures" in line
+
+
 def test_cubes_recipes_and_exports(runs, data, trained, tmp_path):
     pytest.importorskip("onnxscript")
     short = ("--epochs", 1, "--batch-size", 32)
@@ -182,7 +190,9 @@ def test_what_does_not_fit_is_refused(runs, data, few, trained, finished, tmp_pa
     assert "expected arrays of NumPy, .npy or .npz" in runs.bad(
         "predict", trained, shutil.copy(spectrum, tmp_path / "s.npy")
     )
-    assert "got a model that does not" in runs.bad("predict", finished, spectrum, *out, code=2)
+    assert "expected a name that ends in .csv" in runs.bad(
+        "predict", finished, spectrum, *out, code=2
+    )
 
 
 def test_maps_of_a_dataset_of_links_are_drawn_if_asked_for(runs, data, trained, tmp_path):

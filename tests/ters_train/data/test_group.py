@@ -117,6 +117,7 @@ def test_a_stream_that_is_older_than_the_group_is_shared_from_the_next_epoch_on(
     assert process_group([rank[1] for rank in ranks]) == batches[1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("context", "n_workers"), [("spawn", 1), ("fork", 2)])
 def test_workers_of_a_data_loader_work_for_their_rank(said_by, batches, context, n_workers):
     code = f"""
@@ -173,3 +174,38 @@ said.append(rows(stream(60, Partition(0, 1, apart=True))))
 def test_a_rank_that_is_none_of_them_is_refused(rank, world):
     with pytest.raises(ConfigError, match=f"below the {world} processes, got {rank}"):
         Partition(rank, world)
+
+
+def test_processes_that_were_launched_without_a_group_are_refused(said_by, batches):
+    code = """
+os.environ["WORLD_SIZE"] = "2"
+said = []
+from ters_train.data.samples import Samples
+one = stream()
+samples = Samples(tersgen.open(path), ["label"])
+for read in (one, samples.batches(60), DataLoader(stream(), batch_size=None)):
+    try:
+        next(iter(read))
+        said.append("")
+    except ConfigError as error:
+        said.append(str(error))
+said.append(rows(stream(60, Partition(rank, 2))))
+join()
+said.append(rows(one))
+"""
+    ranks = said_by(code)
+    for *refused, _, _ in ranks:
+        for text in refused:
+            assert "WORLD_SIZE is 2, got none, so that all processes would get the same" in text
+    for k in (3, 4):
+        assert process_group([said[k] for said in ranks]) == batches[0]
+
+
+def test_batches_of_samples_are_shared_by_the_group(said_by, batches):
+    code = """
+join()
+from ters_train.data.samples import Samples
+samples = Samples(tersgen.open(path), ["label"])
+said = rows(DataLoader(samples, batch_sampler=samples.batches(60, seed=7, mix_blocks=2)))
+"""
+    assert process_group(said_by(code)) == batches[0]

@@ -50,10 +50,10 @@ def process_group(ranks):
     ]
 
 
-@pytest.mark.parametrize("back_end", ["zarr", "hdf5", "plain zarr"])
+@pytest.mark.parametrize("back_end", ["zarr", "hdf5", "plain zarr", "fixed point"])
 def test_a_batch_is_what_the_plain_reader_reads(stored, back_end):
     dataset = tersgen.open(stored[back_end])
-    names = tuple(dataset)
+    names = tuple(dataset.fields)
     order = Order(all_rows(dataset), 48, 3, seed=5)
     whole = {name: dataset[name][:] for name in names}
     rows = order.epoch(0).reshape(-1, 48)
@@ -195,6 +195,7 @@ def test_a_batch_that_is_kept_stays_what_it_was(dataset):
          batches_of(Stream(dataset, FIELDS, Order(all_rows(dataset), 50, 2, seed=2))))  # fmt: skip
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("context", ["spawn", "forkserver"])
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_data_loader_gives_the_same_batches(dataset, context):
@@ -281,6 +282,19 @@ def test_a_damaged_chunk_is_made_again(stored, dataset, tmp_path):
     assert stream.n_repaired == 1
 
 
+def test_a_file_that_is_truncated_between_epochs_is_made_again(stored, dataset, tmp_path):
+    path = tmp_path / "plain.zarr"
+    shutil.copytree(stored["plain zarr"], path)
+    order = Order(all_rows(dataset), 50, 2)
+    stream = Stream(tersgen.open(path), FIELDS, order, config=StreamConfig(on_damage="repair"))
+    other = Stream(dataset, FIELDS, order)
+    for epoch in range(4):  # the second maps what the first has read
+        if epoch == 2:
+            os.truncate(next((path / "maps").glob("c.1*")), 0)
+        same(batches_of(stream), batches_of(other))
+        assert (stream.n_repaired > 0) == (epoch >= 2)
+
+
 def test_a_missing_shard_and_a_link_are_damage(stored, tmp_path):
     for number, spoil in enumerate((lambda p: p.unlink(), _link)):
         path = tmp_path / f"{number}.zarr"
@@ -305,7 +319,7 @@ def test_what_cannot_be_is_refused(dataset):
         Stream(dataset, ("label",), order, Partition(0, 3))
     wide = Order(all_rows(dataset), 1500, 12)
     with pytest.raises(ConfigError, match=r"expected room for twice 12 blocks, .* got 1;"):
-        Stream(dataset, tuple(dataset), wide, config=StreamConfig(prefetch_mb=1))
+        Stream(dataset, tuple(dataset.fields), wide, config=StreamConfig(prefetch_mb=1))
     with pytest.raises(ConfigError, match="expected at most 3000"):
         Order(all_rows(dataset), 3001)
     with pytest.raises(ConfigError, match="expected a split named 'other', got default"):

@@ -145,7 +145,7 @@ def test_scores_are_of_the_weights_that_are_saved(runs, few, tmp_path) -> None:
         assert done.returncode == 0, done
     log = [json.loads(line) for line in (out / "log.jsonl").read_text().splitlines()]
     (entry,) = [entry for entry in log if entry["part"] == "val"]
-    found = json.loads(runs.good("evaluate", out, "--data", few, "--split", "val", "--json").stdout)
+    found = json.loads(runs.good("evaluate", out, "--data", few, "--part", "val", "--json").stdout)
     assert found["macro_f1"] == entry["macro_f1"]
     np.testing.assert_allclose(found["loss"], entry["loss"], rtol=1e-6)
 
@@ -154,16 +154,21 @@ def test_scores_are_of_the_weights_that_are_saved(runs, few, tmp_path) -> None:
 def test_evaluation_counts_every_row_once(runs, few, alone, tmp_path, n) -> None:
     """60 rows in batches of 14: the last has 4, and a batch size of 7 is rounded up for two."""
     run, _ = alone
-    scores = {}
+    scores, misread = {}, {}
     for size in (14, 7) if n > 1 else (59,):
         out = tmp_path / str(size)
         ends = runs.group(n, "evaluate", run, "--data", few, "--batch-size", size, "--out", out)
         assert [done.returncode for done in ends] == [0] * n, ends
         scores[size] = json.loads((out / "confusion.json").read_text())["confusion"]
+        misread[size] = {
+            row["row"] for row in json.loads((out / "misread.json").read_text())["rows"]
+        }
     reference = runs.good("evaluate", run, "--data", few, "--json", "--out", tmp_path / "json")
     wanted = json.loads(reference.stdout)
     assert [sum(row) for row in wanted["confusion"]] == [20, 20, 20]
     assert scores == dict.fromkeys(scores, wanted["confusion"])
+    listed = {row["row"] for row in wanted["misread"]}
+    assert all(rows == listed for rows in misread.values())
 
 
 def runs_still(pid: str) -> bool:

@@ -190,6 +190,7 @@ def test_whole_graph_compiles():
         torch.testing.assert_close(got[name], out)
 
 
+@pytest.mark.exhaustive
 def test_onnx_gives_the_same(tmp_path):
     pytest.importorskip("onnxscript", reason="exports to ONNX; install tersgen[onnx]")
     runtime = pytest.importorskip("onnxruntime", reason="runs what was exported to ONNX")

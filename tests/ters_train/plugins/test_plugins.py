@@ -393,7 +393,7 @@ def test_two_processes_score_as_one(runs, few, done, tmp_path):
     assert [one.returncode for one in both] == [0, 0], both
     one, two = (json.loads((run / "scores.json").read_text()) for run in (done("regression"), out))
     assert two["n_samples"] == one["n_samples"] == 60
-    scored = runs.good("evaluate", out, "--data", few, "--split", "val", "--json").stdout
+    scored = runs.good("evaluate", out, "--data", few, "--part", "val", "--json").stdout
     for name in ("mae", "rmse", "r2", "loss"):
         assert two[name] == pytest.approx(json.loads(scored)[name], rel=1e-6)
 

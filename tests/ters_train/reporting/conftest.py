@@ -14,13 +14,16 @@ SCORES = {
     "f1": [0.7619, 0.6667, 0.0],
     "support": [10, 10, 0],
     "confusion": CONFUSION,
+    "ece": 0.05,
+    "reliability": [{"samples": 0, "correct": 0, "probability": 0.0}] * 14
+    + [{"samples": 20, "correct": 14, "probability": 0.95}],
 }
 
 
 @pytest.fixture(autouse=True)
 def small_pictures(monkeypatch):
     """Make pictures of fewer pixels, which takes less time."""
-    monkeypatch.setattr("ters_train.reporting.plots._DPI", 60)
+    monkeypatch.setattr("tersgen.plotting.training._DPI", 60)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from ters_train.tasks.classification.page import class_pages
 
 
 def card_markdown(report):
-    return class_pages(report, b"", b"")["model_card.md"].decode()
+    return class_pages(report, b"", {"confusion.png": b""}, {})["model_card.md"].decode()
 
 
 def test_what_a_card_says(report):

@@ -5,14 +5,17 @@ import dataclasses
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
-from ters_train.reporting import write_report
+from ters_train.reporting import Example, write_report
 from ters_train.reporting.page import plain_pages
 from ters_train.tasks.classification import Classification, ClassificationOptions
 from ters_train.tasks.classification.page import class_pages
+from ters_train.tasks.classification.scores import score
 from ters_train.tasks.structure.page import structure_pages
 from tersgen.errors import OutputError
+from tersgen.plotting.spectra import Line
 
 HOSTILE = "<script>alert(1)</script>\"'&\x1b[31m\u202e"
 VOID = {"meta", "img"}
@@ -20,8 +23,9 @@ VOID = {"meta", "img"}
 CLASSES = Classification(ClassificationOptions(n_classes=3))
 
 
-def page_html(report, curves, confusion):
-    return class_pages(report, curves, confusion)["report.html"].decode()
+def page_html(report, curves, confusion, reliability=b"", examples=None):
+    pictures = {"confusion.png": confusion, "reliability.png": reliability}
+    return class_pages(report, curves, pictures, examples or {})["report.html"].decode()
 
 
 class Reader(HTMLParser):
@@ -51,12 +55,15 @@ class Reader(HTMLParser):
 
 
 def test_a_page_is_whole_and_self_contained(report):
-    reader = Reader(page_html(report, b"PNG one", b"PNG two"))
+    examples = {HOSTILE: b"PNG 3"}
+    reader = Reader(page_html(report, b"PNG one", b"PNG two", b"PNG four", examples))
     assert reader.open == []
     assert "script" not in reader.tags
     assert [base64.b64decode(link.split(",")[1]) for link in reader.links] == [
         b"PNG one",
         b"PNG two",
+        b"PNG 3",
+        b"PNG four",
     ]
     assert all(link.startswith("data:image/png;base64,") for link in reader.links)
 
@@ -74,6 +81,14 @@ def test_what_a_page_says(report):
         ["benzene", "pyridine", "2", "10"],
         ["pyridine", "p-xylene", "1", "10"],
     ]
+
+
+def test_classes_without_names_on_the_matrix_have_numbers(report):
+    names = [f"species {k}" for k in range(70)]
+    scores = score(np.eye(70, dtype=int).tolist(), 1.0).model_dump(mode="json")
+    many = dataclasses.replace(report, classes=names, scores=scores)
+    rows = Reader(page_html(many, b"", b"")).rows
+    assert ["69", "species 69", "1.0000", "1.0000", "1.0000", "1"] in rows
 
 
 def test_a_perfect_run_has_no_confusions(report):
@@ -100,8 +115,14 @@ OF_STRUCTURES = {
     ("pages", "scores"),
     [
         (plain_pages, {HOSTILE: 1.5, "n_samples": 2}),
-        (lambda report, curves: class_pages(report, curves, b""), OF_CLASSES),
-        (lambda report, curves: class_pages(report, curves, b""), OF_MIXTURES),
+        (
+            lambda report, curves: class_pages(report, curves, {"confusion.png": b""}, {}),
+            OF_CLASSES,
+        ),
+        (
+            lambda report, curves: class_pages(report, curves, {"confusion.png": b""}, {}),
+            OF_MIXTURES,
+        ),
         (structure_pages, OF_STRUCTURES),
     ],
 )
@@ -129,16 +150,19 @@ def test_hostile_texts_are_shown_and_not_obeyed(report, pages, scores):
 
 
 def test_all_files_of_a_report(report, tmp_path):
+    axis = np.linspace(100, 4000, 64)
+    lines = tuple(Line(name, axis, np.sin(axis)) for name in ("benzene, row 7", "pyridine, row 1"))
+    report = dataclasses.replace(report, examples=(Example("benzene read as pyridine", lines),))
     write_report(tmp_path, report, CLASSES.pages)
     paths = list(tmp_path.iterdir())
     names = {path.name for path in paths}
-    assert names == {"curves.png", "confusion.png", "report.html", "model_card.md"}
+    pictures = {"curves.png", "confusion.png", "reliability.png"}
+    assert names == {*pictures, "report.html", "model_card.md"}
     first = {path.name: path.read_bytes() for path in paths}
     links = Reader(first["report.html"].decode()).links
-    assert [base64.b64decode(link.split(",")[1]) for link in links] == [
-        first["curves.png"],
-        first["confusion.png"],
-    ]
+    shown = [base64.b64decode(link.split(",")[1]) for link in links]
+    assert set(shown) > {first[name] for name in pictures}
+    assert len(shown) == 4
     write_report(tmp_path, report, CLASSES.pages)
     assert {path.name: path.read_bytes() for path in paths} == first
     with pytest.raises(OutputError, match="cannot be written"):

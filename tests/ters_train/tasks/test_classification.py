@@ -155,7 +155,7 @@ def batches(rows):
     logits = logits_of(predicted, N_CLASSES)
     for start in range(rows.start, rows.stop, 8):
         part = slice(start, min(start + 8, rows.stop))
-        yield logits[part], torch.from_numpy(labels[part]), losses[part]
+        yield logits[part], torch.from_numpy(labels[part]), losses[part], torch.arange(50)[part]
 
 
 def count_as_rank(rank, folder):
@@ -174,6 +174,45 @@ def count_as_rank(rank, folder):
     torch.distributed.destroy_process_group()
 
 
+def test_calibration_error_by_torchmetrics():
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    generator = torch.Generator().manual_seed(3)
+    logits = 2 * torch.randn(400, 5, generator=generator)
+    labels = torch.randint(0, 5, (400,), generator=generator)
+    metric = ConfusionCount(5)
+    metric.update(logits, labels)
+    want = functional.multiclass_calibration_error(logits, labels, 5, n_bins=15, norm="l1")
+    scores = metric.compute()
+    assert scores.ece == pytest.approx(float(want), abs=1e-6)
+    assert sum(one.samples for one in scores.reliability) == 400
+
+
+@pytest.mark.parametrize("buffered", [1, 1 << 18])
+def test_the_rows_that_are_listed(monkeypatch, buffered):
+    """By brute force: of each confused pair the five most certain rows; right ones by class."""
+    monkeypatch.setattr("ters_train.tasks.classification.certainty._MOST_BUFFERED", buffered)
+    generator = torch.Generator().manual_seed(4)
+    logits = torch.randn(300, 4, generator=generator)
+    logits[:, 3] -= 9.0  # never predicted, so no row of it is right
+    labels = torch.randint(0, 4, (300,), generator=generator)
+    rows = torch.randperm(10_000, generator=generator)[:300]
+    metric = ConfusionCount(4)
+    for part in torch.arange(300).split(64):
+        metric.update(logits[part], labels[part], rows=rows[part])
+    scores = metric.compute()
+    shares, predicted = logits.softmax(1).max(1)
+    every = sorted(
+        zip(labels.tolist(), predicted.tolist(), (-shares).tolist(), rows.tolist(), strict=True)
+    )
+    for i in range(4):
+        for j in range(4):
+            want = [row for *pair, _, row in every if pair == [i, j]]
+            found = scores.misread if i != j else scores.correct
+            got = [one.row for one in found if (one.label, one.predicted) == (i, j)]
+            assert got == want[: 5 if i != j else 1], (i, j)
+
+
+@pytest.mark.exhaustive
 def test_two_processes_give_the_scores_of_one(tmp_path):
     alone = ConfusionCount(N_CLASSES)
     for batch in batches(range(50)):

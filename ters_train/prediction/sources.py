@@ -1,0 +1,225 @@
+"""What is predicted: files, folders, patterns and lists of files, arrays, and rows of datasets."""
+
+import glob
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.ownership import names_dataset, names_rows
+from tersgen.errors import ConfigError, MeasurementError
+from tersgen.measured.collection import find_files
+from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
+from tersgen.measured.reader import NOTHING_SAID, ReadOptions
+from tersgen.text import printable
+from tersgen.urls import as_path
+
+from ..config import INPUT_FIELDS, DataConfig
+from ..data.rows import rows_of_part
+from ..engine.trained import Trained, check_fits
+from ..planning import open_data
+from .arrays import read_arrays
+
+_ROWS_AT_ONCE = 4096
+_BYTES_AT_ONCE = 1 << 26
+_LABEL = "label"
+
+
+class SourceRow(NamedTuple):
+    """Where a row that is predicted came from."""
+
+    source: str
+    """The file or dataset."""
+    row: int | None = None
+    """Its row there; None if there is one only."""
+    summary: dict[str, Any] | None = None
+    """What is worth showing of a measured spectrum."""
+    extrapolated: float = 0.0
+    """Share of the model's axis that was not measured."""
+    truth: str | None = None
+    """The species, where a dataset states it."""
+
+
+class InputBatch(NamedTuple):
+    """Rows, and the arrays that the model is fed, by name, as many rows of each."""
+
+    rows: list[SourceRow]
+    arrays: dict[str, NDArray[Any]]
+
+
+class Refused(NamedTuple):
+    """A file, or a spectrum of one, that cannot be used."""
+
+    reason: str
+
+
+class SourceOptions(NamedTuple):
+    """How sources are read."""
+
+    read: ReadOptions = NOTHING_SAID
+    """What the user states about measured files."""
+    allow_extrapolation: bool = False
+    """Whether a spectrum may be shorter than the model's axis."""
+    split: str = "default"
+    """Split of datasets."""
+    part: str | None = None
+    """Part of that split; None for all rows."""
+    n_rows: int | None = None
+    """First rows of a dataset; None for all."""
+    follow_links: bool = False
+    """Whether files of a dataset may be links."""
+    processes: int = 1
+    """How many processes read measured files."""
+
+
+def find_sources(arguments: Sequence[str]) -> list[Path]:
+    """Return the files and datasets that a user names.
+
+    Parameters
+    ----------
+    arguments
+        Files, datasets, recipes, folders, patterns such as ``spectra/*.txt`` that no shell has
+        expanded, and ``-`` for a list of these on standard input, one a line; lines that begin with
+        ``#`` are comments.
+
+    Raises
+    ------
+    MeasurementError
+        If one is not there, or there is no file at all.
+    """
+    found: list[Path] = []
+    for text in _with_lists(arguments):
+        path = as_path(text)
+        if names_rows(path):
+            found.append(path)
+        elif not path.exists() and glob.has_magic(text):
+            matches = sorted(glob.glob(text, recursive=True))  # noqa: PTH207 -- absolute ones, too
+            if not matches:
+                raise MeasurementError(f"expected files that match {printable(text)!r}, got none")
+            found += find_sources(matches)
+        else:
+            found += find_files([path], names_dataset)
+    if not found:
+        raise MeasurementError("expected files to predict, got an empty list")
+    return list(dict.fromkeys(found))
+
+
+def _with_lists(arguments: Sequence[str]) -> Iterator[str]:
+    for text in arguments:
+        if text == "-":
+            lines = (line.strip() for line in sys.stdin)
+            yield from (line for line in lines if line and not line.startswith("#"))
+        else:
+            yield text
+
+
+def read_sources(
+    trained: Trained, paths: Sequence[Path], options: SourceOptions
+) -> Iterator[InputBatch | Refused]:
+    """Yield the rows of all sources, in order, in batches of bounded memory.
+
+    Raises
+    ------
+    ConfigError
+        If a dataset or an array has not what the model is fed.
+    """
+    files: list[Path] = []
+    sees_spectra = trained.state.config.data.input == "spectrum"
+    for path in paths:
+        stored = names_rows(path)
+        if not stored and sees_spectra:
+            files.append(path)
+            continue
+        yield from _measured(trained, files, options)
+        files = []
+        yield from _dataset_rows(trained, path, options) if stored else _array_rows(trained, path)
+    yield from _measured(trained, files, options)
+
+
+def _measured(
+    trained: Trained, paths: Sequence[Path], options: SourceOptions
+) -> Iterator[InputBatch | Refused]:
+    """Yield spectra of measured files; files that are small go together into a batch."""
+    if not paths:
+        return
+    target = TargetAxis(trained.shift_cm1, trained.state.low, options.allow_extrapolation)
+    rows: list[SourceRow] = []
+    values: list[NDArray[np.float32]] = []
+
+    def batch() -> InputBatch:
+        return InputBatch(rows, {"spectra": np.stack(values)})
+
+    many = read_many_on_axis(paths, target, options.read, options.processes)
+    for path, found in zip(paths, many, strict=True):
+        for one in found:
+            if isinstance(one, MeasurementError):
+                if rows:
+                    yield batch()
+                    rows, values = [], []
+                yield Refused(str(one))
+                continue
+            rows.append(SourceRow(str(path), one.row, one.summary, one.extrapolated))
+            values.append(one.intensity)
+            if len(rows) == _ROWS_AT_ONCE:
+                yield batch()
+                rows, values = [], []
+    if rows:
+        yield batch()
+
+
+def _array_rows(trained: Trained, path: Path) -> Iterator[InputBatch | Refused]:
+    try:
+        arrays = read_arrays(trained, path)
+    except ConfigError as error:
+        yield Refused(str(error))
+        return
+    n_rows = len(next(iter(arrays.values())))
+    rows = [SourceRow(str(path), row if n_rows > 1 else None) for row in range(n_rows)]
+    yield InputBatch(rows, arrays)
+
+
+def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Iterator[InputBatch]:
+    """Yield rows of a dataset; the next are read while these are predicted."""
+    config = trained.state.config.data
+    place = DataConfig(
+        path=str(path), input=config.input, split=options.split, n_samples=config.n_samples,
+        follow_links=options.follow_links,
+    )  # fmt: skip
+    dataset = open_data(place)
+    check_fits(trained, dataset)
+    names = INPUT_FIELDS[config.input]
+    numbers = _row_numbers(dataset, place, options)
+    labelled = _LABEL in dataset
+    row_bytes = sum(dataset[name].spec.value_bytes for name in names)
+    size = max(1, min(_ROWS_AT_ONCE, _BYTES_AT_ONCE // row_bytes))
+    chunks = [numbers[first : first + size] for first in range(0, len(numbers), size)]
+
+    def read(rows: NDArray[np.intp]) -> InputBatch:
+        arrays = {name: dataset[name][rows] for name in names}
+        labels = dataset[_LABEL][rows].tolist() if labelled else [None] * len(rows)
+        return InputBatch(
+            [
+                SourceRow(str(path), row, truth=None if label is None else dataset.classes[label])
+                for row, label in zip(rows.tolist(), labels, strict=True)
+            ],
+            arrays,
+        )
+
+    with ThreadPoolExecutor(1) as reader:
+        ahead = reader.submit(read, chunks[0])
+        for later in [*chunks[1:], None]:
+            ready = ahead.result()
+            if later is not None:
+                ahead = reader.submit(read, later)
+            yield ready
+
+
+def _row_numbers(dataset: Dataset, place: DataConfig, options: SourceOptions) -> NDArray[np.intp]:
+    if options.part is None:
+        return np.arange(min(dataset.n_samples, options.n_rows or dataset.n_samples))
+    return rows_of_part(dataset, place, options.part).numbers()[: options.n_rows]

@@ -1,0 +1,28 @@
+"""Maps as they are drawn."""
+
+import numpy as np
+import pytest
+
+from tersgen.plotting.images import Image, frame_of, plot_image
+from tersgen.plotting.style import ANGSTROM, new_figure
+from tersgen.schema.fields import Axis
+
+
+@pytest.mark.parametrize(
+    ("unit", "across", "down"),
+    [
+        ("um", "x / \u00b5m", "y / \u00b5m"),
+        ("Angstrom", f"y / {ANGSTROM}", f"x / {ANGSTROM}"),
+        (None, "column / pixel", "row / pixel"),
+    ],
+)
+def test_axes_are_those_of_the_map(unit, across, down):
+    axes = {
+        name: Axis(name=name, unit=unit, description=name, start=0.0, stop=1.0, n=n)
+        for name, n in (("row", 2), ("column", 3))
+        if unit
+    }
+    figure = new_figure(3.0, 3.0)
+    (drawn,) = figure.subplots(1, 1, squeeze=False).flat
+    plot_image(drawn, Image("map", np.zeros((2, 3))), frame_of(axes, (2, 3)))
+    assert (drawn.get_xlabel(), drawn.get_ylabel()) == (across, down)

@@ -1,0 +1,178 @@
+"""Every source that predict takes gives what the model says of the same rows."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+import torch
+
+import ters_train
+import tersgen
+from tersgen.errors import ConfigError, MeasurementError
+from tersgen.measured import on_axis
+from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
+
+TOP = 2
+
+
+@pytest.fixture(scope="module")
+def trained(finished):
+    return ters_train.load(finished)
+
+
+@pytest.fixture(scope="module")
+def spectra(few):
+    """Return all spectra, scaled as measured ones are."""
+    values = tersgen.open(few)["spectra"][:].astype(np.float64)
+    low, high = values.min(1, keepdims=True), values.max(1, keepdims=True)
+    return ((values - low) / (high - low)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def first(trained, spectra):
+    """Return the probability of the first species of each spectrum."""
+    with torch.inference_mode():
+        logits = trained.model({"spectra": torch.from_numpy((spectra - 0.5) / 0.5)})["logits"]
+    return logits.softmax(1).amax(1).numpy()
+
+
+def rows_of(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def write_texts(folder, shift, spectra, count):
+    folder.mkdir()
+    for row in range(count):
+        np.savetxt(folder / f"{row:03}.txt", np.c_[shift, spectra[row]], header="Raman shift")
+    return folder
+
+
+def test_files_folders_patterns_and_lists(runs, finished, trained, spectra, first, tmp_path):
+    folder = write_texts(tmp_path / "texts", trained.shift_cm1, spectra, 5)
+    tables = []
+    for k, source in enumerate((folder, folder / "*.txt", f"{tmp_path}/**/00?.txt")):
+        tables.append(tmp_path / f"{k}.csv")
+        runs.good("predict", finished, source, "--out", tables[-1], "--top", TOP)
+    for table in tables:
+        found = rows_of(table)
+        assert [one["file"][-7:] for one in found] == [f"{row:03}.txt" for row in range(5)]
+        assert list(found[0])[-4:] == ["species_1", "probability_1", "species_2", "probability_2"]
+        given = [float(one["probability_1"]) for one in found]
+        np.testing.assert_allclose(given, first[:5], atol=1e-5)
+    line = runs.bad("predict", finished, folder / "*.spc")
+    assert "expected files that match" in line
+
+
+def test_arrays_need_an_axis_and_name_bad_rows(runs, finished, trained, spectra, first, tmp_path):
+    values = spectra[:6].copy()
+    values[4] = 0.25
+    np.save(tmp_path / "s.npy", values)
+    np.savez(tmp_path / "s.npz", spectra=3e4 * values[:4], shift_cm1=trained.shift_cm1)
+    assert "--axis START:STOP" in runs.bad("predict", finished, tmp_path / "s.npy")
+    options = ("--axis", "model", "--json", "--top", TOP)
+    line = runs.bad("predict", finished, tmp_path / "s.npy", *options)
+    assert "row 4: expected a signal, got one constant" in line
+    done = runs.good("predict", finished, tmp_path / "s.npy", *options, "--skip-bad")
+    found = json.loads(done.stdout)
+    assert [one["row"] for one in found] == [0, 1, 2, 3, 5]
+    assert done.stderr.count("skipped: ") == 1
+    given = [one["species"][0]["probability"] for one in found]
+    np.testing.assert_allclose(given, first[[0, 1, 2, 3, 5]], atol=1e-5)
+    found = json.loads(runs.good("predict", finished, tmp_path / "s.npz", "--json").stdout)
+    given = [one["species"][0]["probability"] for one in found]
+    np.testing.assert_allclose(given, first[:4], atol=1e-5)
+
+
+def test_rows_of_datasets(runs, finished, trained, few, tmp_path):
+    parquet = pytest.importorskip("pyarrow.parquet")
+    dataset = tersgen.open(few)
+    out = tmp_path / "rows.parquet"
+    runs.good("predict", finished, few, "--part", "val", "--out", out)
+    found = parquet.read_table(out).to_pydict()
+    rows = dataset.rows_in("val")
+    assert found["row"] == rows.tolist()
+    assert found["truth"] == [dataset.classes[k] for k in dataset["label"][rows]]
+    said = trained.predict(dataset["spectra"][rows])
+    for k in (0, len(rows) - 1):
+        assert found["species_1"][k] == said[k].content["species"][0]["name"]
+    scored = tmp_path / "scored.jsonl"
+    runs.good("evaluate", finished, "--data", few, "--part", "val", "--out", scored)
+    lines = [json.loads(line) for line in scored.read_text().splitlines()]
+    assert [one["row"] for one in lines] == rows.tolist()
+    scores = json.loads((finished / "evaluation-val/scores.json").read_text())
+    right = np.mean([one["species"][0]["name"] == one["truth"] for one in lines])
+    assert scores["accuracy"] == pytest.approx(right)
+    assert "expected one of train, val, test" in runs.bad("predict", finished, few, "--part", "v")
+    line = runs.bad("evaluate", finished, "--data", few, "--split", "val")
+    assert "that is a part of one: --part val" in line
+
+
+def test_what_cannot_be_written_leaves_nothing(runs, finished, few, tmp_path):
+    (tmp_path / "full.csv").write_text("mine")
+    bad = tmp_path / "bad.txt"
+    bad.write_text("nothing\n")
+    runs.bad("predict", finished, few, bad, "--out", tmp_path / "full.csv")
+    assert (tmp_path / "full.csv").read_text() == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.txt", "full.csv"]
+    assert "expected a name that ends in" in runs.bad(
+        "predict", finished, few, "--out", tmp_path / "a.xlsx", code=2
+    )
+    inside = few / "rows.csv"
+    assert "outside datasets" in runs.bad("predict", finished, few, "--out", inside)
+
+
+def test_maps_are_named_too(runs, few, tmp_path):
+    options = ("--input", "map", "--set", "model.options.size=custom", "--set",
+               "model.options.width=8", "--set", "model.options.depth=1", "--set",
+               "model.options.heads=1", "--set", "model.options.patch=2")  # fmt: skip
+    out = tmp_path / "vit"
+    runs.good("fit", "--data", few, "--out", out, *options, "--epochs", 1)
+    dataset = tersgen.open(few)
+    np.save(tmp_path / "maps.npy", dataset["maps"][:3])
+    found = json.loads(runs.good("predict", out, tmp_path / "maps.npy", "--json").stdout)
+    rows = json.loads(runs.good("predict", out, few, "--n", 3, "--json").stdout)
+    assert [one["species"] for one in found] == [one["species"] for one in rows]
+    trained = ters_train.load(out)
+    assert trained.embed(dataset["maps"][:3]).shape == (3, 8)
+    with pytest.raises(ConfigError, match="expected values from 0 to 1, as trained on, got"):
+        trained.predict(3 * dataset["maps"][:3].astype(np.float32))
+    with pytest.raises(ConfigError, match="expected an array maps, got spectra"):
+        trained.predict({"spectra": dataset["spectra"][:3]})
+
+
+def test_a_predictor_in_python(trained, few, spectra, first):
+    dataset = tersgen.open(few)
+    axis = dataset.shift_cm1
+    said = trained.predict(spectra[:600])
+    given = [one.content["species"][0]["probability"] for one in said]
+    np.testing.assert_allclose(given, first[: len(said)], atol=1e-5)
+    (measured,) = trained.predict(100 + 1e5 * spectra[5], shift_cm1=axis)
+    assert measured.content["species"][0]["probability"] == pytest.approx(first[5], abs=1e-5)
+    features = trained.embed(spectra[:10])
+    assert features.dtype == np.float32
+    assert trained.classes == dataset.classes
+    with torch.inference_mode():
+        logits = trained.model.classes(torch.from_numpy(features))
+    np.testing.assert_allclose(logits.softmax(1).amax(1).numpy(), first[:10], atol=1e-5)
+    with pytest.raises(MeasurementError, match="the axis wanted"):
+        trained.predict(spectra[0, :8], shift_cm1=axis[:8])
+
+
+@pytest.mark.exhaustive
+def test_processes_read_what_one_reads_in_the_same_order(trained, spectra, tmp_path, monkeypatch):
+    folder = write_texts(tmp_path / "texts", trained.shift_cm1, spectra, 40)
+    (folder / "007.txt").write_text("no spectrum\n")
+    paths = sorted(folder.iterdir())
+    target = TargetAxis(trained.shift_cm1)
+    alone = list(read_many_on_axis(paths, target))
+    monkeypatch.setattr(on_axis, "_FEW_FILES", 1)
+    monkeypatch.setattr(on_axis, "_FILES_A_TASK", 3)
+    together = list(read_many_on_axis(paths, target, processes=2))
+    assert len(alone) == len(together) == 40
+    for (one,), (other,) in zip(alone, together, strict=True):
+        if isinstance(one, MeasurementError):
+            assert str(one) == str(other)
+        else:
+            np.testing.assert_array_equal(one.intensity, other.intensity)
