@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from ..file_response import file_response
+
 POLICY = "default-src 'self'"
 
 
@@ -23,7 +25,6 @@ class Host(NamedTuple):
 def hosted(folders: dict[str, Path], has_ranges: bool = True) -> Iterator[Host]:
     """Yield a host of folders by name; the one named "" is at the root."""
     serving = pytest.importorskip("werkzeug.serving")
-    from werkzeug.utils import send_file
     from werkzeug.wrappers import Request, Response
 
     sent: list[tuple[str, int]] = []
@@ -36,13 +37,10 @@ def hosted(folders: dict[str, Path], has_ranges: bool = True) -> Iterator[Host]:
             environ.pop("HTTP_RANGE", None)
         if not path.is_file():
             return Response(status=404)(environ, start)
-        response = send_file(path, environ, conditional=has_ranges)
+        response = file_response(path, environ, has_ranges)
         response.headers["Content-Security-Policy"] = POLICY
         sent.append((request.full_path.removesuffix("?"), response.content_length or 0))
-        found = response(environ, start)
-        if request.method == "HEAD":
-            response.close()  # its file: nobody iterates over the answer
-        return found
+        return response(environ, start)
 
     class Quiet(serving.WSGIRequestHandler):
         protocol_version = "HTTP/1.1"

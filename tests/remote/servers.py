@@ -10,6 +10,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple
 
+from ..file_response import file_response
+
 TOKEN = "a-token"
 
 
@@ -126,7 +128,6 @@ def some(fault: str, every: int, method: str = "GET") -> Callable[[Asked], str |
 
 def web_app(root: Path):
     """Return a WSGI application that serves the files in a folder to those with the token."""
-    from werkzeug.utils import send_file
     from werkzeug.wrappers import Request, Response
 
     def answer(environ, start_response):
@@ -137,7 +138,7 @@ def web_app(root: Path):
         elif ".." in request.path or not path.is_file():
             response = Response("not found", 404)
         else:
-            response = send_file(path, environ, conditional=True, etag=True)
+            response = file_response(path, environ)
         return response(environ, start_response)
 
     return answer
