@@ -37,6 +37,7 @@ _RECIPES = (
     "--preset nearfield --set fields.cube=true --set map.height=16 --set map.width=16",
     "--preset nearfield --preset realistic",
     "--preset structure",
+    "--preset scene",
     "--config examples/structure.toml",
     "--format hdf5",
 )

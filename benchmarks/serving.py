@@ -60,10 +60,10 @@ def server() -> Iterator[str]:
 def in_memory(recipe: tersgen.Recipe, seconds: float) -> float:
     """Return rows per second that all threads make."""
     generator, rows = Generator(recipe), 512 * available_cpus()
-    generator.block(0, rows)
+    generator.stored_block(0, rows)
     n, start = 0, time.perf_counter()
     while time.perf_counter() - start < seconds:
-        generator.block(n, n + rows)
+        generator.stored_block(n, n + rows)
         n += rows
     return n / (time.perf_counter() - start)
 

@@ -11,12 +11,14 @@ recipe = tersgen.Recipe(
     seed=7,
     library=("builtin:benzene", "builtin:water"),
     grid={"start_cm1": 200.0, "stop_cm1": 4000.0, "n_points": 512},
+    nearfield={"bands": ((900.0, 1700.0), (2800.0, 3900.0))},
     noise={"spectrum": (0.01, 0.02)},
 )
 
 block = tersgen.generate(recipe, 0, 256)
 spectra, labels = block["spectra"], block["label"]
 print(f"{len(labels)} samples, spectra {spectra.shape} {spectra.dtype}")
+print(f"maps of the molecules under a tip in two bands, {block['maps'].shape}")
 
 # sample 5 alone is the same as sample 5 of the block: a sample depends on recipe and index only
 alone = tersgen.generate(recipe, 5, 6)

@@ -1,4 +1,4 @@
-"""Maps of benzene under a tip, in two fields and four bands: writes nearfield.png.
+"""Maps of benzene under a tip, in three fields and four bands: writes nearfield.png.
 
 Run: python examples/nearfield_maps.py
 """
@@ -13,7 +13,7 @@ BANDS = {
     1582: "ring stretch",
     3080: "C-H stretch",
 }
-FIELDS = {"gaussian_z": "along z", "radial": "away from the tip"}
+FIELDS = {"gaussian_z": "along z", "radial": "away from the tip", "dipole": "of a dipole"}
 
 recipe = tersgen.Recipe(
     seed=3,
@@ -30,9 +30,12 @@ recipe = tersgen.Recipe(
     fields={"spectra": False, "precision": "float32"},
 )
 
-figure, axes = plt.subplots(len(FIELDS), len(BANDS), figsize=(8, 4.2), layout="constrained")
+figure, axes = plt.subplots(len(FIELDS), len(BANDS), figsize=(8, 6.2), layout="constrained")
 for row, (tip_field, text) in enumerate(FIELDS.items()):
-    near = recipe.nearfield.model_copy(update={"tip_field": tip_field})
+    change = {"tip_field": tip_field}
+    if tip_field == "dipole":
+        change["apex_radius_angstrom"] = (1.0, 1.0)
+    near = recipe.nearfield.model_copy(update=change)
     block = tersgen.generate(recipe.model_copy(update={"nearfield": near}), 0, 1)
     for axis, image, (shift, name) in zip(axes[row], block["maps"][0], BANDS.items(), strict=True):
         axis.imshow(image, cmap="magma", origin="lower", extent=(-6, 6, -6, 6))

@@ -95,6 +95,12 @@ class StreamConfig(Frozen):
         le=1024,
     )
     prefetch_mb: int = field("memory for batches that are read ahead", "MB", 256, gt=0)
+    on_device: bool = field(
+        "make the rows of a recipe on the device that trains, by PyTorch, and not on the CPU; the "
+        "values are the same",
+        "1",
+        False,
+    )
     on_damage: Literal["stop", "repair"] = field(
         "what to do at a damaged chunk: stop, or make its rows again in memory from the recipe",
         "1",

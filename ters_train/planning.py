@@ -94,6 +94,8 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
             advice = _instead_of_spectra(dataset)
         elif group == "structure":
             advice = "build it with --preset structure, or sections nearfield and structure"
+        elif group == "scene":
+            advice = "build it with --preset scene, or sections nearfield and scene"
         elif group == "maps" and "mixture/label" in dataset:
             advice = "mixtures have no maps: train on spectra"
         has_group = group in {name.partition("/")[0] for name in dataset.fields}
@@ -271,6 +273,11 @@ def make_config(
     known = data.model_copy(update={"digest": digest, "version": version})
     given = {**table, "data": known.model_dump()}
     config = validate(RunConfig, given, "run")
+    if config.order.batch_size > rows > 0:
+        raise ConfigError(
+            f"order.batch_size: expected at most {rows}, the rows of {data.train_part}, got "
+            f"{config.order.batch_size}"
+        )
     tasks.make_task(config)
     try_model(config.model)
     return config.model_copy(update={"plugins": plugins_of(config)})

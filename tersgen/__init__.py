@@ -11,6 +11,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api.building import build, plan
+    from .api.computing import compute_library
     from .api.datasets import convert, diff, info, push, repair, split, tag, verify
     from .api.extending import extend
     from .api.measuring import ingest
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from .resolution import resolve
     from .schema.library import Library
     from .schema.species import Species
+    from .schema.tipfield import TipField
     from .serve.client import connect
 
 __all__ = [
@@ -37,7 +39,9 @@ __all__ = [
     "Species",
     "TersError",
     "TersWarning",
+    "TipField",
     "build",
+    "compute_library",
     "connect",
     "convert",
     "diff",
@@ -67,7 +71,9 @@ _HOMES = {
     "Species": "schema.species",
     "TersError": "errors",
     "TersWarning": "errors",
+    "TipField": "schema.tipfield",
     "build": "api.building",
+    "compute_library": "api.computing",
     "connect": "serve.client",
     "convert": "api.datasets",
     "diff": "api.datasets",

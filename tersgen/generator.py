@@ -17,7 +17,7 @@ from .effects.base import ArraySpec, Effect, Tile
 from .effects.chain import field_table, make_effects
 from .effects.classes.effect import Classes
 from .errors import ConfigError
-from .numeric.fixed import round_values
+from .numeric.fixed import decode_rows, round_values
 from .recipe import GENERATOR_VERSION, Recipe
 from .schema.fields import FieldSpec
 
@@ -31,6 +31,11 @@ _TILE_BYTES = 4 << 20
 
 def _allocate(specs: Mapping[str, ArraySpec], n_rows: int) -> Arrays:
     return {name: np.empty((n_rows, *spec.shape), spec.dtype) for name, spec in specs.items()}
+
+
+def _as_rows(values: NDArray[Any]) -> NDArray[Any]:
+    """Return a view of shape (rows, values of a row)."""
+    return values.reshape(len(values), -1)
 
 
 class Buffer:
@@ -196,11 +201,19 @@ class Generator:
         n_rows = buffer.n_rows if n_rows is None else n_rows
         self._begin(start, buffer, n_rows)
 
-        def fill_tile(first: int) -> None:
-            self._fill_tile(first, min(n_rows, first + self._tile), start, buffer)
+        def fill_tile(first: int, last: int) -> None:
+            self._fill_tile(first, last, start, buffer)
 
+        self._each_tile(fill_tile, n_rows, pool)
+
+    def _each_tile(
+        self, task: Callable[[int, int], None], n_rows: int, pool: ThreadPoolExecutor | None
+    ) -> None:
+        """Call a task with the first row and the end of each tile."""
+        first = range(0, n_rows, self._tile)
+        last = (min(n_rows, one + self._tile) for one in first)
         share = map if pool is None else pool.map
-        for _ in share(fill_tile, range(0, n_rows, self._tile)):
+        for _ in share(task, first, last):
             pass
 
     def _begin(self, start: int, buffer: Buffer, n_rows: int) -> None:
@@ -238,18 +251,35 @@ class Generator:
 
         ``threads`` share the rows; by default one for each processor this process may use.
         """
-        stored = self.stored_block(start, stop, threads)
-        decoded = {name: one.decoded(stored[name]) for name, one in self._rounded.items()}
-        return {**stored, **decoded}
+        buffer = self.buffer(stop - start)
+        stored = {name: buffer.arrays[name] for name in self._rounded}
+        decoded = {name: np.empty(rows.shape, np.float32) for name, rows in stored.items()}
+
+        def decode_tile(first: int, last: int) -> None:
+            rows = np.arange(first, last)
+            for name, one in self._rounded.items():
+                source, target = _as_rows(stored[name]), _as_rows(decoded[name])
+                scale = np.float32(one.scale)
+                decode_rows(source, rows, target, rows, scale, one.zero, one.missing)
+
+        with self._pool(buffer.n_rows, threads) as pool:
+            self.fill(start, buffer, pool=pool)
+            self._each_tile(decode_tile, buffer.n_rows, pool)
+        return {**buffer.arrays, **decoded}
 
     def stored_block(self, start: int, stop: int, threads: int | None = None) -> Arrays:
         """Return rows as ``block`` does, but fixed-point arrays as the integers that are stored."""
-        n_rows = stop - start
-        buffer = self.buffer(n_rows)
+        buffer = self.buffer(stop - start)
+        with self._pool(buffer.n_rows, threads) as pool:
+            self.fill(start, buffer, pool=pool)
+        return {**buffer.arrays}
+
+    @contextmanager
+    def _pool(self, n_rows: int, threads: int | None) -> Iterator[ThreadPoolExecutor | None]:
+        """Give threads to share rows between, or None if one will do."""
         threads = threads or available_cpus()
         if threads == 1 or n_rows <= self._tile:
-            self.fill(start, buffer)
+            yield None
         else:
             with ThreadPoolExecutor(threads, "tersgen-generate") as pool:
-                self.fill(start, buffer, pool=pool)
-        return {**buffer.arrays}
+                yield pool

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 Group = Literal[
     "tersgen.effects",
     "tersgen.importers",
+    "tersgen.engines",
     "tersgen.readers",
     "tersgen.executors",
     "ters_train.models",
@@ -44,6 +45,7 @@ Group = Literal[
 
 BUILT_IN: dict[str, str] = {
     "tersgen.importers": "tersgen.library.importers",
+    "tersgen.engines": "tersgen.library.engines",
     "tersgen.readers": "tersgen.measured.readers",
     "tersgen.executors": "tersgen.jobs.executors",
 }

@@ -21,6 +21,7 @@ from .schema.loading import ExplainedErrors
 from .schema.plugin import PluginRecord
 from .schema.presets import merged
 from .schema.species import LibraryReference, Species
+from .schema.tipfield import TipField
 
 FORMER_DEFAULTS: dict[int, dict[str, Any]] = {}
 """Defaults of earlier versions of the generator that have changed since: a table for each."""
@@ -34,9 +35,10 @@ class Recipe(Sections, metaclass=ExplainedErrors):
     """Everything that determines the values of a dataset: recipe and index give a sample."""
 
     library: tuple[str, ...] | LibraryReference | Library = field(
-        'sources of species: "builtin" (all built-in molecules), "builtin:NAME", "crystals", '
-        '"random:K", "unknown:K" (K random species that share the class "unknown") or a file; in a '
-        "stored recipe the digest of the library file next to it; or the species themselves",
+        'sources of species: a built-in group ("builtin", "gfn", "crystals", "measured", '
+        '"positions"), "builtin:NAME", "random:K", "unknown:K" (K random species that share the '
+        'class "unknown") or a file; in a stored recipe the digest of the library file next to it; '
+        "or the species themselves",
         "1",
         ("builtin",),
     )
@@ -76,6 +78,19 @@ class Recipe(Sections, metaclass=ExplainedErrors):
         if not isinstance(self.library, Library):
             raise ValueError("expected a resolved recipe, got one that names library sources")
         return self.library
+
+    @property
+    def tip_field(self) -> TipField | None:
+        """The field on a grid that a resolved recipe holds; None if it has none."""
+        found = None if self.nearfield is None else self.nearfield.grid_field
+        return found if isinstance(found, TipField) else None
+
+    def holding(self, field: TipField | None) -> Self:
+        """Return the recipe with a field on a grid in place of its digest; None changes nothing."""
+        if field is None or self.nearfield is None:
+            return self
+        near = self.nearfield.model_copy(update={"grid_field": field})
+        return self.model_copy(update={"nearfield": near})
 
     @property
     def species(self) -> Sequence[Species]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from .effects.bands.selection import ModeChoice, mode_widths
 from .errors import ConfigError, LibraryError, TersWarning
-from .library.builtin import builtin_names, crystal_names, load_builtin
+from .library.builtin import GROUPS, all_names, load_builtin, load_group, load_sites, sites_names
 from .library.importing import load_library
 from .library.intensities import NOTHING_SAID, Statement
 from .library.libraryfile import read_library
@@ -21,7 +21,7 @@ from .schema.species import LibraryReference
 from .text import did_you_mean
 
 _MOST_RANDOM = 100_000
-_KINDS = ("builtin", "random", "unknown")
+_KINDS = ("builtin", "sites", "random", "unknown")
 """Kinds of sources that stand before a colon."""
 
 
@@ -35,7 +35,7 @@ def _count(source: str, text: str) -> int:
 
 
 def _is_file(source: str) -> bool:
-    return source != "crystals" and source.partition(":")[0] not in _KINDS
+    return source not in (*GROUPS, "sites") and source.partition(":")[0] not in _KINDS
 
 
 def _parts(sources: tuple[str, ...], recipe: Recipe, said: Statement) -> Iterator[Library]:
@@ -43,12 +43,14 @@ def _parts(sources: tuple[str, ...], recipe: Recipe, said: Statement) -> Iterato
     number = 0
     for source in sources:
         kind, _, rest = source.partition(":")
-        if source == "builtin":
-            yield Library(load_builtin(name) for name in builtin_names())
-        elif source == "crystals":
-            yield Library(load_builtin(name) for name in crystal_names())
+        if source in GROUPS:
+            yield load_group(source)
         elif kind == "builtin":
             yield Library([load_builtin(rest)])
+        elif source == "sites":
+            yield Library.joined([load_sites(name) for name in sites_names()])
+        elif kind == "sites":
+            yield load_sites(rest)
         elif kind == "random":
             last = number + _count(source, rest)
             yield Library(
@@ -61,11 +63,11 @@ def _parts(sources: tuple[str, ...], recipe: Recipe, said: Statement) -> Iterato
             )
         else:
             if not Path(source).exists():
-                named = {one: f"builtin:{one}" for one in builtin_names() + crystal_names()}
-                known = ("builtin", "crystals", *named)
+                named = {one: f"builtin:{one}" for one in all_names()}
                 raise LibraryError(
-                    f"library source {source!r}: no such file; expected builtin, builtin:NAME, "
-                    f"crystals, random:K, unknown:K or a file{did_you_mean(source, known, named)}"
+                    f"library source {source!r}: no such file; expected {', '.join(GROUPS)}, "
+                    "builtin:NAME, sites, sites:NAME, random:K, unknown:K or a file"
+                    f"{did_you_mean(source, (*GROUPS, 'sites', *named), named)}"
                 )
             yield load_library(Path(source), said)
 
@@ -132,6 +134,18 @@ def _warn(library: Library, recipe: Recipe, choice: ModeChoice) -> None:
             f"{len(outside)} Raman-active mode{'s' if len(outside) > 1 else ''} of the library "
             f"outside the grid of {grid.start_cm1:g} to {grid.stop_cm1:g} cm^-1 left out: "
             f"{', '.join(outside[:6])}{', ...' if len(outside) > 6 else ''}",
+            TersWarning,
+            stacklevel=3,
+        )
+    drawn = [
+        str(page["name"])
+        for page in library.pages
+        if page["provenance"].get("intensity") == "positions only"
+    ]
+    if drawn:
+        warnings.warn(
+            f"{', '.join(drawn[:6])}{', ...' if len(drawn) > 6 else ''}: the source has no "
+            "strengths, so all bands get one activity; use such spectra for positions only",
             TersWarning,
             stacklevel=3,
         )
@@ -217,4 +231,4 @@ def resolve(recipe: Recipe, said: Statement = NOTHING_SAID) -> Recipe:
     full = recipe.model_copy(update=update)
     # through its document, so that a recipe and the same read from disk are equal to the bit
     content = {**full.document, "library": library}
-    return validate(Recipe, content, "recipe")
+    return validate(Recipe, content, "recipe").holding(full.tip_field)

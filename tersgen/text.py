@@ -109,6 +109,17 @@ def not_among(name: str, known: Iterable[str]) -> str:
     return f"{expected}, got {name!r}{did_you_mean(name, known)}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Return how many there are of something, named in the singular.
+
+    >>> counted(1, "epoch"), counted(2, "epoch"), counted(3, "class"), counted(4, "species")
+    ('1 epoch', '2 epochs', '3 classes', '4 species')
+    """
+    if n == 1 or noun.endswith("ies"):
+        return f"{n} {noun}"
+    return f"{n} {noun}{'es' if noun.endswith('s') else 's'}"
+
+
 def human_bytes(count: float) -> str:
     """Return a size in decimal units.
 

@@ -13,6 +13,7 @@ from .errors import ConfigError
 
 SCHEMES = ("s3", "gs", "az", "http", "https")
 _URL = re.compile(rf"({'|'.join(SCHEMES)}):/{{1,2}}([^/].*)", re.DOTALL)
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,10 @@ class RemotePath(PosixPath):
 
     def __fspath__(self) -> str:
         """Refuse: there is no such file on this machine."""
-        raise ConfigError(f"{self}: expected a local file or folder, got a URL")
+        raise ConfigError(
+            f"{self}: expected a local file or folder, got a URL; only datasets are read by URL: "
+            "download it first"
+        )
 
     def absolute(self) -> "RemotePath":
         """Return the URL, which is the same from everywhere."""
@@ -56,6 +60,11 @@ class RemotePath(PosixPath):
 def as_path(path: str | Path, options: RemoteOptions | None = None) -> Path:
     """Return a path, a ``RemotePath`` if it is a URL.
 
+    Raises
+    ------
+    ConfigError
+        If it is a URL of another kind.
+
     Examples
     --------
     >>> as_path("s3://bucket/data.zarr")
@@ -65,6 +74,11 @@ def as_path(path: str | Path, options: RemoteOptions | None = None) -> Path:
     """
     match = _URL.fullmatch(str(path))
     if match is None:
+        scheme, separator, _ = str(path).partition("://")
+        if separator and _SCHEME.fullmatch(scheme):
+            raise ConfigError(
+                f"{path}: expected a path, or a URL of {', '.join(SCHEMES)}, got one of {scheme}"
+            )
         return Path(path)
     if isinstance(path, RemotePath) and options is None:
         return path

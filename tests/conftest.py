@@ -132,3 +132,15 @@ def changed() -> Callable[..., Recipe]:
         return recipe.model_copy(update=update)
 
     return change
+
+
+@pytest.fixture
+def forgotten_plugins(monkeypatch):
+    """Forget afterwards which plug-ins a test imports, and what they register."""
+    from tersgen import plugins
+
+    for group in plugins.BUILT_IN:
+        plugins.names(group)
+    kept = {group: dict(parts) for group, parts in plugins._registered.items()}
+    monkeypatch.setattr(plugins, "_registered", kept)
+    monkeypatch.setattr(plugins, "_imported", {})

@@ -1,5 +1,6 @@
 """Every benchmark runs, in its smallest form: what it measures so is worth nothing."""
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -14,10 +15,11 @@ BENCHMARKS = ROOT / "benchmarks"
 SMALLEST = {
     "beside": f"{ROOT} --n 1024 --pairs 1 --out OUT --json OUT/result.json",
     "defaults": f"{ROOT} --data OUT/data.zarr --model cnn --seeds 1 --json OUT/result.json",
-    "effects": f"{ROOT} --pairs 1 --seconds 0.01 --recipes canonical --json OUT/result.json",
+    "effects": f"{ROOT} --pairs 1 --seconds 0.01 --recipes mixture --json OUT/result.json",
+    "frequency_errors": f"{ROOT / 'tersgen/library/data/water.json'} --json OUT/result.json",
     "generation": "--n 2048 --rounds 1 --skip-check --out OUT --json OUT/result.json",
     "gpu_twin": "--device cpu --n 16 --repeats 1 --json OUT/result.json",
-    "learning": "cnn threads --n 1024 --divide 64 --weight-seeds 1 --curve-seeds 1 --rounds 1 "
+    "learning": "cnn threads --n 512 --divide 256 --weight-seeds 1 --curve-seeds 1 --rounds 1 "
     "--out OUT --json OUT/result.json",
     "library": "--species 10 --out OUT --folder OUT",
     "loader": "--n 2048 --rounds 1 --parts settings warm --peers memmap --data OUT/data "
@@ -36,6 +38,8 @@ SMALLEST = {
     "serving": "--presets default --seconds 0.2 --rounds 1 --json OUT/result.json",
     "shipped": "--presets canonical --pairs 1 --seconds 0.01 --out OUT --json OUT/result.json",
     "startup": "--n 500 1000 --rounds 1 --out OUT --json OUT/result.json",
+    "tip_oracle": "hydrogen_sulfide --basis sto-3g --folder OUT/parts --json OUT/result.json",
+    "tight_binding": "time symmetry agreement table --molecules 1 --json OUT/result.json",
     "trust": "--n 2048 --rounds 1 --out OUT --json OUT/result.json",
     "writing": "--n 2048 --rounds 1 --out OUT --memory OUT --json OUT/result.json",
 }
@@ -43,6 +47,7 @@ SMALLEST = {
 NEEDED = {
     "defaults": "torch",
     "gpu_twin": "torch",
+    "tip_oracle": "pyscf",
     "learning": "torch",
     "loader": "torch",
     "precision": "torch",
@@ -51,6 +56,7 @@ NEEDED = {
     "remote": "torch",
     "mapping": "torch",
     "serving": "obstore",
+    "tight_binding": "tblite",
 }
 
 
@@ -86,6 +92,18 @@ def test_benchmark(name, tmp_path):
         measured = [content] if "machine" in content else list(content.values())  # case by case
         assert measured
         assert all(one["machine"]["cpu"] for one in measured)
+
+
+def test_the_table_of_tight_binding_is_current():
+    spec = importlib.util.spec_from_file_location("tight_binding", BENCHMARKS / "tight_binding.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(BENCHMARKS))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(BENCHMARKS))
+    results = json.loads(module.RESULTS.read_text())
+    assert module.table(results) in (ROOT / "docs" / "outside_checks.md").read_text()
 
 
 @pytest.mark.exhaustive

@@ -41,7 +41,7 @@ VARIANTS = {
     "all on": {
         "lineshape": {"profile": "lorentzian"},
         "map": {"height": 9, "width": 9, "channels": 2, "n_hotspots": 7, "blur_px": 0.7},
-        "perturbations": {"roll_bins": 5, "symmetry": True},
+        "perturbations": {"roll_bins": 5, "symmetry": True, "uncertain_frequencies": True},
         "fields": {"scale": "symmetric"},
     },
     "all off": {

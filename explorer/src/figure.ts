@@ -98,6 +98,11 @@ export class Figure {
       for (let k = 0; k < elements.shape[0]; k++) options.push([`element:${k}`, `atoms: ${names[k] ?? k + 1}`]);
     }
     if (this.row.dataset.has("structure/bonds")) options.push(["bonds", "bonds"]);
+    if (this.row.dataset.has("scene/instance")) options.push(["instance", "molecules"]);
+    if (this.row.dataset.has("scene/species")) options.push(["species", "species of molecules"]);
+    if (this.row.dataset.has("scene/fraction")) {
+      this.row.composition.forEach(([name], k) => options.push([`fraction:${k}`, `light of ${name}`]));
+    }
     return options;
   }
 
@@ -110,6 +115,8 @@ export class Figure {
     if (kind === "channel") return of(maps);
     if (kind === "element") return of(this.row.values.get("structure/masks"));
     if (kind === "bonds") return this.row.values.get("structure/bonds") ?? null;
+    if (kind === "instance" || kind === "species") return this.row.values.get(`scene/${kind}`) ?? null;
+    if (kind === "fraction") return of(this.row.values.get("scene/fraction"));
     if (!cube || !this.cubeAxis) return null;
     const used = [...this.cubeAxis.keys()].filter((k) => this.cubeAxis![k] >= this.band[0] && this.cubeAxis![k] <= this.band[1]);
     const picture = new Float32Array(count);

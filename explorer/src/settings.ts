@@ -32,7 +32,7 @@ const COMMON: [path: string, low: number, high: number, isLog?: boolean][] = [
   ["mixture.least", 0, 0.3],
 ];
 
-const OPTIONAL = ["nearfield", "instrument", "mixture", "structure"];
+const OPTIONAL = ["nearfield", "instrument", "mixture", "structure", "scene"];
 
 function resolved(schema: Schema, node: any): any {
   if (node?.anyOf) {

@@ -14,6 +14,7 @@ from tersgen.cli.common.options import (
     plugin_option,
     threads_option,
 )
+from tersgen.text import counted
 
 from .options import damage_option, device_option, report_repaired
 
@@ -155,7 +156,7 @@ def command(
     note = task.note(dataset)
     if note is not None:
         say(f"Note: {note}", err=True)
-    say(f"{scores.n_samples} samples of {part}: {scores.headline}")
+    say(f"{counted(scores.n_samples, 'sample')} of {part}: {scores.headline}")
     for line in scores.details(classes):
         say(f"  {line}")
     say(f"results: {folder}{'' if table is None else f', predictions: {out}'}")

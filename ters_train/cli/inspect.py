@@ -8,6 +8,7 @@ import click
 from tersgen.cli.common.messages import say, say_json
 from tersgen.cli.common.options import FILE, json_option, links_option
 from tersgen.text import command as shell_command
+from tersgen.text import counted
 
 from .options import INPUTS
 
@@ -47,7 +48,7 @@ def command(data: Path, kind: Any, follow_links: bool, as_json: bool) -> None:
         return
     for name, shape in inputs.items():
         say(f"{name}: {' x '.join(str(size) for size in shape)}")
-    say(f"{len(dataset.classes)} classes: {', '.join(dataset.classes)}")
+    say(f"{counted(len(dataset.classes), 'class')}: {', '.join(dataset.classes)}")
     if targets is not None:
         bonds = ", bonds" if targets.bonds else ""
         say(

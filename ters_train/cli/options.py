@@ -9,7 +9,7 @@ import click
 from tersgen.cli.common.messages import say
 from tersgen.cli.common.options import Choice, F, set_field, set_value
 from tersgen.errors import ConfigError
-from tersgen.text import command
+from tersgen.text import command, counted
 
 INPUTS = Choice(["spectrum", "map", "both", "cube"])
 _LISTS = ("plugins", "callbacks")
@@ -34,7 +34,7 @@ def report_repaired(n_blocks: int, path: Path | str) -> None:
     """Say how many damaged blocks were rebuilt in memory, if any."""
     if n_blocks:
         say(
-            f"{n_blocks} damaged blocks were rebuilt in memory; mend the dataset: "
+            f"{counted(n_blocks, 'damaged block')} rebuilt in memory; mend the dataset: "
             f"{command('tersgen', 'repair', path)}",
             err=True,
         )

@@ -21,6 +21,7 @@ from tersgen.cli.common.options import (
 from tersgen.cli.common.progress import Display
 from tersgen.errors import ConfigError, OutputError
 from tersgen.files import why
+from tersgen.text import counted
 
 from .options import device_option
 
@@ -31,6 +32,10 @@ _WORTH_SAYING = 0.01
 @click.argument("run", type=FILE)
 @click.argument("sources", nargs=-1, required=True)
 @click.option("--top", type=COUNT, default=3, show_default=True, help="Species to name.")
+@click.option(
+    "--coverage", type=float, default=0.95, show_default=True,
+    help="Fraction of sets that contain the true species (calibrated runs).",
+)  # fmt: skip
 @click.option(
     "--out", type=FILE,
     help="Write predictions by row to this .csv, .jsonl or .parquet. For a U-Net, a folder "
@@ -60,6 +65,7 @@ def command(
     run: Path,
     sources: tuple[str, ...],
     top: int,
+    coverage: float,
     out: Path | None,
     allow_extrapolation: bool,
     axis: str | None,
@@ -124,7 +130,7 @@ def command(
         # what is printed is progress enough
         display = stack.enter_context(Display("files", quiet=table is None)).begin(len(paths))
         seen: set[str] = set()
-        for found in predict_batches(trained, read_sources(trained, paths, options), top):
+        for found in predict_batches(trained, read_sources(trained, paths, options), top, coverage):
             if isinstance(found, Refused):
                 if not skip_bad:
                     raise MeasurementError(
@@ -141,7 +147,7 @@ def command(
             seen.update(one.row.source for one in found)
             if table is not None:
                 table.write(found)
-                text = partial(str, f"{n_done} rows")
+                text = partial(str, counted(n_done, "row"))
                 display.show(len(seen) + n_refused, len(paths), text)
             elif as_json:
                 listed += [one.as_dict() for one in found]
@@ -153,14 +159,17 @@ def command(
         say_json(listed if table is None else {"out": str(out), "n": n_done, "skipped": n_refused})
     elif table is not None:
         skipped = f"; {n_refused} skipped" if n_refused else ""
-        say(f"{out}: predictions for {n_done} rows{skipped}")
+        say(f"{out}: predictions for {counted(n_done, 'row')}{skipped}")
 
 
 def _print(found: Any) -> None:
     for one in found:
         row = one.row
-        where = row.summary["name"] if row.summary and row.row is None else Path(row.source).name
-        number = "" if row.row is None else f" row {row.row}"
+        file, name = Path(row.source).name, (row.summary or {}).get("name", "")
+        # one of many spectra in a file is named after the file and its column, say
+        is_named = name and (row.row is None or name.startswith(file))
+        where = name if is_named else file
+        number = "" if row.row is None or is_named else f" row {row.row}"
         truth = "" if row.truth is None else f"  [{row.truth}]"
         say(f"{where}{number}: {one.said.text}{truth}")
         if row.extrapolated >= _WORTH_SAYING:
@@ -207,4 +216,5 @@ def _draw(
         return
     for one in written:
         counts = ", ".join(f"{n} {symbol}" for symbol, n in one["atoms"].items() if n)
-        say(f"{one['file']}: {one['maps']} maps, atoms: {counts or 'none'}")
+        n_maps = counted(one["maps"], "map")
+        say(f"{one['file']}: {n_maps}, atoms: {counts or 'none'}")

@@ -9,3 +9,5 @@ MASKS, BONDS = "structure/masks", "structure/bonds"
 POSITIONS, ELEMENTS, COUNT = "structure/positions", "structure/elements", "structure/count"
 STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
 """What a model of structures is trained on and scored by, in addition to bonds."""
+SPECIES_MAP = "scene/species"
+"""Targets of models that predict the species at each pixel."""

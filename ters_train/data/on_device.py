@@ -28,7 +28,7 @@ class DeviceRows:
         if dataset.manifest is not None:
             raise ConfigError(
                 f"{dataset.path}: expected a recipe with device, got a stored dataset, whose rows "
-                "are read; leave device out"
+                "are read; leave device (stream.on_device) out"
             )
         self._fields = tuple(fields)
         self._generator = torch_generator(narrowed(dataset.recipe, fields), device)

@@ -390,7 +390,10 @@ class Batches(Sampler[list[int]]):
             If it is of another order, or there is no such place.
         """
         if state.get("of") != self.order.digest:
-            raise ConfigError("state: expected one of this order of batches, got another")
+            raise ConfigError(
+                f"state: expected one of this order of batches, {self.order.digest[:12]}, got "
+                f"{state.get('of')!r:.14}"
+            )
         epoch, batch = state.get("epoch"), state.get("batch")
         if (
             not isinstance(epoch, int)

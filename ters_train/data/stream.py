@@ -193,7 +193,8 @@ class Stream(IterableDataset[Batch]):
         of, own = state.get("of"), self.belonging
         if not isinstance(of, dict):
             raise ConfigError(
-                "state: expected one of state_dict(), which names what it belongs to, got another"
+                "state: expected one of state_dict(), which names what it belongs to, got one of "
+                f"{', '.join(map(str, state))[:80] or 'nothing'}"
             )
         for name, value in own.items():
             if of.get(name) != value:

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from .fields import BONDS, MASKS, POSITIONS
+from .fields import BONDS, MASKS, POSITIONS, SPECIES_MAP
 
-STRUCTURES = (MASKS, BONDS, POSITIONS)
+STRUCTURES = (MASKS, BONDS, POSITIONS, SPECIES_MAP)
 """Targets that are flipped and turned with the maps that show them."""
 
 
@@ -53,19 +53,19 @@ def move_targets(
     flip_columns: Tensor | None,
     turns: Tensor | None,
 ) -> Tensor:
-    """Return structure targets moved as :func:`flip_and_turn` moves the maps.
+    """Return targets of pixels or atoms moved as :func:`flip_and_turn` moves the maps.
 
     Parameters
     ----------
     name
-        Which: masks, shape (B, E, H, W); bonds, (B, H, W); positions, (B, N, 3), Angstrom, x along
-        rows and y along columns from the frame's centre.
+        Which: masks, shape (B, E, H, W); bonds or species, (B, H, W); positions, (B, N, 3),
+        Angstrom, x along rows and y along columns from the frame's centre.
     values
         Their values.
     flip_rows, flip_columns, turns
         As there.
     """
-    if name == BONDS:
+    if name in (BONDS, SPECIES_MAP):
         return flip_and_turn(values[:, None], flip_rows, flip_columns, turns)[:, 0]
     if name == MASKS:
         return flip_and_turn(values, flip_rows, flip_columns, turns)

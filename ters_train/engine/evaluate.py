@@ -29,6 +29,21 @@ def fields_of(config: RunConfig, task: Task, dataset: Dataset | None = None) -> 
     return tuple(name for name in wanted if name not in optional or name in (dataset or ()))
 
 
+def make_stream(
+    dataset: Dataset, fields: tuple[str, ...], order: Order, stream: StreamConfig, ranks: Ranks
+) -> Stream:
+    """Return the batches of this process, in memory that its device copies from, or made there.
+
+    Raises
+    ------
+    ConfigError
+        If rows are to be made on the device, and are stored, or cannot be made there.
+    """
+    pin = ranks.device.type == "cuda"
+    made_on = ranks.device if stream.on_device else None
+    return Stream(dataset, fields, order, ranks.partition, stream, pin, made_on)
+
+
 def every_row(
     dataset: Dataset,
     rows: RowSet,
@@ -44,8 +59,7 @@ def every_row(
     """
     size = -(-order.batch_size // ranks.world_size) * ranks.world_size
     whole = Order(rows, size, order.mix_blocks, drop_last=False)
-    pin = ranks.device.type == "cuda"
-    return Stream(dataset, fields, whole, ranks.partition, stream, pin)
+    return make_stream(dataset, fields, whole, stream, ranks)
 
 
 def with_progress(batches: Iterable[Batch], done: Callable[[int], None]) -> Iterator[Batch]:

@@ -9,19 +9,20 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.stratify import class_weights
 from tersgen.errors import ConfigError
 from tersgen.store.lock import BuilderLock
+from tersgen.text import counted
 
 from ..callbacks import Callbacks
 from ..config import RunConfig
 from ..data.order import Order
 from ..data.rows import rows_of_part
-from ..data.stream import Batch, Stream
+from ..data.stream import Batch
 from ..models.model import Model, build_model
 from ..planning import class_counts
 from ..tasks.scores import TaskScores
 from ..tasks.task import make_task
 from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
-from .evaluate import evaluate, every_row, fields_of, with_progress
+from .evaluate import evaluate, every_row, fields_of, make_stream, with_progress
 from .ranks import Ranks
 from .trainer import Trainer, input_range
 
@@ -72,8 +73,7 @@ class Run:
             order.mix_blocks,
             engine.seed,
         )
-        pin = ranks.device.type == "cuda"
-        self.stream = Stream(dataset, fields, train, ranks.partition, config.stream, pin)
+        self.stream = make_stream(dataset, fields, train, config.stream, ranks)
         self.val_stream = every_row(dataset, self.val, fields, order, config.stream, ranks)
         self.steps_per_epoch = len(self.stream) // config.optim.accumulate
         if not self.steps_per_epoch:
@@ -156,8 +156,8 @@ class Run:
         return (
             f"{self.folder}: {data.input} to {self.task.description}, {read} {data.path}: "
             f"{n_train} of {data.train_part}, {self.val.counts().sum()} of {data.val_part}; "
-            f"{n_weights} parameters on {self.ranks.device}{ranks}{amp}; "
-            f"{config.optim.epochs} epochs of {self.steps_per_epoch} steps"
+            f"{counted(n_weights, 'parameter')} on {self.ranks.device}{ranks}{amp}; "
+            f"{counted(config.optim.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
         )
 
     def score(self, progress: Callable[[int], None]) -> TaskScores:

@@ -1,5 +1,6 @@
 """Trained models, loaded from a run for use."""
 
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,16 +12,18 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tersgen.dataset.dataset import Dataset
-from tersgen.errors import ConfigError, DatasetError
+from tersgen.errors import ConfigError, DatasetError, TersWarning
 from tersgen.measured.resample import resample
 from tersgen.measured.spectrum import ascending
 from tersgen.text import command, printable
 
+from ..calibration.certainty import Certainty, scale_logits
+from ..calibration.document import FILE, read_calibration
 from ..data.transforms import Transforms
 from ..models.model import Model
 from ..parts import check_plugins
 from ..tasks.task import Predicted, Task, make_task
-from .checkpoint import State, choose
+from .checkpoint import CHECKPOINTS, Checkpoint, State, choose
 from .trainer import input_range, make_transforms
 from .weights import load_weights
 
@@ -29,6 +32,8 @@ _MOST_ROWS = 512
 _SLACK = 1e-3
 """By how much values may lie outside their range: what float16 rounds to."""
 
+COVERAGE = 0.95
+"""Fraction of sets of species that contain the true one, by default."""
 Inputs = NDArray[Any] | Mapping[str, NDArray[Any]]
 """Rows of the one array that a model sees, or of several by name."""
 
@@ -43,6 +48,8 @@ class Trained:
     transforms: Transforms
     folder: Path
     """The checkpoint."""
+    certainty: Certainty | None = None
+    """Result of ``ters-train calibrate``, by which the model's logits are scaled."""
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -103,12 +110,36 @@ class Trained:
             If a measured spectrum does not cover the axis, or has no bands.
         """
         rows = self._rows(inputs, shift_cm1, allow_extrapolation)
-        return [
-            one
-            for batch in self.batches(rows)
-            for one in self.task.predicted(self.model(batch), self.classes, top)
-        ]
+        return [one for batch in self.batches(rows) for one in self.said(batch, top)]
 
+    @torch.inference_mode()
+    def said(
+        self, batch: dict[str, Tensor], top: int = 3, coverage: float = COVERAGE
+    ) -> list[Predicted]:
+        """Return the prediction for each row of a batch as the model is fed it.
+
+        Parameters
+        ----------
+        batch
+            Arrays of shape (B, ...) by name.
+        top
+            How many species to name.
+        coverage
+            Fraction of sets that contain the true species (calibrated models).
+
+        Raises
+        ------
+        ConfigError
+            If it was not calibrated for that coverage.
+        """
+        with torch.inference_mode():
+            outputs = self.model(batch)
+            found = self.task.predicted(outputs, self.classes, top)
+            if self.certainty is None:
+                return found
+            return self.certainty.judged(found, self.model, batch, outputs, self.classes, coverage)
+
+    @torch.inference_mode()
     def embed(
         self,
         inputs: Inputs,
@@ -124,9 +155,10 @@ class Trained:
             As ``predict``; and if the model has no embedding.
         """
         rows = self._rows(inputs, shift_cm1, allow_extrapolation)
-        return np.concatenate(
-            [self.model.features(batch).float().cpu().numpy() for batch in self.batches(rows)]
-        )
+        with torch.inference_mode():
+            return np.concatenate(
+                [self.model.features(batch).float().cpu().numpy() for batch in self.batches(rows)]
+            )
 
     def _rows(
         self, inputs: Inputs, shift_cm1: NDArray[Any] | None, allow_extrapolation: bool
@@ -149,13 +181,14 @@ class Trained:
         return check_inputs(self, arrays, "inputs")
 
     def batches(self, arrays: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Tensor]]:
-        """Yield batches as the model is fed them, of bounded size; no gradients are recorded."""
+        """Yield batches as the model is fed them, of bounded size: inference tensors."""
         n_rows = len(next(iter(arrays.values())))
         row_values = sum(values[:1].size for values in arrays.values())
         size = max(1, min(_MOST_ROWS, _BATCH_BYTES // max(1, 4 * row_values)))
-        with torch.inference_mode():
-            for first in range(0, n_rows, size):
-                yield self.transforms.prepared(
+        for first in range(0, n_rows, size):
+            # not around the yield: a caller that fails would stay in inference mode
+            with torch.inference_mode():
+                batch = self.transforms.prepared(
                     {
                         name: torch.from_numpy(
                             np.ascontiguousarray(values[first : first + size], np.float32)
@@ -163,6 +196,7 @@ class Trained:
                         for name, values in arrays.items()
                     }
                 )
+            yield batch
 
 
 def check_inputs(
@@ -204,8 +238,17 @@ def check_inputs(
     return found
 
 
-def load_trained(path: Path, device: torch.device) -> Trained:
+def load_trained(path: Path, device: torch.device, calibrated: bool = True) -> Trained:
     """Return the best model of a run, or that of one checkpoint.
+
+    Parameters
+    ----------
+    path
+        The run, or the checkpoint.
+    device
+        Where the model shall be.
+    calibrated
+        Whether a calibration of this checkpoint is applied.
 
     Raises
     ------
@@ -224,7 +267,32 @@ def load_trained(path: Path, device: torch.device) -> Trained:
     # those of plug-ins change training batches only
     plain = config.transforms.model_copy(update={"plugins": ()})
     transforms = make_transforms(config.model_copy(update={"transforms": plain}), found.state.low)
-    return Trained(model, task, found.state, transforms, found.folder)
+    certainty = _certainty(found) if calibrated else None
+    if certainty is not None:
+        scale_logits(model, certainty.calibration.temperature)
+    return Trained(model, task, found.state, transforms, found.folder, certainty)
+
+
+def _certainty(found: Checkpoint) -> Certainty | None:
+    """Return the calibration of a checkpoint of a run, if there is one."""
+    if found.folder.absolute().parent.name != CHECKPOINTS:
+        return None
+    run = found.folder.absolute().parents[1]
+    stored = read_calibration(run)
+    if stored is None:
+        return None
+    of = stored[0]
+    if (of.checkpoint, of.weights) != (
+        found.folder.name, found.state.files["model.safetensors"].xxh128
+    ):  # fmt: skip
+        warnings.warn(
+            f"{run / FILE}: is of {of.checkpoint}, not of {found.folder.name}, and is not used; "
+            f"calibrate again: {command('ters-train', 'calibrate', run)}",
+            TersWarning,
+            stacklevel=3,
+        )
+        return None
+    return Certainty(*stored)
 
 
 def check_fits(trained: Trained, dataset: Dataset) -> None:
@@ -237,19 +305,25 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     """
     state = trained.state
     trained.task.check_dataset(dataset)
+    advice = (
+        f"measured rows come onto it by "
+        f"{command('tersgen', 'ingest', '--like', state.config.data.path)}"
+        if dataset.kind == "measured"
+        else f"build it with the settings of {state.config.data.path}"
+    )
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):
-            got = dataset[name].shape[1:] if name in dataset else "none"
+            got = (
+                dataset[name].shape[1:] if name in dataset else f"only {', '.join(dataset.fields)}"
+            )
             raise ConfigError(
-                f"{dataset.path}: expected {name} of shape {shape}, got {got}; measured rows come "
-                f"into it by {command('tersgen', 'ingest', '--like', state.config.data.path)}"
+                f"{dataset.path}: expected {name} of shape {shape}, got {got}; {advice}"
             )
     axis, wanted = dataset.shift_cm1, state.axis_cm1
     if wanted is not None and wanted != (float(axis[0]), float(axis[-1])):
         raise ConfigError(
             f"{dataset.path}: expected Raman shifts from {wanted[0]:g} to {wanted[1]:g} cm^-1, "
-            f"got {axis[0]:g} to {axis[-1]:g}; measured spectra come onto it by "
-            f"{command('tersgen', 'ingest', '--like', state.config.data.path)}"
+            f"got {axis[0]:g} to {axis[-1]:g}; {advice}"
         )
     if input_range(dataset) != state.low:
         raise ConfigError(

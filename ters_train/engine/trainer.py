@@ -112,7 +112,9 @@ class Trainer:
         if self.average is not None:
             self.average = Average(self.model, self.config.engine.ema)
 
-    def train(self, batches: Sequence[Batch], epoch: int) -> dict[str, Tensor]:
+    def train(
+        self, batches: Sequence[Batch], epoch: int, rate: float | None = None
+    ) -> dict[str, Tensor]:
         """Take one step on some batches, whose gradients are averaged.
 
         Parameters
@@ -121,6 +123,8 @@ class Trainer:
             This rank's shares, on its device.
         epoch
             Epoch, from 0: it enters the random changes.
+        rate
+            Learning rate; by default that of the schedule.
 
         Returns
         -------
@@ -135,7 +139,8 @@ class Trainer:
             If a batch does not fit.
         """
         self._forward.train()
-        rate = learning_rate(self.config.optim, self.step, self.n_steps)
+        if rate is None:
+            rate = learning_rate(self.config.optim, self.step, self.n_steps)
         for group in self.optimiser.param_groups:
             group["lr"] = rate
         try:

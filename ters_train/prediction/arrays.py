@@ -31,6 +31,11 @@ def read_arrays(trained: Trained, path: Path) -> dict[str, NDArray[Any]]:
         If an array is missing, or its shape, range or axis is not the model's.
     """
     names = tuple(trained.model.shapes)
+    if path.suffix.lower() not in (".npy", ".npz"):
+        raise ConfigError(
+            f"{path}: expected a dataset, or .npz with {' and '.join(names)}, which this model is "
+            f"fed, got {path.suffix or 'no ending'}"
+        )
     try:
         with open_arrays(path) as content:
             if content.is_single:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from ..engine.trained import Trained
+from ..engine.trained import COVERAGE, Trained
 from ..tasks.task import Predicted
 from .sources import InputBatch, Refused, SourceRow
 
@@ -47,9 +47,14 @@ class Prediction(NamedTuple):
 
 
 def predict_batches(
-    trained: Trained, batches: Iterable[InputBatch | Refused], top: int = 3
+    trained: Trained,
+    batches: Iterable[InputBatch | Refused],
+    top: int = 3,
+    coverage: float = COVERAGE,
 ) -> Iterator[list[Prediction] | Refused]:
     """Yield the predictions of each batch; what is refused is handed on.
+
+    Those of a calibrated model have the set of possible species, and whether a row is of any class.
 
     Parameters
     ----------
@@ -59,6 +64,13 @@ def predict_batches(
         What ``read_sources`` yields.
     top
         How many species to name.
+    coverage
+        Fraction of sets that contain the true species (calibrated models).
+
+    Raises
+    ------
+    ConfigError
+        If it was not calibrated for that coverage.
     """
     for batch in batches:
         if isinstance(batch, Refused):
@@ -67,6 +79,6 @@ def predict_batches(
         said = [
             one
             for inputs in trained.batches(batch.arrays)
-            for one in trained.task.predicted(trained.model(inputs), trained.classes, top)
+            for one in trained.said(inputs, top, coverage)
         ]
         yield [Prediction(row, one) for row, one in zip(batch.rows, said, strict=True)]

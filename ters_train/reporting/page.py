@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tersgen.text import printable
+from tersgen.text import counted, printable
 
 from . import Report
 
@@ -81,7 +81,8 @@ def plain_pages(report: Report, curves: bytes) -> dict[str, bytes]:
         for name, value in report.scores.items()
         if isinstance(value, int | float) and name != "n_samples"
     }
-    scored = {"scored on": f"{report.part}, {report.scores['n_samples']} samples"}
+    n_samples = counted(report.scores["n_samples"], "sample")
+    scored = {"scored on": f"{report.part}, {n_samples}"}
     return pages(TEMPLATES, report, curves, {**numbers, **scored})
 
 

@@ -1,5 +1,6 @@
 """What commands do with datasets, from Python: ``split``, ``verify``, ``repair``, ``tag``, ..."""
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from threading import Event
@@ -18,7 +19,7 @@ from ..dataset.versions import (
     locate_version,
     tag_names,
 )
-from ..errors import ConfigError, DatasetError
+from ..errors import ConfigError, DatasetError, TersWarning
 from ..jobs.status import BuildSeen, see_unfinished
 from ..schema.loading import validate
 from ..schema.manifest import Compression, Format, Tag
@@ -47,7 +48,7 @@ class SplitMade(NamedTuple):
 
     split: Split
     note: str = ""
-    warning: str = ""
+    warnings: tuple[str, ...] = ()
 
 
 def split_dataset(
@@ -74,7 +75,8 @@ def split_dataset(
         "hold_out_to": hold_out_to,
     }
     rule = validate(SplitRule, given, "split")
-    note = warning = ""
+    note = ""
+    told: list[str] = []
     if by is None and not hold_out:
         location = locate_newest(path, "split")
         dataset = open_version(location, find_version(location, None))
@@ -82,9 +84,18 @@ def split_dataset(
         if chosen == "sample":
             note = _SPREAD.format("group" if "source/group" in dataset.fields else "file")
         elif dataset.kind == "measured":
-            warning = _ALONE
+            told.append(_ALONE)
         rule = rule.model_copy(update={"by": chosen})
-    return SplitMade(make_split(as_path(path), name, rule, overwrite), note, warning)
+    made = make_split(as_path(path), name, rule, overwrite)
+    reason = (
+        ": its share of each species rounds to none; build more rows, or give it a larger share"
+        if made.rule.by == "species"
+        else "; build more rows, or give it a larger share"
+    )
+    told += [
+        f"no row is in {part}{reason}" for part, n_rows in made.part_rows.items() if not n_rows
+    ]
+    return SplitMade(made, note, tuple(told))
 
 
 def split(
@@ -130,8 +141,16 @@ def split(
         If there is another split of this name.
     DatasetError
         If there is no complete dataset.
+
+    Warns
+    -----
+    TersWarning
+        If a part gets no row, or measurements of one sample may be in several parts.
     """
-    return split_dataset(path, ratios, name, seed, by, hold_out, hold_out_to, overwrite).split
+    made = split_dataset(path, ratios, name, seed, by, hold_out, hold_out_to, overwrite)
+    for text in made.warnings:
+        warnings.warn(f"{path}: {text}", TersWarning, stacklevel=2)
+    return made.split
 
 
 def verify(

@@ -7,6 +7,7 @@ from ..dataset.ownership import is_same_place, names_dataset
 from ..errors import MeasurementError
 from ..measured.collection import find_files
 from ..text import command, printable
+from ..urls import is_remote
 
 Note = Callable[[str], None]
 """Tells a user what may be overlooked."""
@@ -24,6 +25,11 @@ def find_sources(paths: Iterable[Path], note: Note, written: Sequence[Path] = ()
     """
     paths = list(paths)
     for path in paths:
+        if is_remote(path):
+            raise MeasurementError(
+                f"{printable(str(path))}: expected files on this machine, got a URL; only datasets "
+                "are read by URL: download it first"
+            )
         if names_dataset(path):
             raise MeasurementError(
                 f"{printable(str(path))}: expected files of measured spectra, got a dataset of "

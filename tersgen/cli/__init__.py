@@ -14,6 +14,7 @@ main = Program(
         "diff": "Show what differs between two datasets or versions.",
         "extend": "Add samples to a dataset.",
         "fetch": "Copy a dataset from a server.",
+        "field": "Import and show tip fields on grids.",
         "finalize": "Complete a dataset whose shards were finished by many jobs.",
         "info": "Show what a dataset contains.",
         "ingest": "Make a dataset of measured spectra or arrays.",

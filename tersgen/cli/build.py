@@ -7,7 +7,7 @@ import click
 
 from ..plugins import plugin_options
 from ..text import command as shell_command
-from ..text import human_bytes, human_time
+from ..text import counted, human_bytes, human_time
 from .common.messages import say, say_json
 from .common.options import COUNT, FILE, json_option, threads_option
 from .options import (
@@ -54,11 +54,13 @@ def command(
 ) -> None:
     """Build a dataset of N samples; a build that was stopped resumes with the same command.
 
-    Without further options the species are the built-in molecules. The same recipe and seed give
-    the same dataset, to the bit, on any machine.
+    Without further options the species are the built-in molecules, and maps are test patterns
+    without chemistry; --preset nearfield makes maps of molecules. The same recipe and seed give the
+    same dataset, to the bit, on any machine.
 
     \b
     Examples:
+      tersgen build --preset nearfield --n 1e5 --out tip.zarr
       tersgen build --n 1e5 --out data.zarr
       tersgen build --n 1e5 --out data.h5
       tersgen build --n 1e5 --library mol.fchk --library random:32 --out mixed.zarr
@@ -111,7 +113,7 @@ def command(
         if dry_run:
             return
     if kept and not as_json:
-        say(f"{out}: {kept} of {wanted} samples are there already and kept")
+        say(f"{out}: {kept} of {counted(wanted, 'sample')} are there already and kept")
     with Display("samples", quiet=as_json).begin(wanted) as display:
         if shard_range:
             done = prepared.run_part(report_to(display))
@@ -130,7 +132,7 @@ def _print_range(done: Any, out: Path, as_json: bool) -> None:
         return
     n_made = done.n_rows - done.n_kept
     say(
-        f"{out}: shards {done.first}:{done.last} are finished, {done.n_rows} samples "
+        f"{out}: shards {done.first}:{done.last} are finished, {counted(done.n_rows, 'sample')} "
         f"({done.n_kept} kept, {n_made} made) in {human_time(done.seconds)}; when all are: "
         f"{shell_command('tersgen', 'finalize', out, *plugin_options())}"
     )
@@ -156,7 +158,7 @@ def print_built(built: Any, out: Path, as_json: bool) -> None:
         say_json(result)
         return
     text = (
-        f"{out}: {manifest.n_samples} samples of {len(manifest.classes)} species, "
+        f"{out}: {counted(manifest.n_samples, 'sample')} of {len(manifest.classes)} species, "
         f"{human_bytes(manifest.bytes_stored)}"
     )
     if n_made == 0:
@@ -181,10 +183,10 @@ def _print_estimate(expected: Any, as_json: bool) -> None:
     say(*(f"{one.name} {one.text}" for one in expected.roundings))
     say(
         "",
-        f"{expected.n_samples} samples of {human_bytes(expected.row_bytes)}; on disk about "
-        f"{human_bytes(expected.bytes_stored)} of {human_bytes(expected.free_bytes)} free",
-        f"{expected.n_shards} shard{'s' if expected.n_shards > 1 else ''} of up to "
-        f"{expected.shard_rows} rows, chunks of {expected.chunk_rows}; {expected.n_files} files",
+        f"{counted(expected.n_samples, 'sample')} of {human_bytes(expected.row_bytes)}; on disk "
+        f"about {human_bytes(expected.bytes_stored)} of {human_bytes(expected.free_bytes)} free",
+        f"{counted(expected.n_shards, 'shard')} of up to {counted(expected.shard_rows, 'row')}, "
+        f"chunks of {expected.chunk_rows}; {counted(expected.n_files, 'file')}",
         f"peak memory about {human_bytes(expected.peak_memory_bytes)}",
         f"about {human_time(expected.seconds)} at {expected.samples_per_s:.0f} samples/s "
         "(measured now, in memory)",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ..text import human_bytes, human_time
+from ..text import counted, human_bytes, human_time
 from .common.messages import say, say_json
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ def show_build(path: Path, as_json: bool, follow_links: bool = False) -> None:
 def say_build(path: Path, seen: "BuildSeen") -> None:
     """Say how far a build or an extension is, who is writing it, and how to resume it."""
     if seen.is_complete:
-        say(f"{path}: complete, {seen.n_samples} samples; no build is under way")
+        say(f"{path}: complete, {counted(seen.n_samples, 'sample')}; no build is under way")
         _say_writers(seen)
         return
     n_done = len(seen.shards)

@@ -61,6 +61,12 @@ def _print(found: "Comparison") -> None:
                 f"{field.unit}"
             )
     for split in found.splits:
+        sides = ("first", split.first_rows), ("second", split.second_rows)
+        only = [side for side, n_rows in sides if n_rows]
+        if len(only) == 1:
+            parts = ", ".join(f"{name} {max(pair)}" for name, pair in split.counts.items())
+            say("", f"split {split.name!r}: only the {only[0]} side has it: {parts}")
+            continue
         parts = ", ".join(f"{name} {a} -> {b}" for name, (a, b) in split.counts.items())
         say(
             "",

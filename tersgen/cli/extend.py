@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from ..text import command as shell_command
+from ..text import counted
 from .common.messages import say
 from .common.options import COUNT, FILE, json_option, plugin_option, threads_option
 from .options import take_over_option, worker_options
@@ -66,7 +67,7 @@ def _print_before(manifest: "Manifest", path: Path, n_more: int, as_json: bool) 
         print_built(Built(manifest, 1.0, manifest.n_samples), path, as_json)
         return
     say(
-        f"{path}: was extended by {n_more} samples to {manifest.n_samples} at {manifest.created}, "
-        f"nothing to do; to add another {n_more}: "
+        f"{path}: was extended by {counted(n_more, 'sample')} to {manifest.n_samples} at "
+        f"{manifest.created}, nothing to do; to add another {n_more}: "
         f"{shell_command('tersgen', 'extend', path, '--to', manifest.n_samples + n_more)}"
     )

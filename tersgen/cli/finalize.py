@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from ..text import counted
 from .common.messages import say, say_json
 from .common.options import FILE, json_option, plugin_option
 from .options import take_over_option
@@ -40,4 +41,4 @@ def command(path: Path, take_over: bool, as_json: bool) -> None:
             }
         )
         return
-    say(f"{path}: complete, {manifest.n_samples} samples", f"digest {manifest.digest}")
+    say(f"{path}: complete, {counted(manifest.n_samples, 'sample')}", f"digest {manifest.digest}")

@@ -5,13 +5,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ..text import human_bytes
+from ..text import counted, human_bytes
 from .common.messages import say, say_json
 from .common.options import FILE, json_option, links_option, plugin_option
 
 if TYPE_CHECKING:
+    from ..schema.fields import Axis, Coordinate
     from ..schema.manifest import Manifest, Tag
     from ..schema.split import SplitRule
+
+_MOST_VALUES = 8
+"""Positions that are printed one by one."""
 
 
 @click.command("info")
@@ -45,6 +49,8 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
             "n_samples": dataset.n_samples,
             "classes": list(dataset.classes),
             "fields": [field.spec.model_dump(mode="json") for field in dataset.fields.values()],
+            "axes": [axis.model_dump(mode="json") for axis in dataset.axes.values()],
+            "coordinates": [one.model_dump(mode="json") for one in dataset.coordinates.values()],
             "roundings": [one.model_dump(mode="json") for one in dataset.roundings],
             "manifest": manifest.model_dump(mode="json") if manifest else None,
             "kind": dataset.kind,
@@ -68,7 +74,8 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
         say(
             f"digest {manifest.digest}",
             f"version {manifest.version[:12]}: {manifest.change}",
-            f"shards of {manifest.shard_rows} rows, chunks of {manifest.chunk_rows}{plain}",
+            f"shards of {counted(manifest.shard_rows, 'row')}, "
+            f"chunks of {manifest.chunk_rows}{plain}",
         )
     else:
         say(f"{path}: a recipe of {len(dataset.classes)} species; rows made when read")
@@ -81,6 +88,7 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
         computed = "; computed as rows are read" if manifest and spec in manifest.computed else ""
         notes = f"{errors.get(spec.name, '')}{computed}"
         say(f"{'':<22} {spec.description}{notes}")
+    _print_positions(dataset.contents.positions)
     say("", "class  samples  species")
     counts = manifest.class_counts if manifest else (0,) * len(dataset.classes)
     for label, (name, count) in enumerate(zip(dataset.classes, counts, strict=True)):
@@ -91,6 +99,19 @@ def command(path: Path, of_build: bool, as_json: bool, follow_links: bool) -> No
     if seen:
         say("")
         say_build(path, seen)
+
+
+def _print_positions(positions: "tuple[Axis | Coordinate, ...]") -> None:
+    """Print the positions along dimensions: those of axes as a range, others one by one."""
+    if positions:
+        say("", f"{'axis':<22} {'size':<8} {'positions':<38} unit")
+    for one in positions:
+        values = [f"{value:g}" for value in one.points().tolist()]
+        if one.name == one.dim:
+            text = values[0] if one.n == 1 else f"{values[0]} to {values[-1]}"
+        else:
+            text = ", ".join(values[:_MOST_VALUES]) + (", ..." if one.n > _MOST_VALUES else "")
+        say(f"{one.name:<22} {one.n:<8} {text:<38} {one.unit}", f"{'':<22} {one.description}")
 
 
 def _print_splits(manifest: "Manifest") -> None:

@@ -1,6 +1,5 @@
 """``tersgen ingest``."""
 
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from .common.options import (
     spectrum_option,
     threads_option,
 )
-from .options import FORMATS, overwrite_option
+from .options import FORMATS, overwrite_option, shift_range
 
 
 def _grid(text: str) -> tuple[float, float, int]:
@@ -28,15 +27,6 @@ def _grid(text: str) -> tuple[float, float, int]:
         raise click.BadParameter(
             f"expected START:STOP:POINTS as 100:4000:1024, got {text!r}"
         ) from None
-
-
-def _band(text: str) -> tuple[float, float]:
-    """Return the ends of a band, ``950:1050``, or fail in one line."""
-    with suppress(ValueError):
-        low, high = map(float, text.split(":"))
-        if low < high < float("inf"):
-            return low, high
-    raise click.BadParameter(f"expected LOW:HIGH in cm^-1 as 950:1050, got {text!r}")
 
 
 @click.command("ingest")
@@ -54,7 +44,7 @@ def _band(text: str) -> tuple[float, float]:
               show_default=True,
               help="What a sample is: a spectrum (each point of a map is one), the cube of a whole "
               "map, or a map with a channel for each --band.")  # fmt: skip
-@click.option("--band", "bands", type=_band, multiple=True, metavar="LOW:HIGH",
+@click.option("--band", "bands", type=shift_range, multiple=True, metavar="LOW:HIGH",
               help="Band of --as maps, cm^-1; may be repeated, for a channel each.")  # fmt: skip
 @click.option("--grid", type=_grid, metavar="START:STOP:POINTS",
               help="Axis in cm^-1.  [default: what all spectra cover, in 1024 points]")  # fmt: skip

@@ -10,7 +10,16 @@ from ..text import command as shell_command
 from .common.messages import say, say_json
 from .common.options import FILE, Choice, F, json_option, plugin_option
 from .common.program import Group
-from .options import intensity_options
+from .library_output import (
+    load_library,
+    output_option,
+    overwrite_option,
+    refuse_existing,
+    write_library,
+    write_once,
+)
+from .library_response import image, respond
+from .options import compute_options, intensity_options, worker_options
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,29 +44,13 @@ def _filter_options(function: F) -> F:
     return function
 
 
-class _LibraryFile(click.Path):
-    """A library file to write; its ending says the format."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the path, or fail in one line."""
-        path = Path(str(super().convert(value, param, ctx)))
-        if path.suffix.lower() not in (".tlib", ".json"):
-            self.fail(
-                f"expected a name that ends in .tlib or .json, got {str(value)!r}", param, ctx
-            )
-        return path
-
-
-_output = click.option(
-    "-o", "--output", type=_LibraryFile(path_type=Path), required=True,
-    help="Library file to write: molecules.tlib, or JSON with the ending .json.",
-)  # fmt: skip
-_overwrite = click.option("--overwrite", is_flag=True, help="Replace the file at --output.")
-
-
 @click.group("library", cls=Group)
 def command() -> None:
     """List, show, import and compute species."""
+
+
+command.add_command(respond)
+command.add_command(image)
 
 
 @command.command("list")
@@ -68,34 +61,52 @@ def command() -> None:
 @plugin_option
 def list_species(sources: tuple[str, ...], formula: str | None, has: tuple[str, ...],
                  name: str | None, as_json: bool, **said: Any) -> None:  # fmt: skip
-    """List the species of SOURCES, by default the built-in molecules and crystals."""
+    """List the species of SOURCES, by default the built-in ones of all groups."""
+    from ..library.builtin import GROUPS
     from ..library.filtering import list_rows
 
-    library = _filtered(sources or ("builtin", "crystals"), said, formula, has, name)
+    library = _filtered(sources, said, formula, has, name, tuple(GROUPS))
     rows = list_rows(library)
     if as_json:
         say_json(rows)
         return
-    say(f"{'name':<24} {'formula':<12} {'group':<6} {'atoms':>5} {'modes':>5}  has")
+    headings = {} if sources else _group_headings(library.names)
+    say(f"{'name':<30} {'formula':<12} {'symm.':<6} {'atoms':>5} {'modes':>5}  has")
     for row in rows:
+        if row["name"] in headings:
+            say("")
+            say(headings[row["name"]])
         say(
-            f"{row['name']:<24} {row['formula'] or '-':<12} {row['point_group'] or '-':<6} "
+            f"{row['name']:<30} {row['formula'] or '-':<12} {row['point_group'] or '-':<6} "
             f"{row['n_atoms']:>5} {row['n_modes']:>5}  {', '.join(row['has'])}"
         )
 
 
+def _group_headings(names: "Sequence[str]") -> dict[str, str]:
+    """Return the heading of each built-in group, by the first of some names that it has."""
+    from ..library.builtin import GROUPS, group_names
+
+    headings = {}
+    for group, what in GROUPS.items():
+        own = set(group_names(group)).intersection(names)
+        if own:
+            first = next(name for name in names if name in own)
+            headings[first] = f"{group}: {what} ({len(own)})"
+    return headings
+
+
 @command.command("merge")
 @click.argument("sources", nargs=-1, required=True)
-@_output
+@output_option
 @_filter_options
 @intensity_options
-@_overwrite
+@overwrite_option
 @plugin_option
 def merge(sources: tuple[str, ...], output: Path, formula: str | None, has: tuple[str, ...],
           name: str | None, overwrite: bool, **said: Any) -> None:  # fmt: skip
     """Write the species of all SOURCES, or those that pass the filters, as one library file."""
-    _refuse_existing(output, overwrite)
-    _write_library(_filtered(sources, said, formula, has, name), output)
+    refuse_existing(output, overwrite)
+    write_library(_filtered(sources, said, formula, has, name), output)
 
 
 @command.command("show")
@@ -126,33 +137,15 @@ def show(source: str, name: str | None, picture: Path | None, as_json: bool, **s
                 save(draw_species(one), picture)
 
 
-def _load(sources: tuple[str, ...], said: dict[str, Any]) -> "Library":
-    from ..library.builtin import builtin_names, crystal_names
-    from ..recipe import Recipe
-    from ..resolution import build_library
-    from .recipes import take_statement
-
-    known = builtin_names() + crystal_names()
-    return build_library(
-        Recipe(
-            library=tuple(
-                f"builtin:{one}" if one in known and not Path(one).is_file() else one
-                for one in sources
-            )
-        ),
-        take_statement(said),
-    )
-
-
 def _filtered(
     sources: tuple[str, ...], said: dict[str, Any], formula: str | None, has: tuple[str, ...],
-    name: str | None,
+    name: str | None, default: tuple[str, ...] = (),
 ) -> "Library":  # fmt: skip
-    """Return the species of some sources that pass the filters."""
+    """Return the species of some sources, or else the default ones, that pass the filters."""
     from ..errors import LibraryError
     from ..library.filtering import choose_species
 
-    library = _load(sources, said)
+    library = load_library(sources or default, said)
     chosen = choose_species(library, formula, has, name)
     if not len(chosen):
         raise LibraryError(
@@ -164,12 +157,18 @@ def _filtered(
 
 def _print_modes(one: "Species") -> None:
     from ..library.degeneracy import bands
+    from ..library.uncertainty import frequency_uncertainty
 
     origin = one.provenance
     say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
     importer = origin.importer and f"read by {origin.importer}"
     scaled = f"frequencies scaled by {origin.scaling:g}" if origin.scaling != 1.0 else None
-    for text in (origin.program, origin.method, scaled, origin.file, importer, origin.note):
+    uncertain = f"uncertainty of the frequencies {frequency_uncertainty(one):g} cm^-1"
+    levels = (f"{what}: {level}" for what, level in (origin.levels or {}).items())
+    for text in (
+        *(origin.program, origin.method, *levels, scaled, uncertain),
+        *(origin.file, importer, origin.note),
+    ):
         if text:
             say(f"  {text}")
     say("  frequency  irrep      g   activity  relative  rho_p   rho_n    width")
@@ -192,9 +191,9 @@ def _print_modes(one: "Species") -> None:
 
 @command.command("import")
 @click.argument("file", type=FILE)
-@_output
+@output_option
 @click.option("--name", help="Name of the species.  [default: from the file's name]")
-@_overwrite
+@overwrite_option
 @click.option("--peaks", type=FILE, help="Peak table with widths and irreps for phonopy modes.")
 @click.option(
     "--scale",
@@ -202,12 +201,18 @@ def _print_modes(one: "Species") -> None:
     metavar="FACTOR",
     help="Factor on calculated frequencies, such as 0.97; recorded in the provenance.",
 )
+@click.option(
+    "--uncertainty",
+    type=float,
+    metavar="CM-1",
+    help="Uncertainty of the frequencies (standard deviation).  [default: by their source]",
+)
 @intensity_options
 @click.option("--importer", metavar="NAME", help="Importer of FILE.  [default: by its content]")
 @plugin_option
 def import_file(
     file: Path, output: Path, name: str | None, overwrite: bool, peaks: Path | None,
-    scale: float | None, importer: str | None, **said: Any,
+    scale: float | None, uncertainty: float | None, importer: str | None, **said: Any,
 ) -> None:  # fmt: skip
     """Read FILE and write a library file.
 
@@ -220,88 +225,78 @@ def import_file(
     from ..schema.library import Library
     from .recipes import take_statement
 
-    library = Library(read_species(file, name, peaks, importer, take_statement(said), scale))
-    if not overwrite and _holds(output, _library_parts(library, output)):
-        say(f"{output}: holds {', '.join(library.names[:6])} already, nothing to do")
-        return
-    _refuse_existing(output, overwrite)
-    _write_library(library, output)
+    statement = take_statement(said)
+    library = Library(read_species(file, name, peaks, importer, statement, scale, uncertainty))
+    write_once(library, output, overwrite)
+
+
+@command.command("isotopes")
+@click.argument("source")
+@output_option
+@click.option(
+    "--substitute",
+    "substitutions",
+    multiple=True,
+    required=True,
+    metavar="ATOMS=ISOTOPE",
+    help="H=D for all hydrogens, H3=D for the third, C1=13C; may be repeated.",
+)
+@click.option("--name", help="Name of the isotopologue.  [default: such as benzene-d6]")
+@overwrite_option
+@plugin_option
+def isotopes(source: str, output: Path, substitutions: tuple[str, ...], name: str | None,
+             overwrite: bool) -> None:  # fmt: skip
+    """Write an isotopologue of the molecule SOURCE.
+
+    SOURCE is a built-in name or a file with one molecule, which must have all its modes and their
+    atom tensors. Force constants and derivatives of the polarizability stay the same.
+    """
+    from ..errors import LibraryError
+    from ..library.isotopes import substitute
+    from ..schema.library import Library
+
+    library = load_library((source,), {})
+    if len(library) > 1:
+        raise LibraryError(
+            f"{source}: expected one molecule, got {len(library)}; write it to a file of its own "
+            "with tersgen library merge --name"
+        )
+    write_once(Library([substitute(library[0], substitutions, name)]), output, overwrite)
 
 
 @command.command("compute")
-@click.argument("file", type=FILE)
-@_output
-@click.option("--name", help="Name of the species.  [default: from the file's name]")
-@_overwrite
-@click.option("--functional", default="b3lyp", show_default=True, help="Functional, or hf.")
-@click.option("--basis", default="6-311+g(d,p)", show_default=True, help="Basis set.")
+@click.argument("source", metavar="SMILES|FILE")
+@output_option
+@click.option("--name", help="Name of the species.  [default: from the file, or from --output]")
+@overwrite_option
 @click.option(
-    "--raman-basis",
-    default="aug-cc-pvdz",
+    "--engine",
+    metavar="NAME[:ARGUMENT]",
+    default="pyscf",
     show_default=True,
-    help="Basis set of the tensors, at the same geometry.",
+    help="pyscf, xtb, xtb:gfn2, hybrid:ONE+OTHER (geometry and Hessian of one, tensors of "
+    "the other), ase:MODULE:FUNCTION, or one of a plug-in.",
 )
-@click.option("--charge", type=int, default=0, show_default=True, help="Charge.")
-@click.option(
-    "--grid", type=click.IntRange(0, 9), default=3, show_default=True, help="PySCF grid level."
-)
-@click.option(
-    "--analytic-hessian",
-    is_flag=True,
-    help="Solve the CPKS equations instead of displacing atoms: faster where symmetry is low.",
-)
-@click.option("--scaling", type=float, help="Factor on the frequencies.  [default: as published]")
-def compute(file: Path, output: Path, name: str | None, overwrite: bool, **level: Any) -> None:
-    """Compute the modes and Raman tensors of the molecule in FILE (.xyz) with PySCF.
+@compute_options
+@worker_options
+@plugin_option
+def compute(
+    source: str, output: Path, name: str | None, overwrite: bool, engine: str, **options: Any
+) -> None:
+    """Compute the modes and Raman tensors of a SMILES, or of the molecules in FILE.
 
-    The geometry is optimised first. Needs pip install 'tersgen[qm]'.
-    """
-    from ..library.level import Level
-    from ..library.quantum import compute_species
-    from ..schema.loading import validate
+    FILE is a list of SMILES and names (.smi), or has geometries (.xyz, .mol, .sdf). Geometries are
+    optimised first. To resume a run that was stopped, repeat the command. Needs pip install
+    'tersgen[xtb]', or 'tersgen[qm]' for the engine pyscf.
 
-    def report(line: str) -> None:
-        say(line, err=True)
+    \b
+    Examples:
+      tersgen library compute c1ccncc1 -o pyridine.tlib --engine xtb
+      tersgen library compute list.smi -o many.tlib --engine xtb --workers 2 --skip-bad
+      tersgen library compute molecule.xyz -o molecule.json
+      tersgen library compute list.smi -o many.tlib --engine hybrid:xtb:gfn2+xtb:gfn1
+      tersgen library compute list.smi -o mine.tlib --engine ase:my_module:make_calculator
+    """  # fmt: skip
+    from .library_compute import compute_library
 
-    _refuse_existing(output, overwrite)
-    chosen = validate(Level, level, "level of theory")
-    from ..schema.library import Library
-
-    _write_library(Library([compute_species(file, name or file.stem, chosen, report)]), output)
-
-
-def _refuse_existing(output: Path, overwrite: bool) -> None:
-    from ..dataset.output_file import check_output_file
-    from ..errors import OutputError
-
-    check_output_file(output)
-    if output.exists() and not overwrite:
-        raise OutputError(f"{output}: exists already; pass --overwrite to replace it")
-
-
-def _library_parts(library: "Library", output: Path) -> "Sequence[bytes]":
-    """Return the pieces of a library file, or of JSON if the name ends in .json."""
-    from ..library.libraryfile import library_json, library_parts
-
-    is_json = output.suffix.lower() == ".json"
-    return [library_json(library)] if is_json else library_parts(library)
-
-
-def _holds(output: Path, parts: "Sequence[bytes]") -> bool:
-    """Return whether a file is there and holds just this: the same command has written it."""
-    try:
-        if not output.is_file() or output.stat().st_size != sum(map(len, parts)):
-            return False
-        with output.open("rb") as file:
-            return all(file.read(len(part)) == part for part in parts)
-    except OSError:
-        return False
-
-
-def _write_library(library: "Library", output: Path) -> None:
-    from ..dataset.output_file import write_output
-
-    write_output(output, _library_parts(library, output))
-    names = ", ".join(library.names[:6]) + (", ..." if len(library) > 6 else "")
-    n_modes = len(library.array("frequency")[0])
-    say(f"wrote {output}: {len(library)} species ({names}), {n_modes} modes")
+    compute_library(source, output, name, overwrite, engine, options)

@@ -31,6 +31,15 @@ def _seconds(text: str | float) -> float:
     raise click.BadParameter(f"expected seconds, more than 0, got {text!r}")
 
 
+def shift_range(text: str) -> tuple[float, float]:
+    """Return both ends of a range of Raman shifts, ``200:1800``, or fail in one line."""
+    with suppress(ValueError):
+        low, high = map(float, text.split(":"))
+        if low < high < float("inf"):
+            return low, high
+    raise click.BadParameter(f"expected LOW:HIGH in cm^-1, such as 200:1800, got {text!r}")
+
+
 FORMATS = Choice(["zarr", "hdf5"])
 
 
@@ -102,6 +111,41 @@ def job_options(function: F) -> F:
     )(function)  # fmt: skip
 
 
+def compute_options(function: F) -> F:
+    """Add the options that say how molecules are computed."""
+    for option in reversed(
+        (
+            click.option("--charge", type=int, default=0, show_default=True,
+                         help="Charge, for an .xyz file."),
+            click.option("--scaling", type=float,
+                         help="Factor on the frequencies.  [default: as published, or 1]"),
+            click.option("--conformers", type=COUNT, default=1, show_default=True,
+                         help="Embed this many geometries of a SMILES, and store each "
+                         "conformer with its population at 298 K."),
+            click.option("--flag-imaginary", is_flag=True,
+                         help="Leave imaginary modes out, instead of following them to a minimum."),
+            click.option("--skip-bad", is_flag=True,
+                         help="Leave out molecules that cannot be computed; see --report."),
+            click.option("--report", type=FILE, metavar="FILE",
+                         help="Write number, name, status, seconds and reason of each molecule "
+                         "(comma-separated)."),
+            click.option("--functional", default="b3lyp", show_default=True,
+                         help="pyscf: functional, or hf."),
+            click.option("--basis", default="6-311+g(d,p)", show_default=True,
+                         help="pyscf: basis set."),
+            click.option("--raman-basis", default="aug-cc-pvdz", show_default=True,
+                         help="pyscf: basis set of the tensors, at the same geometry."),
+            click.option("--grid", type=click.IntRange(0, 9), default=3, show_default=True,
+                         help="pyscf: level of the integration grid."),
+            click.option("--analytic-hessian", is_flag=True,
+                         help="pyscf: solve the CPKS equations instead of displacing atoms: faster "
+                         "where symmetry is low."),
+        )
+    ):  # fmt: skip
+        function = option(function)
+    return function
+
+
 def intensity_options(function: F) -> F:
     """Add the options that say what strengths in tables of sticks and peaks are."""
     for option in reversed(
@@ -139,8 +183,9 @@ def recipe_options(function: F) -> F:
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",
-                help="builtin (all molecules), builtin:NAME, crystals, random:K, or a file (.fchk, "
-                "phonopy YAML, stick table, library); may be repeated.  [default: builtin]",
+                help="A built-in group (builtin, gfn, crystals, measured, positions), "
+                "builtin:NAME, random:K, or a file (.fchk, phonopy YAML, stick table, library); "
+                "may be repeated.  [default: builtin]",
             ),
             click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
             click.option(

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from ..text import human_bytes, human_time
+from ..text import counted, human_bytes, human_time
 from .common.messages import say, say_json
 from .common.options import COUNT, FILE, json_option
 from .options import FORMATS, intensity_options, layout_options, recipe_options
@@ -55,9 +55,9 @@ def command(
         return
     expected, threads = found.estimate, found.threads_per_worker
     say(
-        f"{n_samples} samples: {expected.n_shards} shard{'s' if expected.n_shards > 1 else ''} "
-        f"of up to {expected.shard_rows} rows, "
-        f"{expected.n_files} files, about {human_bytes(expected.bytes_stored)}"
+        f"{counted(n_samples, 'sample')}: {counted(expected.n_shards, 'shard')} "
+        f"of up to {counted(expected.shard_rows, 'row')}, "
+        f"{counted(expected.n_files, 'file')}, about {human_bytes(expected.bytes_stored)}"
         + (f" of {human_bytes(expected.free_bytes)} free" if out else ""),
         f"{workers} worker{'s' if workers > 1 else ''} of {threads} threads, up to "
         f"{human_bytes(found.memory_bytes_per_worker)} of memory each"

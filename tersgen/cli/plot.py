@@ -14,11 +14,12 @@ from .common.options import (
     links_option,
     plugin_option,
 )
+from .options import shift_range
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from ..plotting.samples import DrawOptions
+    from ..plotting.sample_images import DrawOptions
     from ..plotting.sources import Selection
 
 _MOST_ROWS = 64
@@ -40,13 +41,17 @@ def _numbers(text: str) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _span(text: str) -> tuple[float, float]:
-    """Return both ends of a range of Raman shifts, ``200:1800``, or fail in one line."""
+def _band(text: str) -> tuple[float, float]:
+    """Return both ends of a band, equal for a single Raman shift, or fail in one line."""
     with suppress(ValueError):
-        low, high = map(float, text.split(":"))
-        if low < high:
-            return low, high
-    raise click.BadParameter(f"expected LOW:HIGH in cm^-1, such as 200:1800, got {text!r}")
+        shift = float(text)
+        return shift, shift
+    try:
+        return shift_range(text)
+    except click.BadParameter:
+        raise click.BadParameter(
+            f"expected LOW:HIGH, such as 950:1050, or a Raman shift, in cm^-1, got {text!r}"
+        ) from None
 
 
 @click.command("plot")
@@ -67,8 +72,9 @@ def _span(text: str) -> tuple[float, float]:
 )  # fmt: skip
 @click.option("--channel", "channels", type=_numbers, metavar="NUMBERS",
               help="Channels of the map.  [default: all]")  # fmt: skip
-@click.option("--band", type=float, help="Only the map at this Raman shift, cm^-1.")
-@click.option("--range", "span", type=_span, metavar="RANGE",
+@click.option("--band", type=_band, metavar="LOW:HIGH|SHIFT",
+              help="Only the map of this band, or at this Raman shift, cm^-1.")  # fmt: skip
+@click.option("--range", "span", type=shift_range, metavar="RANGE",
               help="Raman shifts to show, cm^-1: 200:1800.")  # fmt: skip
 @click.option("--labels/--no-labels", default=True, help="Label peaks.  [default: yes]")
 @click.option("--atoms/--no-atoms", default=True, help="Draw atoms over maps.  [default: yes]")
@@ -85,7 +91,7 @@ def command(
     species: str | None,
     over: tuple[Path, ...],
     channels: tuple[int, ...] | None,
-    band: float | None,
+    band: tuple[float, float] | None,
     span: tuple[float, float] | None,
     labels: bool,
     atoms: bool,
@@ -113,7 +119,7 @@ def command(
       tersgen plot runs/cnn -o run.pdf
     """
     from ..measured.reading import read_options
-    from ..plotting.samples import DrawOptions
+    from ..plotting.sample_images import DrawOptions
     from ..plotting.sources import Selection
     from ..plotting.style import save, styled
     from .table import SEPARATORS, write_spectrum
@@ -153,9 +159,9 @@ def _of_its_species(path: Path, selection: "Selection") -> "Selection":
     The species is that of what is drawn over it.
     """
     from ..dataset.opening import open as open_dataset
-    from ..dataset.ownership import names_rows
+    from ..plotting.sources import has_rows
 
-    if names_rows(path):
+    if has_rows(path):
         dataset = open_dataset(path, follow_links=selection.follow_links)
         if selection.species in dataset.classes:
             return selection
@@ -166,11 +172,11 @@ def _draw(
     path: Path, selection: "Selection", options: "DrawOptions", over: tuple[Path, ...]
 ) -> "Figure":
     from ..dataset.opening import open as open_dataset
-    from ..dataset.ownership import names_rows
     from ..plotting.runs import is_run
     from ..plotting.samples import draw_rows, draw_sample
-    from ..plotting.sources import holds_species, library_species, read_lines, rows_of
+    from ..plotting.sources import has_rows, holds_species, library_species, read_lines, rows_of
     from ..plotting.spectra import draw_lines, draw_species
+    from ..plotting.structures import draw_structures, holds_structures
     from ..plotting.training import draw_run
 
     if over:
@@ -178,7 +184,7 @@ def _draw(
         others = selection._replace(rows=None)
         lines += [line for one in over for line in read_lines(one, others)]
         return draw_lines(lines, "", options.span_cm1, options.labels)
-    if names_rows(path):
+    if has_rows(path):
         dataset = open_dataset(path, follow_links=selection.follow_links)
         rows = [_from_start(dataset, row) for row in rows_of(dataset, selection)]
         if len(rows) == 1:
@@ -186,6 +192,8 @@ def _draw(
         return draw_rows(dataset, rows, options)
     if is_run(path):
         return draw_run(path)
+    if holds_structures(path):
+        return draw_structures(path, selection.rows or (0,))
     if holds_species(path):
         found = library_species(path, selection.species)
         if len(found) == 1:

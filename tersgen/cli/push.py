@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..text import human_bytes, human_time
+from ..text import counted, human_bytes, human_time
 from .common.messages import say, say_json
 from .common.options import FILE, json_option
 
@@ -43,7 +43,8 @@ def command(path: Path, url: Path, as_json: bool) -> None:
         )
         return
     say(
-        f"{url}: {done.manifest.n_samples} samples; {done.n_sent} of {done.n_files} files sent, "
+        f"{url}: {counted(done.manifest.n_samples, 'sample')}; {done.n_sent} of "
+        f"{counted(done.n_files, 'file')} sent, "
         f"{human_bytes(done.bytes_sent)} in {human_time(done.seconds)}; the others were there",
         f"digest {done.manifest.digest}",
     )

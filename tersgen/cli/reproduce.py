@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from ..text import human_time
+from ..text import counted, human_time
 from .common.messages import say, say_json
 from .common.options import (
     FILE,
@@ -48,7 +48,7 @@ def command(
             say(f"row {row}: {name} differs")
         result = "all the same, to the bit" if found.equal else f"{found.n_different} differ"
         say(
-            f"{found.path}: {found.n_rows} of {found.n_samples} rows generated again in "
+            f"{found.path}: {found.n_rows} of {counted(found.n_samples, 'row')} generated again in "
             f"{human_time(found.seconds)}: {result}"
         )
     if not found.equal:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..text import counted
 from .common.messages import say, say_json
 from .common.options import FILE, Choice, json_option
 
@@ -72,8 +73,8 @@ def command(
     made = split_dataset(path, ratios, name, seed, by, held, hold_out_to, overwrite)
     if made.note:
         say(made.note, err=True)
-    if made.warning:
-        say(f"Warning: {made.warning}", err=True)
+    for warning in made.warnings:
+        say(f"Warning: {warning}", err=True)
     if as_json:
         say_json(made.split.model_dump(mode="json"))
         return
@@ -92,7 +93,4 @@ def _print_split(split: "Split", classes: tuple[str, ...]) -> None:
         say(f"... and {len(rows) - _MOST_CLASSES} more species")
     totals = split.part_rows
     say(f"{'all':<{width}} " + " ".join(f"{total:>10}" for total in totals.values()))
-    for name, total in totals.items():
-        if total == 0:
-            say(f"Warning: no row is in {name}", err=True)
-    say(f"split {split.name!r} of {split.n_samples} rows, digest {split.digest}")
+    say(f"split {split.name!r} of {counted(split.n_samples, 'row')}, digest {split.digest}")

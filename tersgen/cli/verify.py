@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..text import command as shell_command
-from ..text import human_bytes, human_time
+from ..text import counted, human_bytes, human_time
 from .common.messages import say, say_json
 from .common.options import FILE, json_option, links_option, threads_option
 
@@ -68,7 +68,7 @@ def print_verified(found: "Verified", repaired: bool = False) -> None:
     how = "chunks not read" if found.quick else f"every value, {speed:.0f} MB/s"
     if found.sound:
         say(
-            f"{path}: sound: {found.n_samples} samples, {checked}, "
+            f"{path}: sound: {counted(found.n_samples, 'sample')}, {checked}, "
             f"{human_bytes(found.bytes_checked)} in {human_time(found.seconds)} ({how})"
         )
         say(f"digest {found.digest}")

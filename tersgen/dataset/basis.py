@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from ..effects.chain import axis_table, computed_table, field_table
+from ..effects.chain import axis_table, computed_table, coordinate_table, field_table
 from ..errors import ConfigError
 from ..recipe import GENERATOR_VERSION, Recipe
 from ..schema.contents import Contents
@@ -19,8 +19,9 @@ from ..schema.fields import FieldSpec
 from ..schema.library import Library
 from ..schema.loading import validate
 from ..schema.measured import Measured
-from ..schema.measured_fields import measured_axes, measured_table
+from ..schema.measured_fields import measured_axes, measured_coordinates, measured_table
 from ..schema.plugin import PluginRecord
+from ..schema.tipfield import TipField
 
 Basis = Recipe | Measured
 """What the rows of a dataset rest on."""
@@ -37,23 +38,31 @@ class StoredBasis:
         Returns the library that it names; None if it names none.
     origin
         What the document is called, for messages.
+    tip_field
+        Returns the field on a grid that it names; None if it names none.
     """
 
     def __init__(
-        self, content: dict[str, Any], library: Callable[[], Library] | None, origin: str
+        self,
+        content: dict[str, Any],
+        library: Callable[[], Library] | None,
+        origin: str,
+        tip_field: Callable[[], TipField] | None = None,
     ) -> None:
         self.content = content
         self._library = library
         self._origin = origin
+        self._tip_field = tip_field
 
     @classmethod
     def of(cls, basis: Basis) -> "StoredBasis":
         """Return the document of a resolved recipe, or of measured rows."""
-        library = None
+        library = tip_field = None
         if isinstance(basis, Recipe):
-            held = basis.held_library
+            held, near = basis.held_library, basis.tip_field
             library = lambda: held  # noqa: E731
-        document = cls(basis.document, library, "recipe")
+            tip_field = None if near is None else lambda: near
+        document = cls(basis.document, library, "recipe", tip_field)
         document.__dict__["basis"] = basis
         return document
 
@@ -73,6 +82,25 @@ class StoredBasis:
         library = self.content.get("library")
         named = library.get("digest") if isinstance(library, dict) else None
         return named if isinstance(named, str) else ""
+
+    @property
+    def tip_field_digest(self) -> str:
+        """Digest of the field on a grid that the document names; "" if it names none."""
+        near = self.content.get("nearfield")
+        named = near.get("grid_field") if isinstance(near, dict) else None
+        digest = named.get("digest") if isinstance(named, dict) else None
+        return digest if isinstance(digest, str) else ""
+
+    @cached_property
+    def tip_field(self) -> TipField | None:
+        """The field on a grid that the document names.
+
+        Raises
+        ------
+        TersError
+            If it is missing or damaged.
+        """
+        return None if self._tip_field is None else self._tip_field()
 
     @property
     def effects(self) -> tuple[PluginRecord, ...]:
@@ -150,7 +178,7 @@ class StoredBasis:
                 f"wrote it{needed}"
             ) from None
         if isinstance(found, Recipe) and self.library is not None:
-            return found.model_copy(update={"library": self.library})
+            return found.model_copy(update={"library": self.library}).holding(self.tip_field)
         return found
 
 
@@ -168,10 +196,11 @@ def contents_of(document: StoredBasis) -> Contents:
     if isinstance(basis, Measured):
         fields = measured_table(basis)
         computed: tuple[FieldSpec, ...] = ()
-        axes = measured_axes(basis)
+        axes, coordinates = measured_axes(basis), measured_coordinates(basis)
     else:
         fields, computed = field_table(basis), computed_table(basis)
         axes = axis_table(basis, fields + computed)
+        coordinates = coordinate_table(basis, fields + computed)
     return Contents(
         kind="measured" if document.is_measured else "synthetic",
         fields=fields,
@@ -182,4 +211,5 @@ def contents_of(document: StoredBasis) -> Contents:
         generator=basis.generator,
         seed=basis.seed,
         computed=computed,
+        coordinates=coordinates,
     )

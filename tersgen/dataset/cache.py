@@ -1,21 +1,25 @@
-"""Single rows without decoding a chunk for each: the last chunks stay in memory, up to a bound."""
+"""Single rows without reading a chunk for each: recent chunks stay in memory, up to a limit."""
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..cpus import available_cpus
-from .sources import BlockSource, RowSource, Values
+from ..schema.fields import FieldSpec
+from .sources import BlockSource, StoredRows, Values
 
 MOST_BYTES = 1 << 28
 """Bytes of chunks that a dataset keeps at most."""
 _UNIT = 1 << 18
 _MOST_CHUNKS = 64
 """Bytes, and chunks, that are read together of a small field: each read opens its file."""
+_ROWS_ALONE = 3
+"""Rows of a chunk that are decoded alone before it is kept, if not all chunks fit."""
+_MOST_COUNTED = 1 << 16
 _SINGLE = 1 << 20
 """Fewer bytes than this are decoded by the calling thread alone: starting others takes longer."""
 
@@ -23,14 +27,15 @@ _SINGLE = 1 << 20
 class CachedRows:
     """Rows of a stored version, which never change: single rows come from chunks that are kept.
 
-    What is kept has passed its checks. Safe to use from many threads.
+    Kept chunks have passed their checks. Integers of fixed-point fields are kept as such, a quarter
+    of the bytes, and decoded row by row. Safe to use from many threads.
 
     Parameters
     ----------
     source
         Reads rows, a chunk as fast as one row of it.
-    row_bytes
-        Bytes of a row of each field.
+    fields
+        The fields that are stored.
     chunk_rows, n_samples
         Rows of a chunk, and of the version.
     most_bytes
@@ -39,8 +44,8 @@ class CachedRows:
 
     def __init__(
         self,
-        source: RowSource,
-        row_bytes: Mapping[str, int],
+        source: StoredRows,
+        fields: Sequence[FieldSpec],
         chunk_rows: int,
         n_samples: int,
         most_bytes: int = MOST_BYTES,
@@ -49,14 +54,18 @@ class CachedRows:
         self._n_samples = n_samples
         self._most_bytes = most_bytes
         # a chunk of which only a few fit would leave no room for those of the other fields
-        share = most_bytes // (2 * max(1, len(row_bytes)))
+        share = most_bytes // (2 * max(1, len(fields)))
+        self._fields = {spec.name: spec for spec in fields}
         self._unit = {
-            name: chunk_rows * max(1, min(_MOST_CHUNKS, _UNIT // (size * chunk_rows)))
-            for name, size in row_bytes.items()
-            if size * chunk_rows <= share
+            one.name: chunk_rows * max(1, min(_MOST_CHUNKS, _UNIT // (one.row_bytes * chunk_rows)))
+            for one in fields
+            if one.row_bytes * chunk_rows <= share
         }
         """Rows that are read together of each field that is kept."""
-        self._row_bytes = dict(row_bytes)
+        is_large = n_samples * sum(self._fields[name].row_bytes for name in self._unit) > most_bytes
+        self._large = {name for name, unit in self._unit.items() if unit == chunk_rows and is_large}
+        """Fields of which not all chunks can be kept."""
+        self._asked: dict[tuple[str, int], int] = {}
         self._kept: OrderedDict[tuple[str, int], Values] = OrderedDict()
         self._bytes = 0
         self._lock = threading.Lock()
@@ -67,23 +76,43 @@ class CachedRows:
         if row is None or name not in self._unit:
             return self._source.read(name, rows)
         unit, place = divmod(row, self._unit[name])
+        stored = self._row(name, row, unit)
+        if stored is None:
+            stored = self._rows(name, unit)[place : place + 1]
+        fixed = self._fields[name].fixed_point
         # a copy: what is kept is nobody's to write to
-        return self._rows(name, unit)[place : place + 1].copy()
+        return stored.copy() if fixed is None else fixed.decoded(stored)
 
     def read_many(self, names: Sequence[str], rows: slice | NDArray[np.intp]) -> dict[str, Values]:
         """Return rows of several fields by name."""
         row = self._single(rows)
         if row is None:
             return self._source.read_many(names, rows)
-        units = {name: row // self._unit[name] for name in names if name in self._unit}
-        missing = [pair for pair in units.items() if pair not in self._kept]
-        size = sum(self._row_bytes[name] * self._unit[name] for name, _ in missing)
+        missing = [
+            name
+            for name in names
+            if name in self._unit and (name, row // self._unit[name]) not in self._kept
+        ]
+        size = sum(self._fields[name].row_bytes * self._unit[name] for name in missing)
         threads = min(available_cpus(), len(missing))
+        found: dict[str, Values] = {}
         if size > _SINGLE and threads > 1:
             with ThreadPoolExecutor(threads, "tersgen-read") as pool:
-                for _ in pool.map(lambda pair: self._rows(*pair), missing):
-                    pass
-        return {name: self.read(name, rows) for name in names}
+                found = dict(
+                    zip(missing, pool.map(lambda name: self.read(name, rows), missing), strict=True)
+                )
+        return {name: found[name] if name in found else self.read(name, rows) for name in names}
+
+    def _row(self, name: str, row: int, unit: int) -> Values | None:
+        """Return a single row of a chunk with few requests so far; None if it is to be kept."""
+        key = name, unit
+        with self._lock:
+            if key in self._kept or name not in self._large:
+                return None
+            if len(self._asked) > _MOST_COUNTED:
+                self._asked.clear()
+            self._asked[key] = asked = self._asked.get(key, 0) + 1
+        return None if asked > _ROWS_ALONE else self._source.read_row(name, row)
 
     def _single(self, rows: slice | NDArray[np.intp]) -> int | None:
         """Return the number of the row if it is one."""
@@ -100,7 +129,7 @@ class CachedRows:
                 return self._kept[key]
         start = unit * self._unit[name]
         stop = min(start + self._unit[name], self._n_samples)
-        values = self._source.read(name, slice(start, stop, 1))
+        values = self._source.read_stored(name, slice(start, stop, 1))
         with self._lock:
             if key not in self._kept:
                 self._kept[key] = values
@@ -122,5 +151,6 @@ class CachedRows:
         """Drop what is kept in memory."""
         with self._lock:
             self._kept.clear()
+            self._asked.clear()
             self._bytes = 0
         self._source.close()

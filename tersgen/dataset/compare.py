@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from ..errors import ConfigError
 from ..schema.columns import PAGE, species_digest
 from ..schema.library import Library
+from ..text import counted
 from .basis import StoredBasis
 
 _LONGEST = 60
@@ -95,7 +96,7 @@ def _compare_species(name: str, *places: tuple[Library, int]) -> list[Difference
         counts.append(len(arrays["frequency"]))
     found = compare_tables(*pages)
     if modes[0] != modes[1]:
-        shown = [f"{count} modes" for count in counts]
+        shown = [f"{counted(count, 'mode')}" for count in counts]
         if shown[0] == shown[1]:
             shown[1] += " of other values"
         found.append(Difference(f"library.{name}", *shown))

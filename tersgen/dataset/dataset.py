@@ -14,7 +14,7 @@ from ..schema.contents import Contents
 from ..schema.manifest import Manifest
 from ..schema.split import Split
 from ..store.layout import leaf_rows
-from ..text import printable
+from ..text import counted, printable
 from .basis import StoredBasis
 from .description import Description
 from .documents import check_generator
@@ -441,10 +441,11 @@ class Dataset(Description):
     def __repr__(self) -> str:
         """Return path, rows, classes and fields."""
         origin = "generated" if self.manifest is None else f"digest {self.manifest.digest[:12]}"
-        of = f" of {self._n_whole}" if self.is_view else ""
+        rows = counted(self._n_whole, "sample")
+        rows = f"{self.n_samples} of {rows}" if self.is_view else rows
         return (
-            f"<Dataset {printable(str(self.path))}: {self.n_samples}{of} samples of "
-            f"{len(self.classes)} classes, {origin}; {', '.join(self._fields)}>"
+            f"<Dataset {printable(str(self.path))}: {rows} of "
+            f"{counted(len(self.classes), 'class')}, {origin}; {', '.join(self._fields)}>"
         )
 
     def _repr_html_(self) -> str:

@@ -11,7 +11,7 @@ from ..effects.precision import Rounding, roundings
 from ..errors import TersError
 from ..recipe import Recipe
 from ..schema.contents import Contents, Kind
-from ..schema.fields import Axis
+from ..schema.fields import Axis, Coordinate
 from ..schema.library import Library
 from ..schema.species import Species
 from .basis import Basis, StoredBasis
@@ -86,6 +86,11 @@ class Description:
     def axes(self) -> dict[str, Axis]:
         """Positions along the dimensions of arrays, by the name of the dimension."""
         return {axis.name: axis for axis in self.contents.axes}
+
+    @property
+    def coordinates(self) -> dict[str, Coordinate]:
+        """Values along dimensions that are not evenly spaced, such as limits of bands, by name."""
+        return {one.name: one for one in self.contents.coordinates}
 
     @property
     def shift_cm1(self) -> NDArray[np.float64]:

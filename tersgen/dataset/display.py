@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import TersError
-from ..text import printable
+from ..text import counted, printable
 
 if TYPE_CHECKING:
     from .dataset import Dataset
@@ -27,7 +27,8 @@ def _shown(text: object) -> str:
 
 def to_html(dataset: "Dataset") -> str:
     """Return a dataset as HTML; all that it names is escaped."""
-    whole = f" of {dataset._n_whole}" if dataset.is_view else ""
+    n_samples = counted(dataset._n_whole, "sample")
+    n_samples = f"{dataset.n_samples} of {n_samples}" if dataset.is_view else n_samples
     origin = f"digest {dataset.manifest.digest[:12]}" if dataset.manifest else "generated when read"
     rows = "".join(
         f"<tr><td style='text-align:left'>{_shown(name)}</td><td>{field.dtype}</td>"
@@ -40,8 +41,8 @@ def to_html(dataset: "Dataset") -> str:
     if len(dataset.classes) > _MOST_CLASSES:
         names.append(f"and {len(dataset.classes) - _MOST_CLASSES} more")
     return (
-        f"<div><b>{_shown(dataset.path)}</b>: {dataset.n_samples}{whole} samples of "
-        f"{len(dataset.classes)} classes, {origin}"
+        f"<div><b>{_shown(dataset.path)}</b>: {n_samples} of "
+        f"{counted(len(dataset.classes), 'class')}, {origin}"
         "<table><thead><tr><th style='text-align:left'>field</th><th>type</th><th>shape of a row"
         f"</th><th>unit</th><th style='text-align:left'>meaning</th></tr></thead><tbody>{rows}"
         f"</tbody></table>{_pictures(dataset)}"

@@ -25,6 +25,7 @@ from ..schema.manifest import (
     RECIPE,
     SPLITS,
     TAGS,
+    TIP_FIELD,
     VERSIONS,
     Lock,
     Manifest,
@@ -33,16 +34,19 @@ from ..schema.manifest import (
 )
 from ..schema.measured import Measured
 from ..schema.plugin import check_plugins
+from ..schema.tipfield import TipField
 from ..store.digest import dataset_digest
 from ..store.journal import JournalContent, read_journal
 from ..store.layout import Layout, check_layout, leaf_rows
 from ..store.location import DatasetLocation
 from ..store.sources import exists_inside, open_inside, read_inside
+from ..tipfield.file import parse_tip_field
 from .basis import Basis, StoredBasis, contents_of
 
 M = TypeVar("M", bound=BaseModel)
 
 LARGEST_DOCUMENT = 1 << 24
+_LARGEST_TIP_FIELD = 1 << 31
 _LEAST_JOURNAL = 1 << 26
 _LONGEST_RECORD = 1 << 16
 RECIPE_COPY = f"{VERSIONS}/{RECIPE}"
@@ -51,7 +55,10 @@ LIBRARY_COPY = f"{VERSIONS}/{LIBRARY}"
 COPIES = f"{VERSIONS}/copies"
 """Second copies of versions and tags, which cannot be rebuilt."""
 FOLDERS = (VERSIONS, COPIES, TAGS, SPLITS)
-FILES = (MANIFEST, RECIPE, RECIPE_COPY, LIBRARY, LIBRARY_COPY, LOCK, JOURNAL)
+TIP_FIELD_COPY = f"{VERSIONS}/{TIP_FIELD}"
+SOURCES = (LIBRARY_COPY, LIBRARY, TIP_FIELD_COPY, TIP_FIELD)
+"""What a recipe names by digest, and its copies."""
+FILES = (MANIFEST, RECIPE, RECIPE_COPY, *SOURCES, LOCK, JOURNAL)
 """Documents of every dataset; folders of versions, tags and splits."""
 
 
@@ -171,23 +178,54 @@ def load_stored_basis(location: DatasetLocation, digest: str, name: str = RECIPE
     """
     path = location.folder / name
     _, content = _parsed(location.folder, name, LARGEST_DOCUMENT)
+    got = f"a {type(content).__name__}"
     if isinstance(content, dict):
-        document = StoredBasis(content, _library_loader(location, content, name), str(path))
+        library, tip_field = _loaders(location, content, name)
+        document = StoredBasis(content, library, str(path), tip_field)
         if document.digest == digest:
             return document
+        got = document.digest[:12]
     raise DatasetError(
-        f"{path}: expected the recipe of digest {digest[:12]}, got another; "
+        f"{path}: expected the recipe of digest {digest[:12]}, got {got}; "
         "tersgen repair restores it"
     )
 
 
-def _library_loader(
+def _loaders(
     location: DatasetLocation, content: dict[str, Any], name: str
-) -> Callable[[], Library] | None:
-    """Return what opens the library of a recipe, or of its copy; None if it names none."""
-    named = StoredBasis(content, None, name).library_digest
-    inside = LIBRARY_COPY if name == RECIPE_COPY else LIBRARY
-    return (lambda: load_library(location, named, inside)) if named else None
+) -> tuple[Callable[[], Library] | None, Callable[[], TipField] | None]:
+    """Return what opens library and field of a recipe, or of its copy; None if it names none."""
+    document = StoredBasis(content, None, name)
+    named, field = document.library_digest, document.tip_field_digest
+    inside, beside = LIBRARY, TIP_FIELD
+    if name == RECIPE_COPY:
+        inside, beside = LIBRARY_COPY, TIP_FIELD_COPY
+    return (
+        (lambda: load_library(location, named, inside)) if named else None,
+        (lambda: load_tip_field(location, field, beside)) if field else None,
+    )
+
+
+def load_tip_field(location: DatasetLocation, digest: str, name: str = TIP_FIELD) -> TipField:
+    """Return the field on a grid of a dataset, whose digest must be the given one.
+
+    Raises
+    ------
+    DatasetError
+        If it is missing, damaged, or another one.
+    """
+    path = location.folder / name
+    content = read_inside(location.folder, name, _LARGEST_TIP_FIELD)
+    try:
+        field = parse_tip_field(content, path)
+    except ConfigError as error:
+        raise DamagedDataError(f"{error}; tersgen repair restores it") from None
+    if field.digest != digest:
+        raise DamagedDataError(
+            f"{path}: expected the field of digest {digest[:12]}, got {field.digest[:12]}; "
+            "tersgen repair restores it"
+        )
+    return field
 
 
 def load_library(location: DatasetLocation, digest: str, name: str = LIBRARY) -> Library:
@@ -338,9 +376,9 @@ def checked_layout(
         if "label" not in names:
             raise DatasetError(f"{path}: expected an array label, got {', '.join(names)}")
         sizes = [pair for spec in table for pair in zip(spec.dims, spec.shape, strict=True)]
-        for axis in description.axes:
-            if any(name == axis.name and size != axis.n for name, size in sizes):
-                raise DatasetError(f"{path}: the axis {axis.name} does not fit its arrays")
+        for one in description.contents.positions:
+            if any(name == one.dim and size != one.n for name, size in sizes):
+                raise DatasetError(f"{path}: the axis {one.name} does not fit its arrays")
         if description.leaf_rows != leaf_rows(table):
             raise DatasetError(
                 f"{path}: expected leaves of {leaf_rows(table)} rows for the table of arrays, got "

@@ -56,10 +56,10 @@ def to_xarray(dataset: "Dataset", fields: Iterable[str] | None = None) -> "xarra
         dims = (SAMPLE, *spec.dims)
         variables[name.replace("/", "_")] = xarray.Variable(dims, lazy, attributes)
     coordinates = {
-        axis.name: xarray.Variable(
-            (axis.name,), axis.points(), {"units": axis.unit, "long_name": axis.description}
+        one.name: xarray.Variable(
+            (one.dim,), one.points(), {"units": one.unit, "long_name": one.description}
         )
-        for axis in dataset.contents.axes
+        for one in dataset.contents.positions
     }
     origin = "view" if dataset.is_view else "generated"
     return xarray.Dataset(variables, coordinates, {"digest": dataset.digest or origin})

@@ -13,6 +13,7 @@ from ..schema.manifest import (
     LOCK,
     MANIFEST,
     RECIPE,
+    TIP_FIELD,
     VERSIONS,
     FileFacts,
     Lock,
@@ -27,7 +28,7 @@ from ..store.layout import Layout
 from ..store.location import DatasetLocation
 from ..store.lock import lock_holder
 from ..store.sources import exists_inside, read_inside
-from ..text import command
+from ..text import command, counted
 from .basis import StoredBasis, contents_of
 from .documents import (
     COPIES,
@@ -35,6 +36,7 @@ from .documents import (
     LARGEST_DOCUMENT,
     LIBRARY_COPY,
     RECIPE_COPY,
+    TIP_FIELD_COPY,
     load_document,
     load_head,
     load_journal,
@@ -42,6 +44,7 @@ from .documents import (
     load_lock,
     load_stored_basis,
     load_tag,
+    load_tip_field,
     load_version_file,
     tag_path,
 )
@@ -115,7 +118,7 @@ def read_documents(location: DatasetLocation, reference: str | None = None) -> D
         faults += _check_lock(location, lock, manifest, reference is None)
         if reference is None and lock.n_samples > manifest.n_samples:
             notes.append(
-                f"an extension to {lock.n_samples} samples is under way; to finish it: "
+                f"an extension to {counted(lock.n_samples, 'sample')} is under way; to finish it: "
                 f"{command_to_extend(location, lock)}"
             )
     faults += _check_links(location)
@@ -142,7 +145,10 @@ def _check_recipes(
 ) -> StoredBasis | None:
     """Return the recipe, or its copy; note what is wrong with either, and with the library."""
     document = None
-    for name, library in ((RECIPE_COPY, LIBRARY_COPY), (RECIPE, LIBRARY)):
+    for name, library, field in (
+        (RECIPE_COPY, LIBRARY_COPY, TIP_FIELD_COPY),
+        (RECIPE, LIBRARY, TIP_FIELD),
+    ):
         try:
             document = load_stored_basis(location, digest, name)
             known = manifest.files.get(RECIPE) if manifest else None
@@ -155,6 +161,7 @@ def _check_recipes(
             faults.append(fault("recipe", location.folder / name, str(error)))
         if document is not None and not document.is_measured:
             faults += _check_library(location, document, library)
+            faults += _check_tip_field(location, document, field)
     return document
 
 
@@ -162,6 +169,17 @@ def _check_library(location: DatasetLocation, document: StoredBasis, name: str) 
     """Compare every species of a library file with its digest."""
     try:
         load_library(location, document.library_digest, name).prove()
+    except TersError as error:
+        yield fault("recipe", location.folder / name, str(error))
+
+
+def _check_tip_field(
+    location: DatasetLocation, document: StoredBasis, name: str
+) -> Iterator[Fault]:
+    """Compare the field on a grid, if there is one, with its digest."""
+    try:
+        if document.tip_field_digest:
+            load_tip_field(location, document.tip_field_digest, name)
     except TersError as error:
         yield fault("recipe", location.folder / name, str(error))
 

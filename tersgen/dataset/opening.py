@@ -27,7 +27,7 @@ from .dataset import Dataset
 from .documents import check_generator, checked_layout, load_stored_basis, load_version_file
 from .field import Reference
 from .recipes import RECIPE_FILES, RecipeLike, as_recipe, load_recipe
-from .sources import GeneratedRows, PartlyComputed, RowSource
+from .sources import GeneratedRows, PartlyComputed, StoredRows
 from .versions import find_version, locate, split_reference
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
     document = load_stored_basis(location, manifest.recipe_digest)
     layout, contents = checked_layout(location.path, manifest), manifest.contents
     store = make_store(manifest.format, contents, layout)
-    rows: RowSource = Reader(location.folder, store, manifest.n_samples)
+    rows: StoredRows = Reader(location.folder, store, manifest.n_samples)
     if contents.computed:
         rows = PartlyComputed(
             rows,
@@ -60,11 +60,10 @@ def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
             partial(check_generator, location.path, contents, document),
             leaf_rows(contents.fields),
         )
-    row_bytes = {spec.name: spec.value_bytes for spec in contents.fields}
-    rows = CachedRows(rows, row_bytes, layout.chunk_rows, manifest.n_samples)
+    kept = CachedRows(rows, contents.fields, layout.chunk_rows, manifest.n_samples)
     path, n_samples, folder = location.path, manifest.n_samples, location.folder
     reference = _reference(path, True, manifest.version, n_samples, follows_links(folder))
-    return Dataset(path, document, contents, n_samples, rows, manifest, folder, reference)
+    return Dataset(path, document, contents, n_samples, kept, manifest, folder, reference)
 
 
 def open(
@@ -186,9 +185,12 @@ def _reopened(
         dataset = open_recipe(Path(path), n_samples)
         if dataset.document.digest == wanted:
             return dataset
-    what = "version" if is_stored else "the recipe of digest"
+        raise DatasetError(
+            f"{path}: expected the recipe of digest {wanted[:12]}, which was pickled, got "
+            f"{dataset.document.digest[:12]}; open it again"
+        )
     raise DatasetError(
-        f"{path}: expected {what} {wanted[:12]}, which was pickled, got another dataset or one "
+        f"{path}: expected version {wanted[:12]}, which was pickled, got another dataset or one "
         "without it; open it again"
     )
 

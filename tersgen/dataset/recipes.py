@@ -16,6 +16,7 @@ from ..schema.loading import load_table, validate
 from ..schema.presets import PRESETS
 from ..store.files import write_durably
 from ..text import did_you_mean
+from ..tipfield.file import npz_bytes
 from ..urls import as_path
 
 RecipeLike = Recipe | Mapping[str, Any] | str | Path
@@ -66,7 +67,8 @@ def as_recipe(given: RecipeLike) -> Recipe:
 def save_recipe(recipe: Recipe, path: str | Path) -> None:
     """Write a recipe as JSON, for ``--config`` and :func:`tersgen.load_recipe`.
 
-    The library of a resolved recipe goes into a file beside it, with the ending ``.tlib``.
+    The library of a resolved recipe goes into a file beside it, with the ending ``.tlib``, and a
+    field on a grid into one with the ending ``.npz``.
 
     Raises
     ------
@@ -86,6 +88,10 @@ def save_recipe(recipe: Recipe, path: str | Path) -> None:
             content["library"]["file"] = beside.name
         else:
             content = {"generator": recipe.generator, **without_defaults(recipe)}
+        if recipe.tip_field is not None:
+            beside = path.with_suffix(".npz")
+            write_durably(beside, [npz_bytes(recipe.tip_field)])
+            content["nearfield"]["grid_field"]["file"] = beside.name
         write_durably(path, [json.dumps(content, indent=1).encode() + b"\n"])
     except OSError as error:
         raise OutputError(f"{path}: cannot be written: {why(error)}") from error

@@ -64,6 +64,16 @@ class RowSource(Protocol):
         """Drop what is kept in memory."""
 
 
+class StoredRows(RowSource, Protocol):
+    """Reads rows that are stored."""
+
+    def read_stored(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
+        """Return rows of a field as they are stored; not to be written to."""
+
+    def read_row(self, name: str, row: int) -> Values | None:
+        """Return a row as it is stored, shape (1, ...), if that is faster than its chunk."""
+
+
 def narrowed(recipe: "Recipe", names: Iterable[str]) -> "Recipe":
     """Return a recipe that makes some of its fields, with the same values, and few others."""
     from ..effects.chain import computed_table
@@ -74,7 +84,7 @@ def narrowed(recipe: "Recipe", names: Iterable[str]) -> "Recipe":
     wanted = {name.partition("/")[0] for name in names}
     if "params" in wanted:  # which parameters there are depends on the other fields
         return recipe
-    switchable = ("spectra", "maps", "cube", "sticks", "tensors", "structure")
+    switchable = ("spectra", "maps", "cube", "sticks", "tensors", "structure", "scene")
     switches = {name: name in wanted for name in switchable}
     fields = recipe.fields.model_copy(update={**switches, "params": False})
     return recipe.model_copy(update={"fields": fields})
@@ -152,7 +162,7 @@ class PartlyComputed:
 
     def __init__(
         self,
-        stored: RowSource,
+        stored: StoredRows,
         computed: Iterable[str],
         recipe: "Callable[[], Recipe]",
         block_rows: int,
@@ -173,6 +183,14 @@ class PartlyComputed:
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of a field: a slice with positive step, or an array of row numbers."""
         return (self._generated if name in self._computed else self._stored).read(name, rows)
+
+    def read_stored(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
+        """Return rows of a field that is stored, as it is."""
+        return self._stored.read_stored(name, rows)
+
+    def read_row(self, name: str, row: int) -> Values | None:
+        """Return a row of a field that is stored, as it is, if that is faster than its chunk."""
+        return self._stored.read_row(name, row)
 
     def read_many(self, names: Sequence[str], rows: slice | NDArray[np.intp]) -> dict[str, Values]:
         """Return rows of several fields by name."""

@@ -171,6 +171,14 @@ def _quotas(rule: SplitRule, free: NDArray[np.int64], old: NDArray[np.int64]) ->
     return np.array(goals, np.int64) - old
 
 
+def _changed(before: SplitRule, now: SplitRule) -> str:
+    """Return what differs between two rules."""
+    first, second = before.model_dump(), now.model_dump()
+    return ", ".join(
+        f"{name}={first[name]}, got {second[name]}" for name in first if first[name] != second[name]
+    )
+
+
 def _check(rule: SplitRule, classes: Sequence[str], previous: Split | None) -> None:
     unknown = sorted(set(rule.held_species) - set(classes))
     if unknown:
@@ -182,8 +190,8 @@ def _check(rule: SplitRule, classes: Sequence[str], previous: Split | None) -> N
         return
     if rule != previous.rule:
         raise ConfigError(
-            f"split {previous.name}: expected its own rule to grow it, got another; "
-            "make a split of another name"
+            f"split {previous.name}: expected its own rule to grow it, "
+            f"{_changed(previous.rule, rule)}; make a split of another name"
         )
     if len(previous.counts) != len(classes) or not set(previous.groups) <= set(classes):
         raise ConfigError(

@@ -43,7 +43,7 @@ from ..store.location import (
 )
 from ..store.sources import exists_inside, names_inside, read_inside, remote_source
 from ..store.writers import range_folders, writers, writers_text
-from ..text import command
+from ..text import command, counted
 from ..urls import as_path, is_remote
 from .documents import (
     COPIES,
@@ -224,7 +224,7 @@ def explain_incomplete(location: DatasetLocation) -> IncompleteDatasetError:
             "tersgen build command again"
         )
     return IncompleteDatasetError(
-        f"{location}: incomplete: its build of {lock.n_samples} samples did not finish; "
+        f"{location}: incomplete: its build of {counted(lock.n_samples, 'sample')} did not finish; "
         f"to resume: {command_to_finish(location, lock)}"
     )
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, NamedTuple, T
 import numpy as np
 from numpy.typing import NDArray
 
-from ..schema.fields import Axis, FieldSpec
+from ..schema.fields import Axis, Coordinate, FieldSpec
 from ..schema.fields import spec as spec
 from ..schema.library import Library
 from .sections import Sections
@@ -163,6 +163,11 @@ class Effect(ABC, Generic[S]):
     @classmethod
     def axes(cls, recipe: Sections) -> list[Axis]:  # noqa: ARG003 - most have no dimension
         """Return the positions along dimensions of its fields, where these have any."""
+        return []
+
+    @classmethod
+    def coordinates(cls, recipe: Sections) -> list[Coordinate]:  # noqa: ARG003 - as above
+        """Return values along dimensions of its fields that are not evenly spaced."""
         return []
 
     def scratch(self) -> dict[str, ArraySpec]:

@@ -9,24 +9,29 @@ from importlib import import_module
 from typing import Any
 
 from ..errors import ConfigError
-from ..schema.fields import Axis, FieldSpec, grid_axis
+from ..schema.fields import Axis, Coordinate, FieldSpec, grid_axis
 from ..schema.library import Library
 from .base import Effect, Stage
 from .sections import Sections
 
 EFFECTS = (
     *("classes.effect:Classes", "mixture.effect:Mixture", "bands.orientation:Orientation"),
-    *("bands.effect:Bands", "bands.effect:Sticks", "instrument.effect:AxisError"),
+    *("substrate.effect:Substrate", "bands.effect:Bands", "bands.antistokes:AntiStokes"),
+    *("plasmon.effect:Plasmon", "bands.effect:Sticks", "instrument.effect:AxisError"),
     *("profile.effect:Profile", "instrument.effect:Spectrometer", "profile.effect:Peak"),
-    *("noise.effect:Roll", "instrument.effect:Optics", "noise.effect:Noise"),
+    *("plasmon.effect:MetalLight", "noise.effect:Roll", "instrument.effect:Optics"),
+    "noise.effect:Noise",
     *("instrument.effect:Detector", "instrument.effect:Range", "scaling:Scaling"),
-    *("hotspots.effect:Hotspots", "nearfield.effect:NearField", "scan.effect:Scan"),
-    "structure.effect:Structure",
+    *("hotspots.effect:Hotspots", "nearfield.effect:NearField", "scene.effect:Scene"),
+    *("scan.effect:Scan", "instrument.cube:CubeDetector", "structure.effect:Structure"),
 )
 """In physical order."""
 
 _NEXT: dict[Stage, tuple[str, ...]] = {
-    "modes": ("Sticks", "AxisError", "Profile", "Spectrometer", "Peak", "Hotspots", "NearField"),
+    "modes": (
+        *("Sticks", "AxisError", "Profile", "Spectrometer", "Peak"),
+        *("Hotspots", "NearField", "Scene"),
+    ),
     "profile": ("Peak",),
     "optics": ("Noise", "Detector"),
     "signal": ("Range", "Scaling"),
@@ -38,11 +43,13 @@ _REPLACED = ("Profile", "Spectrometer")
 
 _ORDER = (
     *("spectra", "maps", "cube", "sticks", "tensors", "label", "mixture", "structure"),
-    *("params/shift", "params/width", "params/orientation", "params/instrument"),
-    *("params/spectrum_noise", "params/roll", "params/scan", "params/hotspots", "params/move"),
-    *("params/tip_height", "params/tip_width", "params/apex", "params/background"),
+    *("scene", "params/shift", "params/width", "params/orientation", "params/plasmon"),
+    *("params/substrate", "params/instrument", "params/spectrum_noise", "params/roll"),
+    *("params/scan", "params/cube_detector", "params/hotspots", "params/move"),
+    *("params/tip_height", "params/tip_width", "params/tip_dipole", "params/apex"),
+    "params/background",
     *("params/map_noise", "params/map_scale", "params/cube_scale", "params/angle"),
-    "params/symmetry",
+    *("params/symmetry", "params/lattice", "params/events", "params/picocavities"),
 )
 """Order of the arrays of a dataset, by name or first part of it; those of plug-ins come last."""
 
@@ -127,3 +134,10 @@ def axis_table(recipe: Sections, table: tuple[FieldSpec, ...]) -> tuple[Axis, ..
         axes += effect.axes(recipe)
     used = {name for spec in table for name in spec.dims}
     return tuple(axis for axis in axes if axis.name in used)
+
+
+def coordinate_table(recipe: Sections, table: tuple[FieldSpec, ...]) -> tuple[Coordinate, ...]:
+    """Return the coordinates of the dimensions of a table of arrays, for those that have any."""
+    made = [one for effect in effect_types(recipe) for one in effect.coordinates(recipe)]
+    used = {name for spec in table for name in spec.dims}
+    return tuple(one for one in made if one.dim in used)

@@ -36,10 +36,12 @@ def image_numbers(recipe: Sections) -> tuple[float, float, bool]:
     return *recipe.noise.map, recipe.fields.scale == "symmetric"
 
 
-def map_fields(recipe: Sections, n_channels: int) -> list[FieldSpec]:
+def map_fields(
+    recipe: Sections, n_channels: int, text: str = "intensity maps with noise, clipped"
+) -> list[FieldSpec]:
     """Return the description of maps, if they are asked for, and of what all images record."""
     sizes = {"channel": n_channels, "row": recipe.map.height, "column": recipe.map.width}
-    maps = signal(recipe, "maps", "intensity maps with noise, clipped", **sizes)
+    maps = signal(recipe, "maps", text, **sizes)
     noise = "standard deviation of the noise of a pixel"
     return [
         *([maps] if recipe.fields.maps else []),

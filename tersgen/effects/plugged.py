@@ -47,7 +47,7 @@ _STAGE_OF: dict[str, Stage] = {
     name: stage for stage, names in reversed(_STAGES.items()) for name in names
 }
 """First stage at which an array exists."""
-_LATER = ("spectra", "maps", "cube", "sticks", "structure")
+_LATER = ("spectra", "maps", "cube", "sticks", "structure", "scene")
 """Arrays that are filled after all plug-in effects."""
 
 

@@ -47,10 +47,17 @@ class Rounding(Frozen):
 def noise_of(recipe: "Sections", name: str) -> Span | None:
     """Return weakest and strongest noise of ``spectra``, ``maps`` or ``cube``, in their unit.
 
-    None if it is not known: an instrument records spectra, whose fluorescence for example takes
-    most of their range, or effects of plug-ins act.
+    None if it is unknown: an instrument records spectra, where fluorescence for example takes most
+    of the range, or cubes, where cosmic rays do; a metal emits light; or effects of plug-ins act.
     """
-    if recipe.effects or (name == "spectra" and recipe.instrument is not None):
+    lit = recipe.plasmon is not None and recipe.plasmon.has_light
+    if (
+        recipe.effects
+        or (lit and name != "maps")
+        or (name == "spectra" and recipe.instrument is not None)
+    ):
+        return None
+    if name == "cube" and recipe.counts_cubes:
         return None
     low, high = recipe.noise.spectrum if name == "spectra" else recipe.noise.map
     size = 2.0 if recipe.scale == "symmetric" else 1.0

@@ -14,10 +14,13 @@ from .instrument.settings import Instrument
 from .mixture.settings import Mixture
 from .nearfield.settings import NearField
 from .noise.settings import Noise
+from .plasmon.settings import Plasmon
 from .precision import default_precision
 from .profile.settings import Lineshape
+from .scene.settings import Scene
 from .settings import EffectSettings, Fields
 from .structure.settings import Structure
+from .substrate.settings import Substrate
 
 GENERATOR_VERSION = 3
 """Raised whenever the same recipe would give other values; rows of other versions are only read."""
@@ -33,15 +36,24 @@ class Sections(Frozen):
     grid: Grid = field("axis of Raman shifts", "1", Grid())
     lineshape: Lineshape = field("band profile", "1", Lineshape())
     geometry: Geometry = field("orientation, polarizations, laser", "1", Geometry())
-    map: Map = field("spatial maps", "1", Map())
+    map: Map = field("size of maps; without nearfield, test patterns of hotspots", "1", Map())
     nearfield: NearField | None = field(
-        "maps of a molecule under a tip, instead of hotspots", "1", None
+        "maps of a molecule under a tip, instead of test patterns", "1", None
     )
     structure: Structure | None = field(
         "masks, bonds and positions of the atoms in near-field maps", "1", None
     )
+    scene: Scene | None = field(
+        "many molecules on a surface in near-field maps, instead of one", "1", None
+    )
     mixture: Mixture | None = field(
         "samples of several species with their fractions, instead of one", "1", None
+    )
+    plasmon: Plasmon | None = field(
+        "plasmon of the metal: gain over the Raman shift, and light emitted by the metal", "1", None
+    )
+    substrate: Substrate | None = field(
+        "metal surface below the molecule, with its image dipole", "1", None
     )
     noise: Noise = field("noise levels", "1", Noise())
     instrument: Instrument | None = field(
@@ -78,6 +90,12 @@ class Sections(Frozen):
     def counts_electrons(self) -> bool:
         """Whether an instrument counts electrons, which replaces ``noise.spectrum``."""
         return self.instrument is not None and self.instrument.electrons[1] > 0
+
+    @property
+    def counts_cubes(self) -> bool:
+        """Whether a detector counts the electrons of cubes, which replaces ``noise.map`` there."""
+        is_counted = self.instrument is not None and self.instrument.cube.electrons[1] > 0
+        return self.fields.cube and is_counted
 
     @property
     def n_components(self) -> int:

@@ -59,6 +59,7 @@ class Fields(EffectSettings):
         "hyperspectral cube of a near-field map: a spectrum at each pixel", "1", False
     )
     structure: bool = field("structure targets, if there is a section structure", "1", True)
+    scene: bool = field("molecules of a scene, if there is a section scene", "1", True)
     params: bool = field("nuisance parameters as drawn", "1", True)
     precision: Precision | None = field(
         "how spectra, maps and cubes are stored: as floating-point numbers, or as integers of 8 or "
@@ -88,4 +89,6 @@ class Fields(EffectSettings):
             )
         wanted = (self.spectra, self.maps, self.sticks, self.tensors, self.cube)
         if not any(wanted):
-            raise ValueError("fields: expected at least one of spectra, maps, sticks, tensors")
+            raise ValueError(
+                "fields: expected at least one of spectra, maps, sticks, tensors, cube, got none"
+            )

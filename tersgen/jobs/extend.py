@@ -20,7 +20,7 @@ from ..store.files import Check
 from ..store.journal import read_journal
 from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
-from ..text import command
+from ..text import command, counted
 from .executors.interface import Executor
 from .executors.threads import Threads
 from .finish import Origin
@@ -111,7 +111,7 @@ def extended_before(path: Path, n_more: int) -> Manifest | None:
 
 def _change(n_more: int) -> str:
     """Return the entry in the history for an extension."""
-    return f"extend by {n_more} samples"
+    return f"extend by {counted(n_more, 'sample')}"
 
 
 def extend(

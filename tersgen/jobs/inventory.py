@@ -16,8 +16,8 @@ from typing import Any
 from ..dataset.basis import contents_of
 from ..dataset.documents import (
     COPIES,
-    LIBRARY_COPY,
     RECIPE_COPY,
+    SOURCES,
     load_stored_basis,
     load_tag,
     tag_path,
@@ -30,7 +30,6 @@ from ..schema.loading import parse_json
 from ..schema.manifest import (
     EVENTS,
     JOURNAL,
-    LIBRARY,
     LOCK,
     MANIFEST,
     RANGES,
@@ -54,9 +53,9 @@ _PAGE = re.compile(rf"{SPLITS}/({FILE_STEM})\.json")
 _ROWS = re.compile(rf"{SPLITS}/{FILE_STEM}-[0-9a-f]{{16}}\.npy")
 _RANGE = re.compile(rf"{RANGES}/{RANGE_FOLDER.pattern}")
 _AT_TOP = (MANIFEST, JOURNAL, EVENTS)
-_NEEDED = (LIBRARY_COPY, LIBRARY, RECIPE_COPY, RECIPE, LOCK)
+_NEEDED = (*SOURCES, RECIPE_COPY, RECIPE, LOCK)
 """What names all else: removed last, and in this order."""
-_KNOWN_AXES = {"raman_shift", "row", "column", "shift_channel"}
+_KNOWN_AXES = {"raman_shift", "row", "column", "shift_channel", "band_low", "band_high"}
 """Axes of a dataset whose documents are all lost but the journal, which does not name any."""
 _LARGEST_PAGE = 1 << 24
 _TRIES, _PAUSE_S = 10, 0.1
@@ -105,7 +104,7 @@ class Inventory:
             if name in known or is_lock_text(path):
                 return True
         if place in (VERSIONS, COPIES) and (
-            VERSION_FILE.fullmatch(name) or inside in (RECIPE_COPY, LIBRARY_COPY)
+            VERSION_FILE.fullmatch(name) or inside in (RECIPE_COPY, *SOURCES)
         ):
             return True
         if _RANGE.fullmatch(place):
@@ -156,12 +155,14 @@ def inventory_of(location: DatasetLocation) -> Inventory:
     lock = read_lock(location.folder)
     described = [one for one in (lock, *read_versions(location.folder)) if one is not None]
     fields = {name for one in described for name in _names(one, "fields")}
-    axes = {name for one in described for name in _names(one, "axes")}
+    axes = {
+        name for one in described for what in ("axes", "coordinates") for name in _names(one, what)
+    }
     for one in [] if fields else described:
         with suppress(TersError, ValueError):
             contents = contents_of(load_stored_basis(location, str(one.get("recipe_digest"))))
             fields = {spec.name for spec in contents.fields}
-            axes = {axis.name for axis in contents.axes}
+            axes = {one.name for one in contents.positions}
     if not fields:
         fields, axes = _recorded_fields(location), _KNOWN_AXES
     sizes = [size for size in map(_n_shards, described) if size is not None]
@@ -169,7 +170,7 @@ def inventory_of(location: DatasetLocation) -> Inventory:
 
 
 def _names(described: dict[str, Any], what: str) -> Iterator[str]:
-    """Yield the names of what a document lists: arrays or axes."""
+    """Yield the names of what a document lists: arrays, axes or coordinates."""
     listed = described.get(what)
     for one in listed if isinstance(listed, list) else ():
         if isinstance(one, dict) and isinstance(one.get("name"), str):

@@ -210,7 +210,7 @@ def _remove_scratch(plan: Plan, location: DatasetLocation) -> None:
     if not location.folder.is_dir():
         return
     fields = [spec.name for spec in plan.table]
-    axes = [axis.name for axis in plan.contents.axes]
+    axes = [one.name for one in plan.contents.positions]
     with BuilderLock(location.folder) as held:
         remove_files(Inventory(location.folder, fields, axes, plan.n_shards), held.check)
     with suppress(OSError):  # a file of others is in it

@@ -54,6 +54,7 @@ from ..store.journal import Journal, JournalContent, rewrite_journal
 from ..store.layout import Layout
 from ..store.location import DatasetLocation, in_one_line
 from ..store.lock import BuilderLock
+from ..text import counted
 from .chunks import Shard
 from .commit import ShardCommitter, is_there, remove_leftovers
 from .executors.threads import make_shards
@@ -223,7 +224,7 @@ def _repair(repair: Repair, threads: int, watch: Watch | None, report: Report | 
     todo = sorted(shard for shard in broken if shard is not None)
     replaced = _replace_shards(repair, plan, todo, trusted, threads, report)
     done += [
-        f"shard {shard}: {plan.rows_of(shard)} rows rebuilt, digests as recorded"
+        f"shard {shard}: {counted(plan.rows_of(shard), 'row')} rebuilt, digests as recorded"
         for shard in sorted(replaced)
     ]
     _publish_again(repair, plan, manifest, {**trusted, **replaced})

@@ -13,11 +13,13 @@ from ..dataset.documents import (
     LARGEST_DOCUMENT,
     LIBRARY_COPY,
     RECIPE_COPY,
+    TIP_FIELD_COPY,
     load_head,
     load_library,
     load_lock,
     load_stored_basis,
     load_tag,
+    load_tip_field,
     load_version_file,
     tag_path,
 )
@@ -35,16 +37,19 @@ from ..schema.manifest import (
     RECIPE,
     SPLITS,
     TAGS,
+    TIP_FIELD,
     VERSIONS,
     FileFacts,
     Manifest,
 )
 from ..schema.split import Split
+from ..schema.tipfield import TipField
 from ..store.files import facts_of, has_facts, write_durably
 from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
 from ..store.sources import read_inside
-from ..text import command
+from ..text import command, counted
+from ..tipfield.file import npz_bytes
 from .plan import Plan
 
 
@@ -198,6 +203,8 @@ def restore_recipe(repair: Repair, digest: str, facts: FileFacts | None) -> Stor
     document = load_stored_basis(location, digest)
     if document.library_digest:
         _restore_library(repair, document.library_digest)
+    if document.tip_field_digest:
+        _restore_tip_field(repair, document.tip_field_digest)
     return document
 
 
@@ -219,6 +226,23 @@ def _restore_library(repair: Repair, digest: str) -> None:
     for name in (LIBRARY, LIBRARY_COPY):
         if name not in sound:
             repair.write(name, library_parts(sound[good]), f"restored from {good}")
+
+
+def _restore_tip_field(repair: Repair, digest: str) -> None:
+    """Restore the field on a grid from its copy, or the copy from it."""
+    sound: dict[str, TipField] = {}
+    for name in (TIP_FIELD, TIP_FIELD_COPY):
+        with suppress(DatasetError):
+            sound[name] = load_tip_field(repair.location, digest, name)
+    if not sound:
+        raise DatasetError(
+            f"{repair.location}: {TIP_FIELD} and {TIP_FIELD_COPY} are both damaged, and rows are "
+            f"made from them; restore the field of digest {digest[:12]} from a copy of the dataset"
+        )
+    good = next(iter(sound))
+    for name in (TIP_FIELD, TIP_FIELD_COPY):
+        if name not in sound:
+            repair.write(name, [npz_bytes(sound[good])], f"restored from {good}")
 
 
 def restore_lock(repair: Repair, plan: Plan) -> None:
@@ -270,7 +294,7 @@ def restore_splits(repair: Repair, plan: Plan, manifest: Manifest) -> None:
             load_parts(location.folder, split)
         except DamagedDataError:
             store_split(location, *_assign_again(repair, plan, split), repair.lock.check)
-            repair.done.append(f"split {split.name!r} of {split.n_samples} rows rebuilt")
+            repair.done.append(f"split {split.name!r} of {counted(split.n_samples, 'row')} rebuilt")
     for split in manifest.splits:
         text = [page_text(split)]
         if not has_facts(location.folder / page_path(split), facts_of(text)):

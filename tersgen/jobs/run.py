@@ -21,6 +21,7 @@ from ..store.files import make_folder, remove_unfinished
 from ..store.journal import Journal, read_journal
 from ..store.location import DatasetLocation, new_location
 from ..store.lock import BuilderLock
+from ..text import counted
 from .commit import Right, ShardCommitter, remove_leftovers
 from .events import EventLog, plugin_files, spans, spans_text
 from .executors.interface import Executor, Job
@@ -95,7 +96,10 @@ def explained(
             remove_started(location, plan, lock.check)
             left = "no shard was finished, and nothing is left"
         else:
-            left = f"{done} of {wanted} samples are on disk and kept; the same command resumes"
+            left = (
+                f"{done} of {counted(wanted, 'sample')} are on disk and kept; the same command "
+                "resumes"
+            )
         if shown is not None:
             left += "; the dataset that was there stays until then"
         path = shown or location.path

@@ -10,6 +10,7 @@ from ..dataset.documents import (
     COPIES,
     LIBRARY_COPY,
     RECIPE_COPY,
+    TIP_FIELD_COPY,
     checked_layout,
     load_head,
     load_lock,
@@ -26,6 +27,7 @@ from ..schema.manifest import (
     LOCK,
     MANIFEST,
     RECIPE,
+    TIP_FIELD,
     FileFacts,
     Lock,
     Manifest,
@@ -35,6 +37,7 @@ from ..store.files import Check, file_facts, write_durably
 from ..store.journal import read_journal
 from ..store.location import DatasetLocation, own_folder
 from ..text import command
+from ..tipfield.file import npz_bytes
 from .commit import is_there
 from .inventory import Inventory, remove_files
 from .plan import Plan
@@ -166,7 +169,7 @@ def remove_started(location: DatasetLocation, plan: Plan, check: Check) -> None:
         If another builder has taken over.
     """
     fields = [spec.name for spec in plan.table]
-    axes = [axis.name for axis in plan.contents.axes]
+    axes = [one.name for one in plan.contents.positions]
     remove_files(Inventory(location.folder, fields, axes, plan.n_shards), check)
 
 
@@ -191,6 +194,10 @@ def stored_documents(plan: Plan) -> dict[str, Sequence[bytes]]:
     if library is not None:
         parts = library_parts(library)
         files = {LIBRARY: parts, LIBRARY_COPY: parts}
+    field = plan.document.tip_field
+    if field is not None:
+        content = [npz_bytes(field)]
+        files |= {TIP_FIELD: content, TIP_FIELD_COPY: content}
     recipe = [plan.document.text]
     return {**files, RECIPE: recipe, RECIPE_COPY: recipe}
 

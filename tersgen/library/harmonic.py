@@ -32,13 +32,18 @@ class NormalModes:
     displacements
         Cartesian displacement per unit of normal coordinate dR/dQ = L_m / sqrt(mu_m) in
         amu^-1/2, shape (n_modes, n_atoms, 3).
-    n_imaginary
-        Number of imaginary modes that were left out.
+    imaginary
+        Displacements of the imaginary modes that were left out, shape (n_imaginary, n_atoms, 3).
     """
 
     frequencies_cm1: Floats
     displacements: Floats
-    n_imaginary: int
+    imaginary: Floats
+
+    @property
+    def n_imaginary(self) -> int:
+        """Number of imaginary modes that were left out."""
+        return len(self.imaginary)
 
 
 def is_linear(coordinates: Floats, masses: Floats) -> bool:
@@ -143,7 +148,7 @@ def normal_modes(hessian: Floats, masses: Floats, coordinates: Floats) -> Normal
     return NormalModes(
         frequencies_cm1=frequencies,
         displacements=displacements[real].reshape(-1, n_atoms, 3),
-        n_imaginary=int((~real).sum()),
+        imaginary=displacements[~real].reshape(-1, n_atoms, 3),
     )
 
 
@@ -181,6 +186,7 @@ def build_modes(
     shares: Floats,
     irreps: Sequence[str | None] | None = None,
     digits: int | None = None,
+    displacements: Floats | None = None,
 ) -> tuple[Mode, ...]:
     """Return schema modes from frequencies and per-atom tensors.
 
@@ -194,6 +200,8 @@ def build_modes(
         One label per mode.
     digits
         Significant digits of the largest number of its kind to keep; all of them if None.
+    displacements
+        Cartesian displacements in any scale, shape (n_modes, n_atoms, 3); kept with a norm of 1.
 
     Raises
     ------
@@ -210,6 +218,9 @@ def build_modes(
         # Rounding clears the last bits that a sum of rounded decimals leaves.
         totals = round_to(totals, digits + 2)
     labels = irreps if irreps is not None else [None] * len(frequencies_cm1)
+    unit = None
+    if displacements is not None:
+        unit = displacements / np.linalg.norm(displacements, axis=(1, 2), keepdims=True)
     order = np.argsort(frequencies_cm1, kind="stable")
     return tuple(
         Mode(
@@ -217,6 +228,7 @@ def build_modes(
             tensor=to_matrix3(totals[mode]),
             irrep=labels[mode],
             atom_tensors=tuple(to_matrix3(share) for share in shares[mode]),
+            displacements=None if unit is None else tuple(map(_to_vector3, unit[mode])),
         )
         for mode in order
     )
@@ -231,6 +243,11 @@ def round_to(values: Floats, digits: int) -> Floats:
     # Adding zero turns -0.0, which a reader would take for a sign, into 0.0.
     rounded: Floats = np.round(values, decimals) + 0.0
     return rounded
+
+
+def _to_vector3(vector: Floats) -> tuple[float, float, float]:
+    x, y, z = vector.astype(np.float32).astype(float).tolist()  # as library files store them
+    return x, y, z
 
 
 def to_matrix3(matrix: Floats) -> Matrix3:

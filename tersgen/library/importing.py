@@ -24,6 +24,9 @@ from .stick_table import resembles_stick_table
 FORMATS = Formats("tersgen.importers", Importer, "tersgen library import --importer", LibraryError)
 
 
+MOST_UNCERTAIN_CM1 = 500.0
+"""Largest uncertainty of frequencies that can be stated."""
+_TO_COMPUTE = {".xyz": "a geometry"} | dict.fromkeys((".smi", ".smiles"), "a list of SMILES")
 _TABLES = (".csv", ".txt", ".dat", ".tsv")
 
 
@@ -53,6 +56,7 @@ def read_species(
     importer: str | None = None,
     said: Statement = NOTHING_SAID,
     scale: float | None = None,
+    uncertainty: float | None = None,
 ) -> tuple[Species, ...]:
     """Read the species of a file in any known format.
 
@@ -72,6 +76,8 @@ def read_species(
         Kind of the strengths in a table of sticks or peaks that does not state it.
     scale
         Factor on the frequencies: harmonic ones of a level of theory are too high.
+    uncertainty
+        Standard deviation of the frequencies from measured ones, cm^-1, to be stored with them.
 
     Returns
     -------
@@ -102,6 +108,13 @@ def read_species(
     if scale is not None:
         with one_line_errors(path.name):
             species = tuple(_scaled(one, scale) for one in species)
+    if uncertainty is not None:
+        if not 0 <= uncertainty <= MOST_UNCERTAIN_CM1:
+            raise LibraryError(
+                f"expected an uncertainty of 0 to {MOST_UNCERTAIN_CM1:g} cm^-1, got {uncertainty:g}"
+            )
+        stated = {"frequency_uncertainty_cm1": uncertainty}
+        species = tuple(one.model_copy(update=stated) for one in species)
     return species
 
 
@@ -134,9 +147,10 @@ def _chosen(path: Path, importer: str | None) -> Chosen:
     chosen = FORMATS.choose(path, head, importer)
     if chosen is not None:
         return chosen
-    if path.suffix.lower() == ".xyz":
+    what = _TO_COMPUTE.get(path.suffix.lower())
+    if what is not None:
         raise LibraryError(
-            f"{path.name}: expected modes and Raman tensors, got a geometry; compute them from "
+            f"{path.name}: expected modes and Raman tensors, got {what}; compute them from "
             f"it: {command('tersgen', 'library', 'compute', path, '-o', path.stem + '.json')}"
         )
     text = decoded(head)

@@ -39,10 +39,14 @@ def label_modes(
     weighted = displacements * np.sqrt(masses)[None, :, None]
     weighted /= np.linalg.norm(weighted, axis=(1, 2), keepdims=True)
     labels: list[str | None] = []
+    # If each operation is its own inverse there are no partners, only modes that happen to be close
+    squares = group.operations @ group.operations
+    has_partners = group.linear or bool(np.abs(squares - np.eye(3)).max() > MATCH)
     start = 0
     for stop in range(1, len(frequencies_cm1) + 1):
         last = stop == len(frequencies_cm1)
-        if not last and frequencies_cm1[stop] - frequencies_cm1[stop - 1] < DEGENERATE_CM1:
+        gap = np.inf if last else frequencies_cm1[stop] - frequencies_cm1[stop - 1]
+        if has_partners and gap < DEGENERATE_CM1:
             continue
         members = weighted[start:stop]
         label = _linear_label(members, group) if group.linear else _label(members, group)

@@ -14,12 +14,16 @@ SCALING = {
 }
 """Frequency scaling factors known for a level of theory, with their source."""
 
+THEORY = (
+    "functional", "basis", "raman_basis", "grid", "field_step", "analytic_hessian", "displacement",
+)  # fmt: skip
+"""Settings of a level that engines with a level of theory of their own do not take."""
 RESPONSE_GRID = 1
 """PySCF grid level of the response of the orbitals in an analytic Hessian."""
 
 
 class Level(Frozen):
-    """Level of theory and numerical settings of a computation."""
+    """Level of theory of PySCF and its settings, and what all engines take: scaling and digits."""
 
     functional: str = field("functional as PySCF names it, or hf", "1", "b3lyp", max_length=64)
     basis: str = field("basis set as PySCF names it", "1", "6-311+g(d,p)", max_length=64)
@@ -29,7 +33,6 @@ class Level(Frozen):
         "aug-cc-pvdz",
         max_length=64,
     )
-    charge: int = field("charge of the molecule", "e", 0)
     grid: int = field("PySCF grid level of the functional", "1", 3, ge=0, le=9)
     field_step: float = field("step of the field differences", "hartree/(e bohr)", 0.002, gt=0)
     analytic_hessian: bool = field("solve the CPKS equations for the Hessian", "1", False)
@@ -46,15 +49,17 @@ class Level(Frozen):
             return self.scaling, ""
         return SCALING.get((self.functional.lower(), self.basis.lower()), (1.0, ""))
 
+    def theory(self) -> str:
+        """Return functional and basis set."""
+        kind = "RHF" if self.functional.lower() == "hf" else f"RKS {self.functional}"
+        return f"{kind}/{self.basis}"
+
     def describe(self) -> str:
-        """Return the level and its settings in one line, for a provenance."""
-        theory = "RHF" if self.functional.lower() == "hf" else f"RKS {self.functional}"
-        raman = self.raman_basis or self.basis
+        """Return the level of geometry and Hessian in one line, for a provenance."""
         hessian = f"analytic Hessian, its response on grid level {min(RESPONSE_GRID, self.grid)}"
         if not self.analytic_hessian:
             hessian = f"Hessian from gradients, step {self.displacement:g} bohr"
         return (
-            f"geometry and Hessian {theory}/{self.basis}, d(alpha)/dR {theory}/{raman}, "
-            f"charge {self.charge}, density fitting with PySCF's default auxiliary bases, "
-            f"grid level {self.grid}, {hessian}, field step {self.field_step:g} a.u."
+            f"{self.theory()}, density fitting with PySCF's default auxiliary bases, "
+            f"grid level {self.grid}, {hessian}"
         )

@@ -21,7 +21,7 @@ from ..errors import DamagedDataError, LibraryError
 from ..files import why
 from ..schema.columns import ARRAYS, PAGE, Column, Rows, Values
 from ..schema.library import Library
-from ..schema.species import SYMMETRY_TOLERANCE, LibraryDocument
+from ..schema.species import SYMMETRY_TOLERANCE, LibraryDocument, triangle
 
 SUFFIX = ".tlib"
 """Ending of a library file."""
@@ -160,6 +160,10 @@ def _check_modes(library: Library, path: Path) -> None:
         ((fwhm <= 0).any() or np.isinf(fwhm).any(), "widths of 0 or less"),
         (not np.isfinite(library.array("position")[0]).all(), "positions that are not finite"),
         (np.isinf(library.array("atom_tensor")[0]).any(), "atom tensors that are not finite"),
+        *(
+            (not np.isfinite(library.array(name)[0]).all(), f"{name} that is not finite")
+            for name in ("site", "site_response", "image_tip", "image")
+        ),
     ):
         if wrong:
             raise LibraryError(f"{path}: expected possible modes, got {what}")
@@ -170,6 +174,16 @@ def _check_modes(library: Library, path: Path) -> None:
             f"{path}: expected {(n_modes * n_atoms)[wrong]} atom tensors of species {wrong}, got "
             f"{shares[wrong]}"
         )
+    sites, tips = library.counts("site"), library.counts("image_tip")
+    for name, wanted in (
+        ("site_response", n_modes * triangle(3 * sites)),
+        ("image", n_modes * tips),
+    ):
+        for k in np.flatnonzero(library.counts(name) != wanted)[:1]:
+            raise LibraryError(
+                f"{path}: expected {wanted[k]} rows of {name} of species {k}, got "
+                f"{library.counts(name)[k]}"
+            )
     for page, n in zip(library.pages, n_atoms.tolist(), strict=True):
         symbols = page.get("symbols", [])
         if not isinstance(symbols, list) or len(symbols) != n:
@@ -272,6 +286,12 @@ class Pieces(Sequence[bytes]):
             return self._head
         rows, start, stop = self._slices[key - 1]
         return np.ascontiguousarray(rows[start:stop]).tobytes()
+
+
+def parts_for(library: Library, path: Path) -> Sequence[bytes]:
+    """Return the pieces of a library file, or of JSON if its name ends in .json."""
+    is_json = path.suffix.lower() == ".json"
+    return [library_json(library)] if is_json else library_parts(library)
 
 
 def library_parts(library: Library) -> Pieces:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from ..errors import LibraryError
 from ..numeric import frame
 from ..schema.library import Library
-from ..schema.species import Species
+from ..schema.species import Species, triangle
 
 Floats = NDArray[np.float64]
 Quaternion = tuple[float, float, float, float]
@@ -36,6 +36,25 @@ def require_geometry(library: Library) -> None:
             f"{library.names[k]}: expected atom positions and atom tensors for near-field maps, "
             f"got {'positions only' if n_atoms[k] else 'none'}; import a Gaussian .fchk (tersgen "
             "library import), compute the molecule (tersgen library compute) or leave it out"
+        )
+
+
+def require_sites(library: Library) -> None:
+    """Refuse species without a response at sites.
+
+    Raises
+    ------
+    LibraryError
+        If one has none.
+    """
+    sites = library.counts("site")
+    numbers = library.counts("frequency") * triangle(3 * sites)
+    whole = (sites > 0) & (library.counts("site_response") == numbers)
+    for k in np.flatnonzero(~whole | (library.counts("position") == 0))[:1]:
+        name = library.names[k]
+        raise LibraryError(
+            f'{name}: expected a response at sites for nearfield.response = "sites", got none; '
+            f"compute it (tersgen library respond {name} -o {name}.tlib) or leave it out"
         )
 
 
@@ -108,12 +127,27 @@ def rotation_quaternion(matrix: Floats) -> Quaternion:
     return (out[0] / norm, out[1] / norm, out[2] / norm, out[3] / norm)
 
 
+def dipole_potential(d: Floats, moment: Floats) -> Floats:
+    """Return the potential p.d/|d|^3 of a dipole p, shape (3,), at vectors d from it, (..., 3)."""
+    potential: Floats = (d @ moment) / np.linalg.norm(d, axis=-1) ** 3
+    return potential
+
+
+def dipole_field(d: Floats, moment: Floats) -> Floats:
+    """Return the field [3 n (n.p) - p]/|d|^3 = -grad(potential) of a dipole, shape (..., 3)."""
+    distance = np.linalg.norm(d, axis=-1, keepdims=True)
+    n = d / distance
+    field: Floats = (3.0 * n * (n @ moment)[..., None] - moment) / distance**3
+    return field
+
+
 def near_field_intensities(
     species: Species,
     tip: tuple[float, float, float],
     rotation: Floats | None = None,
-    field: Literal["plane", "gaussian_z", "radial"] = "radial",
+    field: Literal["plane", "gaussian_z", "radial", "dipole"] = "radial",
     width_angstrom: tuple[float, float, float] = (5.0, 5.0, 5.0),
+    moment: tuple[float, float, float] = (0.0, 0.0, 1.0),
 ) -> Floats:
     """Return I_m = (sum_i E_i^T alpha_mi E_i)^2 of every mode for one tip, Eq. (2.6), in float64.
 
@@ -122,14 +156,17 @@ def near_field_intensities(
     species
         A species with atoms and atom tensors.
     tip
-        Position of the tip from the mean of the atoms, laboratory frame, Angstrom.
+        Position of the tip, or its dipole, from the mean of the atoms, laboratory frame, Angstrom.
     rotation
         From the species' frame to the laboratory, shape (3, 3); by default the principal axes.
     field
         ``plane``: E = z; ``gaussian_z``: z exp(-4 ln2 [(dx/wx)^2 + (dy/wy)^2]); ``radial``:
-        d/|d| exp(-4 ln2 sum_k (d_k/w_k)^2), d the atom from the tip.
+        d/|d| exp(-4 ln2 sum_k (d_k/w_k)^2), d the atom from the tip; ``dipole``: see
+        ``dipole_field``.
     width_angstrom
         FWHM of the field along x, y, z, Angstrom.
+    moment
+        Dipole of the tip, laboratory frame, Angstrom^3.
 
     Returns
     -------
@@ -149,6 +186,8 @@ def near_field_intensities(
     if field == "radial":
         size = np.exp(-exponents.sum(axis=1)) / np.sqrt((d * d).sum(axis=1))
         local = size[:, None] * d
+    elif field == "dipole":
+        local = dipole_field(d, np.array(moment))
     else:
         local = np.zeros_like(d)
         local[:, 2] = 1.0 if field == "plane" else np.exp(-exponents[:, :2].sum(axis=1))

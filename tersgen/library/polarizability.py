@@ -1,119 +1,83 @@
-"""Derivatives of the polarizability with respect to the nuclei, from PySCF gradients in a field.
+"""Polarizability and its derivatives with respect to the nuclei, from gradients in a field.
 
-d(alpha)/dR is the second difference, with respect to a uniform electric field, of the analytic
-gradient of the energy: alpha_ab = -d2E/dF_a dF_b, so d(alpha_ab)/dR = -d2(dE/dR)/dF_a dF_b.
-Thirteen gradients are enough whatever the number of atoms. A. Komornicki and J. W. McIver,
-J. Chem. Phys. 70, 2014 (1979).
+d(alpha)/dR is the second difference, with respect to a uniform electric field, of the gradient of
+the energy: alpha_ab = -d2E/dF_a dF_b, so d(alpha_ab)/dR = -d2(dE/dR)/dF_a dF_b. Thirteen gradients
+are enough whatever the number of atoms. A. Komornicki and J. W. McIver, J. Chem. Phys. 70, 2014
+(1979).
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import LibraryError
 from .pointgroup import MATCH, PointGroup
 
 Floats = NDArray[np.float64]
 Report = Callable[[str], None]
 
 
-def polarizability_derivatives(
-    solution: Any, step: float, report: Report | None = None, group: PointGroup | None = None
-) -> Floats:
-    """Return d(alpha)/dR of a converged PySCF mean field, by field differences of gradients.
+class Response(NamedTuple):
+    """Polarizability of a molecule, and its derivatives with respect to the nuclei."""
+
+    derivatives: Floats
+    """d(alpha)/dR, bohr^2, shape (n_atoms, 3, 3, 3): atom, direction, the two indices of alpha."""
+    polarizability: Floats
+    """Static polarizability, bohr^3, shape (3, 3)."""
+
+
+def response_from_fields(
+    in_field: Callable[[Floats], tuple[float, Floats]],
+    step: float,
+    report: Report,
+    group: PointGroup | None = None,
+) -> Response:
+    """Return the polarizability and its derivatives from energies and gradients in fields.
 
     Parameters
     ----------
-    solution
-        A converged restricted PySCF mean-field object.
+    in_field
+        Function from a field, hartree/(e bohr), shape (3,), to the energy in hartree and its
+        gradient in hartree/bohr, shape (n_atoms, 3).
     step
         Field step, hartree/(e bohr).
     report
         Called with one line per gradient.
     group
-        Point group of the molecule in its own frame: a field that an operation turns into one
-        computed before then costs nothing.
-
-    Returns
-    -------
-    Floats
-        bohr^2, shape (n_atoms, 3, 3, 3): atom, direction, the two indices of alpha.
-
-    Raises
-    ------
-    LibraryError
-        If the energy does not converge in a field.
+        Point group of the molecule in its own frame: a field that is equivalent by symmetry to an
+        earlier one then costs nothing.
     """
-    tell = report or (lambda _: None)
-    known: list[tuple[Floats, Floats]] = []
-    answers: list[tuple[Floats, Floats]] = []
-    ground = np.asarray(solution.make_rdm1())
+    known: list[tuple[Floats, float, Floats]] = []
 
-    def gradient(direction: Floats) -> Floats:
-        for other, result in known:
+    def answer(direction: Floats) -> tuple[float, Floats]:
+        for other, energy, gradient in known:
             for which, operation in enumerate(group.operations if group else []):
                 if np.abs(operation @ other - direction).max() < MATCH:
-                    turned = np.zeros_like(result)
-                    turned[group.images[which] if group else []] = result @ operation.T
-                    return turned
-        tell(f"gradient {len(known) + 1} in a field, of 13 or fewer")
-        guess = ground + _linear_answer(direction, answers)
-        result, density = _gradient_in_field(solution, step * direction, guess)
-        known.append((direction, result))
-        answers.append((direction, density - ground))
-        return result
+                    turned = np.zeros_like(gradient)
+                    turned[group.images[which] if group else []] = gradient @ operation.T
+                    return energy, turned
+        report(f"gradient {len(known) + 1} in a field, of 13 or fewer")
+        energy, gradient = in_field(step * direction)
+        known.append((direction, energy, gradient))
+        return energy, gradient
 
     unit = np.eye(3)
-    centre = gradient(np.zeros(3))
+    centre = answer(np.zeros(3))
 
-    def curvature(direction: Floats) -> Floats:
-        return gradient(direction) + gradient(-direction) - 2 * centre
+    def curvature(direction: Floats) -> tuple[float, Floats]:
+        plus, minus = answer(direction), answer(-direction)
+        return plus[0] + minus[0] - 2 * centre[0], plus[1] + minus[1] - 2 * centre[1]
 
     pure = [curvature(unit[a]) for a in range(3)]
-    out = np.zeros((*centre.shape, 3, 3))
+    alpha = np.zeros((3, 3))
+    derivatives = np.zeros((*centre[1].shape, 3, 3))
     for a in range(3):
-        out[..., a, a] = -pure[a] / step**2
+        alpha[a, a] = -pure[a][0] / step**2
+        derivatives[..., a, a] = -pure[a][1] / step**2
         for b in range(a):
             both = curvature(unit[a] + unit[b])
-            out[..., a, b] = out[..., b, a] = -(both - pure[a] - pure[b]) / (2 * step**2)
-    return out
-
-
-def _linear_answer(direction: Floats, answers: list[tuple[Floats, Floats]]) -> Floats:
-    """Return what the answers to other fields say, to first order, of the one to this field."""
-    if not answers:
-        return np.zeros(())
-    fields = np.array([field for field, _ in answers])
-    weights = np.linalg.lstsq(fields.T, direction, rcond=None)[0]
-    total: Floats = np.tensordot(weights, np.array([change for _, change in answers]), 1)
-    return total
-
-
-def _gradient_in_field(solution: Any, electric: Floats, guess: Floats) -> tuple[Floats, Floats]:
-    """Return gradient and density matrix in a field, from a guess of the density matrix.
-
-    The gradient is dE/dR, shape (n_atoms, 3), hartree/bohr, of H + F.r (electrons) - Z F.R
-    (nuclei).
-    """
-    molecule = solution.mol
-    with molecule.with_common_orig((0.0, 0.0, 0.0)):
-        dipole = molecule.intor("int1e_r")
-        # <mu| r_a d_b nu>; the gradient needs the derivative of the bra.
-        derivative = molecule.intor("int1e_irp").reshape(3, 3, molecule.nao, molecule.nao)
-    charges, positions = molecule.atom_charges(), molecule.atom_coords()
-    core = solution.get_hcore() + np.einsum("a,aij->ij", electric, dipole)
-    nuclear = solution.energy_nuc() - np.einsum("i,ia,a->", charges, positions, electric)
-    trial = solution.copy()
-    trial.get_hcore = lambda *_: core
-    trial.energy_nuc = lambda *_: nuclear
-    trial.kernel(dm0=guess)
-    if not trial.converged:
-        raise LibraryError(f"expected a converged energy in a field of {electric}, got none")
-    gradient = trial.nuc_grad_method()
-    core_derivative = gradient.get_hcore(molecule) - np.einsum("a,abij->bji", electric, derivative)
-    nuclear_derivative = gradient.grad_nuc(molecule) - charges[:, None] * electric
-    gradient.get_hcore = lambda *_: core_derivative
-    gradient.grad_nuc = lambda *_, **__: nuclear_derivative
-    return np.asarray(gradient.kernel(), np.float64), np.asarray(trial.make_rdm1())
+            mixed = (both[0] - pure[a][0] - pure[b][0], both[1] - pure[a][1] - pure[b][1])
+            alpha[a, b] = alpha[b, a] = -mixed[0] / (2 * step**2)
+            derivatives[..., a, b] = derivatives[..., b, a] = -mixed[1] / (2 * step**2)
+    return Response(derivatives, alpha)

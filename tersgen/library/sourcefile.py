@@ -44,9 +44,16 @@ class SourceFile:
 
 
 def species_name(path: Path) -> str:
-    """Return a species name made from a file's: what a name may not hold becomes ``_``."""
-    stem = re.sub(r"[^A-Za-z0-9 _.+(),:-]", "_", path.stem)
-    return re.sub(r"^[^A-Za-z0-9]+", "", stem)[:64].strip() or "species"
+    """Return a species name made from a file's, see ``clean_name``."""
+    return clean_name(path.stem)
+
+
+def clean_name(text: str) -> str:
+    """Return a species name made from a text: what a name may not hold becomes ``_``."""
+    return (
+        re.sub(r"^[^A-Za-z0-9]+", "", re.sub(r"[^A-Za-z0-9 _.+(),:-]", "_", text))[:64].strip()
+        or "species"
+    )
 
 
 def open_source(path: Path) -> SourceFile:

@@ -1,4 +1,4 @@
-"""Stokes cross-sections: how frequency and temperature weigh a Raman activity.
+"""Stokes and anti-Stokes cross-sections: how frequency and temperature weigh a Raman activity.
 
 D. A. Long, "The Raman Effect" (2002), ch. 5. All wavenumbers in cm^-1.
 """
@@ -12,6 +12,8 @@ from ._jit import kernel
 F64 = NDArray[np.float64]
 
 NO_FACTOR, FOURTH_POWER, PHOTON_COUNT = 0, 1, 2
+REFERENCE_SHIFT_CM1 = 1000.0
+"""Stokes factors are relative to the one at this shift."""
 _TERMS = 26
 
 
@@ -54,6 +56,22 @@ def stokes_factor(shift: float, laser: float, temperature: float, form: int) -> 
     scattered = laser - shift
     first = laser if form == PHOTON_COUNT else scattered
     return first * scattered * scattered * scattered / (shift * population)
+
+
+@kernel
+def anti_stokes_ratio(shift: float, laser: float, temperature: float, form: int) -> float:
+    """Return the intensity of the anti-Stokes band over that of the Stokes band at ``shift``.
+
+    ((nu_0 + nu)/(nu_0 - nu))^n exp(-hc nu/kT): n = 4 with FOURTH_POWER, 3 with PHOTON_COUNT.
+    ``shift`` is nu >= 0 and ``laser`` nu_0, cm^-1; ``temperature`` in K.
+    """
+    if temperature <= 0.0:
+        return 0.0
+    ratio = (laser + shift) / (laser - shift)
+    power = ratio * ratio * ratio
+    if form == FOURTH_POWER:
+        power *= ratio
+    return power * (1.0 - one_minus_exp_minus(SECOND_RADIATION_CM_K * shift / temperature))
 
 
 @kernel

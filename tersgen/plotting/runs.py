@@ -47,9 +47,9 @@ def read_document(path: Path) -> Any:
         return None
     try:
         return json.loads(_read(path, _LARGEST), parse_constant=lambda _: None)
-    except (ValueError, RecursionError):
+    except (ValueError, RecursionError) as error:
         raise DamagedDataError(
-            f"{path.parent.name}/{path.name}: expected JSON, got something else"
+            f"{path.parent.name}/{path.name}: expected JSON, got: {error}"
         ) from None
 
 

@@ -2,18 +2,18 @@
 
 import math
 import textwrap
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..dataset.dataset import Dataset
-from ..errors import ConfigError
 from ..schema.elements import SYMBOLS
 from ..schema.species import Species
-from .images import Image, draw_atoms, frame_of, plot_image
+from .images import draw_atoms, frame_of, plot_image
 from .lines import Peak, find_peaks, label_peaks, plot_line, repeated_ends, shift_axis
+from .sample_images import DrawOptions, images_of
 from .style import ANGSTROM, DOUBLE_IN, INTENSITY, SHIFT, new_figure, shown
 
 if TYPE_CHECKING:
@@ -23,24 +23,9 @@ if TYPE_CHECKING:
 _PANEL_IN = 1.75
 _LINE_IN = 1.9
 _SAME_MODE_CM1 = 25.0
-_MOST_PANELS = 64
+_MOST_COLOURS = 6
 _TITLE_WIDTH = 30
 """Characters over a panel of a grid of three columns."""
-
-
-class DrawOptions(NamedTuple):
-    """What is drawn of a sample."""
-
-    channels: tuple[int, ...] | None = None
-    """Channels of the map; None for all."""
-    band_cm1: float | None = None
-    """In place of the channels, the map at a Raman shift."""
-    span_cm1: tuple[float, float] | None = None
-    """Range of Raman shifts; None for the whole axis."""
-    labels: bool = True
-    """Whether peaks are labelled by position and irreducible representation."""
-    atoms: bool = True
-    """Whether atoms are drawn over maps where their places are known."""
 
 
 def draw_sample(dataset: Dataset, row: int, options: DrawOptions) -> "Figure":
@@ -54,7 +39,7 @@ def draw_sample(dataset: Dataset, row: int, options: DrawOptions) -> "Figure":
         If it has no such channel, or no map at the Raman shift.
     """
     sample = dataset.sample(row)
-    images = _images(dataset, sample, options)
+    images = images_of(dataset, sample, options)
     has_line = bool({"spectra", "sticks/position", "cube"} & sample.keys())
     figure, line, panels = _panels(has_line, len(images))
     columns = min(4, len(images)) or 1
@@ -105,14 +90,22 @@ def described(sample: dict[str, Any]) -> str:
 
 
 def draw_spectrum(
-    axes: "Axes", dataset: Dataset, sample: dict[str, Any], options: DrawOptions
+    axes: "Axes",
+    dataset: Dataset,
+    sample: dict[str, Any],
+    options: DrawOptions,
+    colours: Mapping[str, str] | None = None,
 ) -> None:
-    """Draw spectrum, sticks and labels of peaks into a panel."""
+    """Draw spectrum, sticks and labels of peaks into a panel.
+
+    ``colours`` are those of species in a grid of panels, which has one legend for all.
+    """
     shift, name = dataset.shift_cm1, "spectrum"
     if "cube" in sample and "spectra" not in sample:
-        shift, name = dataset.axes["shift_channel"].points(), "mean over pixels"
+        shift, name = dataset.axes["shift_channel"].points(), "mean over pixels, scaled"
         mean = np.asarray(sample["cube"], np.float64).mean(axis=(0, 1))
-        sample = {**sample, "spectra": mean}
+        mean -= mean.min()  # the bands of a mean stand on dark counts and background
+        sample = {**sample, "spectra": mean / (mean.max() or 1.0)}
     span = options.span_cm1 or (float(shift[0]), float(shift[-1]))
     sticks = _sticks(dataset, sample)
     if "spectra" in sample:
@@ -127,9 +120,12 @@ def draw_spectrum(
                 label = "not measured" if low == 0 or not left else None
                 axes.axvspan(shift[low], shift[high - 1], color="0.92", linewidth=0, label=label)
     for k, (name, peaks) in enumerate(sticks):
+        if colours:  # one species alone is named, too, where others have mixtures
+            name = name or next(map(shown, sample["composition"]))
         axes.vlines(
             [one.shift_cm1 for one in peaks], 0, [one.height for one in peaks],
-            color=f"C{k + 1}", linewidth=0.9, label=f"sticks of {name}" if name else "sticks",
+            color=(colours or {}).get(name, f"C{k % 6 + 1}"), linewidth=0.9,
+            label=f"sticks of {name}" if name else "sticks",
         )  # fmt: skip
     shift_axis(axes, span, INTENSITY)
     if options.labels:
@@ -138,7 +134,7 @@ def draw_spectrum(
             values = np.asarray(sample["spectra"], np.float64)
             known = [_lifted(one, shift, values) for one in known] or find_peaks(shift, values)
         label_peaks(axes, known, span)
-    if axes.get_legend_handles_labels()[0]:
+    if colours is None and axes.get_legend_handles_labels()[0]:
         axes.legend(loc="upper right")
 
 
@@ -198,91 +194,6 @@ def _mode_text(species: Species | None, place: float, shift: float) -> str:
     return f"{text} {near.irrep}" if is_same and near.irrep else text
 
 
-def _images(dataset: Dataset, sample: dict[str, Any], options: DrawOptions) -> list[Image]:
-    """Return the images of a sample: of its map, and of its structure targets."""
-    signed = dataset.scale == "symmetric"
-    images: list[Image] = []
-    if options.band_cm1 is not None:
-        return [Image(*_band(dataset, sample, options.band_cm1), signed=signed)]
-    if "maps" in sample:
-        maps = sample["maps"]
-        images += [
-            Image(_channel_title(dataset, k, len(maps)), maps[k], signed=signed)
-            for k in _channels(options.channels, len(maps))
-        ]
-    elif "cube" in sample:
-        cube = np.asarray(sample["cube"], np.float32)
-        chosen = options.channels
-        if chosen is None:
-            images.append(Image("mean of all channels", cube.mean(axis=2), signed=signed))
-            strongest = int(cube.max(axis=(0, 1)).argmax())
-            chosen = (strongest,)
-        for k in _channels(chosen, cube.shape[2]):
-            title = _channel_title(dataset, k, cube.shape[2])
-            images.append(Image(title, cube[:, :, k], signed=signed))
-    if "structure/masks" in sample and options.channels is None:
-        structure = dataset.recipe.structure
-        names = (structure.elements if structure else None) or ()
-        for name, mask in zip(names, sample["structure/masks"], strict=False):
-            if mask.any():
-                images.append(Image(f"atoms of {name}", mask, (0.0, 1.0)))
-        if "structure/bonds" in sample:
-            images.append(Image("bonds", sample["structure/bonds"], (0.0, 1.0)))
-    return images[:_MOST_PANELS]
-
-
-def _channels(chosen: Sequence[int] | None, n_channels: int) -> Sequence[int]:
-    if chosen is None:
-        return range(n_channels)
-    wrong = [k for k in chosen if not -n_channels <= k < n_channels]
-    if wrong:
-        raise ConfigError(f"expected channels from 0 to {n_channels - 1}, got {wrong[0]}")
-    return [k % n_channels for k in chosen]
-
-
-def _bands_of(dataset: Dataset) -> tuple[tuple[float, float], ...]:
-    """Return the range of Raman shifts of each channel of the maps, cm^-1, where there are any."""
-    basis: Any = dataset.basis
-    source = basis if dataset.kind == "measured" else basis.nearfield
-    return tuple(getattr(source, "bands", None) or ())
-
-
-def _channel_title(dataset: Dataset, k: int, n_channels: int) -> str:
-    axis = dataset.axes.get("shift_channel")
-    if axis is not None and axis.n == n_channels:
-        return f"{axis.points()[k]:.0f} cm$^{{-1}}$"
-    bands = _bands_of(dataset)
-    if len(bands) == n_channels:
-        return f"{bands[k][0]:g}-{bands[k][1]:g} cm$^{{-1}}$"
-    return "map" if n_channels == 1 else f"channel {k} of {n_channels}"
-
-
-def _band(dataset: Dataset, sample: dict[str, Any], shift_cm1: float) -> tuple[str, NDArray[Any]]:
-    """Return the map at a Raman shift: of a cube its nearest channel, of maps their band.
-
-    Raises
-    ------
-    ConfigError
-        If no channel is there.
-    """
-    if "cube" in sample:
-        points = dataset.axes["shift_channel"].points()
-        step = abs(points[1] - points[0]) if len(points) > 1 else np.inf
-        k = int(np.abs(points - shift_cm1).argmin())
-        if abs(points[k] - shift_cm1) <= step:
-            return f"{points[k]:.0f} cm$^{{-1}}$", sample["cube"][:, :, k]
-        raise ConfigError(
-            f"{dataset.path}: expected a Raman shift from {points[0]:g} to {points[-1]:g} cm^-1, "
-            f"got {shift_cm1:g}"
-        )
-    bands = _bands_of(dataset)
-    for k, (low, high) in enumerate(bands):
-        if "maps" in sample and low <= shift_cm1 < high:
-            return _channel_title(dataset, k, len(bands)), sample["maps"][k]
-    got = ", ".join(f"{low:g}-{high:g}" for low, high in bands) or "maps without Raman shifts"
-    raise ConfigError(f"{dataset.path}: expected maps of a band at {shift_cm1:g} cm^-1, got {got}")
-
-
 def atoms_of(dataset: Dataset, sample: dict[str, Any]) -> tuple[list[str], NDArray[np.float64]]:
     """Return symbols and places of a sample's atoms in its map's frame, Angstrom; maybe none."""
     if "structure/positions" in sample:
@@ -334,15 +245,13 @@ def draw_rows(dataset: Dataset, rows: Sequence[int], options: DrawOptions) -> "F
     wants_map = wants_map or "spectra" not in dataset
     averaged = options.channels is None and options.band_cm1 is None and wants_map
     averaged = averaged and "maps" in dataset and dataset.fields["maps"].spec.shape[0] > 1
-    for axes, row in zip(panels, rows, strict=False):
-        sample = dataset.sample(row)
+    samples = [dataset.sample(row) for row in rows]
+    colours = _colours(samples)
+    for axes, row, sample in zip(panels, rows, samples, strict=False):
         if not wants_map:
-            draw_spectrum(axes, dataset, sample, options._replace(labels=False))
-            legend = axes.get_legend()
-            if legend is not None and axes is not panels[0]:
-                legend.remove()
+            draw_spectrum(axes, dataset, sample, options._replace(labels=False), colours)
         else:
-            image = _images(dataset, sample, options)[0]
+            image = images_of(dataset, sample, options)[0]
             if averaged:
                 image = image._replace(values=np.asarray(sample["maps"], np.float32).mean(axis=0))
             plot_image(axes, image, frame_of(dataset.axes, image.values.shape))
@@ -353,6 +262,25 @@ def draw_rows(dataset: Dataset, rows: Sequence[int], options: DrawOptions) -> "F
     if averaged:
         figure.suptitle(f"{shown(dataset.path.name)}, mean of all channels")
     if not wants_map:
-        figure.supxlabel(SHIFT, fontsize=8)
+        for axes in panels[max(0, len(rows) - columns) : len(rows)]:
+            axes.set_xlabel(SHIFT)  # not one for all, which would lie in the legend
         figure.supylabel(INTENSITY, fontsize=8)
+        _add_legend(figure, list(panels))
     return figure
+
+
+def _colours(samples: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Return a colour for each species of mixtures; the same for all, if they are too many."""
+    names = {shown(name): None for one in samples for name in one.get("composition", {})}
+    few = len(names) <= _MOST_COLOURS
+    return {name: f"C{k + 1}" if few else "C1" for k, name in enumerate(names)}
+
+
+def _add_legend(figure: "Figure", panels: Sequence["Axes"]) -> None:
+    """Add one legend below all panels, unless every panel has its own species."""
+    handles: dict[str, Any] = {}
+    for axes in panels:
+        for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
+    if 1 < len(handles) <= _MOST_COLOURS + 2:
+        figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=4)

@@ -19,6 +19,7 @@ from ..measured.reading import read_file
 from ..measured.spectrum import Spectrum
 from ..schema.species import Species
 from ..text import did_you_mean, printable
+from ..urls import is_remote
 from .samples import unmeasured_ends
 from .spectra import Line, species_line
 
@@ -39,6 +40,12 @@ class Selection(NamedTuple):
     """What the user states about measured files."""
     follow_links: bool = False
     """Whether files of datasets may be links."""
+
+
+def has_rows(path: Path) -> bool:
+    """Return whether a path names a dataset or a recipe; a YAML file may hold a species instead."""
+    is_yaml = path.suffix.lower() in (".yaml", ".yml") and not is_remote(path)
+    return names_rows(path) and not (is_yaml and holds_species(path))
 
 
 def rows_of(dataset: Dataset, selection: Selection) -> tuple[int, ...]:
@@ -85,11 +92,18 @@ def read_lines(path: Path, selection: Selection) -> list[Line]:
     ConfigError
         If there are no spectra in it, or not those chosen.
     """
-    if names_rows(path):
+    if has_rows(path):
         dataset = open_dataset(path, follow_links=selection.follow_links)
         return [dataset_line(dataset, row) for row in rows_of(dataset, selection)]
     if holds_species(path):
         return [species_line(one) for one in library_species(path, selection.species)]
+    if path.is_dir():
+        inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
+        first = next((one for one in inside if one.is_dir()), inside[0] if inside else None)
+        raise ConfigError(
+            f"{path}: expected a file, a dataset or a training run, got another folder"
+            + (f"; draw what is in it, such as {first}" if first else ", which is empty")
+        )
     predictions = read_predictions(path)
     if predictions is not None:
         return list(_predicted(predictions, selection))

@@ -86,6 +86,19 @@ def picture(figure: "Figure", kind: str, dpi: int = DPI) -> bytes:
     return content.getvalue()
 
 
+def check_picture(output: Path) -> None:
+    """Refuse a picture of a kind that cannot be drawn, before work is done for it.
+
+    Raises
+    ------
+    OutputError
+        If there is no such kind.
+    """
+    kind = output.suffix[1:].lower() or "png"
+    if kind not in new_figure(1, 1).canvas.get_supported_filetypes():
+        raise OutputError(f"{output}: expected a name that ends in .png, .pdf or .svg")
+
+
 def save(figure: "Figure", output: Path, dpi: int = DPI) -> None:
     """Write a picture; the file's ending says which kind.
 

@@ -170,6 +170,28 @@ def draw_run(folder: Path) -> "Figure":
     return figure
 
 
+def draw_rates(
+    rates: Sequence[float],
+    losses: Sequence[float],
+    smoothed: Sequence[float],
+    suggested: float | None,
+) -> "Figure":
+    """Return the loss over the learning rate, each shape (n,), with the rate that is suggested."""
+    figure = new_figure(SINGLE_IN, 2.4)
+    axes = figure.subplots()
+    axes.plot(rates, losses, linewidth=0.4, alpha=0.6, label="of each batch")
+    axes.plot(rates, smoothed, label="smoothed")
+    if suggested is not None:
+        axes.axvline(suggested, color="0.3", linestyle=":", label=f"suggested: {suggested:.2g}")
+    axes.set_xscale("log")
+    low, high = min(smoothed), max(smoothed[: int(np.argmin(smoothed)) + 1])
+    axes.set_ylim(low - 0.2 * (high - low or 1.0), high + 0.3 * (high - low or 1.0))
+    axes.set_xlabel("learning rate")
+    axes.set_ylabel("loss")
+    axes.legend(loc="lower left")
+    return figure
+
+
 def _other_scores(log: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, str], ...]:
     """Return the scores in a log, of a task whose scores have no place of their own."""
     names = {name: None for entry in log if entry.get("part") == "val" for name in entry}

@@ -31,6 +31,9 @@ def field(description: str, unit: str, default: Any = ..., **constraints: Any) -
 LIBRARY = "library.tlib"
 """File with the library of a stored recipe, next to it."""
 
+TIP_FIELD = "tip_field.npz"
+"""File with the field on a grid of a stored recipe, next to it."""
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.+(),:-]*$"
 FILE_STEM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Name of a tag or a split within the name of its file."""

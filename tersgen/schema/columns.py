@@ -22,12 +22,17 @@ ARRAYS: dict[str, tuple[str, tuple[int, ...]]] = {
     "hessian": ("<f8", ()),
     "polarizability": ("<f8", (3,)),
     "atom_polarizability": ("<f8", (6,)),
+    "site": ("<f8", (3,)),
+    "site_response": ("<f4", ()),
+    "image_tip": ("<f8", (3,)),
+    "image": ("<f4", (6,)),
 }
-"""Type and shape of a row of each array. Rows are bytes of the page, modes, atoms, or the atoms of
-each mode in turn; six numbers are xx, yy, zz, xy, xz, yz; NaN stands for an unknown value of a
-mode. Units are those of :class:`~tersgen.schema.species.Species`."""
+"""Type and shape of a row of each array. Rows are bytes of the page, modes, atoms, sites, tips, or
+the atoms (tips, or numbers of the site response) of each mode in turn; six numbers are xx, yy, zz,
+xy, xz, yz; NaN stands for an unknown value of a mode. Units are those of
+:class:`~tersgen.schema.species.Species`."""
 
-BULKY = frozenset({"atom_tensor", "displacement", "hessian"})
+BULKY = frozenset({"atom_tensor", "displacement", "hessian", "site_response", "image"})
 """Arrays that a library in a file keeps there until they are needed: nearly all of its bytes."""
 
 HAS = {
@@ -35,8 +40,10 @@ HAS = {
     "atom-tensors": "atom_tensor",
     "displacements": "displacement",
     "hessian": "hessian",
+    "images": "image",
     "masses": "mass",
     "polarizability": "polarizability",
+    "site-response": "site_response",
     "widths": "fwhm",
 }
 """Optional arrays of a species, by the word for them."""

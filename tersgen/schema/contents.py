@@ -2,7 +2,7 @@
 
 from typing import Literal, NamedTuple
 
-from .fields import Axis, FieldSpec
+from .fields import Axis, Coordinate, FieldSpec
 
 Kind = Literal["synthetic", "measured"]
 
@@ -21,6 +21,12 @@ class Contents(NamedTuple):
     seed: int
     computed: tuple[FieldSpec, ...] = ()
     """Arrays that are not stored, but computed from the recipe as rows are read."""
+    coordinates: tuple[Coordinate, ...] = ()
+
+    @property
+    def positions(self) -> tuple[Axis | Coordinate, ...]:
+        """Axes and coordinates: the arrays of positions along dimensions."""
+        return self.axes + self.coordinates
 
     def makes(self, other: "Contents") -> bool:
         """Return whether rows of both have the same arrays and classes, to the byte."""

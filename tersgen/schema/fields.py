@@ -3,6 +3,7 @@
 Datasets are read by the table in their manifest, whatever this version of tersgen would make.
 """
 
+from collections.abc import Sequence
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -28,6 +29,10 @@ _DIMENSIONS = {
     **{"tensors": (3, 4), "mixture/label": (1, 1), "mixture/fraction": (1, 1)},
     **{"mixture/count": (0, 0), "structure/masks": (3, 3), "structure/bonds": (2, 2)},
     **{"structure/positions": (2, 2), "structure/elements": (1, 1), "structure/count": (0, 0)},
+    **{"scene/instance": (2, 2), "scene/species": (2, 2), "scene/fraction": (3, 3)},
+    **{"scene/event": (2, 2), "scene/coverage": (0, 1), "scene/count": (0, 0)},
+    **{"scene/position": (2, 2), "scene/orientation": (2, 2), "scene/label": (1, 1)},
+    **{"scene/domain": (1, 1)},
     **{"source/file": (0, 0), "source/row": (0, 0), "source/part": (0, 0), "source/group": (0, 0)},
     **{"source/x": (0, 0), "source/y": (0, 0)},
 }
@@ -48,6 +53,46 @@ class Axis(Document):
         """Return the positions, Eq. (1.1), shape (n,)."""
         step = (self.stop - self.start) / (self.n - 1) if self.n > 1 else 0.0
         return self.start + np.arange(self.n, dtype=np.float64) * step
+
+    @property
+    def dim(self) -> str:
+        """Name of the dimension."""
+        return self.name
+
+
+class Coordinate(Document):
+    """Values along a dimension that are not evenly spaced, such as the limits of bands."""
+
+    name: str = field("name of the coordinate", "1", pattern=r"^[a-z_]+$")
+    dim: str = field("name of the dimension", "1", pattern=r"^[a-z_]+$")
+    unit: str = field("unit of the values", "1")
+    description: str = field("meaning of the values", "1")
+    values: tuple[float, ...] = field(
+        "values, one for each position", "as unit says", min_length=1, max_length=2**16
+    )
+
+    @property
+    def n(self) -> int:
+        """Number of values."""
+        return len(self.values)
+
+    def points(self) -> NDArray[np.float64]:
+        """Return the values, shape (n,)."""
+        return np.array(self.values, np.float64)
+
+
+def band_limits(bands: Sequence[tuple[float, float]]) -> list[Coordinate]:
+    """Return the coordinates of the channels of maps from the limits of their bands, cm^-1."""
+    return [
+        Coordinate(
+            name=f"band_{end}",
+            dim="channel",
+            unit="cm^-1",
+            description=f"{end}est Raman shift of the band of each channel",
+            values=values,
+        )
+        for end, values in zip(("low", "high"), zip(*bands, strict=True), strict=False)
+    ]
 
 
 class FieldSpec(Document):
@@ -126,7 +171,7 @@ class FieldSpec(Document):
     @property
     def is_label(self) -> bool:
         """Whether the values are numbers of classes."""
-        return self.name in ("label", "mixture/label")
+        return self.name in ("label", "mixture/label", "scene/label")
 
 
 def spec(name: str, dtype: Dtype, unit: str, text: str, **sizes: int) -> FieldSpec:

@@ -13,7 +13,9 @@ from .intervals import LARGEST
 class Grid(Frozen):
     """The axis of Raman shifts, Eq. (1.1)."""
 
-    start_cm1: float = field("first Raman shift", "cm^-1", 100.0, ge=0)
+    start_cm1: float = field(
+        "first Raman shift; negative ones are anti-Stokes", "cm^-1", 100.0, ge=-LARGEST
+    )
     stop_cm1: float = field("last Raman shift", "cm^-1", 4000.0, gt=0, le=LARGEST)
     n_points: int = field("number of points", "1", 1024, ge=2, le=1_048_576)
 

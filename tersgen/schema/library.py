@@ -18,6 +18,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import core_schema
 
 from ..errors import LibraryError
+from ..text import printable
 from .columns import ARRAYS, BULKY, PAGE, Column, Values, species_digest
 from .packing import pack, unpack
 from .species import UNKNOWN, LibraryDocument, Species
@@ -107,9 +108,13 @@ class Library(Sequence[Species]):
             page: dict[str, Any] = json.loads(self.columns[PAGE].part(k).tobytes())
             if isinstance(page["name"], str) and isinstance(page["provenance"], dict):
                 return page
-        except (ValueError, LookupError, TypeError, RecursionError):
-            pass
-        raise LibraryError(f"species {k}: expected its page as JSON with a name, got another")
+            got = f"the names {', '.join(map(str, page))[:80]}"
+        except (ValueError, LookupError, TypeError, RecursionError) as error:
+            got = f"{type(error).__name__}: {error}"[:120]
+        raise LibraryError(
+            f"species {k}: expected its page as JSON with a name and provenance, got "
+            f"{printable(got)}"
+        )
 
     @cached_property
     def names(self) -> tuple[str, ...]:

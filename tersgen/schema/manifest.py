@@ -9,9 +9,10 @@ from pydantic import Field, model_validator
 
 from .base import DIGEST, TAG_NAME, Document, Name, Text, field
 from .base import LIBRARY as LIBRARY
+from .base import TIP_FIELD as TIP_FIELD
 from .contents import Contents, Kind
 from .digest import canonical_digest, digest_without, without_defaults
-from .fields import Axis, FieldSpec
+from .fields import Axis, Coordinate, FieldSpec
 from .plugin import PluginRecord
 from .split import Split
 
@@ -87,8 +88,10 @@ class JournalLine(Document):
     def _whole(cls, data: Any) -> Any:
         """Refuse a record that is not what its check says."""
         record = data.get("record") if isinstance(data, dict) else None
-        if isinstance(record, dict) and data.get("check") != _check_of(record):
-            raise ValueError("check: expected that of the record, got another")
+        if isinstance(record, dict) and data.get("check") != (wanted := _check_of(record)):
+            raise ValueError(
+                f"check: expected {wanted}, that of the record, got {data.get('check')!r:.40}"
+            )
         return data
 
 
@@ -161,6 +164,9 @@ class Manifest(Document):
         "arrays that are not stored, but computed from the recipe as rows are read", "1", ()
     )
     axes: tuple[Axis, ...] = field("positions along dimensions of the arrays", "1", ())
+    coordinates: tuple[Coordinate, ...] = field(
+        "values along dimensions that are not evenly spaced", "1", ()
+    )
     classes: tuple[Name, ...] = field("species names in label order", "1")
     class_counts: tuple[Count, ...] = field("rows of each class", "row")
     bytes_stored: Count = field("bytes of all shards on disk", "byte")

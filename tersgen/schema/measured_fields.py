@@ -1,6 +1,6 @@
 """The arrays of measured datasets."""
 
-from .fields import Axis, FieldSpec, grid_axis, spec
+from .fields import Axis, Coordinate, FieldSpec, band_limits, grid_axis, spec
 from .measured import Measured
 
 
@@ -71,3 +71,8 @@ def measured_axes(measured: Measured) -> tuple[Axis, ...]:
                 Axis(name=name, unit="um", description=text, start=0.0, stop=step * (n - 1), n=n)
             )
     return tuple(axes)
+
+
+def measured_coordinates(measured: Measured) -> tuple[Coordinate, ...]:
+    """Return the limits of the bands of measured maps, where they are known."""
+    return tuple(band_limits(measured.bands)) if measured.bands else ()

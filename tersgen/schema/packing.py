@@ -13,6 +13,17 @@ from .species import Species
 _SIX = ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))
 
 
+_ARRAY_OF = {
+    "masses_amu": "mass",
+    "hessian": "hessian",
+    "polarizability": "polarizability",
+    "atom_polarizabilities": "atom_polarizability",
+    "sites": "site",
+    "image_tips": "image_tip",
+}
+"""Array of each quantity of a species, by the name of the quantity."""
+
+
 def six(tensors: Values) -> Values:
     """Return the symmetric part of tensors, shape (..., 3, 3), as six numbers, shape (..., 6)."""
     both = 0.5 * (tensors + np.swapaxes(tensors, -1, -2))
@@ -38,14 +49,12 @@ def _of_modes(one: Species, name: str, shape: tuple[int, ...]) -> Values | None:
 
 def pack(one: Species) -> dict[str, Values]:
     """Return a species as its page and arrays."""
-    inside = ("modes", "atoms", "masses_amu", "hessian", "polarizability", "atom_polarizabilities")
-    page = one.model_dump(mode="json", exclude_defaults=True, exclude=set(inside))
+    inside = {"modes", "atoms", *_ARRAY_OF}
+    page = one.model_dump(mode="json", exclude_defaults=True, exclude=inside)
     found: dict[str, Any] = {
         "frequency": [mode.frequency_cm1 for mode in one.modes],
         "tensor": [mode.tensor for mode in one.modes],
-        "mass": one.masses_amu,
-        "hessian": one.hessian,
-        "polarizability": one.polarizability,
+        **{array: getattr(one, name) for name, array in _ARRAY_OF.items()},
         "displacement": _of_modes(one, "displacements", (3,)),
     }
     if any(mode.irrep is not None for mode in one.modes):
@@ -57,6 +66,9 @@ def pack(one: Species) -> dict[str, Values]:
         found["position"] = [atom.position for atom in one.atoms]
     shares = _of_modes(one, "atom_tensors", (3, 3))
     found["atom_tensor"] = None if shares is None else six(shares)
+    for name in ("site_response", "image"):
+        if all(getattr(mode, name) is not None for mode in one.modes):
+            found[name] = [getattr(mode, name) for mode in one.modes]
     if one.atom_polarizabilities:
         found["atom_polarizability"] = six(np.array(one.atom_polarizabilities, np.float64))
     found[PAGE] = np.frombuffer(canonical_json(page).encode(), np.uint8)
@@ -96,6 +108,8 @@ def unpack(page: Mapping[str, Any], arrays: Mapping[str, Values]) -> Species:
             ],
             "atom_tensors": _split_modes(arrays, "atom_tensor", n_modes),
             "displacements": _split_modes(arrays, "displacement", n_modes),
+            "site_response": _split_modes(arrays, "site_response", n_modes),
+            "image": _split_modes(arrays, "image", n_modes),
         }
         modes = [
             dict(zip(columns, values, strict=True))
@@ -112,9 +126,7 @@ def unpack(page: Mapping[str, Any], arrays: Mapping[str, Values]) -> Species:
                 **known,
                 "modes": modes,
                 "atoms": atoms,
-                "masses_amu": listed("mass"),
-                "hessian": listed("hessian"),
-                "polarizability": listed("polarizability"),
+                **{quantity: listed(array) for quantity, array in _ARRAY_OF.items()},
                 "atom_polarizabilities": (
                     None if numbers is None or not len(numbers) else matrices(numbers).tolist()
                 ),

@@ -31,7 +31,12 @@ PRESETS: dict[str, Table] = {
     "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}, "instrument": None},
     "realistic": {
         "lineshape": {"profile": "lorentzian", "fwhm_cm1": 7.0},
-        "perturbations": {"mode_shift_cm1": 1.5, "width": [0.6, 1.8], "intensity": 0.4},
+        "perturbations": {
+            "mode_shift_cm1": 1.5,
+            "uncertain_frequencies": True,
+            "width": [0.6, 1.8],
+            "intensity": 0.4,
+        },
         "noise": {"map": [0.002, 0.02]},
         "instrument": {
             "resolution_cm1": [2.0, 14.0],
@@ -59,6 +64,35 @@ PRESETS: dict[str, Table] = {
             },
         },
     },
+    "realistic_cube": {
+        "library": [f"builtin:{name}" for name in _MOLECULES],
+        "grid": {"start_cm1": 200.0},
+        "lineshape": {"profile": "lorentzian"},
+        "map": {"height": 32, "width": 32, "background": [0.02, 0.2]},
+        "nearfield": {
+            "width_angstrom": [4.0, 6.0],
+            "height_angstrom": [2.5, 4.0],
+            "apex_angstrom": 1.0,
+            "orientation": "tilted",
+            "max_tilt_deg": 20.0,
+        },
+        "perturbations": {"mode_shift_cm1": 1.5, "width": [0.6, 1.8], "intensity": 0.4},
+        "instrument": {
+            "gain": [0.5, 1.0],
+            "bias": [300.0, 700.0],
+            "read_noise": [1.0, 4.0],
+            "full_well": 150000.0,
+            "bits": 16,
+            "scan": {"drift_px": 2.0, "blur_px": [0.0, 1.0], "blinks": 1.5, "dead": 1.0},
+            "cube": {
+                "electrons": [50.0, 1000.0],
+                "dark": [0.0, 3.0],
+                "cosmic_rays": 0.003,
+                "cosmic_height": [0.2, 5.0],
+            },
+        },
+        "fields": {"spectra": False, "maps": False, "tensors": False, "cube": True},
+    },
     "mixture": {"mixture": {}, "fields": {"maps": False}},
     "structure": {
         "library": [f"builtin:{name}" for name in _PLANAR],
@@ -77,12 +111,47 @@ PRESETS: dict[str, Table] = {
         "structure": {"store_images": False},
         "fields": {"spectra": False, "sticks": False, "tensors": False},
     },
+    "scene": {
+        "library": [f"builtin:{name}" for name in _PLANAR],
+        "grid": {"start_cm1": 50.0},
+        "lineshape": {"profile": "lorentzian"},
+        "nearfield": {
+            "width_angstrom": [2.5, 4.0],
+            "height_angstrom": [2.0, 3.0],
+            "apex_angstrom": 0.0,
+            "frame_angstrom": [40.0, 40.0],
+            "bands": [
+                *([100.0, 500.0], [500.0, 800.0], [800.0, 1050.0], [1050.0, 1250.0]),
+                *([1250.0, 1450.0], [1450.0, 1700.0], [1700.0, 1900.0], [2500.0, 3900.0]),
+            ],
+        },
+        "scene": {
+            "superlattice": [[3, 0], [0, 3]],
+            "sites": ["top", "fcc", "hcp"],
+            "domains": [1, 4],
+            "vacancies": [0.0, 0.3],
+            "jitter_angstrom": 0.2,
+            "turn_deg": 5.0,
+            "events": {
+                "tip_change": 0.2,
+                "change_width": [0.8, 1.3],
+                "change_height_angstrom": [-0.1, 0.15],
+                "second_apex": 0.1,
+                "second_distance_angstrom": [8.0, 16.0],
+                "blinking": 0.2,
+                "picocavities": 0.2,
+            },
+        },
+        "mixture": {"n_species": [1, 2], "least": 0.2, "of": "molecules"},
+        "fields": {"spectra": False, "maps": True, "sticks": False, "tensors": False},
+    },
 }
 """``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
-eight bands, and where their atoms and bonds are. ``mixture``: spectra of up to
-three species. ``ideal``: no noise, no instrument. ``realistic``: spectra and
-maps as instruments record them, over ranges that spectrometers have and replicate measurements
-show."""
+eight bands, with their atoms and bonds. ``scene``: many molecules of one or two species on a
+surface. ``realistic_cube``: single molecules with a spectrum at each pixel, counted by a detector
+during a scan. ``mixture``: spectra of up to three species. ``ideal``: no noise, no instrument.
+``realistic``: spectra and maps as instruments record them, over ranges that spectrometers have and
+replicate measurements show."""
 
 
 def merged(below: Table, above: Table) -> Table:

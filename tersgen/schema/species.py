@@ -1,14 +1,16 @@
 """Species, their vibrational modes and libraries, as documents: what importers make."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from ..text import counted
 from .base import DIGEST, Frozen, Name, field
 from .plugin import PluginRecord
 
 Vector3 = tuple[float, float, float]
 Matrix3 = tuple[Vector3, Vector3, Vector3]
+Six = tuple[float, float, float, float, float, float]
 
 UNKNOWN = "unknown"
 """Class of all species without a name of their own."""
@@ -16,8 +18,20 @@ UNKNOWN = "unknown"
 Observed = Literal["observed area", "observed height"]
 """Strengths of bands as a spectrometer records them: areas or heights, in photons."""
 
+Estimated = Literal["strength class", "positions only"]
+"""What a published table of bands has in place of strengths: words (very strong to very weak), or
+nothing, in which case all bands get the same activity."""
+
 SYMMETRY_TOLERANCE = 1e-6
 """Largest allowed |R_ij - R_ji| relative to the largest |R_ij| of a stored tensor."""
+
+
+def triangle(size: Any) -> Any:
+    """Return how many numbers the triangle of a square matrix has, its diagonal included.
+
+    ``size`` is a number of rows, or an array of such.
+    """
+    return size * (size + 1) // 2
 
 
 def _symmetric(tensor: Matrix3) -> Matrix3:
@@ -57,6 +71,18 @@ class Mode(Frozen):
     displacements: tuple[Vector3, ...] | None = field(
         "Cartesian displacement of each atom, normalised over all atoms", "1", None
     )
+    site_response: tuple[float, ...] | None = field(
+        "response to the field at the sites of the species: upper triangle of a symmetric matrix, "
+        "row by row, over x, y, z of each site in turn",
+        "Angstrom^2 amu^-1/2",
+        None,
+    )
+    image: tuple[Six, ...] | None = field(
+        "amplitude p^T B p under a dipole p at each tip of the species: xx, yy, zz, xy, xz, yz of "
+        "B, for a field of [3 n (n.p) - p] / d^3 with d in Angstrom",
+        "Angstrom^-4 amu^-1/2",
+        None,
+    )
 
 
 class Provenance(Frozen):
@@ -86,7 +112,7 @@ class Provenance(Frozen):
     file: str | None = field("name of the file read", "1", None)
     sha256: str | None = field("SHA-256 of that file", "1", None)
     note: str | None = field("remarks, citations, licence", "1", None)
-    intensity: Observed | None = field(
+    intensity: Observed | Estimated | None = field(
         "kind of the strengths before conversion to activities; none if they were activities",
         "1",
         None,
@@ -132,6 +158,13 @@ class Species(Frozen):
     atom_polarizabilities: tuple[Matrix3, ...] | None = field(
         "contribution of each atom to the static polarizability; they sum to it", "Angstrom^3", None
     )
+    sites: tuple[Vector3, ...] | None = field(
+        "points at which the field of a tip is taken, for the response of the modes", "Angstrom",
+        None,
+    )  # fmt: skip
+    image_tips: tuple[Vector3, ...] | None = field(
+        "positions of the tip's dipole in the images of the modes", "Angstrom", None
+    )
     frequency_uncertainty_cm1: float | None = field(
         "standard deviation of the frequencies from measured ones", "cm^-1", None, ge=0
     )
@@ -156,7 +189,9 @@ class Species(Frozen):
         for name, count in each:
             if count not in (None, atoms):
                 raise ValueError(f"{name}: expected one for each of the {atoms} atoms, got {count}")
-        wanted = 3 * atoms * (3 * atoms + 1) // 2
+        self._check_each_mode("site_response", "sites", triangle(3 * len(self.sites or ())))
+        self._check_each_mode("image", "image_tips", len(self.image_tips or ()))
+        wanted = triangle(3 * atoms)
         if self.hessian is not None and len(self.hessian) != wanted:
             raise ValueError(
                 f"hessian: expected the {wanted} numbers of a lower triangle for {atoms} atoms, "
@@ -164,10 +199,20 @@ class Species(Frozen):
             )
         return self
 
+    def _check_each_mode(self, name: str, points: str, wanted: int) -> None:
+        """Refuse a species in which some modes lack a quantity at points, or have too much."""
+        for number, mode in enumerate(self.modes):
+            count = len(getattr(mode, name) or ())
+            if count != wanted:
+                raise ValueError(
+                    f"mode {number}: {name}: expected {wanted} values for the {points} of the "
+                    f"species, got {count}"
+                )
+
     def __repr__(self) -> str:
         """Return name and size: the tensors would fill pages."""
-        geometry = f", {len(self.atoms)} atoms" if self.atoms else ""
-        return f"Species({self.name!r}, {len(self.modes)} modes{geometry})"
+        geometry = f", {counted(len(self.atoms), 'atom')}" if self.atoms else ""
+        return f"Species({self.name!r}, {counted(len(self.modes), 'mode')}{geometry})"
 
     __str__ = __repr__
 

@@ -14,6 +14,7 @@ from urllib.parse import parse_qs, quote, urlsplit
 from ..dataset.dataset import Dataset
 from ..dataset.recipes import RecipeLike, as_recipe
 from ..errors import ConfigError, ServiceError
+from ..library.builtin import GROUPS
 from ..library.libraryfile import library_parts
 from ..recipe import Recipe
 from ..resolution import resolve
@@ -25,7 +26,7 @@ from .job import FINAL, Job
 _TIMEOUT_S = 60.0
 _PATIENCE_S = 60.0
 _LONGEST_LINE = 1 << 20
-_SOURCES = re.compile(r"builtin(:.+)?|crystals|(random|unknown):[0-9]+")
+_SOURCES = re.compile(rf"{'|'.join(GROUPS)}|builtin:.+|(random|unknown):[0-9]+")
 
 
 def connect(url: str | None = None, token: str | None = None) -> "Client":

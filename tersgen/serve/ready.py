@@ -13,6 +13,7 @@ from ..dataset.basis import StoredBasis, contents_of
 from ..dataset.recipes import load_recipe
 from ..errors import ConfigError, LibraryError, TersWarning
 from ..generator import Generator
+from ..library.builtin import GROUPS
 from ..library.libraryfile import SUFFIX
 from ..recipe import Recipe
 from ..resolution import resolve
@@ -119,6 +120,12 @@ class ReadyRecipes:
                 "recipe: plugins: expected none in a request, got modules; the server's operator "
                 "installs plug-ins"
             )
+        near = table.get("nearfield")
+        if isinstance(near, Mapping) and near.get("grid_field") is not None:
+            raise ConfigError(
+                "recipe: nearfield.grid_field: expected none in a request, got one; build it with "
+                "the command line"
+            )
         library = table.get("library", ["builtin"])
         if isinstance(library, Mapping):
             return {**table, "library": self._stored(library)}
@@ -136,7 +143,7 @@ class ReadyRecipes:
 
     def _source(self, source: str) -> str:
         kind, _, rest = source.partition(":")
-        if source in ("builtin", "crystals") or (kind == "builtin" and rest):
+        if source in GROUPS or (kind == "builtin" and rest):
             return source
         if kind in _COUNTED and rest:
             return source
@@ -146,8 +153,8 @@ class ReadyRecipes:
                 raise LibraryError(f"library source {source!r}: {not_among(rest, files)}")
             return str(files[rest])
         raise LibraryError(
-            "library: expected builtin, builtin:NAME, crystals, random:K, unknown:K or upload:NAME "
-            f"in a request, got {source!r:.80}; upload files first"
+            f"library: expected {', '.join(GROUPS)}, builtin:NAME, random:K, unknown:K or "
+            f"upload:NAME in a request, got {source!r:.80}; upload files first"
         )
 
     def _stored(self, library: Mapping[str, Any]) -> dict[str, str]:

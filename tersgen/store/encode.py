@@ -23,7 +23,8 @@ _SHUFFLES = {
 _MISSING = 2**64 - 1
 _BLOSC_HEADER = 16
 _BLOSC_LZ4 = 1
-_BLOSC_BITS = 4
+_BLOSC_STORED, _BLOSC_BITS, _BLOSC_WHOLE = 2, 4, 16
+"""Flags of a buffer: its bytes are not compressed; its bits are shuffled; no block is split."""
 _BLOSC_HOW = 7
 LARGEST_RATIO = 256
 """No chunk decodes to more than this many times its bytes: LZ4 reaches 255."""
@@ -65,9 +66,11 @@ def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
 def _proved(data: Bytes, check: int) -> Bytes:
     """Return a chunk without its checksum, whose CRC32C must be the recorded one."""
     payload = data[:-CHECKSUM]
-    if crc32c(payload) != check:
+    found = crc32c(payload)
+    if found != check:
         raise DamagedDataError(
-            f"expected the chunk with the checksum (CRC32C) {check:08x}, got another, or damage"
+            f"expected the chunk with the checksum (CRC32C) {check:08x}, got {found:08x}: another "
+            "chunk, or damage"
         )
     return payload
 
@@ -95,6 +98,63 @@ def decode_chunk(
         values = np.empty(wanted, np.uint8)
         _decompress(payload, values)
     return values.view(np.dtype(spec.dtype).newbyteorder("<")).reshape(n_rows, *spec.shape)
+
+
+def decode_row(
+    data: Bytes, check: int, n_rows: int, row: int, spec: FieldSpec, compression: Compression
+) -> Values:
+    """Return one of the ``n_rows`` rows of a stored chunk, shape (1, ...).
+
+    The whole chunk is checked; of a compressed one, only the blocks with the row are decoded.
+    Raises as ``decode_chunk`` does.
+    """
+    payload = np.frombuffer(_proved(data, check), np.uint8)
+    settings = blosc_settings(spec, compression)
+    start, stop = row * spec.row_bytes, (row + 1) * spec.row_bytes
+    if settings is None:
+        _check_size(payload, n_rows * spec.row_bytes)
+        values = payload[start:stop]
+    else:
+        _check_blosc(payload, n_rows * spec.row_bytes, settings["typesize"])
+        values = _decompress_part(payload, start, stop)
+    return values.view(np.dtype(spec.dtype).newbyteorder("<")).reshape(1, *spec.shape)
+
+
+def _decompress_part(payload: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.uint8]:
+    """Return some of the bytes that a blosc buffer decodes to.
+
+    A buffer is a header, where each block begins, and the blocks, of ``block`` bytes each and the
+    last of what is left (``README_CHUNK_FORMAT.rst`` of c-blosc 1.21). A block alone is decoded as
+    a buffer of one block.
+    """
+    n_bytes, block = np.frombuffer(payload, "<u4", 2, 4).tolist()
+    if payload[2] & _BLOSC_STORED:
+        if len(payload) != _BLOSC_HEADER + n_bytes:
+            raise DamagedDataError(f"expected {n_bytes} bytes, got {len(payload) - _BLOSC_HEADER}")
+        return payload[_BLOSC_HEADER + start : _BLOSC_HEADER + stop]
+    n_blocks = -(-n_bytes // max(block, 1))
+    table = _BLOSC_HEADER + 4 * n_blocks
+    if not block or table > len(payload):
+        raise DamagedDataError(f"expected {n_blocks} blocks of {block}, got {len(payload)} bytes")
+    begins = np.frombuffer(payload, "<u4", n_blocks, _BLOSC_HEADER)
+    first, last = start // block, (stop - 1) // block
+    values = np.empty(min((last + 1) * block, n_bytes) - first * block, np.uint8)
+    for k in range(first, last + 1):
+        begin = int(begins[k])
+        end = int(begins[begins > begin].min(initial=len(payload)))
+        if not table <= begin < end <= len(payload):
+            raise DamagedDataError(f"expected block {k} inside the chunk, got it at {begin}")
+        size = min(block, n_bytes - k * block)
+        alone = np.empty(_BLOSC_HEADER + 4 + end - begin, np.uint8)
+        alone[:_BLOSC_HEADER] = payload[:_BLOSC_HEADER]
+        if size < block:
+            alone[2] |= _BLOSC_WHOLE  # the last block, if it is shorter, is not split into streams
+        alone[4:16].view("<u4")[:] = size, size, len(alone)
+        alone[16:20].view("<u4")[:] = _BLOSC_HEADER + 4
+        alone[20:] = payload[begin:end]
+        place = (k - first) * block
+        _decompress(alone, values[place : place + size])
+    return values[start - first * block : stop - first * block]
 
 
 def decode_rows(

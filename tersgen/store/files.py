@@ -28,8 +28,9 @@ PARTIAL = ".partial"
 
 _SHARD = r"shards/[0-9]{6,}\.h5|[a-z][a-z0-9_]*(?:/[a-z][a-z0-9_]*)?/c(?:\.[0-9]+)+"
 _DOCUMENT = (
-    r"(?:zarr|recipe|manifest|lock)\.json|library\.tlib|journal\.jsonl|builder\.[0-9]+\.lock"
-    r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy|tlib)"
+    r"(?:zarr|recipe|manifest|lock)\.json|library\.tlib|tip_field\.npz|journal\.jsonl"
+    r"|builder\.[0-9]+\.lock"
+    r"|(?:versions|versions/copies|tags|splits)/[A-Za-z0-9][A-Za-z0-9._-]*\.(?:json|npy|npz|tlib)"
     r"|c(?:\.[0-9]+)+"  # of raman_shift: all metadata are put together at the top
 )
 UNFINISHED = rf"\.(?:[0-9]{{1,10}}|[0-9a-f]{{16}}){re.escape(PARTIAL)}"

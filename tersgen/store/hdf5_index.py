@@ -13,7 +13,7 @@ import numpy as np
 
 from ..errors import DamagedDataError
 from ..schema.contents import Contents
-from ..schema.fields import Axis, FieldSpec
+from ..schema.fields import SAMPLE, Axis, Coordinate, FieldSpec
 from .hdf5_objects import (
     H5PY_ERRORS,
     create_file,
@@ -58,7 +58,8 @@ def _create_array(file: h5py.File, spec: FieldSpec, creation: h5py.h5p.PropDCID,
     h5py.h5d.create(file.id, spec.name.encode(), kind, space, dcpl=creation)
 
 
-def _create_axis(file: h5py.File, axis: Axis) -> None:
+def _create_axis(file: h5py.File, axis: Axis | Coordinate) -> None:
+    """Create the positions along a dimension as a dimension scale."""
     points = axis.points()
     dataset = file.create_dataset(
         axis.name,
@@ -70,6 +71,18 @@ def _create_axis(file: h5py.File, axis: Axis) -> None:
     )
     set_text(dataset, "units", axis.unit)
     set_text(dataset, "long_name", axis.description)
+    dataset.make_scale(axis.name)
+
+
+def _attach_axes(file: h5py.File, contents: Contents) -> None:
+    """Name the dimensions of all arrays, and attach to each the positions along it."""
+    for spec in contents.fields:
+        for at, dim in enumerate((SAMPLE, *spec.dims)):
+            place = file[spec.name].dims[at]
+            place.label = dim
+            for one in contents.positions:
+                if one.dim == dim:
+                    place.attach_scale(file[one.name])
 
 
 def _create_plots(file: h5py.File, signals: Sequence[FieldSpec], axes: Sequence[str]) -> None:
@@ -115,8 +128,9 @@ def index_file(
             creation = _mapped(spec, n_samples, layout, sources)
             _create_array(file, spec, creation, n_samples)
             describe(file[spec.name], spec, contents.classes)
-        for axis in contents.axes:
-            _create_axis(file, axis)
+        for one in contents.positions:
+            _create_axis(file, one)
+        _attach_axes(file, contents)
         signals = [spec for spec in table if spec.is_dense]
         if signals:
             _create_plots(file, signals, [axis.name for axis in contents.axes])

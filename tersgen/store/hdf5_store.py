@@ -50,6 +50,10 @@ class Hdf5Store:
         values = np.frombuffer(payload, np.dtype(spec.dtype).newbyteorder("<"))
         return values.reshape(self.layout.chunk_rows, *spec.shape)
 
+    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
+        """Return one of the rows of a stored chunk, shape (1, ...): a view of it."""
+        return self.decode_chunk(data, check, spec)[row : row + 1]
+
     def decode_rows(
         self,
         data: NDArray[np.uint8],

@@ -83,6 +83,9 @@ class Store(Protocol):
             before anything is allocated for them.
         """
 
+    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
+        """Return one of the rows of a stored chunk, shape (1, ...); as ``decode_chunk``."""
+
     def decode_rows(
         self,
         data: NDArray[np.uint8],

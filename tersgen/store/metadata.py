@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ..schema.contents import Contents
-from ..schema.fields import SAMPLE, Axis, FieldSpec
+from ..schema.fields import SAMPLE, Axis, Coordinate, FieldSpec
 from ..schema.manifest import Compression
 from .layout import Layout
 
@@ -54,11 +54,14 @@ def chunk_codecs(spec: FieldSpec, compression: Compression) -> list[Json]:
     return [_BYTES, *blosc, _CRC]
 
 
-def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: list[str]) -> Json:
-    """Return the ``zarr.json`` of one array."""
+def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, contents: Contents) -> Json:
+    """Return the ``zarr.json`` of one array of a dataset."""
     attributes: Json = {"units": spec.unit, "long_name": spec.description}
     if spec.is_label:
-        attributes["classes"] = classes
+        attributes["classes"] = list(contents.classes)
+    along = [one.name for one in contents.coordinates if one.dim in spec.dims]
+    if along and "/" not in spec.name:  # CF's attribute: names in the same group
+        attributes["coordinates"] = " ".join(along)
     if spec.fixed_point is not None:
         attributes |= {**spec.fixed_point.attributes, "_FillValue": spec.fill_value}
     return {
@@ -88,8 +91,8 @@ def array_metadata(spec: FieldSpec, n_samples: int, layout: Layout, classes: lis
     }
 
 
-def axis_metadata(axis: Axis) -> Json:
-    """Return the ``zarr.json`` of a coordinate, one plain chunk."""
+def axis_metadata(axis: Axis | Coordinate) -> Json:
+    """Return the ``zarr.json`` of positions along a dimension, one plain chunk."""
     return {
         "zarr_format": 3,
         "node_type": "array",
@@ -100,7 +103,7 @@ def axis_metadata(axis: Axis) -> Json:
         "fill_value": "NaN",
         "codecs": [_BYTES, _CRC],
         "attributes": {"units": axis.unit, "long_name": axis.description},
-        "dimension_names": [axis.name],
+        "dimension_names": [axis.dim],
     }
 
 
@@ -121,11 +124,10 @@ def hierarchy(
     contents: Contents, n_samples: int, layout: Layout, attributes: Json
 ) -> dict[str, Json]:
     """Return every ``zarr.json`` of a dataset by the path of its node; ``""`` is the root."""
-    classes = list(contents.classes)
     arrays = {
-        spec.name: array_metadata(spec, n_samples, layout, classes) for spec in contents.fields
+        spec.name: array_metadata(spec, n_samples, layout, contents) for spec in contents.fields
     }
-    arrays |= {axis.name: axis_metadata(axis) for axis in contents.axes}
+    arrays |= {one.name: axis_metadata(one) for one in contents.positions}
     return with_groups(arrays, attributes)
 
 

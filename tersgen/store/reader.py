@@ -77,7 +77,46 @@ class Reader:
         DatasetError
             If the rows do not fit in memory.
         """
+        return self._read(self._specs[name], rows, self._specs[name].value_dtype)
+
+    def read_stored(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
+        """Return rows as they are stored, integers of fixed-point arrays; not to be written to.
+
+        Raises
+        ------
+        DamagedDataError, DatasetError
+            As ``read``.
+        """
         spec = self._specs[name]
+        return self._read(spec, rows, np.dtype(spec.dtype))
+
+    def read_row(self, name: str, row: int) -> Values | None:
+        """Return a row as it is stored, shape (1, ...), without decoding its whole chunk.
+
+        None for remote datasets, where transfer costs more than decoding.
+
+        Raises
+        ------
+        DamagedDataError
+            As ``read``.
+        """
+        if self._remote is not None:
+            return None
+        spec = self._specs[name]
+        chunk, inside = divmod(row, self._layout.chunk_rows)
+        path, file = open_inside(
+            self._folder, self._store.array_path(chunk // self._layout.chunks_per_shard, spec)
+        )
+        try:
+            data, check = self._bytes(spec, chunk, file, None)
+            return self._store.decode_row(data, check, spec, inside)
+        except DamagedDataError as error:
+            raise self._damaged(error, path, spec, chunk) from None
+
+    def _read(
+        self, spec: FieldSpec, rows: slice | NDArray[np.intp], dtype: np.dtype[np.generic]
+    ) -> Values:
+        """Return rows of an array, of the type that is stored or that of its values."""
         self._check_files(spec, rows)
         chunk_rows = self._layout.chunk_rows
         found: Iterator[_Part]
@@ -88,13 +127,16 @@ class Reader:
             count = len(rows)
             found = _array_parts(rows, chunk_rows)
         try:
-            out = np.empty((count, *spec.shape), spec.value_dtype)
+            out = np.empty((count, *spec.shape), dtype)
         except (MemoryError, ValueError):
             raise DatasetError(
-                f"{self._folder}: {count} rows of {name}, {spec.value_bytes} bytes each, do not "
-                f"fit in memory{memory_limit()}; read fewer at a time"
+                f"{self._folder}: {count} rows of {spec.name}, {spec.value_bytes} bytes each, do "
+                f"not fit in memory{memory_limit()}; read fewer at a time"
             ) from None
         parts = list(found)
+        if len(parts) == 1 and isinstance(rows, slice) and dtype == spec.dtype:
+            ((_, values),) = self._taken(spec, parts)  # a view: chunks are not copied
+            return values
         by_shard: dict[int, list[_Part]] = {}
         for part in parts:
             by_shard.setdefault(part.chunk // self._layout.chunks_per_shard, []).append(part)
@@ -161,7 +203,13 @@ class Reader:
                 )
 
     def _gather(self, spec: FieldSpec, parts: list[_Part], out: Values) -> None:
-        """Copy rows of chunks of one shard into ``out``."""
+        """Copy rows of chunks of one shard into ``out``, decoded if that is of another type."""
+        for part, rows in self._taken(spec, parts):
+            fixed = None if out.dtype == rows.dtype else spec.fixed_point
+            out[part.put] = rows if fixed is None else fixed.decoded(rows)
+
+    def _taken(self, spec: FieldSpec, parts: list[_Part]) -> Iterator[tuple[_Part, Values]]:
+        """Yield parts of one shard, and their rows as stored."""
         shard = parts[0].chunk // self._layout.chunks_per_shard
         inside = self._store.array_path(shard, spec)
         path, file = open_inside(self._folder, inside)
@@ -173,19 +221,30 @@ class Reader:
                 try:
                     values = self._chunk(spec, part.chunk, file, fetched.get(part.chunk))
                 except DamagedDataError as error:
-                    first = part.chunk * self._layout.chunk_rows
-                    stop = min(first + self._layout.chunk_rows, self._n_samples)
-                    raise type(error)(
-                        f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}{remedy(error)}"
-                    ) from None
+                    raise self._damaged(error, path, spec, part.chunk) from None
                 last = self._last[spec.name] = (part.chunk, identity, values)
-            rows = last[2][part.take]
-            out[part.put] = rows if spec.fixed_point is None else spec.fixed_point.decoded(rows)
+            yield part, last[2][part.take]
+
+    def _damaged(
+        self, error: DamagedDataError, path: Path, spec: FieldSpec, chunk: int
+    ) -> DamagedDataError:
+        """Return an error of a chunk that names its file and rows."""
+        first = chunk * self._layout.chunk_rows
+        stop = min(first + self._layout.chunk_rows, self._n_samples)
+        return type(error)(
+            f"{path}: {spec.name}, rows {first} to {stop - 1}: {error}{remedy(error)}"
+        )
 
     def _chunk(
         self, spec: FieldSpec, chunk: int, file: ByteFile, data: NDArray[np.uint8] | None
     ) -> Values:
         """Return the rows of a chunk; ``data`` is what is stored, if it was read already."""
+        return self._store.decode_chunk(*self._bytes(spec, chunk, file, data), spec)
+
+    def _bytes(
+        self, spec: FieldSpec, chunk: int, file: ByteFile, data: NDArray[np.uint8] | None
+    ) -> tuple[NDArray[np.uint8], int]:
+        """Return what is stored of a chunk, and its CRC32C as recorded."""
         shard, number = divmod(chunk, self._layout.chunks_per_shard)
         offset, size, check = self._table(spec, shard, file)[number].tolist()
         if size < 0:
@@ -193,7 +252,7 @@ class Reader:
         if data is None:
             data = np.empty(size, np.uint8)
             file.read_into(offset, data)
-        return self._store.decode_chunk(data, check, spec)
+        return data, check
 
     def _table(self, spec: FieldSpec, shard: int, file: ByteFile) -> NDArray[np.int64]:
         identity = file.identity

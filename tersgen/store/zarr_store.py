@@ -15,6 +15,7 @@ from .checksums import checksum
 from .encode import (
     chunk_checks,
     decode_chunk,
+    decode_row,
     decode_rows,
     encode_chunk,
     index_bytes,
@@ -45,6 +46,11 @@ class ZarrStore:
         """Return the rows of a stored chunk, ``chunk_rows`` of them."""
         layout = self.layout
         return decode_chunk(data, check, layout.chunk_rows, spec, layout.compression)
+
+    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
+        """Return one of the rows of a stored chunk, shape (1, ...)."""
+        layout = self.layout
+        return decode_row(data, check, layout.chunk_rows, row, spec, layout.compression)
 
     def decode_rows(
         self,
@@ -117,9 +123,9 @@ class ZarrStore:
             f"{name}/zarr.json".lstrip("/"): [(json.dumps(node, indent=1) + "\n").encode()]
             for name, node in nodes.items()
         }
-        for axis in self.contents.axes:
-            payload = little_endian(axis.points()).tobytes()
-            files[f"{axis.name}/c.0"] = [payload, checksum(payload)]
+        for one in self.contents.positions:
+            payload = little_endian(one.points()).tobytes()
+            files[f"{one.name}/c.0"] = [payload, checksum(payload)]
         return dict(sorted(files.items(), key=lambda item: -item[0].count("/")))
 
     def check_sources(self, data: bytes, folder: str) -> None:

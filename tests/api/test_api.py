@@ -186,6 +186,8 @@ def test_what_commands_do_to_a_dataset(direct, tiny_recipe, tmp_path):
     assert not tersgen.diff(path, f"{path}@v1").equal
     split = tersgen.split(path, {"a": 0.5, "b": 0.5}, name="halves", seed=3)
     assert sum(split.part_rows.values()) == 1340
+    with pytest.warns(TersWarning, match="no row is in test: its share of each species rounds"):
+        tersgen.split(path, {"train": 0.9998, "test": 0.0002}, name="uneven")
     file = next(path.glob("spectra/c.0*"))
     file.write_bytes(file.read_bytes()[:-9])
     assert not tersgen.verify(path).sound

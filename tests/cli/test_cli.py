@@ -144,6 +144,7 @@ def test_builtin_library_can_be_listed_and_shown(good):
     names = [row["name"] for row in json.loads(good("library", "list", "--json"))]
     assert {"water", "carbon_dioxide", "methane", "benzene", "pyridine", "thiophenol"} <= set(names)
     assert "benzene" in good("library", "list")
+    assert "positions: measured substances" in good("library", "list", "--name", "r*")
     assert {"silicon", "calcite", "quartz", "anatase", "graphite"} <= set(names)
     assert json.loads(good("library", "show", "water", "--json"))["formula"] == "H2O"
 
@@ -205,7 +206,7 @@ def test_schema_export_and_show(good, bad, tmp_path):
         (["--seed", "-1"], 2, "seed"),
         (["--chunk-rows", "100"], 2, "chunk rows: expected a power of two, got 100; try 64"),
         (["--library", "random:0"], 2, "expected K from 1"),
-        (["--library", "unobtainium"], 1, "no such file; expected builtin, builtin:NAME, crystals"),
+        (["--library", "unobtainium"], 1, "no such file; expected builtin, gfn, crystals"),
         (["--library", "builtin:unobtainium"], 1, "unobtainium"),
         (["--config", "none.toml"], 2, "cannot be read: No such file"),
         (["--set", "grid.stop_cm1=110"], 1, "expected a Raman-active mode between 100 and 110"),
@@ -332,6 +333,27 @@ def test_structure_targets_in_both_formats(good, bad, tmp_path):
     wide = ["--preset", "structure", "--set", "structure.radius_angstrom=19"]
     line = bad("build", *wide, "--out", "x.zarr", code=2, cwd=tmp_path)
     assert "expected at most the frame's 18 Angstrom" in line
+
+
+@pytest.mark.exhaustive
+def test_scenes_in_both_formats(good, tmp_path):
+    small = ["--preset", "scene", "--set", "map.height=24", "--set", "map.width=24", "--n", "40"]
+    small += ["--set", "fields.cube=true", "--set", "nearfield.channel_cm1=200"]
+    for name in ("s.zarr", "s.h5"):
+        good("build", "--out", name, *small, cwd=tmp_path)
+    zarr, hdf5 = (tersgen.open(tmp_path / name) for name in ("s.zarr", "s.h5"))
+    assert zarr.digest == hdf5.digest
+    made = tersgen.generate(zarr.recipe, 0, 40)
+    assert made["scene/fraction"].shape == (40, 2, 24, 24)
+    for name, values in made.items():
+        assert np.array_equal(zarr[name][:], values), name
+        assert np.array_equal(hdf5[name][:], values), name
+    tersgen.save_recipe(zarr.recipe, tmp_path / "recipe.json")
+    generated = tersgen.open(tmp_path / "recipe.json")  # of its fields, none but this is made
+    assert np.array_equal(generated["scene/species"][5:9], made["scene/species"][5:9])
+    good("verify", "s.zarr", cwd=tmp_path)
+    good("plot", "s.zarr", "-o", "s.png", cwd=tmp_path)
+    assert (tmp_path / "s.png").stat().st_size > 10_000
 
 
 def test_a_terminal_gets_a_bar(tmp_path):

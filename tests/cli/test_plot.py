@@ -13,7 +13,8 @@ from tersgen.errors import ConfigError
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
 from tersgen.plotting.lines import find_peaks, plot_line, repeated_ends
-from tersgen.plotting.samples import DrawOptions, atoms_of, draw_rows, draw_sample
+from tersgen.plotting.sample_images import DrawOptions
+from tersgen.plotting.samples import atoms_of, draw_rows, draw_sample
 from tersgen.plotting.style import new_figure, save, styled
 from tersgen.schema.split import SplitRule
 
@@ -68,6 +69,28 @@ def test_a_sample_has_all_channels_in_angstrom_with_modes_and_atoms(good, near, 
     assert "A1g" not in drawn(good, tmp_path, near, "--species", "benzene", "--no-labels")
 
 
+def test_a_cosmic_ray_does_not_choose_the_channel_of_a_cube(good, tmp_path):
+    """A recorded cube of benzene: what is drawn is a band of it, the ray is elsewhere."""
+    exposure = {"electrons": (500.0, 500.0), "cosmic_rays": 0.02, "cosmic_height": (20.0, 20.0)}
+    path = built(
+        tmp_path / "cube.zarr",
+        n=4,
+        library=("builtin:benzene",),
+        map={"height": 12, "width": 12},
+        nearfield={"channel_cm1": 100.0},
+        instrument={"cube": exposure},
+        fields={"spectra": False, "maps": False, "cube": True},
+    )
+    dataset = tersgen.open(path)
+    cube = dataset["cube"][0]
+    struck = dataset.axes["shift_channel"].points()[cube.max(axis=(0, 1)).argmax()]
+    said = drawn(good, tmp_path, path, "--index", "0")
+    (title,) = re.findall(r"\| (\d+)\s*cm", said)
+    assert 900 < float(title) < 1700 or 3000 < float(title) < 3200
+    assert float(title) != struck
+    assert "mean over pixels, scaled" in said
+
+
 def test_atoms_lie_where_the_dataset_says(near):
     dataset = tersgen.open(near)
     sample = dataset.sample(5)
@@ -88,13 +111,54 @@ def test_channels_and_bands_are_chosen(near, plain):
         return [axes.get_title() for axes in figure.axes if axes.images and axes.get_title()]
 
     assert titles(channels=(1,)) == ["2900-3200 cm$^{-1}$"]
-    assert titles(band_cm1=1000.0) == ["900-1100 cm$^{-1}$"]
+    assert titles(band_cm1=(1000.0, 1000.0)) == ["900-1100 cm$^{-1}$"]
     with pytest.raises(ConfigError, match="expected channels from 0 to 1, got 2"):
         titles(channels=(2,))
-    with pytest.raises(ConfigError, match=r"a band at 1500 cm.*got 900-1100"):
-        titles(band_cm1=1500.0)
+    assert titles(band_cm1=(2900.0, 3200.0)) == ["2900-3200 cm$^{-1}$"]
+    with pytest.raises(ConfigError, match=r"the band 1500 cm.*got 900-1100"):
+        titles(band_cm1=(1500.0, 1500.0))
     with pytest.raises(ConfigError, match="got maps without Raman shifts"), styled():
-        draw_sample(tersgen.open(plain), 0, DrawOptions(band_cm1=1000.0))
+        draw_sample(tersgen.open(plain), 0, DrawOptions(band_cm1=(1000.0, 1000.0)))
+
+
+def test_a_band_of_a_cube_is_the_mean_of_its_channels(good, bad, tmp_path):
+    axis = np.linspace(500, 1500, 101)
+    cube = np.random.default_rng(4).random((1, 6, 7, 101), np.float32)
+    np.savez(tmp_path / "c.npz", cube=cube, shift_cm1=axis, label=np.array(["a"]))
+    out = tmp_path / "c.zarr"
+    good("ingest", tmp_path / "c.npz", "--as", "cubes", "--grid", "500:1500:101", "--out", out)
+    dataset = tersgen.open(out)
+    with styled():
+        figure = draw_sample(dataset, 0, DrawOptions(band_cm1=(950.0, 1050.0)))
+    (image,) = [axes.images[0] for axes in figure.axes if axes.images and axes.get_title()]
+    wanted = dataset["cube"][0][:, :, 45:56].mean(axis=2)
+    np.testing.assert_allclose(np.asarray(image.get_array()), wanted, rtol=1e-5)
+    assert "950-1050" in drawn(good, tmp_path, out, "--band", "950:1050")
+    assert "990\xa0cm" in drawn(good, tmp_path, out, "--band", "992")
+    line = bad("plot", out, "--band", "9:3", "-o", tmp_path / "x.png")
+    assert "expected LOW:HIGH, such as 950:1050, or a Raman shift" in line
+    line = bad("plot", out, "--band", "1600:1700", "-o", tmp_path / "x.png")
+    assert "expected Raman shifts from 500 to 1500 cm^-1, got 1600-1700" in line
+
+
+def test_a_grid_of_mixtures_has_one_legend_outside_its_panels(tmp_path):
+    names = ("benzene", "pyridine", "water")
+    mixed = built(
+        tmp_path / "mixed.zarr", 8, library=tuple(f"builtin:{name}" for name in names),
+        mixture={"n_species": (1, 3)}, fields={"sticks": True, "maps": False},
+    )  # fmt: skip
+    with styled():
+        figure = draw_rows(tersgen.open(mixed), range(6), DrawOptions())
+    assert not [axes for axes in figure.axes if axes.get_legend()]
+    (legend,) = figure.legends
+    told = {text.get_text() for text in legend.get_texts()}
+    colours: dict[str, set] = {}
+    for axes in figure.axes:
+        for lines in axes.collections:
+            colours.setdefault(lines.get_label(), set()).add(tuple(lines.get_color()[0]))
+    assert told == {"spectrum", *colours}
+    assert all(len(one) == 1 for one in colours.values())  # the same in every panel
+    assert len(set().union(*colours.values())) == len(colours)
 
 
 def test_rows_in_a_grid(good, bad, plain, tmp_path):
@@ -167,6 +231,34 @@ def test_predictions_are_written_beside_their_spectra(good, bad, plain, tmp_path
         damaged = tmp_path / f"damaged.{ending}"
         damaged.write_text(text)
         assert "expected" in bad("plot", damaged, "-o", tmp_path / "x.png")
+
+
+def test_structures_that_were_predicted_are_drawn(good, bad, tmp_path):
+    arrays = {
+        "masks": np.random.default_rng(1).random((3, 2, 8, 8)).astype(np.float16),
+        "bonds": np.zeros((3, 8, 8), np.float16), "symbols": np.array(["C", "N"]),
+        "atom_rows": np.array([1, 1, 2]), "atom_elements": np.array([0, 0, 1]),
+        "atom_positions": np.zeros((3, 2), np.float32),
+    }  # fmt: skip
+    path = tmp_path / "maps.npz"
+    np.savez(path, **arrays)
+    said = drawn(good, tmp_path, path, "--index", "1,2")
+    for expected in ("C: 2 (map 1)", "N: 0 (map 1)", "N: 1 (map 2)", "bonds"):
+        assert expected in said
+    line = bad("plot", path, "--index", 3, "-o", tmp_path / "x.png")
+    assert "expected maps from 0 to 2, got 3" in line
+
+
+def test_a_folder_and_a_yaml_file_of_a_crystal(good, bad, tmp_path):
+    path = tmp_path / "crystal.yaml"
+    tensor = "[[1.0, 0, 0], [0, 1.0, 0], [0, 0, 1.0]]"
+    path.write_text(
+        "frequency_units: inv_cm\nraman_activities:\n"
+        f"- {{frequency: 500.0, raman_tensor: {tensor}}}\n"
+    )
+    assert "crystal" in drawn(good, tmp_path, path)
+    line = bad("plot", tmp_path, "-o", tmp_path / "x.png")
+    assert f"got another folder; draw what is in it, such as {path}" in line
 
 
 def test_a_run_is_drawn(good, tmp_path):

@@ -61,6 +61,10 @@ def test_a_split_is_shown_as_a_table(good, bad, quick_cli, tmp_path):
         [f"random-000{k}", "160", "20", "20", "1.0000"] for k in range(3)
     ]
     assert lines[4].split() == ["all", "480", "60", "60"]
+    *_, first = good("log", "--json", "data.zarr", cwd=tmp_path).splitlines()
+    before = f"data.zarr@{json.loads(first)['version'][:12]}"
+    said = good("diff", before, "data.zarr", cwd=tmp_path)
+    assert "split 'default': only the second side has it: train 480, val 60, test 60" in said
     content = json.loads(good(*options, "--json", cwd=tmp_path))
     assert content["counts"] == [[160, 20, 20]] * 3
     held = good("split", "data.zarr", "--name", "unseen", "--hold-out", "random-0001",

@@ -21,7 +21,7 @@ from tersgen.schema.split import SplitRule
 pytestmark = pytest.mark.exhaustive
 
 ALL = bool(os.environ.get("TERSGEN_ALL_FAULTS"))
-FLIPS, VERIFIED = (5000, 150) if ALL else (1000, 60)
+FLIPS, VERIFIED = (5000, 150) if ALL else (500, 30)
 
 UNPROTECTED = ("tags/v1.json", "versions/copies/tag-v1.json")
 """Documents without a checksum: what verify does not see there is text that changes no value."""

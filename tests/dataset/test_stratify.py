@@ -236,7 +236,7 @@ def test_what_cannot_be_split_or_grown():
     _, split = make(SplitRule(), rows_of([5, 5]), 2)
     with pytest.raises(ConfigError, match=r"expected species of the dataset \(s0, s1\), got x, y$"):
         SplitAssigner(SplitRule(hold_out=("y", "s0", "x")), ["s0", "s1"], [5, 5])
-    with pytest.raises(ConfigError, match="expected its own rule to grow it, got another"):
+    with pytest.raises(ConfigError, match="rule to grow it, seed=0, got 1; make"):
         SplitAssigner(SplitRule(seed=1), ["s0", "s1"], [5, 5], split)
     with pytest.raises(ConfigError, match="expected its 2 classes to grow it, got 3"):
         SplitAssigner(SplitRule(), ["s0", "s1", "s2"], [5, 5, 5], split)

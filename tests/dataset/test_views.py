@@ -284,12 +284,12 @@ def test_kept_chunks_are_nobodys_to_write_to_and_bounded(stored, whole):
     dataset["spectra"][3][:] = 0
     same(dataset[3]["spectra"], whole["spectra"][3])
     reader = dataset._source._source
-    sizes = {name: field.spec.row_bytes for name, field in dataset.fields.items()}
-    bound = 5 * 64 * max(sizes.values())
-    kept = CachedRows(reader, sizes, 64, N, bound)
+    fields = [field.spec for field in dataset.fields.values()]
+    bound = 5 * 64 * max(spec.row_bytes for spec in fields)
+    kept = CachedRows(reader, fields, 64, N, bound)
     for number in np.random.default_rng(1).integers(0, N, 200):
         one = slice(int(number), int(number) + 1, 1)
-        for name, values in kept.read_many(list(sizes), one).items():
+        for name, values in kept.read_many(list(dataset.fields), one).items():
             same(values[0], whole[name][number])
         assert sum(chunk.nbytes for chunk in kept._kept.values()) == kept._bytes <= bound
 

@@ -20,10 +20,12 @@ ROOT = Path(__file__).parents[2]
 BUNDLE = ROOT / "tersgen" / "serve" / "explorer"
 _APT = ("apt-get", "-y", "-q", "-o", "Acquire::http::Timeout=10", "-o", "DPkg::Lock::Timeout=60")
 
+CERTAIN = "--set perturbations.uncertain_frequencies=false"
 RECIPES = {
-    "cube": "--preset nearfield --preset realistic --set fields.cube=true --set map.height=12 "
-    "--set map.width=16 --library builtin:benzene --library builtin:pyridine --n 40",
-    "spectra": "--preset realistic --library builtin:benzene --library builtin:water "
+    "cube": f"--preset nearfield --preset realistic {CERTAIN} --set fields.cube=true "
+    "--set map.height=12 --set map.width=16 --library builtin:benzene --library builtin:pyridine "
+    "--n 40",
+    "spectra": f"--preset realistic {CERTAIN} --library builtin:benzene --library builtin:water "
     "--library builtin:pyridine --set map.height=8 --set map.width=8 --n 600",
     "mixture": "--preset mixture --set grid.n_points=512 --n 30",
     "structure": "--preset structure --set map.height=48 --set map.width=48 "

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 import tersgen
-from tersgen.errors import LibraryError
-from tersgen.library.builtin import builtin_names, crystal_names, load_builtin, species_json
+from tersgen.library.builtin import crystal_names, load_builtin, species_json
 from tersgen.library.degeneracy import bands
 from tersgen.numeric.tensor import activity
 from tersgen.schema.species import Species
@@ -52,14 +51,8 @@ def crystal(request):
     return load_builtin(request.param)
 
 
-def test_names_are_those_of_the_positions_and_of_no_molecule():
+def test_names_are_those_of_the_positions():
     assert set(crystal_names()) == set(POSITIONS)
-    assert not set(crystal_names()) & set(builtin_names())
-
-
-def test_an_unknown_name_is_told_the_crystals_too():
-    with pytest.raises(LibraryError, match=r"crystal \(anatase.*silicon\), got 'diamond'"):
-        load_builtin("diamond")
 
 
 def test_the_files_are_what_the_script_makes(script, reference_data):

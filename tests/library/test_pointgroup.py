@@ -127,6 +127,9 @@ def test_group_and_irreps(name, noise):
     for term in re.findall(r"(\d*)((?:Sigma\+|Pi|[ABET])[12]?[gu]?['\"]?)", expected):
         wanted[term[1]] += int(term[0] or 1)
     assert {label: round(count, 6) for label, count in counts.items()} == dict(wanted)
+    if not any(letter in expected for letter in ("E", "T", "Pi")):  # none are partners, if close
+        close = np.full(len(labels), 1000.0)
+        assert label_modes(close, modes.displacements, masses, group) == labels
 
 
 @pytest.mark.parametrize("name", MOLECULES)

@@ -98,8 +98,25 @@ recorded = {
     "map": {"height": 30, "width": 17, "channels": 2},
     "instrument": {"scan": {"electrons": [20.0, 2000.0]}},
 }
+scene = {
+    **near,
+    "nearfield": {"orientation": "tilted", "channel_cm1": 200.0, "width_angstrom": [3.0, 4.0]},
+    "structure": None,
+    "scene": {
+        "domains": [1, 3], "vacancies": [0.1, 0.3], "jitter_angstrom": 0.2, "turn_deg": 9.0,
+        "events": {"tip_change": 0.5, "second_apex": 0.5, "blinking": 0.5, "picocavities": 1.0},
+    },
+    "mixture": {"n_species": [1, 2], "of": "molecules"},
+}
+cubes = {
+    "seed": 3,
+    "library": ["builtin:benzene", "builtin:water"],
+    "map": {"height": 3, "width": 4},
+    "nearfield": {"channel_cm1": 1000.0},
+}
+tables = (merged(PRESETS["realistic"], recorded), merged(PRESETS["realistic_cube"], cubes))
 # in one process, as most of what is compiled is the same
-for table in (hotspots, mixture, near, merged(PRESETS["realistic"], recorded)):
+for table in (hotspots, mixture, near, scene, *tables):
     recipe = tersgen.resolve(validate(tersgen.Recipe, table, "test"))
     arrays = tersgen.generate(recipe, 5, 25)
     digest = hashlib.sha256()
@@ -155,5 +172,5 @@ def test_kernels(setting, native_kernels, tmp_path):
 
 def test_generator(tmp_path):
     native = digest(GENERATOR, None, NATIVE)
-    assert [len(line) for line in native.splitlines()] == 4 * [64]
+    assert [len(line) for line in native.splitlines()] == 6 * [64]
     assert digest(GENERATOR, tmp_path, GENERIC) == native

@@ -60,7 +60,7 @@ def test_every_field_has_a_unit_and_a_description(name):
         ({"generator": 0}, "generator: expected greater than or equal to 1, got 0"),
         ({"fields": {"cube": True}}, "fields.cube: expected a section nearfield as well"),
         ({"nearfield": {"tip_feld": "radial"}}, "unknown field (did you mean 'tip_field'?"),
-        ({"nearfield": {"bands": [[900, 300]]}}, "expected [low, high] with 0 <= low < high"),
+        ({"nearfield": {"bands": [[900, 300]]}}, "expected [low, high] with low < high"),
         ({"nearfield": {"bands": []}}, "nearfield.bands: expected at least 1 item"),
         ({"nearfield": {"height_angstrom": [0, 3]}}, "expected a tip 0.1 to 1000 Angstrom above"),
         ({"nearfield": {"width_angstrom": [0, 3]}}, "expected widths from 0.5 to 1000 Angstrom"),

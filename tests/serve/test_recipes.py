@@ -41,6 +41,7 @@ def test_warnings_are_told(http):
         ({"grid": {"n_pionts": 9}}, "grid.n_pionts", "did you mean 'n_points'?"),
         ({"plugins": ["os"]}, "plugins", "expected none in a request, got modules"),
         ({"plugins": "os"}, "plugins", "expected none in a request"),
+        ({"nearfield": {"grid_field": "/etc/hosts"}}, "nearfield.grid_field", "expected none in a"),
         ({"library": ["/etc/passwd"]}, "library", "upload files first"),
         ({"library": "builtin"}, "library", "expected a list of sources"),
         ({"library": ["builtin", 3]}, "library", "expected a list of sources"),

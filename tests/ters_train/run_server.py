@@ -87,11 +87,11 @@ def record_rows(path: str) -> None:
 
     train = Trainer.train
 
-    def recorded(self: Trainer, batches: Any, epoch: int) -> Any:
+    def recorded(self: Trainer, batches: Any, epoch: int, rate: float | None = None) -> Any:
         rows = [batch["row"].tolist() for batch in batches]
         with Path(path).open("a") as file:
             file.write(json.dumps([self.step, rows]) + "\n")
-        return train(self, batches, epoch)
+        return train(self, batches, epoch, rate)
 
     Trainer.train = recorded  # type: ignore[method-assign]
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tersgen.text import counted
+
 from ...reporting import Report
 from ...reporting.page import pages
 
@@ -28,11 +30,12 @@ def class_pages(
         Pictures of misread spectra, by what they show.
     """
     scores = report.scores
+    n_samples = sum(scores["support"])
     overview = {
         "macro-F1": f"{scores['macro_f1']:.4f}",
         "accuracy": f"{scores['accuracy']:.4f}",
-        "scored on": f"{report.part}, {sum(scores['support'])} samples of "
-        f"{len(report.classes)} classes",
+        "scored on": f"{report.part}, {counted(n_samples, 'sample')} of "
+        f"{counted(len(report.classes), 'class')}",
     }
     if scores.get("ece") is not None:
         overview["expected calibration error"] = f"{scores['ece']:.4f}"

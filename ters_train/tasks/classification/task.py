@@ -10,6 +10,7 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 from tersgen.plugins import register
 from tersgen.schema.base import Frozen, field
+from tersgen.text import counted
 
 from ...config import DataConfig, LossConfig, RunConfig, Shape, Size
 from ...data.fields import MIXTURE_LABEL, TENSOR_FIELDS
@@ -86,7 +87,7 @@ class Classification(Task):
     @property
     def description(self) -> str:
         """How many classes."""
-        return f"{self.n_classes} classes"
+        return counted(self.n_classes, "class")
 
     def check(self, config: RunConfig) -> None:
         """Refuse a loss on tensors that the model does not predict."""

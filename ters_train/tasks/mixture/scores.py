@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from tersgen.errors import ConfigError
 from tersgen.schema.base import field
+from tersgen.text import counted
 
 from ..classification.scores import Scores, precision_recall_f1
 
@@ -68,7 +69,7 @@ class MixtureScores(Scores):
         return tuple(
             f"{classes[c]}: F1 {self.present_f1[c]:.4f}, precision "
             f"{self.present_precision[c]:.4f}, recall {self.present_recall[c]:.4f}, in "
-            f"{self.present_support[c]} samples"
+            f"{counted(self.present_support[c], 'sample')}"
             for c in worst
         )
 

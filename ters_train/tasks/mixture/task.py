@@ -9,6 +9,7 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 from tersgen.plugins import register
 from tersgen.schema.base import field
+from tersgen.text import counted
 
 from ...config import DataConfig
 from ...data.fields import MIXTURE_FIELDS, MIXTURE_LABEL
@@ -70,7 +71,7 @@ class Mixture(Classification):
     @property
     def description(self) -> str:
         """How many classes."""
-        return f"fractions of {self.n_classes} classes"
+        return f"fractions of {counted(self.n_classes, 'class')}"
 
     def relabel(self, batch: dict[str, Tensor], labels: Tensor) -> None:
         """Replace the classes of a dataset by those of the model."""

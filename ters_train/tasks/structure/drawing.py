@@ -73,6 +73,7 @@ def read_maps(
     return check_inputs(trained, rows, str(path))[name]
 
 
+@torch.inference_mode()
 def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structures:
     """Return what a model sees in maps, or cubes, of the shape that it is for.
 
@@ -82,13 +83,17 @@ def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structure
         If the model predicts no structures.
     """
     if not isinstance(trained.task, Structure):
-        raise ConfigError(f"{trained.folder}: expected a model of structures, got another")
+        raise ConfigError(
+            f"{trained.folder}: expected a model of structures, got one of "
+            f"{trained.state.config.task.name}"
+        )
     targets = trained.task.options
     masks, bonds, wheres, places = [], [], [], []
     (name,) = trained.model.shapes
     first = 0
     for batch in trained.batches({name: maps}):
-        outputs = trained.model(batch)
+        with torch.inference_mode():
+            outputs = trained.model(batch)
         shares = outputs["masks"].float().sigmoid()
         where, place = find_atoms(shares, targets)
         wheres.append((where + torch.tensor([first, 0], device=where.device)).cpu().numpy())

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+from tersgen.text import counted
+
 from ...reporting import Report
 from ...reporting.page import pages
 
@@ -26,7 +28,7 @@ def structure_pages(report: Report, curves: bytes) -> dict[str, bytes]:
         "atom position error": "none found" if error is None else f"{error:.3f} Angstrom",
         "atoms found, of the true ones": f"{scores['position_recall']:.4f}",
         "atoms that are true, of those found": f"{scores['position_precision']:.4f}",
-        "scored on": f"{report.part}, {scores['n_samples']} samples",
+        "scored on": f"{report.part}, " + counted(scores["n_samples"], "sample"),
     }
     columns = [scores["elements"], *(scores[name] for name in _COLUMNS)]
     rows = [*zip(*columns, strict=True)]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from tersgen.schema.base import field
+from tersgen.text import counted
 
 from ..classification.scores import EPS
 from ..scores import TaskScores
@@ -92,8 +93,8 @@ class StructureScores(TaskScores):
                 continue
             off = "" if error is None else f", off by {error:.3f} Angstrom"
             lines.append(
-                f"{name}: Dice {dice:.4f}, IoU {iou:.4f}; {self.support[k]} atoms, precision "
-                f"{self.precision_of[k]:.4f}, recall {self.recall_of[k]:.4f}{off}"
+                f"{name}: Dice {dice:.4f}, IoU {iou:.4f}; {counted(self.support[k], 'atom')}, "
+                f"precision {self.precision_of[k]:.4f}, recall {self.recall_of[k]:.4f}{off}"
             )
         if self.bond_dice is not None and self.bond_iou is not None:
             lines.append(f"bonds: Dice {self.bond_dice:.4f}, IoU {self.bond_iou:.4f}")

@@ -156,10 +156,17 @@ def set_field(table: dict[str, Any], setting: str) -> None:
         raise click.BadParameter(
             f"cannot read the value of {setting!r}", param_hint="'--set'"
         ) from None
+    set_value(table, name, _with_numbers(value))
+
+
+def _with_numbers(value: Any) -> Any:
+    """Return a value, or a list of them, with texts such as 3e-4 as the numbers that they are."""
+    if isinstance(value, list):
+        return [_with_numbers(one) for one in value]
     if isinstance(value, str) and re.fullmatch(r"[-+.\d]+[eE][-+]?\d+", value):
         with suppress(ValueError):
-            value = float(value)  # YAML takes 3e-4 for a text
-    set_value(table, name, value)
+            return float(value)
+    return value
 
 
 def set_value(table: dict[str, Any], name: str, value: Any) -> None:

@@ -3,7 +3,8 @@
 The intensity of mode m is |e_s^T R alpha_m R^T e_i|^2, its tensor alpha_m turned by the molecule's
 rotation R, times the Stokes factor of its shift. Each sample shifts all its modes and broadens them
 by a factor; each mode is shifted by a normal deviate and its intensity multiplied by a log-normal
-one. Degenerate modes of one set share both: they are one band.
+one. Degenerate modes of one set share both: they are one band. Errors of calculated frequencies
+come on top, if asked for (``frequency_errors``).
 """
 
 from typing import TYPE_CHECKING, NamedTuple
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 
 from ...numeric import crosssection
 from ...numeric._jit import kernel
+from ...numeric.crosssection import REFERENCE_SHIFT_CM1
 from ...numeric.elementary import exp
 from ...numeric.tensor import (
     averaged_intensity,
@@ -30,6 +32,9 @@ from ..base import ArraySpec, Effect, Tile, spec
 from ..mixture.effect import component_sizes
 from ..sections import Sections
 from ..settings import Fields
+from ..substrate.effect import images_of
+from ..substrate.kernels import turn_with_image
+from .frequency_errors import MOST_FAMILIES, ModeShifts, draw_family_errors, mode_shifts
 from .orientation import unit_vector
 from .selection import ModeChoice, mode_widths
 from .settings import Perturbations
@@ -41,9 +46,7 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
-REFERENCE_SHIFT_CM1 = 1000.0
-"""Stokes factors are relative to the one at this shift."""
-_DETECTIONS = {
+DETECTIONS = {
     "activity": crosssection.NO_FACTOR,
     "power": crosssection.FOURTH_POWER,
     "photons": crosssection.PHOTON_COUNT,
@@ -66,6 +69,7 @@ class Modes(NamedTuple):
     """Stokes factor relative to that at 1000 cm^-1, shape (total,)."""
     partner: NDArray[np.int64]
     """First mode of its degenerate set, counted from the species' first; they share draws."""
+    shift: ModeShifts
 
 
 class Numbers(NamedTuple):
@@ -74,7 +78,7 @@ class Numbers(NamedTuple):
     incident: F64
     scattered: F64
     shift_cm1: float
-    mode_shift_cm1: float
+    uncertain_frequencies: bool
     narrowest: float
     broadest: float
     intensity: float
@@ -88,7 +92,7 @@ def stokes_factors(frequency: F64, recipe: Sections) -> F64:
     """Return the Stokes factor at each frequency relative to that at 1000 cm^-1, float64."""
     laser = wavelength_nm_to_cm1(recipe.geometry.laser_nm)
     temperature = recipe.geometry.temperature_k
-    form = _DETECTIONS[recipe.geometry.detection]
+    form = DETECTIONS[recipe.geometry.detection]
     out = np.empty(len(frequency))
     crosssection.relative_stokes_factors(
         frequency, REFERENCE_SHIFT_CM1, laser, temperature, form, out
@@ -96,7 +100,7 @@ def stokes_factors(frequency: F64, recipe: Sections) -> F64:
     return out
 
 
-def _resolved_modes(recipe: Sections) -> int:
+def resolved_modes(recipe: Sections) -> int:
     """Return the modes that sticks and tensors are padded to."""
     if recipe.fields.n_modes is None:
         raise ValueError("expected a resolved recipe with fields.n_modes set, got None")
@@ -109,13 +113,15 @@ def mode_table(recipe: Sections, library: Library) -> Modes:
     mode, first = choice.in_use()
     partner = choice.partners(mode)
     line = mode[partner]  # partners are one line: at one place, with one width
+    species = choice.species[mode]
     return Modes(
         first=first,
         frequency=choice.frequency[line],
         tensor=choice.tensor[mode],
         fwhm=mode_widths(library, recipe)[line],
         factor=stokes_factors(choice.frequency[line], recipe),
-        partner=partner - first[choice.species[mode]],
+        partner=partner - first[species],
+        shift=mode_shifts(recipe, library, choice.frequency[line], species),
     )
 
 
@@ -138,7 +144,7 @@ class Bands(Effect[Perturbations]):
             incident=unit_vector(recipe.geometry.incident),
             scattered=unit_vector(recipe.geometry.scattered),
             shift_cm1=spread.shift_cm1,
-            mode_shift_cm1=spread.mode_shift_cm1,
+            uncertain_frequencies=spread.uncertain_frequencies,
             narrowest=spread.width[0],
             broadest=spread.width[1],
             intensity=spread.intensity,
@@ -150,7 +156,7 @@ class Bands(Effect[Perturbations]):
     @classmethod
     def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return tensors, if asked for, and what is drawn for the whole spectrum."""
-        each, n_modes = component_sizes(recipe), _resolved_modes(recipe)
+        each, n_modes = component_sizes(recipe), resolved_modes(recipe)
         made = [
             spec("params/shift", "float32", "cm^-1", "shift of the whole spectrum"),
             spec("params/width", "float32", "1", "factor on all widths"),
@@ -179,9 +185,9 @@ class Bands(Effect[Perturbations]):
             tensors = tensors.reshape(len(tensors), self.recipe.n_components, n_modes, 3, 3)
         draw_bands(
             tile.index, tile.seed, self._modes, self._numbers, tile["species"], tile["fraction"],
-            tile["n_components"], tile["quaternion"], tile["position"], tile["intensity"],
-            tile["fwhm"], tile["count"], tile["component_count"], tile["params/shift"],
-            tile["params/width"], tensors,
+            tile["n_components"], tile["quaternion"], images_of(tile), tile["position"],
+            tile["intensity"], tile["fwhm"], tile["count"], tile["component_count"],
+            tile["params/shift"], tile["params/width"], tensors,
         )  # fmt: skip
 
     def apply_on_torch(self, tile: "TorchTile") -> None:
@@ -198,7 +204,7 @@ class Bands(Effect[Perturbations]):
         tile["count"] = drawn.n_modes
         tile["params/shift"], tile["params/width"] = drawn.shift, drawn.width
         if self.recipe.fields.tensors:
-            tile["tensors"] = on_torch.padded(drawn.tensor, _resolved_modes(self.recipe))
+            tile["tensors"] = on_torch.padded(drawn.tensor, resolved_modes(self.recipe))
 
 
 class Sticks(Effect[Fields]):
@@ -214,7 +220,7 @@ class Sticks(Effect[Fields]):
     @classmethod
     def fields(cls, recipe: Sections) -> list[FieldSpec]:
         """Return positions, intensities and how many there are."""
-        each, mixture, n_modes = component_sizes(recipe), recipe.mixture, _resolved_modes(recipe)
+        each, mixture, n_modes = component_sizes(recipe), recipe.mixture, resolved_modes(recipe)
         text = "Raman shift of each mode, shifted as drawn; 0 beyond count"
         made = [spec("sticks/position", "float32", "cm^-1", text, **each, mode=n_modes)]
         text = "intensity of each mode, Stokes factor over that at 1000 cm^-1; 0 beyond count"
@@ -241,7 +247,7 @@ class Sticks(Effect[Fields]):
         from .on_torch import padded
 
         for name in ("position", "intensity"):
-            tile[f"sticks/{name}"] = padded(tile[name], _resolved_modes(self.recipe))
+            tile[f"sticks/{name}"] = padded(tile[name], resolved_modes(self.recipe))
         tile["sticks/count"] = tile["count"]
 
 
@@ -266,20 +272,27 @@ def record_sticks(
 @kernel
 def _draw_component(
     index: int, seed: int, c: int, species: int, modes: Modes, numbers: Numbers, shift: float,
-    width: float, quaternion: F64, normals: F32, matrix: F64, tensor: F64, position: F64,
+    width: float, matrix: F64, normals: F32, errors: F64, tensor: F64, position: F64,
     intensity: F64, fwhm: F64, tensors: F32,
 ) -> int:  # fmt: skip
-    """Draw the modes of one species of a sample; return how many there are."""
-    quaternion_to_matrix(quaternion, matrix)
+    """Draw the modes of one species of a sample; return how many there are.
+
+    ``matrix`` brings its tensors into the laboratory frame.
+    """
     first = modes.first[species]
     count = modes.first[species + 1] - first
     # whole vectors of draws, as many as this species needs: others do not matter
     normals = normals[: (count + 63) // 64 * 64]
     fill_normals(normals, index, c, seed, streams.MODE_SHIFT)
     for m in range(count):
-        own = numbers.mode_shift_cm1 * np.float64(normals[modes.partner[first + m]])
+        own = modes.shift.own[first + m] * np.float64(normals[modes.partner[first + m]])
         position[m] = modes.frequency[first + m] + shift + own
         fwhm[m] = modes.fwhm[first + m] * width
+    if numbers.uncertain_frequencies:
+        draw_family_errors(errors, index, c, seed)
+        for m in range(count):
+            family = modes.shift.family[first + m]
+            position[m] += modes.shift.common[first + m] * errors[family]
     fill_normals(normals, index, c, seed, streams.INTENSITY)
     for m in range(count):
         alpha = modes.tensor[first + m]
@@ -303,13 +316,18 @@ def _draw_component(
 @kernel
 def draw_bands(
     start: int, seed: int, modes: Modes, numbers: Numbers, species: I32, fraction: F32,
-    n_components: I32, quaternion: F64, position: F64, intensity: F64, fwhm: F64,
+    n_components: I32, quaternion: F64, images: F64, position: F64, intensity: F64, fwhm: F64,
     total_count: NDArray[np.int64], component_count: NDArray[np.int64], shifts: F32, widths: F32,
     tensors: F32 | None,
 ) -> None:  # fmt: skip
-    """Draw the modes of samples from ``start`` on, and record tensors if they are asked for."""
+    """Draw the modes of samples from ``start`` on, and record tensors if they are asked for.
+
+    ``images`` are the factors of image dipoles, empty without a substrate.
+    """
     normals = np.empty((position.shape[1] + 63) // 64 * 64, np.float32)
     matrix, tensor = np.empty((3, 3), np.float64), np.empty((3, 3), np.float64)
+    turned = np.empty((3, 3), np.float64)
+    errors = np.empty(MOST_FAMILIES, np.float64)
     nowhere = np.empty((0, 3, 3), np.float32)
     for row in range(position.shape[0]):
         index = start + row
@@ -326,10 +344,14 @@ def draw_bands(
             if tensors is not None:
                 lab = tensors[row, c]
             if c < n_components[row]:
+                quaternion_to_matrix(quaternion[row, c], matrix)
+                frame = matrix
+                if images.shape[0] > 0:
+                    turn_with_image(images[row, c], matrix, turned)
+                    frame = turned
                 count = _draw_component(
-                    index, seed, c, species[row, c], modes, numbers, shift, width,
-                    quaternion[row, c], normals, matrix, tensor, position[row, at:],
-                    intensity[row, at:], fwhm[row, at:], lab,
+                    index, seed, c, species[row, c], modes, numbers, shift, width, frame, normals,
+                    errors, tensor, position[row, at:], intensity[row, at:], fwhm[row, at:], lab,
                 )  # fmt: skip
             if numbers.mixed:
                 scale = float(fraction[row, c])

@@ -103,8 +103,13 @@ def draw_modes(
     def normals(stream: int) -> Tensor:
         return normals_at(partner, length, index, 0, seed, stream).double()
 
-    own = numbers.mode_shift_cm1 * normals(streams.MODE_SHIFT)
+    own = tile.tensor(modes.shift.own)[mode] * normals(streams.MODE_SHIFT)
     position = tile.tensor(modes.frequency)[mode] + shift[:, None] + own
+    if numbers.uncertain_frequencies:
+        words = philox(0, index, 0, seed, streams.FREQUENCY_ERROR)
+        pairs = (*normals_of(words[0], words[1]), *normals_of(words[2], words[3]))
+        errors = torch.stack(pairs, 1).double().gather(1, tile.tensor(modes.shift.family)[mode])
+        position = position + tile.tensor(modes.shift.common)[mode] * errors
     fwhm = tile.tensor(modes.fwhm)[mode] * width[:, None]
     tensor = tile.tensor(modes.tensor)[mode]
     if numbers.averaged:

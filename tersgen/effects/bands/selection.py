@@ -62,6 +62,7 @@ class ModeChoice:
         active = self.activity > np.maximum(ACTIVE_FRACTION * largest, 0.0)[self.species]
         grid = recipe.grid
         self.on_grid = (self.frequency >= grid.start_cm1) & (self.frequency <= grid.stop_cm1)
+        self.on_grid |= -self.frequency >= grid.start_cm1  # by its anti-Stokes band
         self._active = active
         self.bright = active & self.on_grid
         """Whether each mode is Raman-active and on the grid."""

@@ -56,7 +56,13 @@ class Geometry(EffectSettings):
         return self
 
     def check_recipe(self, recipe: Any) -> None:
-        """Refuse a grid that extends beyond the energy of the laser."""
+        """Refuse a grid that extends beyond the energy of the laser, or has unknown intensities."""
+        if recipe.grid.start_cm1 < 0 and self.detection == "activity":
+            raise ValueError(
+                'geometry.detection: expected "power" or "photons" with grid.start_cm1 = '
+                f'{recipe.grid.start_cm1:g} below 0, got "activity": the intensity of anti-Stokes '
+                "bands depends on temperature and laser"
+            )
         laser_cm1, last_cm1 = 1e7 / self.laser_nm, recipe.grid.stop_cm1
         if laser_cm1 <= last_cm1:
             raise ValueError(
@@ -73,6 +79,12 @@ class Perturbations(EffectSettings):
     )
     mode_shift_cm1: float = field(
         "standard deviation of the shift of each mode", "cm^-1", 1.0, ge=0, le=LARGEST
+    )
+    uncertain_frequencies: bool = field(
+        "also shift modes by errors of calculated frequencies, drawn for each sample from the "
+        "uncertainty of each species, and partly shared within families of modes",
+        "1",
+        False,
     )
     width: NonNegativeInterval = field(
         "factor on all widths, drawn for each sample", "1", (0.8, 1.25)

@@ -1,8 +1,9 @@
-"""Maps from hotspots: a species' constellation moved, turned and jittered, Eqs. (2.1)-(2.5).
+"""Test patterns of hotspots: a constellation moved, turned and jittered, Eqs. (2.1)-(2.5).
 
-The constellation of a species follows from its name and the seed. A sample turns and moves it as a
-whole, jitters each hotspot and draws a factor on its amplitude; the map is turned and flipped if
-asked for, and noise is added.
+The constellation of a species follows from its name and the seed. It is arbitrary: models of maps
+can be tested on it, but it carries no chemistry. A sample rotates and shifts it as a whole, jitters
+each hotspot and draws a factor on its amplitude; the map is turned and flipped if asked for, and
+noise is added.
 """
 
 import hashlib
@@ -150,8 +151,9 @@ class Hotspots(Effect[Map]):
         sizes = {"hotspot": recipe.map.n_hotspots, "hotspot_parameter": 4}
         move = "move of the hotspots: rows, columns"
         turns = "quarter turns (symmetry mod 4), then flipped columns (symmetry >= 4)"
+        drawn = "test patterns of hotspots with noise, clipped"
         made = [
-            *map_fields(recipe, recipe.map.channels),
+            *map_fields(recipe, recipe.map.channels, drawn),
             spec("params/hotspots", "float32", "pixel", text, **sizes),
             spec("params/move", "float32", "pixel", move, axis=2),
         ]

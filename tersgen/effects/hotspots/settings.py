@@ -1,4 +1,4 @@
-"""Maps of hotspots."""
+"""Test patterns of hotspots, and the size of all maps."""
 
 from typing import Self
 
@@ -10,10 +10,10 @@ from ..settings import EffectSettings
 
 
 class Map(EffectSettings):
-    """Spatial maps from hotspots, Eqs. (2.1) and (2.5).
+    """Size of maps, and without ``nearfield`` test patterns of hotspots, Eqs. (2.1) and (2.5).
 
     Each species has a constellation of hotspots, which its name and the seed determine; each
-    sample displaces, rotates and jitters it.
+    sample displaces, rotates and jitters it. It is arbitrary, and says nothing about the molecule.
     """
 
     height: int = field("height H", "pixel", 64, ge=1, le=4096)

@@ -33,7 +33,7 @@ from .kernels import (
     fill_curve,
     log_between,
 )
-from .settings import Instrument
+from .settings import CubeExposure, Instrument
 
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
@@ -243,7 +243,7 @@ def draw_optics(
 
 
 class DetectorNumbers(NamedTuple):
-    """The recipe's numbers; a logarithmic interval is (ln low, ln high - ln low)."""
+    """A section's numbers; a logarithmic interval is (ln low, ln high - ln low)."""
 
     electrons: F64
     dark: F64
@@ -258,6 +258,21 @@ class DetectorNumbers(NamedTuple):
     ray_height: F64
 
 
+def detector_numbers(section: Instrument, exposure: Instrument | CubeExposure) -> DetectorNumbers:
+    """Return the numbers of a detector, and of the exposure of its spectra or of cubes."""
+    return DetectorNumbers(
+        electrons=logarithms(exposure.electrons),
+        dark=np.array(exposure.dark, np.float64),
+        full_well=section.full_well or np.inf,
+        gain=np.array(section.gain, np.float64),
+        bias=np.array(section.bias, np.float64),
+        read_noise=np.array(section.read_noise, np.float64),
+        largest=2.0**section.bits - 1.0 if section.bits else 0.0,
+        rays=exposure.cosmic_rays,
+        ray_height=logarithms(exposure.cosmic_height),
+    )
+
+
 class Detector(InstrumentEffect):
     """Turns ``line`` into counts."""
 
@@ -265,18 +280,7 @@ class Detector(InstrumentEffect):
 
     def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
-        section = self.settings
-        self._numbers = DetectorNumbers(
-            electrons=logarithms(section.electrons),
-            dark=np.array(section.dark, np.float64),
-            full_well=section.full_well or np.inf,
-            gain=np.array(section.gain, np.float64),
-            bias=np.array(section.bias, np.float64),
-            read_noise=np.array(section.read_noise, np.float64),
-            largest=2.0**section.bits - 1.0 if section.bits else 0.0,
-            rays=section.cosmic_rays,
-            ray_height=logarithms(section.cosmic_height),
-        )
+        self._numbers = detector_numbers(self.settings, self.settings)
 
     @classmethod
     def is_part_of(cls, recipe: Sections) -> bool:
@@ -310,6 +314,16 @@ def _draw_rays(
 
 
 @kernel
+def draw_camera(index: int, seed: int, detector: DetectorNumbers) -> tuple[float, float, float]:
+    """Return gain, bias and read noise of a sample, the same for its spectrum and its cube."""
+    _, _, w2, w3 = philox(0, index, 0, seed, streams.EXPOSURE)
+    w0, _, _, _ = philox(1, index, 0, seed, streams.EXPOSURE)
+    gain = between(detector.gain[0], detector.gain[1], w2)
+    bias = between(detector.bias[0], detector.bias[1], w3)
+    return gain, bias, between(detector.read_noise[0], detector.read_noise[1], w0)
+
+
+@kernel
 def count_electrons(
     start: int, seed: int, detector: DetectorNumbers, lines: F32, recorded: F32
 ) -> None:
@@ -319,13 +333,10 @@ def count_electrons(
     normals = np.empty((n_points + 3) // 4 * 4, np.float32)
     for row in range(lines.shape[0]):
         index, line, params = start + row, lines[row], recorded[row]
-        w0, w1, w2, w3 = philox(0, index, 0, seed, streams.EXPOSURE)
+        w0, w1, _, _ = philox(0, index, 0, seed, streams.EXPOSURE)
         highest = log_between(detector.electrons[0], detector.electrons[1], uniform(w0))
         dark = between(detector.dark[0], detector.dark[1], w1)
-        gain = between(detector.gain[0], detector.gain[1], w2)
-        bias = between(detector.bias[0], detector.bias[1], w3)
-        w0, _, _, _ = philox(1, index, 0, seed, streams.EXPOSURE)
-        read = between(detector.read_noise[0], detector.read_noise[1], w0)
+        gain, bias, read = draw_camera(index, seed, detector)
         params[_ELECTRONS], params[_DARK], params[_GAIN] = highest, dark, gain
         params[_BIAS], params[_READ] = bias, read
         params[_RAYS] = _draw_rays(index, seed, detector, highest, rays)

@@ -14,6 +14,42 @@ from ..scan.settings import Scan
 from ..settings import EffectSettings
 
 
+class CubeExposure(EffectSettings):
+    """Exposure of the pixels of a cube, each of whose channels the detector counts.
+
+    With ``electrons`` this replaces ``noise.map`` and ``scan.electrons`` for cubes; gain, bias,
+    read noise, full well and bits are those of the spectrum.
+    """
+
+    electrons: LogCountInterval = field(
+        "expected electrons at the highest point of the cube, log-uniform; [0, 0] to count none "
+        "and give each channel the noise of a map",
+        "electron",
+        (0.0, 0.0),
+    )
+    dark: NonNegativeInterval = field(
+        "dark electrons in each channel of a pixel", "electron", (0.0, 0.0)
+    )
+    cosmic_rays: float = field("mean number of cosmic rays per pixel", "1", 0.0, ge=0, le=1)
+    cosmic_height: LogInterval = field(
+        "height of a cosmic ray relative to the highest point, log-uniform; it extends over up to "
+        "four channels of its pixel",
+        "1",
+        (0.1, 10.0),
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        counted = {"dark": self.dark[1], "cosmic_rays": self.cosmic_rays}
+        wanted = [name for name, value in counted.items() if value]
+        if not self.electrons[1] and wanted:
+            raise ValueError(
+                f"electrons: expected an interval above 0 with {wanted[0]}, got [0, 0]: without "
+                "it nothing is counted"
+            )
+        return self
+
+
 class Instrument(EffectSettings):
     """Spectrometer and detector: electrons are counted, so variance grows with the mean.
 
@@ -89,7 +125,8 @@ class Instrument(EffectSettings):
         "1",
         (0.1, 10.0),
     )
-    scan: Scan = field("scan of the maps", "1", Scan())
+    scan: Scan = field("scan of maps and cubes", "1", Scan())
+    cube: CubeExposure = field("exposure of the pixels of cubes", "1", CubeExposure())
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -102,7 +139,8 @@ class Instrument(EffectSettings):
                 f"bias: expected less than {2**self.bits - 1}, the largest count of {self.bits} "
                 f"bits, got {list(self.bias)}"
             )
-        counted = ("dark", "bias", "read_noise", "cosmic_rays", "bits", "full_well")
+        of_spectra, of_both = ("dark", "cosmic_rays"), ("bias", "read_noise", "bits", "full_well")
+        counted = of_spectra if self.cube.electrons[1] else (*of_spectra, *of_both)
         wanted = [name for name in counted if getattr(self, name) not in (0, 0.0, (0.0, 0.0))]
         if not self.electrons[1] and wanted:
             raise ValueError(

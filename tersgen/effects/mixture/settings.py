@@ -83,10 +83,16 @@ class Mixture(EffectSettings):
             raise ValueError(f"fractions: expected a sum of 1, got {math.fsum(stated):g}")
 
     def check_recipe(self, recipe: Any) -> None:
-        """Refuse maps, which are of one species."""
+        """Refuse maps, which are of one species unless they show a scene."""
+        if recipe.scene is not None:
+            return
         if recipe.fields.maps:
             raise ValueError(
-                "fields.maps: expected false with mixture, got true; maps are of one species"
+                "fields.maps: expected false with mixture, got true; maps are of one species, "
+                "unless a section scene places molecules of several"
             )
         if recipe.nearfield is not None:
-            raise ValueError("nearfield: expected no such section with mixture, got one")
+            raise ValueError(
+                "nearfield: expected no such section with mixture, got one; with a section scene "
+                "maps show several species"
+            )

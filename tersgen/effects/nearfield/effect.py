@@ -5,35 +5,43 @@ alpha_i of the mode's Raman tensor, in the tip's field E_i there; its square, ti
 weight in a band or channel, adds up to the map or cube.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
 from ...numeric._jit import kernel
-from ...numeric.elementary import exp
 from ...numeric.tensor import quaternion_to_matrix, rotate, unpack
 from ...random import streams
-from ...random.normal import fill_normals, normal_pair
-from ...random.philox import between, philox
-from ...schema.fields import Axis, FieldSpec
+from ...random.normal import normal_pair
+from ...random.philox import philox
+from ...schema.fields import Axis, Coordinate, FieldSpec, band_limits
 from ...schema.library import Library
 from ..base import Array, ArraySpec, Effect, Tile, spec
 from ..image import finish, has_clean_image, image_numbers, map_fields, noise_level
+from ..plasmon.effect import plasmons_of
 from ..scaling import signal
 from ..sections import Sections
+from ..substrate.effect import images_of
+from ..substrate.kernels import turn_with_image
+from .dipole import fill_dipole_features
+from .draws import add_light, draw_dipole, draw_near_modes, drawn
+from .gridfield import fill_grid_features
 from .kernels import (
+    DIPOLE,
+    GRID,
     TILE,
     fill_features,
     fill_shares,
     fill_tensor_row,
+    mix_tile,
     multiply_tile,
     n_features,
     padded,
     square_tile,
 )
-from .product import multiply_squared, plan_passes
+from .product import Passes, multiply_squared, plan_passes
+from .scratch import NearScratch, near_scratch
 from .settings import NearField as Section
+from .sites import fill_site_tiles, site_matrix
 from .table import NearModes, NearNumbers, near_numbers, near_table
 
 F32 = NDArray[np.float32]
@@ -66,7 +74,7 @@ class NearField(Effect[Section]):
     @classmethod
     def is_part_of(cls, recipe: Sections) -> bool:
         """Return whether there are maps or cubes under a tip."""
-        return super().is_part_of(recipe) and recipe.has_image
+        return super().is_part_of(recipe) and recipe.has_image and recipe.scene is None
 
     @classmethod
     def fields(cls, recipe: Sections) -> list[FieldSpec]:
@@ -75,17 +83,24 @@ class NearField(Effect[Section]):
         made = map_fields(recipe, len(near.bands))
         if recipe.fields.cube:
             width = f"{near.channel_cm1:g} cm^-1"
-            text = f"spectrum at each pixel with noise, in channels {width} wide, clipped"
+            how = "clipped"
+            if recipe.counts_cubes:
+                how = "counted by the detector, min-max scaled over all"
+            text = f"spectrum at each pixel with noise, in channels {width} wide, {how}"
             rows, columns = recipe.map.height, recipe.map.width
             sizes = {"row": rows, "column": columns, "shift_channel": recipe.n_channels}
             made.append(signal(recipe, "cube", text, **sizes))
         text = "FWHM of the field; aspect comes on top"
         apex = "frame's centre from the atoms' mean"
-        made += [
-            spec("params/tip_height", "float32", "Angstrom", "tip above the highest atom"),
-            spec("params/tip_width", "float32", "Angstrom", text),
-            spec("params/apex", "float32", "Angstrom", apex, axis=2),
-        ]
+        made.append(spec("params/tip_height", "float32", "Angstrom", "tip above the highest atom"))
+        if near.tip_field not in ("dipole", "grid"):  # which have no width that is drawn
+            made.append(spec("params/tip_width", "float32", "Angstrom", text))
+        made.append(spec("params/apex", "float32", "Angstrom", apex, axis=2))
+        if near.tip_field == "dipole":
+            text = "unit vector along the tip's dipole"
+            made.append(spec("params/tip_dipole", "float32", "1", text, cartesian=3))
+            text = "radius of the apex"
+            made.append(spec("params/tip_radius", "float32", "Angstrom", text))
         for name, wanted in (("map", recipe.fields.maps), ("cube", recipe.fields.cube)):
             if wanted:
                 text = f"value of the {name} per intensity, noise and offset apart; Eq. (2.7)"
@@ -112,11 +127,18 @@ class NearField(Effect[Section]):
             )
         return made
 
+    @classmethod
+    def coordinates(cls, recipe: Sections) -> list[Coordinate]:
+        """Return the limits of the bands of maps."""
+        return band_limits(cls.settings_of(recipe).bands)
+
     def scratch(self) -> dict[str, ArraySpec]:
         """Return the scales, and clean maps and cubes if they are wanted."""
         recipe, numbers = self.recipe, self._numbers
         one = ArraySpec((), np.float32)
-        made = {"params/map_scale": one, "params/cube_scale": one}
+        drawn = ("map_scale", "cube_scale", "tip_width", "tip_radius")
+        made = {f"params/{name}": one for name in drawn}
+        made["params/tip_dipole"] = ArraySpec((3,), np.float32)
         size = (recipe.map.height, recipe.map.width)
         if self._is_clean and numbers.maps:
             made["image"] = ArraySpec((len(numbers.bands), *size), np.float32)
@@ -136,107 +158,17 @@ class NearField(Effect[Section]):
             cubes = tile["volume" if clean else "cube"].reshape(n_rows, height, -1)
         draw_images(
             tile.index, tile.seed, self._table, numbers, *self._image, tile["species"],
-            tile["quaternion"], tile["params/shift"], tile["params/width"],
-            tile["params/tip_height"], tile["params/tip_width"], tile["params/apex"],
+            tile["quaternion"], images_of(tile), plasmons_of(tile), tile["params/shift"],
+            tile["params/width"], tile["params/tip_height"], tile["params/tip_width"],
+            tile["params/apex"], tile["params/tip_dipole"], tile["params/tip_radius"],
             tile["params/background"], tile["params/map_noise"], tile["params/map_scale"],
             tile["params/cube_scale"], maps, cubes,
         )  # fmt: skip
 
 
-class NearScratch(NamedTuple):
-    """Working memory for one map or cube at a time."""
-
-    matrix: F64
-    share: F64
-    tensor: F64
-    width: F64
-    tip_x: F32
-    tip_y: F32
-    atoms: F32
-    position: F64
-    fwhm: F64
-    weight: F64
-    normals: F32
-    noise: F32
-    features: F32
-    amplitudes: F32
-    sums: F32
-    channels: F32
-    bands: F32
-    """Maps before scaling, shape (C, pixels)."""
-    cube: F32
-    """A cube before scaling, shape (pixels, channels)."""
-
-
 @kernel
-def near_scratch(n_atoms: int, n_modes: int, near: NearNumbers) -> NearScratch:
-    """Return working memory for molecules of at most N atoms and M modes."""
-    n_pixels = near.n_rows * near.n_columns
-    n_bands = near.bands.shape[0]
-    n_channels = near.channels.shape[0]
-    line = max(n_pixels if near.maps else 0, near.n_columns * n_channels)
-    return NearScratch(
-        np.empty((3, 3), np.float64),
-        np.empty((3, 3), np.float64),
-        np.empty((3, 3), np.float64),
-        np.empty(3, np.float64),
-        np.empty(TILE, np.float32),
-        np.empty(TILE, np.float32),
-        np.empty((n_atoms, 3), np.float32),
-        np.empty(n_modes, np.float64),
-        np.empty(n_modes, np.float64),
-        np.empty(n_modes, np.float64),
-        np.empty((n_modes + 63) // 64 * 64, np.float32),
-        np.empty((line + 3) // 4 * 4, np.float32),
-        np.empty(padded(n_features(n_atoms, near.field)) * TILE, np.float32),
-        np.empty(padded(n_modes) * TILE, np.float32),
-        np.empty(4 * TILE, np.float32),
-        np.empty(padded(max(n_bands, n_channels)) * TILE, np.float32),
-        np.empty((n_bands, n_pixels), np.float32),
-        np.empty((n_pixels if near.cube else 0, n_channels), np.float32),
-    )
-
-
-@kernel
-def _drawn(interval: F64, index: int, seed: int, stream: int) -> float:
-    """Return a value uniform in ``interval`` (low, high)."""
-    word, _, _, _ = philox(0, index, 0, seed, stream)
-    return between(interval[0], interval[1], word)
-
-
-@kernel
-def _draw_near_modes(
-    index: int, seed: int, label: int, all_shift: np.float32, all_width: np.float32,
-    modes: NearModes, near: NearNumbers, work: NearScratch,
-) -> None:  # fmt: skip
-    """Draw position, width and weight of each mode; a mode of the spectrum as it is there."""
-    first = modes.first_mode[label]
-    count = modes.first_mode[label + 1] - first
-    width = np.float64(all_width)
-    normals = work.normals[: (count + 63) // 64 * 64]
-    for bright in (True, False):
-        stream = streams.MODE_SHIFT if bright else streams.DARK_SHIFT
-        fill_normals(normals, index, streams.ONLY, seed, stream)
-        for m in range(count):
-            place = modes.bright[first + m]
-            if (place >= 0) == bright:
-                normal = np.float64(normals[place if bright else modes.dark[first + m]])
-                shift = np.float64(all_shift) + near.mode_shift_cm1 * normal
-                work.position[m] = modes.frequency[first + m] + shift
-                work.fwhm[m] = modes.fwhm[first + m] * width
-        stream = streams.INTENSITY if bright else streams.DARK_INTENSITY
-        fill_normals(normals, index, streams.ONLY, seed, stream)
-        for m in range(count):
-            place = modes.bright[first + m]
-            if (place >= 0) == bright:
-                normal = np.float64(normals[place if bright else modes.dark[first + m]])
-                jitter = exp(np.float32(near.intensity * normal))
-                work.weight[m] = modes.factor[first + m] * np.float64(jitter)
-
-
-@kernel
-def _turn_molecule(
-    label: int, matrix: F64, modes: NearModes, near: NearNumbers, work: NearScratch
+def turn_molecule(
+    label: int, matrix: F64, frame: F64, modes: NearModes, near: NearNumbers, work: NearScratch
 ) -> tuple[F32, float]:
     """Turn atoms and their tensors; return the tensors' matrix and the height of the top atom."""
     first = modes.first_atom[label]
@@ -248,13 +180,15 @@ def _turn_molecule(
         for k in range(3):
             work.atoms[i, k] = matrix[k, 0] * r[0] + matrix[k, 1] * r[1] + matrix[k, 2] * r[2]
         top = max(top, np.float64(work.atoms[i, 2]))
+    if near.sites:
+        return site_matrix(label, n_modes, modes.sites), top
     left = np.zeros((padded(n_modes), padded(n_features(n_atoms, near.field))), np.float32)
     mode = modes.first_mode[label]
     for m in range(n_modes):
         share = modes.first_share[mode + m]
         for i in range(n_atoms):
             unpack(modes.share[share + i], work.share)
-            rotate(work.share, matrix, work.tensor)
+            rotate(work.share, frame, work.tensor)
             fill_tensor_row(left[m], i, work.tensor, near.field)
     return left, top
 
@@ -271,6 +205,10 @@ def _mixing(edges: F64, count: int, work: NearScratch) -> F32:
         fill_shares(edges, work.position[m], work.fwhm[m], shares)
         for c in range(edges.shape[0]):
             weights[c, m] = work.weight[m] * shares[c]
+        if work.anti_weight[m] > 0.0:
+            fill_shares(edges, -work.position[m], work.fwhm[m], shares)
+            for c in range(edges.shape[0]):
+                weights[c, m] += work.anti_weight[m] * shares[c]
     return weights
 
 
@@ -282,28 +220,53 @@ def _largest(values: F32, first: np.float32) -> np.float32:
 
 
 @kernel
-def _fill_tiles(
-    label: int,
-    left: F32,
-    tip_z: float,
-    apex_x: float,
-    apex_y: float,
-    modes: NearModes,
-    near: NearNumbers,
-    work: NearScratch,
-) -> None:
+def _fill_amplitudes(
+    left: F32, passes: Passes, atoms: F32, tip_z: float, near: NearNumbers, work: NearScratch
+) -> F32:
+    """Return the squared amplitudes of the modes at a tile of tip positions, flat."""
+    features = work.features[: left.shape[1] * TILE]
+    amplitudes = work.amplitudes[: left.shape[0] * TILE]
+    if near.field == DIPOLE:
+        fill_dipole_features(features, atoms, work.tip_x, work.tip_y, tip_z, work.moment)
+    elif near.field == GRID:
+        fill_grid_features(
+            features, work.imaginary, atoms, work.tip_x, work.tip_y, tip_z, near.grid
+        )
+    else:
+        fill_features(features, atoms, work.tip_x, work.tip_y, tip_z, work.width, near.field)
+    if 16 * passes.first[-1] < left.size:  # the tensors have zeros
+        multiply_squared(passes, features, work.sums, amplitudes)
+    else:
+        multiply_tile(left, features, amplitudes)
+        square_tile(amplitudes)
+    if near.field == GRID and near.grid.is_complex:
+        squares = work.squares[: left.shape[0] * TILE]
+        multiply_tile(left, work.imaginary[: left.shape[1] * TILE], squares)
+        square_tile(squares)
+        for p in range(squares.shape[0]):
+            amplitudes[p] += squares[p]
+    return amplitudes
+
+
+@kernel
+def fill_tiles(
+    label: int, left: F32, tip_z: float, apex_x: float, apex_y: float, modes: NearModes,
+    near: NearNumbers, work: NearScratch,
+) -> None:  # fmt: skip
     """Fill the maps and the cube before scaling, and noise and offset apart."""
     n_atoms = modes.first_atom[label + 1] - modes.first_atom[label]
     n_modes = modes.first_mode[label + 1] - modes.first_mode[label]
     atoms = work.atoms[:n_atoms]
-    n_bands, n_channels = work.bands.shape[0], work.cube.shape[1]
     of_bands = _mixing(near.bands, n_modes, work)
     of_channels = _mixing(near.channels, n_modes, work)
+    if near.sites:
+        fill_site_tiles(
+            label, left, tip_z, apex_x, apex_y, modes, near, work, of_bands, of_channels
+        )
+        return
     passes = plan_passes(left)
-    has_zeros = 16 * passes.first[-1] < left.size
-    features = work.features[: left.shape[1] * TILE]
-    amplitudes = work.amplitudes[: left.shape[0] * TILE]
-    features[n_features(n_atoms, near.field) * TILE :] = _ZERO
+    for features in (work.features, work.imaginary):
+        features[n_features(n_atoms, near.field) * TILE : left.shape[1] * TILE] = _ZERO
     n_pixels = near.n_rows * near.n_columns
     for start in range(0, n_pixels, TILE):
         used = min(TILE, n_pixels - start)
@@ -315,30 +278,12 @@ def _fill_tiles(
                 y += 1
                 if y == near.n_columns:
                     x, y = x + 1, 0
-        fill_features(features, atoms, work.tip_x, work.tip_y, tip_z, work.width, near.field)
-        if has_zeros:
-            multiply_squared(passes, features, work.sums, amplitudes)
-        else:
-            multiply_tile(left, features, amplitudes)
-            square_tile(amplitudes)
-        if near.maps:
-            channels = work.channels[: of_bands.shape[0] * TILE]
-            multiply_tile(of_bands, amplitudes, channels)
-            for c in range(n_bands):
-                band, some = work.bands[c, start:], channels[c * TILE :]
-                for p in range(used):
-                    band[p] = some[p]
-        if near.cube:
-            channels = work.channels[: of_channels.shape[0] * TILE]
-            multiply_tile(of_channels, amplitudes, channels)
-            for p in range(used):
-                spectrum = work.cube[start + p]
-                for c in range(n_channels):
-                    spectrum[c] = channels[c * TILE + p]
+        amplitudes = _fill_amplitudes(left, passes, atoms, tip_z, near, work)
+        mix_tile(start, used, of_bands, of_channels, amplitudes, near, work)
 
 
 @kernel
-def _scale(values: F32, amplitude: np.float32) -> np.float32:
+def largest_to(values: F32, amplitude: np.float32) -> np.float32:
     """Return the factor that brings the largest of some values, at least 0, to ``amplitude``."""
     peak = _largest(values, _ZERO)
     return amplitude / peak if peak > _ZERO else _ZERO
@@ -347,9 +292,10 @@ def _scale(values: F32, amplitude: np.float32) -> np.float32:
 @kernel
 def draw_images(
     start: int, seed: int, modes: NearModes, near: NearNumbers, least_noise: float,
-    most_noise: float, symmetric: bool, species: I32, quaternion: F64, shifts: F32, widths: F32,
-    heights: F32, tip_widths: F32, apexes: F32, backgrounds: F32, levels: F32, map_scales: F32,
-    cube_scales: F32, maps: F32, cubes: F32,
+    most_noise: float, symmetric: bool, species: I32, quaternion: F64, images: F64,
+    plasmons: F64, shifts: F32, widths: F32, heights: F32, tip_widths: F32, apexes: F32,
+    dipoles: F32, radii: F32, backgrounds: F32, levels: F32, map_scales: F32, cube_scales: F32,
+    maps: F32, cubes: F32,
 ) -> None:  # fmt: skip
     """Write maps, shape (n, C, pixels), and cubes, shape (n, H, W x channels), of samples."""
     n_atoms = n_modes = 1 + streams.ONLY
@@ -360,14 +306,21 @@ def draw_images(
     for row in range(shifts.shape[0]):
         index, label = start + row, species[row, 0]
         quaternion_to_matrix(quaternion[row, 0], work.matrix)
-        _draw_near_modes(index, seed, label, shifts[row], widths[row], modes, near, work)
-        left, top = _turn_molecule(label, work.matrix, modes, near, work)
+        work.frame[:] = work.matrix
+        if images.shape[0] > 0:
+            turn_with_image(images[row, 0], work.matrix, work.frame)
+        plasmon = plasmons[row] if plasmons.shape[0] > 0 else plasmons[0:0].reshape(0)
+        draw_near_modes(
+            index, streams.ONLY, seed, label, shifts[row], widths[row], plasmon, modes, near,
+            work.normals, work.position, work.fwhm, work.weight, work.anti_weight,
+        )  # fmt: skip
+        left, top = turn_molecule(label, work.matrix, work.frame, modes, near, work)
 
-        height = _drawn(near.height, index, seed, streams.TIP_HEIGHT)
-        width = _drawn(near.width, index, seed, streams.TIP_WIDTH)
+        height = drawn(near.height, index, seed, streams.TIP_HEIGHT)
+        width = drawn(near.width, index, seed, streams.TIP_WIDTH)
         level = noise_level(index, seed, least_noise, most_noise)
-        offset = np.float32(_drawn(near.background, index, seed, streams.BACKGROUND))
-        amplitude = np.float32(_drawn(near.amplitude, index, seed, streams.AMPLITUDE))
+        offset = np.float32(drawn(near.background, index, seed, streams.BACKGROUND))
+        amplitude = np.float32(drawn(near.amplitude, index, seed, streams.AMPLITUDE))
         w0, w1, _, _ = philox(0, index, 0, seed, streams.APEX)
         a, b = normal_pair(w0, w1)
         apex_x, apex_y = near.apex * np.float64(a), near.apex * np.float64(b)
@@ -380,9 +333,14 @@ def draw_images(
         levels[row] = level
         backgrounds[row] = offset
 
-        _fill_tiles(label, left, top + height, apex_x, apex_y, modes, near, work)
+        tip_z = top + height
+        if near.field == DIPOLE:
+            radius = draw_dipole(index, seed, height, near, work.moment, dipoles[row])
+            radii[row] = radius
+            tip_z += radius
+        fill_tiles(label, left, tip_z, apex_x, apex_y, modes, near, work)
         if near.maps:
-            scale = _scale(work.bands.reshape(work.bands.size), amplitude)
+            scale = largest_to(work.bands.reshape(work.bands.size), amplitude)
             map_scales[row] = scale
             noise = work.noise[: (work.bands.shape[1] + 3) // 4 * 4]
             for c in range(work.bands.shape[0]):
@@ -391,7 +349,9 @@ def draw_images(
                     symmetric, maps[row, c],
                 )  # fmt: skip
         if near.cube:
-            scale = _scale(work.cube.reshape(work.cube.size), amplitude)
+            if plasmon.shape[0] > 0:
+                add_light(plasmon, near, work.cube)
+            scale = largest_to(work.cube.reshape(work.cube.size), amplitude)
             cube_scales[row] = scale
             n_line = cubes.shape[2]
             noise = work.noise[: (n_line + 3) // 4 * 4]

@@ -1,13 +1,15 @@
 """Near-field maps: the coherent sum over atoms, I_m = (sum_i E_i^T alpha_mi E_i)^2, Eq. (2.6).
 
 The sum is linear in products of field components at the atoms, so a tile of pixels is one matrix
-product: (modes x features) by (features x pixels), with 6 features an atom for a radial field and
-1 for a field along z. Products are our own loops over a tile of fixed width, vectorised over
+product: (modes x features) by (features x pixels), with 1 feature an atom for a field along z and 6
+for all others. Products are our own loops over a tile of fixed width, vectorised over
 pixels: each value is summed in one order on every machine, which a BLAS does not promise.
 
 Model: J. Raman Spectrosc. 52, 296 (2021); arXiv 2602.19932. Lengths are in Angstrom. A tile of rows
 of ``TILE`` pixels is a flat float32 array, one row after the other.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +20,7 @@ from ...numeric.elementary import arctan, exp
 F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 
-PLANE, GAUSSIAN_Z, RADIAL = 0, 1, 2
+PLANE, GAUSSIAN_Z, RADIAL, DIPOLE, GRID = 0, 1, 2, 3, 4
 TILE = 128
 """Pixels of a tile: a constant, so that one loop over a tile serves four rows at once."""
 
@@ -37,7 +39,7 @@ def padded(count: int) -> int:
 @inlined
 def n_features(n_atoms: int, field: int) -> int:
     """Return the products of field components that N atoms have."""
-    return 6 * n_atoms if field == RADIAL else n_atoms
+    return 6 * n_atoms if field >= RADIAL else n_atoms
 
 
 @kernel
@@ -61,7 +63,7 @@ def fill_shares(edges: F64, position: float, fwhm: float, shares: F64) -> None:
 @kernel
 def fill_tensor_row(row: F32, atom: int, tensor: F64, field: int) -> None:
     """Write an atom's share of a mode, shape (3, 3), to its features' places in ``row``."""
-    if field == RADIAL:
+    if field >= RADIAL:
         row[6 * atom] = tensor[0, 0]
         row[6 * atom + 1] = tensor[1, 1]
         row[6 * atom + 2] = tensor[2, 2]
@@ -126,18 +128,15 @@ def fill_features(
 
 
 @kernel
-def multiply_tile(left: F32, right: F32, out: F32) -> None:
-    """Write the matrix product ``left`` (M, K) by ``right`` (K, TILE) to ``out`` (M, TILE).
+def add_product(left: F32, first: int, count: int, right: F32, out: F32) -> None:
+    """Add the product of ``count`` columns of ``left``, from ``first`` on, to ``out``.
 
-    M and K are multiples of four; ``right`` and ``out`` are flat. Sums run over four k at a time:
-    (0 + 1) + (2 + 3), then onto the sum so far.
+    ``right`` has as many rows; ``count`` is a multiple of four. See :func:`multiply_tile`.
     """
     for m in range(0, left.shape[0], 4):
         o = out[m * TILE : (m + 4) * TILE]
-        for p in range(4 * TILE):
-            o[p] = _ZERO
-        for k in range(0, left.shape[1], 4):
-            q = right[k * TILE : (k + 4) * TILE]
+        for k in range(first, first + count, 4):
+            q = right[(k - first) * TILE : (k - first + 4) * TILE]
             a0, a1, a2, a3 = left[m, k], left[m, k + 1], left[m, k + 2], left[m, k + 3]
             b0, b1, b2, b3 = (
                 left[m + 1, k], left[m + 1, k + 1], left[m + 1, k + 2], left[m + 1, k + 3]
@@ -156,6 +155,17 @@ def multiply_tile(left: F32, right: F32, out: F32) -> None:
                 o[3 * TILE + p] += (d0 * q0 + d1 * q1) + (d2 * q2 + d3 * q3)
 
 
+@kernel
+def multiply_tile(left: F32, right: F32, out: F32) -> None:
+    """Write the matrix product ``left`` (M, K) by ``right`` (K, TILE) to ``out`` (M, TILE).
+
+    M and K are multiples of four; ``right`` and ``out`` are flat. Sums run over four k at a time:
+    (0 + 1) + (2 + 3), then onto the sum so far.
+    """
+    out[:] = _ZERO
+    add_product(left, 0, left.shape[1], right, out)
+
+
 @inlined
 def squared(amplitude: np.float32) -> np.float32:
     """Return the square; of what is below 1e-15 it is 0: squares stay normal numbers."""
@@ -168,3 +178,28 @@ def square_tile(values: F32) -> None:
     """Square amplitudes in place."""
     for p in range(values.shape[0]):
         values[p] = squared(values[p])
+
+
+@kernel
+def mix_tile(
+    start: int, used: int, of_bands: F32, of_channels: F32, squares: F32, near: Any,
+    work: Any,
+) -> None:  # fmt: skip
+    """Write the bands and channels of ``used`` pixels from ``start`` on, from squared amplitudes.
+
+    ``near`` and ``work`` are those of the effect.
+    """
+    if near.maps:
+        channels = work.channels[: of_bands.shape[0] * TILE]
+        multiply_tile(of_bands, squares, channels)
+        for c in range(work.bands.shape[0]):
+            band, some = work.bands[c, start:], channels[c * TILE :]
+            for p in range(used):
+                band[p] = some[p]
+    if near.cube:
+        channels = work.channels[: of_channels.shape[0] * TILE]
+        multiply_tile(of_channels, squares, channels)
+        for p in range(used):
+            spectrum = work.cube[start + p]
+            for c in range(spectrum.shape[0]):
+                spectrum[c] = channels[c * TILE + p]

@@ -2,15 +2,22 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, model_validator
+import numpy as np
+from pydantic import AfterValidator, BeforeValidator, model_validator
 
+from ...errors import ConfigError
 from ...schema.base import field
 from ...schema.intervals import LARGEST, Interval, NonNegativeInterval
+from ...schema.library import Library
 from ...schema.species import Vector3
+from ...schema.tipfield import TipField, TipFieldReference
+from ...tipfield.file import find_tip_field
 from ..settings import EffectSettings
 
 LARGEST_CHANNELS = 4096
 """Most bands of a map or channels of a cube."""
+_FARTHEST_NORMAL = 6.7
+"""No normal deviate of ours is beyond this many standard deviations."""
 
 
 def _aspect(factors: Vector3) -> Vector3:
@@ -20,36 +27,74 @@ def _aspect(factors: Vector3) -> Vector3:
 
 
 def _band(interval: tuple[float, float]) -> tuple[float, float]:
-    if not 0 <= interval[0] < interval[1] <= LARGEST:
-        raise ValueError(f"expected [low, high] with 0 <= low < high, got {list(interval)}")
+    if not -LARGEST <= interval[0] < interval[1] <= LARGEST:
+        raise ValueError(f"expected [low, high] with low < high, got {list(interval)}")
     return interval
+
+
+def _named(value: Any) -> Any:
+    if value is None or isinstance(value, str | dict | TipFieldReference | TipField):
+        return value
+    raise ValueError(f"expected the name of a file, got {value!r:.60}")
 
 
 Aspect = Annotated[Vector3, AfterValidator(_aspect)]
 Band = Annotated[tuple[float, float], AfterValidator(_band)]
+GridField = Annotated[str | TipFieldReference | TipField | None, BeforeValidator(_named)]
 
 
 class NearField(EffectSettings):
     """Maps of the coherent sum over a molecule's atoms, Eq. (2.6), integrated over bands.
 
     A map has one channel per band. Of the section ``map``, only ``height``, ``width``,
-    ``amplitude`` and ``background`` are used; the other settings are those of hotspots.
+    ``amplitude`` and ``background`` are used; the other settings are those of test patterns.
     """
 
-    tip_field: Literal["plane", "gaussian_z", "radial"] = field(
+    tip_field: Literal["plane", "gaussian_z", "radial", "dipole", "grid"] = field(
         "field of the tip: plane, along z everywhere; gaussian_z, along z with a Gaussian lateral "
-        "profile; radial, away from the tip with a Gaussian profile in all directions",
+        "profile; radial, away from the tip with a Gaussian profile in all directions; dipole, "
+        "outside a polarized sphere; grid, that of grid_field",
         "1",
         "radial",
     )
+    response: Literal["atoms", "sites"] = field(
+        "response of the molecule: atoms, sum over atom tensors in the field at each atom, Eq. "
+        "(2.6); sites, ab initio, between all pairs of sites, Eq. (2.12), computed by tersgen "
+        "library respond",
+        "1",
+        "atoms",
+    )
     width_angstrom: NonNegativeInterval = field(
-        "full width at half maximum of the field, drawn for each sample", "Angstrom", (5.0, 5.0)
+        "full width at half maximum of a gaussian_z or radial field, drawn for each sample",
+        "Angstrom",
+        (5.0, 5.0),
     )
     aspect: Aspect = field(
         "factors on the width along x (rows), y (columns) and z", "1", (1.0, 1.0, 1.0)
     )
     height_angstrom: Interval = field(
         "height of the tip above the highest atom, drawn for each sample", "Angstrom", (3.0, 3.0)
+    )
+    apex_radius_angstrom: NonNegativeInterval = field(
+        "radius of the apex, drawn for each sample; the dipole of a dipole field lies this far "
+        "above the apex",
+        "Angstrom",
+        (2.0, 2.0),
+    )
+    dipole_tilt_deg: NonNegativeInterval = field(
+        "angle of the dipole from the surface normal, drawn for each sample: for a tilted tip or "
+        "illumination from the side",
+        "degree",
+        (0.0, 0.0),
+    )
+    dipole_azimuth_deg: NonNegativeInterval = field(
+        "azimuth of the tilt from x (along rows), drawn for each sample", "degree", (0.0, 360.0)
+    )
+    grid_field: GridField = field(
+        "file with the field of a tip on a grid, as tersgen field import writes it; in a stored "
+        "recipe, its digest",
+        "1",
+        None,
     )
     apex_angstrom: float = field(
         "standard deviation of the frame's centre from the centroid of the atoms along each axis",
@@ -96,6 +141,36 @@ class NearField(EffectSettings):
                 "height_angstrom: expected a tip 0.1 to 1000 Angstrom above the molecule, got "
                 f"{list(self.height_angstrom)}"
             )
+        if self.apex_radius_angstrom[1] > 1000:
+            raise ValueError(
+                "apex_radius_angstrom: expected radii of at most 1000 Angstrom, got "
+                f"{list(self.apex_radius_angstrom)}"
+            )
+        for name, most in (("dipole_tilt_deg", 90), ("dipole_azimuth_deg", 360)):
+            if getattr(self, name)[1] > most:
+                raise ValueError(
+                    f"{name}: expected angles from 0 to {most} degrees, got "
+                    f"{list(getattr(self, name))}"
+                )
+        if (self.tip_field == "grid") != (self.grid_field is not None):
+            raise ValueError(
+                'grid_field: expected a file with tip_field = "grid", and none without, got '
+                f"{'none' if self.grid_field is None else 'one'} with tip_field = "
+                f'"{self.tip_field}"'
+            )
+        for name in self._unused():
+            value = getattr(self, name)
+            if value != type(self).model_fields[name].default:
+                upright = " and dipole_tilt_deg = [0, 0]" if name == "dipole_azimuth_deg" else ""
+                raise ValueError(
+                    f'{name}: expected none with tip_field = "{self.tip_field}"{upright}, where it '
+                    f"has no effect, got {list(value)}; leave it out"
+                )
+        if self.response == "sites" and self.tip_field == "grid":
+            raise ValueError(
+                'response: expected "atoms" with tip_field = "grid", got "sites"; use '
+                'tip_field = "dipole"'
+            )
         if not all(0.1 <= extent <= 1e4 for extent in self.frame_angstrom):
             raise ValueError(
                 "frame_angstrom: expected extents from 0.1 to 10000 Angstrom, got "
@@ -103,8 +178,66 @@ class NearField(EffectSettings):
             )
         return self
 
+    def _unused(self) -> list[str]:
+        """Return the settings that are about other fields of a tip.
+
+        Not ``width_angstrom``, which presets set for all; nor ``aspect`` of a plane field, which
+        older recipes may have.
+        """
+        names = ["aspect"] if self.tip_field in ("dipole", "grid") else []
+        if self.tip_field != "dipole":
+            return [*names, "apex_radius_angstrom", "dipole_tilt_deg", "dipole_azimuth_deg"]
+        return names if self.dipole_tilt_deg[1] else [*names, "dipole_azimuth_deg"]
+
+    @property
+    def is_resolved(self) -> bool:
+        """Whether a field on a grid is held, or there is none."""
+        return self.grid_field is None or isinstance(self.grid_field, TipField)
+
+    def resolved(self, library: Library) -> Self:
+        """Return the settings with the field on a grid read from its file.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be read, or does not reach all atoms of the library.
+        """
+        if self.grid_field is None:
+            return self
+        found = self.grid_field
+        if not isinstance(found, TipField):
+            found = find_tip_field(found)
+        self._check_reach(found, library)
+        return self.model_copy(update={"grid_field": found})
+
+    def _check_reach(self, found: TipField, library: Library) -> None:
+        """Refuse a field that ends before the farthest atom, in any orientation and position."""
+        positions, first = library.array("position")
+        n_atoms = np.diff(first)
+        there = n_atoms > 0  # species without atoms are refused when rows are made
+        means = np.add.reduceat(positions, first[:-1][there]) / n_atoms[there, None]
+        away = positions - np.repeat(means, n_atoms[there], axis=0)
+        radius = float(np.linalg.norm(away, axis=1).max(initial=0.0))
+        apex = _FARTHEST_NORMAL * self.apex_angstrom
+        sides = [0.5 * extent + apex + radius for extent in self.frame_angstrom]
+        lowest = -self.height_angstrom[1] - 2 * radius
+        wanted = ((-sides[0], sides[0]), (-sides[1], sides[1]), (lowest, -self.height_angstrom[0]))
+        for name, (low, high), (start, stop) in zip("xyz", wanted, found.reach, strict=True):
+            if start > low + 1e-6 or stop < high - 1e-6:
+                raise ConfigError(
+                    f"nearfield.grid_field: expected a field from {low:.4g} to {high:.4g} Angstrom "
+                    f"along {name} from the apex, as far as frame, height and molecules reach, got "
+                    f"{start:.4g} to {stop:.4g}; take a larger field or a smaller frame_angstrom"
+                )
+
     def check_recipe(self, recipe: Any) -> None:
         """Refuse settings that contradict near-field maps, or have no effect on them."""
+        low = min(band[0] for band in self.bands)
+        if low < 0 <= recipe.grid.start_cm1:
+            raise ValueError(
+                f"nearfield.bands: expected shifts of at least 0, got {low:g} cm^-1; set "
+                "grid.start_cm1 below 0 to include anti-Stokes bands"
+            )
         if recipe.geometry.orientation == "averaged":
             raise ValueError(
                 'geometry.orientation: expected "random" or "fixed" with nearfield, got '

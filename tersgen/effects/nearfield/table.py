@@ -5,13 +5,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...library.nearfield import centred, require_geometry
+from ...library.nearfield import centred, require_geometry, require_sites
 from ...schema.library import Library
-from ..bands.effect import stokes_factors
+from ...schema.tipfield import TipField
+from ...units import wavelength_nm_to_cm1
+from ..bands.effect import DETECTIONS, stokes_factors
+from ..bands.frequency_errors import ModeShifts, mode_shifts
 from ..bands.selection import ModeChoice, mode_widths
+from ..plasmon.effect import POWERS
 from ..sections import Sections
 from . import kernels
+from .gridfield import GridField, grid_field
 from .settings import NearField
+from .sites import SiteModes, site_modes
 
 F64 = NDArray[np.float64]
 
@@ -19,6 +25,8 @@ _FIELDS = {
     "plane": kernels.PLANE,
     "gaussian_z": kernels.GAUSSIAN_Z,
     "radial": kernels.RADIAL,
+    "dipole": kernels.DIPOLE,
+    "grid": kernels.GRID,
 }
 
 
@@ -46,15 +54,32 @@ class NearModes(NamedTuple):
     """Place of the mode's draws among the modes of the spectrum, -1 if it is not one; (modes,)."""
     dark: NDArray[np.int64]
     """Place of the draws of a mode that is not one, among all modes of the species; (modes,)."""
+    shift: ModeShifts
+    sites: SiteModes
 
 
 class NearNumbers(NamedTuple):
     """The recipe's numbers for near-field maps; an interval is a float64 array (low, high)."""
 
     field: int
+    sites: bool
+    """Whether the response is that at sites, not that of atoms."""
     width: F64
     aspect: F64
     height: F64
+    radius: F64
+    """Of the apex, Angstrom."""
+    tilt: F64
+    """Of the dipole, degree."""
+    azimuth: F64
+    grid: GridField
+    laser_nm: float
+    laser_cm1: float
+    power: int
+    """Of the scattered wavenumber in the Stokes factor."""
+    temperature_k: float
+    detection: int
+    anti_stokes: bool
     apex: float
     pixel: F64
     """Distance of two pixels along rows' and columns' axes, shape (2,), Angstrom."""
@@ -68,19 +93,23 @@ class NearNumbers(NamedTuple):
     cube: bool
     amplitude: F64
     background: F64
-    mode_shift_cm1: float
+    uncertain_frequencies: bool
     intensity: float
 
 
 def near_table(recipe: Sections, library: Library) -> NearModes:
-    """Return atoms and modes of every species.
+    """Return atoms and modes of every species, and their sites if the response is at sites.
 
     Raises
     ------
     LibraryError
         If a species has no atom positions or atom tensors.
     """
-    require_geometry(library)
+    uses_sites = recipe.nearfield is not None and recipe.nearfield.response == "sites"
+    if uses_sites:
+        require_sites(library)
+    else:
+        require_geometry(library)
     choice = ModeChoice(library, recipe)
     mode, first_mode = choice.with_dark()
     partner = choice.partners(mode)
@@ -106,7 +135,15 @@ def near_table(recipe: Sections, library: Library) -> NearModes:
         factor=stokes_factors(choice.frequency[line], recipe),
         bright=of_set[partner],
         dark=partner - first_mode[of_species],
+        shift=mode_shifts(recipe, library, choice.frequency[line], of_species),
+        sites=site_modes(library, uses_sites, _means(position, first_atom)),
     )
+
+
+def _means(position: F64, first_atom: NDArray[np.int64]) -> F64:
+    """Return the mean of the atoms of each species, shape (K, 3), Angstrom."""
+    moved = position - centred(position, first_atom)
+    return moved[first_atom[:-1]]
 
 
 def near_numbers(recipe: Sections, near: NearField) -> NearNumbers:
@@ -115,11 +152,23 @@ def near_numbers(recipe: Sections, near: NearField) -> NearNumbers:
     rows, columns = near.frame_angstrom
     n_channels = recipe.n_channels if recipe.fields.cube else 0
     edges = recipe.grid.start_cm1 + near.channel_cm1 * np.arange(n_channels + 1, dtype=np.float64)
+    held = near.grid_field if isinstance(near.grid_field, TipField) else None
     return NearNumbers(
         field=_FIELDS[near.tip_field],
+        sites=near.response == "sites",
         width=np.array(near.width_angstrom, np.float64),
         aspect=np.array(near.aspect, np.float64),
         height=np.array(near.height_angstrom, np.float64),
+        radius=np.array(near.apex_radius_angstrom, np.float64),
+        tilt=np.array(near.dipole_tilt_deg, np.float64),
+        azimuth=np.array(near.dipole_azimuth_deg, np.float64),
+        grid=grid_field(held),
+        laser_nm=recipe.geometry.laser_nm,
+        laser_cm1=wavelength_nm_to_cm1(recipe.geometry.laser_nm),
+        power=POWERS[recipe.geometry.detection],
+        temperature_k=recipe.geometry.temperature_k,
+        detection=DETECTIONS[recipe.geometry.detection],
+        anti_stokes=recipe.grid.start_cm1 < 0,
         apex=near.apex_angstrom,
         pixel=np.array([rows / size.height, columns / size.width], np.float64),
         n_rows=size.height,
@@ -130,6 +179,6 @@ def near_numbers(recipe: Sections, near: NearField) -> NearNumbers:
         cube=recipe.fields.cube,
         amplitude=np.array(recipe.map.amplitude, np.float64),
         background=np.array(recipe.map.background, np.float64),
-        mode_shift_cm1=recipe.perturbations.mode_shift_cm1,
+        uncertain_frequencies=recipe.perturbations.uncertain_frequencies,
         intensity=recipe.perturbations.intensity,
     )

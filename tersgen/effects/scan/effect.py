@@ -62,14 +62,23 @@ class Numbers(NamedTuple):
     symmetric: bool
 
 
+def noiseless(scan: Numbers) -> Numbers:
+    """Return the numbers of a scan that shifts and dims, but adds no noise and keeps [0, 1]."""
+    return scan._replace(counted=False, noise=np.zeros(2), symmetric=False)
+
+
 class Scan(Effect[Section]):
-    """Fills ``maps`` from ``image`` and ``cube`` from ``volume``; the clean ones are used up."""
+    """Fills ``maps`` from ``image``, and ``cube`` from ``volume`` or that again.
+
+    The clean ones are used up.
+    """
 
     stage = "record"
 
     def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
         section = self.settings
+        self._is_counted = recipe.counts_cubes
         self._numbers = Numbers(
             drift=section.drift_px,
             blur=np.array(section.blur_px, np.float64),
@@ -107,24 +116,28 @@ class Scan(Effect[Section]):
     def apply(self, tile: Tile) -> None:
         """Scan maps and cubes.
 
-        Each channel of a cube is scanned as one of a map is: with the same drift, blur, blinks and
-        dead pixels, but shot noise and noise of its own.
+        Each channel of a cube is scanned like one of a map: with the same drift, blur, blinks and
+        dead pixels, but its own shot noise and noise. If a detector counts the cube after this, the
+        channels stay in ``volume``, without noise.
         """
         shared = tile["params/scan"], tile["params/map_noise"]
         image, volume = tile.get("image"), tile.get("volume")
+        if volume is not None:  # maps come last: what is recorded of noise is theirs
+            numbers, target = self._numbers, tile["cube"]
+            if self._is_counted:
+                numbers, target = noiseless(numbers), volume
+            planes = np.ascontiguousarray(np.moveaxis(volume, 3, 1))
+            stored = np.empty(planes.shape, target.dtype)
+            scan_maps(
+                tile.index, tile.seed, numbers, streams.CUBE_SHOT_NOISE, streams.CUBE_NOISE,
+                planes, *shared, stored,
+            )  # fmt: skip
+            target[...] = np.moveaxis(stored, 1, 3)
         if image is not None:
             scan_maps(
                 tile.index, tile.seed, self._numbers, streams.MAP_SHOT_NOISE, streams.MAP_NOISE,
                 image, *shared, tile["maps"],
             )  # fmt: skip
-        if volume is not None:
-            planes = np.ascontiguousarray(np.moveaxis(volume, 3, 1))
-            stored = np.empty(planes.shape, tile["cube"].dtype)
-            scan_maps(
-                tile.index, tile.seed, self._numbers, streams.CUBE_SHOT_NOISE, streams.CUBE_NOISE,
-                planes, *shared, stored,
-            )  # fmt: skip
-            tile["cube"][...] = np.moveaxis(stored, 1, 3)
 
 
 class ScanScratch(NamedTuple):

@@ -29,6 +29,8 @@ from .options import ClusterOptions, local_threads
 from .security import check_keys, own_security
 
 _CONNECT_S = 30
+_MOLECULE_BYTES = 4_000_000_000
+"""Memory of a job that computes molecules, by default."""
 
 
 class _Dask(Launcher):
@@ -37,6 +39,14 @@ class _Dask(Launcher):
     @contextmanager
     def open(self, options: ClusterOptions, plan: Plan) -> Iterator[tuple[DaskExecutor, str]]:
         """Start workers, or find them; yield what uses them, and where to watch them."""
+        with self.connect(options, plan) as (client, threads):
+            yield DaskExecutor(client, threads, options.wait_s), _watching(client.dashboard_link)
+
+    @contextmanager
+    def connect(
+        self, options: ClusterOptions, plan: Plan | None
+    ) -> Iterator[tuple[Any, int | None]]:
+        """Start workers, or find them; yield a client, and the threads of each worker process."""
         from distributed import Client
 
         _quiet()
@@ -51,16 +61,13 @@ class _Dask(Launcher):
                     f"{error}"
                 ) from error
             try:
-                yield (
-                    DaskExecutor(client, threads, options.wait_s),
-                    _watching(client.dashboard_link),
-                )
+                yield client, threads
             finally:
                 client.close(timeout=2)
 
     @abstractmethod
     def scheduler(
-        self, options: ClusterOptions, plan: Plan
+        self, options: ClusterOptions, plan: Plan | None
     ) -> AbstractContextManager[tuple[Any, int | None]]:
         """Return what a client connects to, and the threads of each worker process."""
 
@@ -70,7 +77,9 @@ class Address(_Dask):
     """A scheduler that is up, by its address."""
 
     @contextmanager
-    def scheduler(self, options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int | None]]:
+    def scheduler(
+        self, options: ClusterOptions, plan: Plan | None
+    ) -> Iterator[tuple[Any, int | None]]:
         """Yield its address."""
         check_keys(options.scheduler or "")
         yield options.scheduler, options.threads
@@ -86,7 +95,9 @@ class ThisMachine(_Dask):
         local_threads(options.workers or 1, options.threads)
 
     @contextmanager
-    def scheduler(self, options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int | None]]:
+    def scheduler(
+        self, options: ClusterOptions, plan: Plan | None
+    ) -> Iterator[tuple[Any, int | None]]:
         """Start and end scheduler and workers."""
         from distributed import LocalCluster
 
@@ -122,7 +133,9 @@ class BatchSystem(_Dask):
             raise ConfigError("--cluster: expected --workers too, the number of jobs")
 
     @contextmanager
-    def scheduler(self, options: ClusterOptions, plan: Plan) -> Iterator[tuple[Any, int | None]]:
+    def scheduler(
+        self, options: ClusterOptions, plan: Plan | None
+    ) -> Iterator[tuple[Any, int | None]]:
         """Submit jobs, and end them."""
         threads = options.threads or options.cores or 1
         _set_defaults(threads)
@@ -238,7 +251,7 @@ def _close(cluster: Any) -> None:
         cluster.close(timeout=10)
 
 
-def _start_jobs(system: BatchSystem, options: ClusterOptions, plan: Plan) -> Any:
+def _start_jobs(system: BatchSystem, options: ClusterOptions, plan: Plan | None) -> Any:
     """Return a scheduler whose workers are jobs of a batch system, which are submitted."""
     kind = system.cluster_class()
     command = kind.job_cls.submit_command.split()[0]
@@ -296,17 +309,18 @@ def _signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _job_options(system: BatchSystem, options: ClusterOptions, plan: Plan) -> dict[str, Any]:
-    """Return the options of a job for dask-jobqueue."""
+def _job_options(system: BatchSystem, options: ClusterOptions, plan: Plan | None) -> dict[str, Any]:
+    """Return the options of a job for dask-jobqueue; without a plan it computes molecules."""
     cores = options.cores or 1
     threads = options.threads or cores
-    memory = options.memory or f"{-(-worker_memory(plan, threads) // 10**9)}GB"
+    estimated = worker_memory(plan, threads) if plan else _MOLECULE_BYTES
+    memory = options.memory or f"{-(-estimated // 10**9)}GB"
     given = {
         "walltime": options.walltime,
         "queue": options.queue,
         system.account_option: options.account,
     }
-    note = f"# a worker takes {SLOTS} shards at a time and makes them with {threads} threads"
+    note = f"# a worker takes {SLOTS} tasks at a time and works on them with {threads} threads"
     exports = [f"export {name}={value}" for name, value in thread_limits(threads).items()]
     return {
         "cores": cores,

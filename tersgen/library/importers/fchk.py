@@ -196,7 +196,7 @@ def _stored_modes(arrays: _Arrays, n_atoms: int) -> NormalModes:
         )
     real = frequencies > 0
     displacements = units / np.sqrt(reduced_masses)[:, None, None]
-    return NormalModes(frequencies[real], displacements[real], int((~real).sum()))
+    return NormalModes(frequencies[real], displacements[real], displacements[~real])
 
 
 def _modes(arrays: _Arrays, coordinates: Floats) -> NormalModes:

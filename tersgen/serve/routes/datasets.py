@@ -116,7 +116,8 @@ def plot(
     format: Literal["png", "svg"] = "png",
 ) -> Response:
     """Return a picture of a row: spectrum, sticks, map and structure."""
-    from ...plotting.samples import DrawOptions, draw_sample
+    from ...plotting.sample_images import DrawOptions
+    from ...plotting.samples import draw_sample
     from ...plotting.style import picture, styled
 
     served = server.folder.dataset(name)

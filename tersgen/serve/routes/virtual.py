@@ -8,6 +8,7 @@ import numpy as np
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from ...schema.contents import Contents
 from ...schema.fields import FieldSpec
 from ...store.checksums import CHECKSUM, checksum
 from ...store.encode import little_endian
@@ -28,10 +29,10 @@ _CODECS = [
 ]
 
 
-def _array(spec: FieldSpec, n_samples: int, rows: int, classes: list[str]) -> dict[str, Any]:
+def _array(spec: FieldSpec, n_samples: int, rows: int, contents: Contents) -> dict[str, Any]:
     """Return the ``zarr.json`` of an array in plain chunks."""
     layout = Layout(chunk_rows=rows, shard_rows=rows)
-    node = array_metadata(spec, n_samples, layout, classes)
+    node = array_metadata(spec, n_samples, layout, contents)
     return {**node, "codecs": _CODECS}
 
 
@@ -39,17 +40,16 @@ def _array(spec: FieldSpec, n_samples: int, rows: int, classes: list[str]) -> di
 def _documents(ready: Ready, n_samples: int) -> dict[str, bytes]:
     """Return the files of a virtual dataset that are not generated, by path."""
     contents, rows = ready.contents, block_rows(ready)
-    classes = list(contents.classes)
-    arrays = {spec.name: _array(spec, n_samples, rows, classes) for spec in contents.fields}
-    arrays |= {axis.name: axis_metadata(axis) for axis in contents.axes}
+    arrays = {spec.name: _array(spec, n_samples, rows, contents) for spec in contents.fields}
+    arrays |= {one.name: axis_metadata(one) for one in contents.positions}
     about = {"recipe_digest": ready.digest, "generator": contents.generator}
     nodes = with_groups(arrays, {"tersgen_virtual": about})
     files = {
         f"{name}/zarr.json".lstrip("/"): json.dumps(node).encode() for name, node in nodes.items()
     }
-    for axis in contents.axes:
-        payload = little_endian(axis.points()).tobytes()
-        files[f"{axis.name}/c.0"] = payload + checksum(payload)
+    for one in contents.positions:
+        payload = little_endian(one.points()).tobytes()
+        files[f"{one.name}/c.0"] = payload + checksum(payload)
     return files
 
 

@@ -177,10 +177,10 @@ def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
     shard = damage(data)
     line = runs.bad("fit", "--data", data, "--out", tmp_path / "stopped", *TINY)
     assert shard in line or str(data / shard) in line
-    assert "got another, or damage; tersgen repair makes them again" in line
+    assert "another chunk, or damage; tersgen repair makes them again" in line
     out = tmp_path / "repaired"
     done = runs.good("fit", "--data", data, "--out", out, *TINY, "--on-damage", "repair")
-    assert "1 damaged blocks were rebuilt in memory; mend the dataset" in done.stderr
+    assert "1 damaged block rebuilt in memory; mend the dataset" in done.stderr
     assert f"tersgen repair {data}" in done.stderr
     whole = tmp_path / "whole"
     runs.good("fit", "--data", few, "--out", whole, *TINY)
@@ -189,7 +189,7 @@ def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
     line = runs.bad("evaluate", out, "--data", data, "--part", "train")
     assert shard in line or str(data / shard) in line
     done = runs.good("evaluate", out, "--data", data, "--part", "train", "--on-damage", "repair")
-    assert "damaged blocks were rebuilt in memory" in done.stderr
+    assert "damaged block rebuilt in memory" in done.stderr
 
 
 def test_a_dataset_that_was_replaced(runs, copied, other, copy_of, tmp_path) -> None:

@@ -13,6 +13,8 @@ import tersgen
 from tersgen.dataset.splits import make_split
 from tersgen.jobs.plan import make_plan
 from tersgen.jobs.run import run
+from tersgen.plotting.structures import draw_structures, holds_structures
+from tersgen.plotting.style import styled
 from tersgen.schema.split import SplitRule
 
 TRAIN = "ters_train.engine.trainer:Trainer.train"
@@ -101,6 +103,10 @@ def test_predictions_are_written_as_masks_and_atoms(trained, runs, data, tmp_pat
         runs.good("predict", trained, *files, "--out", out, "--n", 40, "--json").stdout
     )
     assert [one["maps"] for one in told] == [40, 1, 3]
+    assert holds_structures(out / "three.npz")  # which tersgen plot draws
+    with styled():
+        panels = draw_structures(out / "three.npz", (2,)).axes
+    assert all(axes.images for axes in panels)
     with np.load(out / "s.npz") as found, np.load(out / "three.npz") as three:
         assert found["masks"].shape == (40, 3, 16, 16)
         assert found["bonds"].shape == (40, 16, 16)

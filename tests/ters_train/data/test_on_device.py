@@ -40,3 +40,17 @@ def test_batches_of_both_are_equal(recipe_file, rank):
 def test_stored_rows_are_not_made(dataset):
     with pytest.raises(ConfigError, match="expected a recipe with device, got a stored dataset"):
         Stream(dataset, FIELDS, Order(RowSet("all", 0, 640, 64), 64, 2), device="cpu")
+
+
+def test_a_run_of_rows_made_on_its_device_is_the_same(runs, recipe_file, tmp_path):
+    weights = []
+    for on_device in ("false", "true"):
+        out = tmp_path / on_device
+        runs.good(
+            "fit", "--recipe", recipe_file, "--n", 96, "--out", out, "--epochs", 1,
+            "--batch-size", 32, "--set", "model.options.widths=[4,8]",
+            "--set", f"stream.on_device={on_device}",
+        )  # fmt: skip
+        path = out / "checkpoints/step-000000003/model.safetensors"
+        weights.append(path.read_bytes())
+    assert weights[0] == weights[1]

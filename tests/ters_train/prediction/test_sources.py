@@ -176,3 +176,32 @@ def test_processes_read_what_one_reads_in_the_same_order(trained, spectra, tmp_p
             assert str(one) == str(other)
         else:
             np.testing.assert_array_equal(one.intensity, other.intensity)
+
+
+def test_columns_of_a_table_are_printed_by_their_names(runs, finished, trained, spectra, tmp_path):
+    table = tmp_path / "wide.csv"
+    columns = np.c_[trained.shift_cm1, spectra[:3].T]
+    np.savetxt(table, columns, delimiter=",", header="Raman shift (cm-1),first,second,third",
+               comments="")  # fmt: skip
+    printed = runs.good("predict", finished, table).stdout.splitlines()
+    assert [line.partition(":")[0] for line in printed] == [
+        "wide.csv[first]", "wide.csv[second]", "wide.csv[third]",
+    ]  # fmt: skip
+
+
+def test_a_recipe_on_another_axis_is_no_measurement(runs, finished, few, tmp_path):
+    recipe = tersgen.Recipe(library=("random:3",), grid={"n_points": 32})
+    tersgen.save_recipe(recipe, tmp_path / "recipe.json")
+    line = runs.bad("evaluate", finished, "--data", tmp_path / "recipe.json", code=2)
+    assert f"got (32,); build it with the settings of {few}" in line
+
+
+def test_a_model_of_spectra_and_maps_says_what_it_is_fed(runs, few, tmp_path):
+    runs.good(
+        "fit", "--data", few, "--out", tmp_path / "joint", "--model", "cnn+vit", "--epochs", 1,
+        "--batch-size", 240, "--set", "model.options={cnn: {widths: [4, 8]}, vit: {size: custom, "
+        "width: 16, depth: 1, heads: 2, patch: 2}}",
+    )  # fmt: skip
+    (tmp_path / "x.txt").write_text("1 2\n2 3\n")
+    line = runs.bad("predict", tmp_path / "joint", tmp_path / "x.txt")
+    assert "x.txt: expected a dataset, or .npz with spectra and maps" in line

@@ -7,44 +7,62 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tersgen.errors import LibraryError, MissingExtraError, TersWarning
-from tersgen.library import quantum
+from tersgen.errors import ConfigError, LibraryError, MissingExtraError, TersWarning
+from tersgen.library import engine as engine_module
+from tersgen.library.computing import compute, compute_species
+from tersgen.library.engine import Molecule, make_engine
+from tersgen.library.engines import pyscf
 from tersgen.library.geometry import SYMBOLS, read_xyz
 from tersgen.library.harmonic import is_linear
 from tersgen.library.level import Level
+from tersgen.library.masses import ISOTOPE_AMU, isotope_masses
 from tersgen.library.pointgroup import orient
-from tersgen.library.quantum import compute_species
 from tersgen.numeric.tensor import activity, depolarization_plane
 
 WATER = "3\nwater\nO 0.1 0.0 0.0\nH 0.1 0.757 0.587\nH 0.0 -0.75 0.60\n"
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples" / "molecules"
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples" / "molecules"
 TINY = Level(functional="hf", basis="sto-3g", raman_basis=None)
 
 
+def molecule(text, name="molecule"):
+    return Molecule(name, *read_xyz(text))
+
+
 def test_without_pyscf_the_error_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(quantum.util, "find_spec", lambda _: None)
+    monkeypatch.setattr(engine_module.util, "find_spec", lambda _: None)
     with pytest.raises(MissingExtraError, match=r"pip install 'tersgen\[qm\]'") as caught:
-        compute_species(WATER, "water")
+        make_engine("pyscf")
     assert "\n" not in str(caught.value)
 
 
-def test_importing_the_module_does_not_import_pyscf():
-    code = "import sys, tersgen.library.quantum; sys.exit('pyscf' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+def test_finding_engines_imports_none_of_their_packages():
+    code = (
+        "import sys; from tersgen.plugins import names; print(*names('tersgen.engines')); "
+        "sys.exit(any(one in sys.modules for one in ('pyscf', 'tblite', 'ase', 'rdkit')))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert {"ase", "hybrid", "pyscf", "xtb"} <= {*done.stdout.split()}
 
 
 @pytest.fixture(scope="module")
-def pyscf():
+def engine():
     pytest.importorskip("geometric", reason="needs geomeTRIC: pip install 'tersgen[qm]'")
-    return pytest.importorskip("pyscf", reason="needs PySCF: pip install 'tersgen[qm]'")
+    pytest.importorskip("pyscf", reason="needs PySCF: pip install 'tersgen[qm]'")
+    return make_engine("pyscf", TINY)
 
 
 @pytest.fixture(scope="module")
-def water(pyscf):
-    assert pyscf
+def water(engine):
     lines = []
-    species = compute_species(WATER, "water", TINY, lines.append)
+    species = compute_species(engine, molecule(WATER, "water"), lines.append)
     return species, lines
+
+
+@pytest.mark.usefixtures("engine")
+def test_masses_are_those_of_pyscf():
+    from pyscf.data import elements
+
+    assert elements.COMMON_ISOTOPE_MASSES[1:] == list(ISOTOPE_AMU[1:])
 
 
 def test_water_at_hf_sto_3g(water):
@@ -73,7 +91,7 @@ def test_water_at_hf_sto_3g(water):
     assert all("\n" not in line for line in lines)
 
 
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("engine")
 def test_polarizability_derivatives_equal_those_of_displaced_molecules():
     from pyscf import gto, scf
 
@@ -104,7 +122,9 @@ def test_polarizability_derivatives_equal_those_of_displaced_molecules():
         return out
 
     at = molecule.atom_coords()
-    computed = quantum.polarizability_derivatives(solve(at), 2e-3)
+    response = pyscf.polarizability_derivatives(solve(at), 2e-3)
+    np.testing.assert_allclose(response.polarizability, polarizability(at), atol=1e-3)
+    computed = response.derivatives
     assert computed.shape == (3, 3, 3, 3)
     np.testing.assert_allclose(computed, computed.swapaxes(-1, -2), atol=1e-12)
     # A molecule that moves as a whole keeps its polarizability.
@@ -119,53 +139,63 @@ def test_polarizability_derivatives_equal_those_of_displaced_molecules():
         np.testing.assert_allclose(computed[atom, axis], expected, rtol=0, atol=1e-3)
 
 
-@pytest.mark.usefixtures("pyscf")
-def test_linear_molecule():
-    species = compute_species("2\n\nH 0 0 0\nF 0 0.6 0.7\n", "hydrogen fluoride", TINY)
+def test_linear_molecule(engine):
+    species = compute_species(engine, molecule("2\n\nH 0 0 0\nF 0 0.6 0.7\n"))
     assert species.point_group == "C*v"
     assert [mode.irrep for mode in species.modes] == ["Sigma+"]
     assert activity(np.array(species.modes[0].tensor)) > 1.0
     assert np.array(species.modes[0].tensor)[0, 1] == 0.0
 
 
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.xyz")), ids=lambda path: path.stem)
 def test_point_groups_of_the_examples_agree_with_pyscf(path):
     from pyscf.symm import geom
 
     numbers, coordinates = read_xyz(path.read_text())
-    masses = quantum.isotope_masses(numbers)
+    masses = isotope_masses(numbers)
     at, group = orient(numbers, coordinates, masses, is_linear(coordinates, masses))
     listed = [(SYMBOLS[n], tuple(r)) for n, r in zip(numbers, at / 0.529177, strict=True)]
     names = {"D*h": "Dooh", "C*v": "Coov"}
     assert geom.detect_symm(listed)[0] == names.get(group.name, group.name)
 
 
-@pytest.mark.usefixtures("pyscf")
-def test_imaginary_modes_are_left_out_and_counted():
-    planar = "4\n\nN 0 0 0\nH 1 0 0\nH -0.5 0.8660254 0\nH -0.5 -0.8660254 0\n"
+PLANAR = "4\n\nN 0 0 0\nH 1 0 0\nH -0.5 0.8660254 0\nH -0.5 -0.8660254 0\n"
+
+
+def test_imaginary_modes_are_left_out_and_counted(engine):
+    planar = molecule(PLANAR, "ammonia")
     with pytest.warns(TersWarning, match="^ammonia: 1 imaginary mode left out: the geometry is no"):
-        species = compute_species(planar, "ammonia", TINY)
+        species = compute_species(engine, planar, follow=False)
     assert species.point_group == "D3h"
     assert len(species.modes) == 5
-    assert "1 imaginary modes left out" in species.provenance.note
+    assert "1 imaginary mode left out" in species.provenance.note
+
+
+def test_imaginary_modes_are_followed_to_a_minimum(engine):
+    computed = compute(engine, molecule(PLANAR, "ammonia"))
+    assert (computed.n_imaginary, computed.n_followed) == (0, 1)
+    assert computed.species.point_group == "C3v"
+    assert len(computed.species.modes) == 6
+    assert "imaginary modes followed once" in computed.species.provenance.note
 
 
 @pytest.mark.exhaustive
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("engine")
 def test_the_response_on_a_coarser_grid_leaves_frequencies_as_they_are():
     level = TINY.model_copy(update={"functional": "b3lyp", "grid": 2})
     analytic = level.model_copy(update={"analytic_hessian": True})
-    one, other = (compute_species(WATER, "water", which) for which in (level, analytic))
+    one, other = (
+        compute_species(make_engine("pyscf", which), molecule(WATER)) for which in (level, analytic)
+    )
     assert "analytic Hessian, its response on grid level 1" in other.provenance.method
     for expected, mode in zip(one.modes, other.modes, strict=True):
         assert mode.frequency_cm1 == pytest.approx(expected.frequency_cm1, abs=1.0)
 
 
-@pytest.mark.usefixtures("pyscf")
 def test_hessian_from_gradients_agrees_with_the_analytic_one(water):
-    analytic = TINY.model_copy(update={"analytic_hessian": True})
-    other = compute_species(WATER, "water", analytic)
+    analytic = make_engine("pyscf", TINY.model_copy(update={"analytic_hessian": True}))
+    other = compute_species(analytic, molecule(WATER))
     assert "analytic Hessian" in other.provenance.method
     assert "step 0.005 bohr" in water[0].provenance.method
     for one, two in zip(water[0].modes, other.modes, strict=True):
@@ -175,21 +205,23 @@ def test_hessian_from_gradients_agrees_with_the_analytic_one(water):
         )
 
 
-@pytest.mark.usefixtures("pyscf")
+@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
     ("text", "level", "message"),
     [
-        (WATER.replace("3\n", "2\n", 1), TINY, "expected 2 atoms"),
-        (WATER.replace("O ", "Zz "), TINY, "chemical symbol"),
-        (WATER.replace("0.757 0.587", "0.0 0.1"), TINY, "Angstrom apart"),
         ("2\n\nO 0 0 0\nH 0 0 1\n", TINY, "even number of electrons"),
         ("1\n\nNe 0 0 0\n", TINY, "no modes"),
         (WATER, Level(functional="hf", basis="no-such-basis"), "basis set"),
         (WATER, Level(functional="no-such-functional", basis="sto-3g"), "functional"),
-        ("no/such/file.xyz", TINY, "cannot read"),
     ],
 )
 def test_unusable_input_is_one_clear_line(text, level, message):
     with pytest.raises(LibraryError, match=message) as caught:
-        compute_species(text, "name", level)
+        compute_species(make_engine("pyscf", level), molecule(text))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_argument_is_refused():
+    with pytest.raises(ConfigError, match="expected no argument, got 'pbe'"):
+        make_engine("pyscf:pbe")

@@ -1,0 +1,1 @@
+"""Calibration of classifiers: temperature, sets of species, novelty."""

@@ -1,0 +1,116 @@
+"""A calibration as it is stored, beside the checkpoints of its run."""
+
+import math
+from pathlib import Path
+from typing import Literal
+
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+
+from tersgen.dataset.output_file import write_output
+from tersgen.errors import ConfigError, DatasetError
+from tersgen.files import read_input
+from tersgen.schema.base import DIGEST, Frozen, field
+from tersgen.schema.loading import load_table, validate
+
+from .measures import Gaussians
+
+FILE, ARRAYS = "calibration.json", "calibration.safetensors"
+KEPT = 0.95
+"""Fraction of known rows below the threshold of novelty."""
+_LARGEST = 1 << 28
+
+
+class Coverage(Frozen):
+    """Least probability with which a species is in the set of a row."""
+
+    share: float = field("least fraction of sets that contain the true species", "1", gt=0, lt=1)
+    probability: float = field("smallest probability of a species in a set", "1", ge=0, le=1)
+
+
+class Foreign(Frozen):
+    """How well rows of no class were detected."""
+
+    name: str = field("name of the dataset", "1")
+    digest: str | None = field("its digest", "1", None, pattern=DIGEST)
+    n_rows: int = field("rows of it", "row")
+    auroc: float = field(
+        "probability that a foreign row has a higher novelty than a known one", "1"
+    )
+    fpr95: float = field(
+        "fraction of foreign rows below the threshold that 95 % of the known ones are below", "1"
+    )
+
+
+class Calibration(Frozen):
+    """Calibration of a classifier: temperature, thresholds of sets, scores of novelty."""
+
+    format_version: Literal[1] = field("version of this format", "1", 1)
+    checkpoint: str = field("name of the checkpoint", "1", max_length=64)
+    weights: str = field("checksum of its weights", "1", pattern=r"^[0-9a-f]{32}$")
+    data: str = field("name of the dataset", "1")
+    digest: str | None = field("its digest", "1", None, pattern=DIGEST)
+    part: str = field("part of its split", "1")
+    n_rows: int = field("rows of it", "row", gt=0)
+    temperature: float = field("T: what logits are divided by", "1", gt=0)
+    ece_before: float = field("expected calibration error on these rows with T = 1", "1")
+    ece: float = field("the same with T", "1")
+    coverages: tuple[Coverage, ...] = field("thresholds of sets, by fraction", "1", min_length=1)
+    novelty: Literal["energy", "distance"] = field(
+        "score of novelty: energy of the logits, or distance of the features", "1"
+    )
+    novelty_quantiles: tuple[float, ...] = field(
+        "scores of known rows, at equal steps from the smallest to the largest", "1", min_length=2
+    )
+    foreign: tuple[Foreign, ...] = field("datasets of foreign rows", "1", ())
+
+    def threshold(self, coverage: float) -> float:
+        """Return the least probability of a species in the set of a row.
+
+        Raises
+        ------
+        ConfigError
+            If there is none for this coverage.
+        """
+        for one in self.coverages:
+            if math.isclose(one.share, coverage):
+                return one.probability
+        shares = ", ".join(f"{one.share:g}" for one in self.coverages)
+        raise ConfigError(f"coverage: expected one of {shares}, got {coverage:g}")
+
+
+def write_calibration(folder: Path, calibration: Calibration, gaussians: Gaussians | None) -> None:
+    """Write a calibration into the folder of its run, replacing an earlier one.
+
+    Raises
+    ------
+    OutputError
+        If the file system refuses.
+    """
+    if gaussians is not None:
+        tensors = {name: one.contiguous() for name, one in gaussians._asdict().items()}
+        write_output(folder / ARRAYS, save(tensors))
+    write_output(folder / FILE, calibration.model_dump_json(indent=1).encode() + b"\n")
+
+
+def read_calibration(folder: Path) -> tuple[Calibration, Gaussians | None] | None:
+    """Return the calibration of a run, or None if it has none.
+
+    Raises
+    ------
+    ConfigError, DatasetError
+        If its files are damaged.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    calibration = validate(Calibration, load_table(path), str(path))
+    if calibration.novelty == "energy":
+        return calibration, None
+    try:
+        return calibration, Gaussians(**load(read_input(folder / ARRAYS, _LARGEST)))
+    except (SafetensorError, TypeError, ValueError) as error:
+        raise DatasetError(
+            f"{folder / ARRAYS}: expected means and whitening, got a file that fails: {error}; "
+            "calibrate again"
+        ) from None

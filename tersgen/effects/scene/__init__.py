@@ -1,0 +1,1 @@
+"""Maps and cubes of many molecules on a metal surface under one tip."""

@@ -1,0 +1,1 @@
+"""The image dipole of a molecule in a metal surface."""

@@ -1,0 +1,1 @@
+"""Engines, which compute the geometry, the Hessian and the polarizability of molecules."""

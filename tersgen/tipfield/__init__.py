@@ -1,0 +1,1 @@
+"""Tip fields on grids: their files, and importers for files of other programs."""
