@@ -22,9 +22,10 @@ except ImportError:  # where the file is run to compile
 _ROOT = Path(__file__).parent
 _RECIPES = (
     "",
-    "--precision float32",
-    "--precision uint12",
-    "--library random:3 --library crystals",
+    "--preset canonical",
+    "--preset canonical --precision float32",
+    "--preset canonical --precision uint12",
+    "--preset canonical --library random:3 --library crystals",
     "--config examples/canonical.toml",
     "--config examples/mixed.toml",
     "--preset ideal",
@@ -32,14 +33,13 @@ _RECIPES = (
     "--preset realistic --precision float32",
     "--preset mixture",
     "--preset mixture --preset realistic",
-    "--preset nearfield",
     "--preset nearfield --precision float16",
     "--preset nearfield --set fields.cube=true --set map.height=16 --set map.width=16",
-    "--preset nearfield --preset realistic",
+    "--preset realistic --preset nearfield",
     "--preset structure",
     "--preset scene",
     "--config examples/structure.toml",
-    "--format hdf5",
+    "--preset canonical --format hdf5",
 )
 """Options of ``tersgen build``: what its presets and examples run is in the wheel."""
 

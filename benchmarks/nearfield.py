@@ -53,7 +53,7 @@ def recipe(species, pixels, noise=False, instrument=None, **fields):
                 "quaternion": rotation_quaternion(principal_axes(atom_positions(species))),
             },
             map={"height": pixels, "width": pixels, "background": (0.0, 0.0)},
-            nearfield={"channel_cm1": CHANNEL, "bands": BANDS},
+            nearfield={"channel_cm1": CHANNEL, **({"bands": BANDS} if fields.get("maps") else {})},
             noise={"map": level},
             instrument=instrument,
             perturbations=still,

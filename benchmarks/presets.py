@@ -39,7 +39,7 @@ def shares(generator: Generator, rows: int) -> dict[str, float]:
 
 def measure(name: str, seconds: float, n: int, folder: Path) -> dict[str, Any]:
     """Return what a preset costs."""
-    recipe = tersgen.resolve(tersgen.Recipe.model_validate(PRESETS.get(name, {})))
+    recipe = tersgen.resolve(tersgen.Recipe.model_validate(PRESETS[name]))
     generator = Generator(recipe)
     begun = time.process_time()
     generator.block(0, 1, 1)
@@ -64,7 +64,7 @@ def measure(name: str, seconds: float, n: int, folder: Path) -> dict[str, Any]:
 def main() -> int:
     """Measure, print, and write down."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--presets", nargs="+", default=["canonical", *PRESETS])
+    parser.add_argument("--presets", nargs="+", default=list(PRESETS))
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--n", type=int, default=2048)
     parser.add_argument("--out", type=Path, default=Path(tempfile.gettempdir()))

@@ -122,7 +122,7 @@ def answer_ms(url: str, method: str, paths: Iterator[tuple[str, bytes | None]], 
 def main() -> int:
     """Measure some presets."""
     parser = argparse.ArgumentParser(description=main.__doc__)
-    parser.add_argument("--presets", nargs="+", default=["default", "realistic", "nearfield"])
+    parser.add_argument("--presets", nargs="+", default=["canonical", "realistic", "nearfield"])
     parser.add_argument("--seconds", type=float, default=4.0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--json", type=Path)
@@ -132,7 +132,7 @@ def main() -> int:
     results: Json = {"machine": describe(), "in_flight": IN_FLIGHT, "recipes": {}}
     with server() as url:
         for name in arguments.presets:
-            recipe = tersgen.resolve(tersgen.Recipe(**PRESETS.get(name, {})))
+            recipe = tersgen.resolve(tersgen.Recipe(**PRESETS[name]))
             reader = Reader(url, name)
             names = [one for one in TRAINED if one in reader.arrays]
             rounds: list[Json] = []

@@ -24,8 +24,8 @@ _PRESETS = ("canonical", "realistic", "mixture", "nearfield", "structure")
 
 
 def options(name: str) -> list[str]:
-    """Return the options of ``tersgen build`` for a preset; the default recipe has none."""
-    return [] if name == "canonical" else ["--preset", name]
+    """Return the options of ``tersgen build`` for a preset."""
+    return ["--preset", name]
 
 
 def trees(folder: Path, presets: list[str]) -> dict[str, Path]:

@@ -6,8 +6,9 @@ python benchmarks/tip_oracle.py --picture nearfield_oracle.png --folder parts py
 
 Tips are dipoles at random positions over each molecule, none of which was used to fit a model;
 those of "tilted" stand above it in a random direction. The amplitude error of a mode is the norm of
-model minus image over that of the image, over all positions of one height. Finished displacements
-are kept in the folder. Needs pip install 'tersgen[qm]'.
+model minus image over that of the image, over all positions of one height. Modes are those of the
+built-in molecules at all levels. Finished displacements are kept in the folder. Needs pip install
+'tersgen[qm]'.
 """
 
 import argparse
@@ -19,10 +20,10 @@ from machine import describe, write_json
 
 from tersgen.library import responding
 from tersgen.library.builtin import load_builtin
-from tersgen.library.displacing import ResponseLevel
+from tersgen.library.displacing import Finished, ResponseLevel
+from tersgen.library.forces import force_field
 from tersgen.library.geometry import atomic_number
 from tersgen.library.harmonic import normal_modes
-from tersgen.library.masses import isotope_masses
 from tersgen.library.nearfield import atom_positions, centred, principal_axes
 from tersgen.units import BOHR_ANGSTROM
 
@@ -88,22 +89,26 @@ def dipole_field(points, tips, directions):
 class Molecule:
     """Derivatives of the response of one molecule, and amplitudes of models."""
 
-    def __init__(self, name, level, tips_of, folder, modes=None):
+    def __init__(self, name, level, tips_of, folder):
         species = load_builtin(name)
         atoms = atom_positions(species)
-        self.atoms = centred(atoms) @ principal_axes(atoms).T
+        turn = principal_axes(atoms)
+        self.atoms = centred(atoms) @ turn.T
         self.tips, self.directions, self.labels = tips_of(self.atoms)
         numbers = np.array([atomic_number(atom.symbol) for atom in species.atoms])
         molecule = responding.Geometry(numbers, self.atoms / BOHR_ANGSTROM)
         made = responding.derive(
-            molecule, level, self.tips, folder, report=lambda line: print(name, line, flush=True)
+            molecule,
+            level,
+            self.tips,
+            Finished(folder),
+            report=lambda line: print(name, line, flush=True),
         )
-        n, self.sites = len(numbers), made.sites
-        own = normal_modes(
-            made.hessian.reshape(3 * n, 3 * n), isotope_masses(numbers), molecule.coordinates
-        )
+        self.sites = made.sites
+        field = force_field(species)
+        own = normal_modes(field.hessian, field.masses, field.coordinates)
         self.frequencies = own.frequencies_cm1
-        self.modes = own.displacements if modes is None else modes
+        self.modes = own.displacements @ turn.T
 
         def of_modes(values):
             return np.tensordot(self.modes, values, axes=([1, 2], [0, 1]))
@@ -250,13 +255,13 @@ def parse_levels(text):
 
 
 def convergence(name, levels, folder):
-    """Return the errors of images at other levels relative to the last, in the same modes."""
+    """Return the errors of images at other levels relative to the last."""
     *others, best = levels
     reference = Molecule(name, best, random_tips, folder / name)
     image = reference.amplitudes()["ab initio"]
     out = {}
     for level in others:
-        other = Molecule(name, level, random_tips, folder / name, reference.modes)
+        other = Molecule(name, level, random_tips, folder / name)
         made = other.amplitudes()
         smeared = f", smeared by {level.smearing:g} bohr" if level.smearing else ""
         rows = out[level.describe() + smeared] = {}

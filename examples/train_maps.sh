@@ -1,12 +1,12 @@
 #!/bin/sh
-# Maps to species: a small vision transformer on maps of 32 x 32 pixels of 8 random molecules.
+# Maps to species: a small vision transformer on near-field maps of 32 x 32 pixels of 11 molecules.
 # More epochs and samples tell more of them apart.
 # Run: sh examples/train_maps.sh [SAMPLES]    writes into ./maps
 set -eu
 samples=${1:-20000}
 mkdir maps && cd maps
 
-tersgen build --n "$samples" --library random:8 --out data.zarr \
+tersgen build --n "$samples" --out data.zarr \
     --set map.height=32 --set map.width=32 --set fields.spectra=false --set fields.sticks=false
 tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1
 

@@ -77,7 +77,7 @@ def fit(config: RunConfig, folder: str | Path, *, resume: bool = False) -> Fitte
 
 
 def load(run: str | Path, device: str = "cpu") -> Trained:
-    """Return the best model of a run, or that of one checkpoint, ready for use.
+    """Return the best model of a run, of ``zoo:NAME``, or that of one checkpoint, ready for use.
 
     Raises
     ------

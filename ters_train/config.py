@@ -171,6 +171,24 @@ class LossConfig(Frozen):
     )
 
 
+class ForeignConfig(Frozen):
+    """A dataset whose rows belong to no class."""
+
+    path: str = field("dataset, version of one, or recipe file", "1")
+    digest: str | None = field("digest of the dataset, or of the recipe", "1", None)
+
+
+class ExposureConfig(Frozen):
+    """Outlier exposure: rows of no class in training batches; their target is uniform."""
+
+    share: float = field("rows of no class for each row of a batch; 0 for none", "1", 0.0, ge=0,
+                         le=1)  # fmt: skip
+    data: tuple[ForeignConfig, ...] = field(
+        "datasets of other species; the other half of the rows is made of those of the batch", "1",
+        (), max_length=16,
+    )  # fmt: skip
+
+
 class OptimConfig(Frozen):
     """AdamW with a cosine schedule, Eqs. (7.1) and (7.2)."""
 
@@ -235,6 +253,7 @@ class RunConfig(Frozen):
     model: ModelConfig = field("the model", "1")
     task: PartConfig = field("what it is trained for", "1")
     loss: LossConfig = field("the loss", "1", LossConfig())
+    exposure: ExposureConfig = field("outlier exposure", "1", ExposureConfig())
     optim: OptimConfig = field("the optimiser", "1", OptimConfig())
     engine: EngineConfig = field("how the training is run", "1", EngineConfig())
     callbacks: tuple[PartConfig, ...] = field(

@@ -86,6 +86,7 @@ def use_module_of(name: str, group: Group) -> None:
 @cache
 def _load_own() -> None:
     """Import the rooms of this package, which register their parts."""
+    import_module(f"{_OWN}.data.hiding")
     for room in ("models", "tasks"):
         package = import_module(f"{_OWN}.{room}")
         for module in pkgutil.iter_modules(package.__path__):

@@ -211,6 +211,7 @@ def make_config(
     ConfigError
         If the dataset lacks what the model or task needs, or a setting is not possible.
     """
+    from .data.outliers import checked_exposure
     from .engine.weights import try_model
     from .models import model as models
     from .parts import find, plugins_of, whole
@@ -278,6 +279,8 @@ def make_config(
             f"order.batch_size: expected at most {rows}, the rows of {data.train_part}, got "
             f"{config.order.batch_size}"
         )
+    exposure = checked_exposure(config.exposure, dataset, data.input)
+    config = config.model_copy(update={"exposure": exposure})
     tasks.make_task(config)
     try_model(config.model)
     return config.model_copy(update={"plugins": plugins_of(config)})

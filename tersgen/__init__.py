@@ -5,7 +5,11 @@
 (docs/python.md). Names are imported when first used, so that ``import tersgen`` is quick.
 """
 
+import sys
 from typing import TYPE_CHECKING, Any
+
+if sys.platform == "win32":  # no file locks, limits or openat as they are needed
+    raise ImportError("tersgen needs Linux or macOS; on Windows, install it in WSL")
 
 __version__ = "0.1.0"
 
@@ -13,6 +17,7 @@ if TYPE_CHECKING:
     from .api.building import build, plan
     from .api.computing import compute_library
     from .api.datasets import convert, diff, info, push, repair, split, tag, verify
+    from .api.exporting import export
     from .api.extending import extend
     from .api.measuring import ingest
     from .api.progress import ProgressBar
@@ -21,6 +26,7 @@ if TYPE_CHECKING:
     from .dataset.opening import generate, open
     from .dataset.recipes import load_recipe, save_recipe
     from .errors import TersError, TersWarning
+    from .exports.signals import to_hyperspy, to_ramanspy
     from .jobs.progress import Progress
     from .recipe import Recipe
     from .resolution import resolve
@@ -45,6 +51,7 @@ __all__ = [
     "connect",
     "convert",
     "diff",
+    "export",
     "extend",
     "generate",
     "info",
@@ -58,6 +65,8 @@ __all__ = [
     "save_recipe",
     "split",
     "tag",
+    "to_hyperspy",
+    "to_ramanspy",
     "verify",
 ]
 
@@ -77,6 +86,7 @@ _HOMES = {
     "connect": "serve.client",
     "convert": "api.datasets",
     "diff": "api.datasets",
+    "export": "api.exporting",
     "extend": "api.extending",
     "generate": "dataset.opening",
     "info": "api.datasets",
@@ -90,6 +100,8 @@ _HOMES = {
     "save_recipe": "dataset.recipes",
     "split": "api.datasets",
     "tag": "api.datasets",
+    "to_hyperspy": "exports.signals",
+    "to_ramanspy": "exports.signals",
     "verify": "api.datasets",
 }
 

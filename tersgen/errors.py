@@ -17,6 +17,18 @@ class MeasurementError(TersError, ValueError):
     """A measured spectrum, or the file of one, is not what was expected."""
 
 
+class NotRamanError(MeasurementError):
+    """A measured file is readable, but its axis is not that of a Raman spectrum."""
+
+
+class NotCoveredError(MeasurementError):
+    """A measured spectrum does not cover the axis that is wanted."""
+
+
+class NoBandError(MeasurementError):
+    """A measured spectrum is constant."""
+
+
 class MissingExtraError(TersError, ImportError):
     """An optional dependency is needed and not installed."""
 

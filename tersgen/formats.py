@@ -75,7 +75,7 @@ class Formats:
     @property
     def what(self) -> str:
         """What a part of the group is called: an importer, a reader."""
-        return self.group.partition(".")[2].removesuffix("s")
+        return self.group.partition(".")[2].removesuffix("s").replace("_", " ")
 
     def choose(self, path: Path, head: bytes, name: str | None = None) -> Chosen | None:
         """Return the part that reads a file, or None if none does.

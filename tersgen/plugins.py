@@ -34,8 +34,11 @@ Group = Literal[
     "tersgen.effects",
     "tersgen.importers",
     "tersgen.engines",
+    "tersgen.field_importers",
+    "tersgen.tip_fields",
     "tersgen.readers",
     "tersgen.executors",
+    "tersgen.exporters",
     "ters_train.models",
     "ters_train.tasks",
     "ters_train.callbacks",
@@ -46,8 +49,10 @@ Group = Literal[
 BUILT_IN: dict[str, str] = {
     "tersgen.importers": "tersgen.library.importers",
     "tersgen.engines": "tersgen.library.engines",
+    "tersgen.field_importers": "tersgen.tipfield.importers",
     "tersgen.readers": "tersgen.measured.readers",
     "tersgen.executors": "tersgen.jobs.executors",
+    "tersgen.exporters": "tersgen.exports.formats",
 }
 """Packages whose modules register the built-in parts of a group, one file or more each."""
 

@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .effects.bands.selection import ModeChoice, mode_widths
 from .errors import ConfigError, LibraryError, TersWarning
@@ -12,11 +13,13 @@ from .library.intensities import NOTHING_SAID, Statement
 from .library.libraryfile import read_library
 from .library.nearfield import require_geometry
 from .library.random_classes import random_species, unknown_species
+from .library.random_prior import RandomClasses
 from .plugins import import_module, load
 from .recipe import Recipe
 from .schema.library import Library
 from .schema.loading import validate
 from .schema.plugin import PluginRecord, check_plugins
+from .schema.presets import PRESETS
 from .schema.species import LibraryReference
 from .text import did_you_mean
 
@@ -34,7 +37,8 @@ def _count(source: str, text: str) -> int:
     return int(text)
 
 
-def _is_file(source: str) -> bool:
+def is_library_file(source: str) -> bool:
+    """Return whether a source of species is a file, by its name."""
     return source not in (*GROUPS, "sites") and source.partition(":")[0] not in _KINDS
 
 
@@ -89,7 +93,7 @@ def build_library(recipe: Recipe, said: Statement = NOTHING_SAID) -> Library:
     LibraryError
         If a source cannot be used, or two species bear one name.
     """
-    files = isinstance(recipe.library, tuple) and any(map(_is_file, recipe.library))
+    files = isinstance(recipe.library, tuple) and any(map(is_library_file, recipe.library))
     if said != NOTHING_SAID and not files:
         raise ConfigError(
             "library: expected a table of sticks or peaks for --intensity, --laser-nm and "
@@ -179,6 +183,37 @@ def _warn(library: Library, recipe: Recipe, choice: ModeChoice) -> None:
         )
 
 
+def _warn_idle(recipe: Recipe) -> None:
+    """Warn of settings without effect, unless they have their default or a preset's value."""
+    idle = {name: section.idle(recipe) for name, section in recipe.sections.items()}
+    sources = recipe.library
+    is_drawn = ("random:", "unknown:")
+    if isinstance(sources, tuple) and not any(one.startswith(is_drawn) for one in sources):
+        idle["random"] = dict.fromkeys(RandomClasses.model_fields, "without random species")
+    found = []
+    for name, reasons in idle.items():
+        section = getattr(recipe, name)
+        given, default = section.model_dump(mode="json"), type(section)().model_dump(mode="json")
+        presets = [preset.get(name) for preset in PRESETS.values()]
+        for setting, reason in reasons.items():
+            value = _value_at(given, setting)
+            if value not in (_value_at(table, setting) for table in (default, *presets)):
+                found.append(f"{name}.{setting} {reason}")
+    if found:
+        warnings.warn(
+            f"no effect: {', '.join(found)}; leave {'it' if len(found) == 1 else 'them'} out",
+            TersWarning,
+            stacklevel=3,
+        )
+
+
+def _value_at(table: Any, setting: str) -> Any:
+    """Return a setting, such as ``cube.electrons``, of a table; None if it is not there."""
+    for name in setting.split("."):
+        table = table.get(name) if isinstance(table, dict) else None
+    return table
+
+
 def _refuse_idle(recipe: Recipe, effect: str, stage: str | None) -> None:
     """Refuse a plug-in effect without the arrays that it acts on."""
     acts_on = {"image": "maps", "profile": "spectra", "optics": "spectra", "signal": "spectra"}
@@ -220,7 +255,9 @@ def resolve(recipe: Recipe, said: Statement = NOTHING_SAID) -> Recipe:
     sections = {name: one.resolved(library) for name, one in recipe.sections.items()}
     if recipe.is_resolved:
         return recipe
-    if recipe.nearfield is not None:
+    if not isinstance(recipe.library, LibraryReference):  # as it is stored
+        _warn_idle(recipe)
+    if recipe.nearfield is not None and (recipe.has_image or recipe.structure or recipe.scene):
         require_geometry(library)
     choice = ModeChoice(library, recipe)
     if isinstance(recipe.library, tuple):

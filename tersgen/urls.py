@@ -1,4 +1,4 @@
-"""Datasets named by a URL, as a path that names no file of this machine.
+"""Datasets and files named by a URL, as a path that names no file of this machine.
 
 ``Path("s3://bucket/x")`` is ``s3:/bucket/x``: a ``RemotePath`` is written as the URL that it is,
 wherever it is passed to, and refuses to be opened as a file.
@@ -7,7 +7,7 @@ wherever it is passed to, and refuses to be opened as a file.
 import re
 from dataclasses import dataclass
 from pathlib import Path, PosixPath
-from typing import Any, TypeGuard
+from typing import Any, Self, TypeGuard
 
 from .errors import ConfigError
 
@@ -31,7 +31,7 @@ class RemoteOptions:
 
 
 class RemotePath(PosixPath):
-    """The URL of a dataset, or of a file in it."""
+    """The URL of a dataset, or of a file."""
 
     options: RemoteOptions = RemoteOptions()
     source: Any = None
@@ -44,8 +44,8 @@ class RemotePath(PosixPath):
     def __fspath__(self) -> str:
         """Refuse: there is no such file on this machine."""
         raise ConfigError(
-            f"{self}: expected a local file or folder, got a URL; only datasets are read by URL: "
-            "download it first"
+            f"{self}: expected a local file or folder, got a URL; only datasets and files of "
+            "measured spectra are read by URL: download it first"
         )
 
     def absolute(self) -> "RemotePath":
@@ -55,6 +55,32 @@ class RemotePath(PosixPath):
     def resolve(self, strict: bool = False) -> "RemotePath":  # noqa: ARG002
         """Return the URL: no link of this machine is on the way."""
         return self
+
+
+class LocalCopy(PosixPath):
+    """A file on this machine that is called by the URL that it was read from."""
+
+    url: str | None = None
+    """None for a path that was made from this one."""
+
+    @classmethod
+    def of(cls, path: str | Path, url: str | None) -> Self:
+        """Return the path of a copy."""
+        copy = cls(path)
+        copy.url = url
+        return copy
+
+    def __str__(self) -> str:
+        """Return the URL."""
+        return super().__str__() if self.url is None else self.url
+
+    def __fspath__(self) -> str:
+        """Return the path of the copy."""
+        return super().__str__()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle it with its URL."""
+        return type(self).of, (super().__str__(), self.url)
 
 
 def as_path(path: str | Path, options: RemoteOptions | None = None) -> Path:

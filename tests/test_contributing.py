@@ -26,6 +26,7 @@ FILES = {
                  "VIB 1\nname water\n1595  xx=0.1 yy=0.4 zz=0.2\n3657  xx=1.0 yy=1.5 zz=2.0\n"),
     "effect": ("ghosts", None, None, ""),
     "profile": ("triangles", None, None, ""),
+    "exporter": ("peaks", "exports/formats", None, ""),
     "reader": ("lux", "measured/readers", "quartz.lux", block("reader", "file")),
 }  # fmt: skip
 
@@ -52,6 +53,9 @@ def test_a_file_of_ones_own_is_used_as_a_plug_in(tmp_path, exercise):
         assert program == "tersgen"
         run(tmp_path, ROOT, "-m", "tersgen", *arguments)
     (made,) = tmp_path.glob("*.zarr")
+    if exercise == "exporter":  # changes no rows
+        assert len((tmp_path / "water.peaks").read_text().splitlines()) == 11
+        return
     assert f'"module": "{name}"' in (made / "lock.json").read_text()
 
 
@@ -66,7 +70,9 @@ def test_an_effect_has_a_test_of_its_own(tmp_path, exercise):
     assert "2 passed" in out
 
 
-@pytest.mark.parametrize("exercise", ["importer", "reader"])
+@pytest.mark.parametrize(
+    "exercise", ["importer", "reader", pytest.param("exporter", marks=pytest.mark.exhaustive)]
+)
 def test_one_file_and_one_test_make_it_ours(tmp_path, exercise):
     name, folder, *_ = FILES[exercise]
     ours = tmp_path / "copy" / "tersgen"

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 BLOCK = re.compile(r"^```(python)?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-FEWER = ("--n 2e4", "--n 4e3")
+FEWER = ("--n 1e5", "--n 4e3")
 INSTALLS = re.compile(
     r"^(python3 -m venv .*?&& pip install \. && |(uv )?pip install .*$)", re.MULTILINE
 )

@@ -141,7 +141,8 @@ def tables(pairs: list[Pair]) -> str:
         [
             *by_molecule(dft), "",
             *by_family(dft), "",
-            f"No published assignment entered: {', '.join(absent)}.", "",
+            f"Not entered: {', '.join(absent)}. Assignments that we know of are for liquids, "
+            "crystals, matrices or surfaces, and differ.", "",
             "The same for molecules of the group `gfn` (GFN1-xTB):", "",
             *by_molecule(gfn), "",
             f"All {len(gfn)} modes: mean {deviations.mean():+.0f}, standard deviation "

@@ -32,9 +32,12 @@ export function post(path: string, content: unknown, signal?: AbortSignal): Prom
 
 export interface Preview {
   index: number;
+  warnings: string[];
   species: string;
   scalars: Record<string, number>;
   axes: Record<string, { values: number[]; unit: string }>;
+  /** Values along the dimension ``dim``, such as the limits of bands. */
+  coordinates: Record<string, { dim: string; values: number[]; unit: string }>;
   fields: Record<string, { dtype: string; shape: number[]; unit: string; values: Values }>;
 }
 

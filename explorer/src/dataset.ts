@@ -31,6 +31,15 @@ export interface Axis {
   n: number;
 }
 
+/** Values along a dimension that are not evenly spaced, such as the limits of bands. */
+export interface Coordinate {
+  name: string;
+  dim: string;
+  unit: string;
+  description: string;
+  values: number[];
+}
+
 export interface Split {
   name: string;
   digest: string;
@@ -51,6 +60,8 @@ export interface Manifest {
   bytes_stored?: number;
   fields: FieldSpec[];
   axes: Axis[];
+  /** Absent from manifests of earlier versions. */
+  coordinates?: Coordinate[];
   classes: string[];
   class_counts: number[];
   splits?: Split[];
@@ -108,6 +119,14 @@ export class Dataset {
   axis(name: string): Float64Array | null {
     const axis = this.axes.get(name);
     return axis ? points(axis) : null;
+  }
+
+  /** Lowest and highest Raman shift of the band of each channel of maps, in cm^-1; null if unknown. */
+  get bands(): [number, number][] | null {
+    const limits = (end: string) => this.manifest.coordinates?.find(({ name }) => name === `band_${end}`)?.values;
+    const [low, high] = [limits("low"), limits("high")];
+    if (low && high) return low.map((one, k): [number, number] => [one, high[k]]);
+    return this.manifest.coordinates ? null : (this.recipe?.nearfield?.bands ?? null); // of an earlier version
   }
 
   async rows(name: string, start: number, stop: number, signal?: AbortSignal): Promise<Values> {

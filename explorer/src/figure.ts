@@ -54,8 +54,7 @@ export class Figure {
     const mapsShape = dataset.fields.get("maps")?.shape ?? null;
     const images = dataset.fields.get("structure/masks")?.shape ?? null;
     this.shape = dataset.fields.get("cube")?.shape.slice(0, 2) ?? (mapsShape ?? images)?.slice(1) ?? null;
-    const bands = dataset.recipe?.nearfield?.bands;
-    this.bands = Array.isArray(bands) && bands.length === mapsShape?.[0] ? bands : null;
+    this.bands = dataset.bands?.length === mapsShape?.[0] ? dataset.bands : null;
     const [rows, columns] = this.shape ?? [0, 0];
         this.band = numbersOf(settings.band, 2) ?? this.strongestBand();
     const options = this.mapOptions().map(([key]) => key);

@@ -10,7 +10,7 @@ from torch import Tensor
 from ..models.model import Model
 from ..tasks.task import Predicted
 from .document import KEPT, Calibration
-from .measures import Gaussians, distance, energy
+from .measures import Reference, energy, novelty_of
 
 NONE = "none of these"
 _LISTED = 5
@@ -21,13 +21,14 @@ class Certainty:
     """A calibration with its model, whose logits are already divided by the temperature."""
 
     calibration: Calibration
-    gaussians: Gaussians | None
+    reference: Reference | None
+    """What features are compared with; None where novelty is the energy of the logits."""
 
     def scores(self, model: Model, inputs: dict[str, Tensor], logits: Tensor) -> Tensor:
         """Return the novelty of each row, shape (B,): large for rows unlike all classes."""
-        if self.gaussians is None:
+        if self.reference is None:
             return energy(logits.float()).cpu()
-        return distance(model.features(inputs).float().cpu(), self.gaussians)
+        return novelty_of(model.features(inputs).float().cpu(), self.reference)
 
     def typical(self, scores: Tensor) -> list[float]:
         """Return the fraction of known rows with at least this novelty, for each score."""

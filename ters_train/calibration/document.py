@@ -13,12 +13,16 @@ from tersgen.files import read_input
 from tersgen.schema.base import DIGEST, Frozen, field
 from tersgen.schema.loading import load_table, validate
 
-from .measures import Gaussians
+from .measures import Gaussians, Neighbours, Reference
 
 FILE, ARRAYS = "calibration.json", "calibration.safetensors"
+COVERAGES = (0.8, 0.9, 0.95, 0.99)
 KEPT = 0.95
 """Fraction of known rows below the threshold of novelty."""
 _LARGEST = 1 << 28
+
+NoveltyKind = Literal["energy", "distance", "nearest"]
+_REFERENCES: dict[NoveltyKind, type[Reference]] = {"distance": Gaussians, "nearest": Neighbours}
 
 
 class Coverage(Frozen):
@@ -56,8 +60,10 @@ class Calibration(Frozen):
     ece_before: float = field("expected calibration error on these rows with T = 1", "1")
     ece: float = field("the same with T", "1")
     coverages: tuple[Coverage, ...] = field("thresholds of sets, by fraction", "1", min_length=1)
-    novelty: Literal["energy", "distance"] = field(
-        "score of novelty: energy of the logits, or distance of the features", "1"
+    novelty: NoveltyKind = field(
+        "score of novelty: energy of the logits, Mahalanobis distance of the features to the "
+        "nearest class, or cosine distance to the nearest known rows",
+        "1",
     )
     novelty_quantiles: tuple[float, ...] = field(
         "scores of known rows, at equal steps from the smallest to the largest", "1", min_length=2
@@ -79,7 +85,7 @@ class Calibration(Frozen):
         raise ConfigError(f"coverage: expected one of {shares}, got {coverage:g}")
 
 
-def write_calibration(folder: Path, calibration: Calibration, gaussians: Gaussians | None) -> None:
+def write_calibration(folder: Path, calibration: Calibration, reference: Reference | None) -> None:
     """Write a calibration into the folder of its run, replacing an earlier one.
 
     Raises
@@ -87,13 +93,13 @@ def write_calibration(folder: Path, calibration: Calibration, gaussians: Gaussia
     OutputError
         If the file system refuses.
     """
-    if gaussians is not None:
-        tensors = {name: one.contiguous() for name, one in gaussians._asdict().items()}
+    if reference is not None:
+        tensors = {name: one.contiguous() for name, one in reference._asdict().items()}
         write_output(folder / ARRAYS, save(tensors))
     write_output(folder / FILE, calibration.model_dump_json(indent=1).encode() + b"\n")
 
 
-def read_calibration(folder: Path) -> tuple[Calibration, Gaussians | None] | None:
+def read_calibration(folder: Path) -> tuple[Calibration, Reference | None] | None:
     """Return the calibration of a run, or None if it has none.
 
     Raises
@@ -105,12 +111,15 @@ def read_calibration(folder: Path) -> tuple[Calibration, Gaussians | None] | Non
     if not path.is_file():
         return None
     calibration = validate(Calibration, load_table(path), str(path))
-    if calibration.novelty == "energy":
+    kind = _REFERENCES.get(calibration.novelty)
+    if kind is None:
         return calibration, None
     try:
-        return calibration, Gaussians(**load(read_input(folder / ARRAYS, _LARGEST)))
+        arrays = load(read_input(folder / ARRAYS, _LARGEST))
+        # those of the zoo are in half precision
+        return calibration, kind(**{name: one.float() for name, one in arrays.items()})
     except (SafetensorError, TypeError, ValueError) as error:
         raise DatasetError(
-            f"{folder / ARRAYS}: expected means and whitening, got a file that fails: {error}; "
+            f"{folder / ARRAYS}: expected reference features, got a file that fails: {error}; "
             "calibrate again"
         ) from None

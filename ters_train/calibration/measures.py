@@ -1,7 +1,8 @@
 """The mathematics of calibration: temperature scaling, conformal sets, scores of novelty.
 
 C. Guo et al., ICML 2017 (temperature); M. Sadinle et al., J. Am. Stat. Assoc. 114, 223 (2019)
-(sets); W. Liu et al., NeurIPS 2020 (energy); K. Lee et al., NeurIPS 2018 (distance).
+(sets); W. Liu et al., NeurIPS 2020 (energy); K. Lee et al., NeurIPS 2018 (distance); Y. Sun et al.,
+ICML 2022 (nearest rows).
 """
 
 import math
@@ -12,6 +13,10 @@ from torch import Tensor
 from torch.nn import functional
 
 _RANGE = (0.05, 20.0)
+MOST_NEIGHBOURS = 4096
+NEIGHBOUR = 10
+"""Which of the nearest known rows counts: one alone may be an outlier itself."""
+_ROWS_AT_ONCE = 4096
 _SHRINKAGE = 1e-3
 """Regularization: fraction of the mean variance that is added to each variance."""
 
@@ -105,6 +110,40 @@ def distance(features: Tensor, gaussians: Gaussians) -> Tensor:
     """Return the squared Mahalanobis distance to the nearest class of each row, shape (n,)."""
     means = gaussians.means[~gaussians.means.isnan().any(dim=1)] @ gaussians.whitening
     return torch.cdist(features.float() @ gaussians.whitening, means).square().amin(dim=1).double()
+
+
+class Neighbours(NamedTuple):
+    """Features of known rows, of unit length."""
+
+    known: Tensor
+    """Shape (M, F)."""
+
+
+Reference = Gaussians | Neighbours
+"""What the features of a row are compared with."""
+
+
+def neighbours_of(features: Tensor) -> Neighbours:
+    """Return the first ``MOST_NEIGHBOURS`` features, shape (n, F), scaled to unit length."""
+    return Neighbours(functional.normalize(features[:MOST_NEIGHBOURS].float(), dim=1))
+
+
+def nearest(features: Tensor, neighbours: Neighbours) -> Tensor:
+    """Return one minus the cosine similarity with the tenth most similar known row, shape (n,)."""
+    known = neighbours.known
+    unit = functional.normalize(features.float(), dim=1)
+    rank = min(NEIGHBOUR, len(known))
+    parts = [
+        (one @ known.T).topk(rank, dim=1).values[:, -1] for one in torch.split(unit, _ROWS_AT_ONCE)
+    ]
+    return 1.0 - torch.cat(parts).double()
+
+
+def novelty_of(features: Tensor, reference: Reference) -> Tensor:
+    """Return the novelty of features, shape (n, F), by the kind of the reference, shape (n,)."""
+    if isinstance(reference, Neighbours):
+        return nearest(features, reference)
+    return distance(features, reference)
 
 
 class Separation(NamedTuple):

@@ -62,16 +62,19 @@ def command(
     from ..calibration.calibrate import calibrate
     from ..calibration.document import FILE as NAME
     from ..calibration.document import write_calibration
+    from ..config import StreamConfig
     from ..engine.checkpoint import CHECKPOINTS
     from ..engine.ranks import process_group
     from ..engine.trained import load_trained
     from ..planning import open_data
+    from ..zoo import refuse_shipped
 
     with process_group(device) as ranks:
         trained = load_trained(run, ranks.device, calibrated=False)
         if trained.folder.absolute().parent.name != CHECKPOINTS:
             raise click.UsageError(f"expected a run, got {run}, a checkpoint without one")
         home = trained.folder.absolute().parents[1]
+        refuse_shipped(home)
         kept = trained.state.config.data
         # rows of another split may have been trained on
         own = split or (kept.split if data is None else "default")
@@ -83,12 +86,13 @@ def command(
         if data is not None:
             place = elsewhere(data)
         with Display("rows", as_json) as display:
-            found, gaussians = calibrate(
+            found, reference = calibrate(
                 trained, open_data(place), place, part,
-                {one.name: open_data(elsewhere(one)) for one in foreign}, ranks, threads,
+                {one.name: open_data(elsewhere(one)) for one in foreign}, ranks,
+                StreamConfig(threads=threads),
                 display.show,
             )  # fmt: skip
-    write_calibration(home, found, gaussians)
+    write_calibration(home, found, reference)
     if as_json:
         say_json(found.model_dump(mode="json"))
         return

@@ -28,7 +28,25 @@ from .options import damage_option, device_option, report_repaired
 @click.option(
     "--out", type=FILE,
     help="Folder for results, or a .csv, .jsonl or .parquet for the prediction of each row.  "
-    "[default: RUN/evaluation-PART; for data not trained on, followed by their name and digest]",
+    "[default: RUN/evaluation-PART; for data not trained on, followed by their name and digest; "
+    "of zoo:NAME, in ./NAME]",
+)  # fmt: skip
+@click.option(
+    "--against", type=FILE, multiple=True,
+    help="Another run of the same classes, such as a library search, scored on the same rows.",
+)  # fmt: skip
+@click.option(
+    "--foreign", type=FILE, multiple=True,
+    help="Dataset of other species: how well these rows are detected as none of the classes.",
+)  # fmt: skip
+@click.option(
+    "--by", metavar="FIELD|TABLE.csv:COLUMN",
+    help="Accuracy for each group of rows: species, a field, params/optics[laser], or a column of "
+    "a table of measured files.",
+)  # fmt: skip
+@click.option(
+    "--explain", "explained", is_flag=True,
+    help="Score explanations: how many of the bands that decided are lines of the species.",
 )  # fmt: skip
 @threads_option
 @damage_option
@@ -43,6 +61,10 @@ def command(
     part: str,
     batch_size: int | None,
     out: Path | None,
+    against: tuple[Path, ...],
+    foreign: tuple[Path, ...],
+    by: str | None,
+    explained: bool,
     threads: int | None,
     on_damage: Any,
     follow_links: bool,
@@ -53,11 +75,21 @@ def command(
 
     Writes scores.json and report.html, and of classes confusion.json and misread.json (the most
     certain misread rows) with pictures.
+
+    \b
+    Examples:
+      ters-train evaluate runs/cnn --data data.zarr --against runs/library
+      ters-train evaluate runs/cnn --data real.zarr --by index.csv:instrument --foreign other.zarr
     """
+    from dataclasses import replace
+
     from tersgen.cli.common.stopping import Stop
     from tersgen.dataset.output_file import check_output_file, refuse_inside_dataset
     from tersgen.schema.loading import validate
 
+    from ..calibration.comparing import comparisons
+    from ..calibration.comparison import Comparisons
+    from ..calibration.groups import groups_of
     from ..config import OrderConfig, StreamConfig
     from ..data.rows import rows_of_part
     from ..engine.evaluate import evaluate, every_row, fields_of, with_progress
@@ -71,6 +103,7 @@ def command(
     from ..prediction.sources import Refused, SourceOptions, read_sources
     from ..prediction.table import ENDINGS, open_table
     from ..reporting.logs import read_log
+    from ..zoo import folder_of
     from .watching import Watcher
 
     if out is not None:
@@ -81,17 +114,16 @@ def command(
     with process_group(device) as ranks:
         trained = load_trained(run, ranks.device)
         config = trained.state.config
-        place = config.data.model_copy(
-            update={
-                "path": str(data),
-                "split": split,
-                "version": None,
-                "digest": None,
-                "follow_links": follow_links,
-            }
-        )
+
+        def place_of(path: Path) -> Any:
+            update = {"path": str(path), "split": split, "version": None, "digest": None}
+            return config.data.model_copy(update={**update, "follow_links": follow_links})
+
+        place = place_of(data)
         dataset = open_data(place)
         check_fits(trained, dataset)
+        if by is not None:  # a wrong name is refused before minutes of scoring
+            groups_of(dataset, by, rows_of_part(dataset, place, part).numbers()[:1])
         task = trained.task
         if table is not None and task.draws:
             raise click.UsageError(
@@ -104,12 +136,13 @@ def command(
             {**config.order.model_dump(), "batch_size": batch_size or config.order.batch_size},
             "evaluate",
         )
+        reading = StreamConfig(threads=threads, on_damage=on_damage or "stop")
         stream = every_row(
             dataset,
             rows_of_part(dataset, place, part),
             fields_of(config, task, dataset),
             order,
-            StreamConfig(threads=threads, on_damage=on_damage or "stop"),
+            reading,
             ranks,
         )
         plain = config.loss.model_copy(update={"class_weights": False})
@@ -120,17 +153,29 @@ def command(
         scores = evaluate(
             trained.model, task, batches, trained.transforms, loss, precision, ranks, labels
         )
+        compared = Comparisons()
+        asked = against or foreign or explained or by is not None
+        if asked and ranks.world_size > 1:
+            raise click.UsageError(
+                "--against, --foreign, --by and --explain: expected one process, got several"
+            )
+        if asked or (trained.certainty is not None and ranks.world_size == 1):
+            compared = comparisons(
+                trained, dataset, place, part, ranks, reading, against,
+                {one.name: open_data(place_of(one)) for one in foreign}, by, explained,
+            )  # fmt: skip
     if not ranks.is_first:
         return
     report_repaired(stream.n_repaired, data)
     digest, _ = identity(dataset)
-    home = run if not (run / "state.json").exists() else run.parent.parent
+    home = folder_of(run) if not (run / "state.json").exists() else run.parent.parent
     other = "" if digest == config.data.digest else f"-{data.name.partition('.')[0]}-{digest[:8]}"
-    own_folder = home / f"evaluation-{part}{other}"
+    own_folder = (Path(home.name) if trained.is_shipped else home) / f"evaluation-{part}{other}"
     folder = own_folder if out is None or table is not None else out
     facts = {"checkpoint": trained.folder.name, "trained on": config.data.digest}
     classes = trained.state.classes
     report = make_report(home.name, config, dataset, scores, part, read_log(home), facts, classes)
+    report = replace(report, scores={**report.scores, **compared.scores}, tables=compared.tables)
     write_results(folder, report, task)
     if table is not None:
         options = SourceOptions(split=split, part=part, follow_links=follow_links)
@@ -148,6 +193,7 @@ def command(
             "part": part,
             "classes": trained.state.classes,
             **scores.model_dump(mode="json"),
+            **compared.scores,
         }
         say_json(text)
         return
@@ -159,4 +205,5 @@ def command(
     say(f"{counted(scores.n_samples, 'sample')} of {part}: {scores.headline}")
     for line in scores.details(classes):
         say(f"  {line}")
+    say(*compared.lines)
     say(f"results: {folder}{'' if table is None else f', predictions: {out}'}")

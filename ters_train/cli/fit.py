@@ -122,6 +122,7 @@ def _go(
         return
     from ..engine.fit import fit, is_run
     from ..engine.ranks import process_group
+    from ..models.model import is_fitted
     from .watching import Watcher
 
     if not resume and is_run(folder):
@@ -149,14 +150,18 @@ def _go(
     report_repaired(done.n_repaired, config.data.path)
     best = done.position.best
     if done.scores is not None and best is not None:
-        work = (
-            f"{counted(done.n_steps, 'step')} in {done.seconds:.0f} s, "
-            f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data"
-            if done.n_steps
-            else "all steps were taken before"
-        )
-        say(
-            f"{folder}: {work}; best on {config.data.val_part}: {done.scores.best}, after epoch "
-            f"{best.epoch + 1}"
-        )
+        if is_fitted(config.model.name):
+            say(f"{folder}: fitted in {done.seconds:.0f} s; on {config.data.val_part}: "
+                f"{done.scores.best}")  # fmt: skip
+        else:
+            work = (
+                f"{counted(done.n_steps, 'step')} in {done.seconds:.0f} s, "
+                f"{done.waited / max(done.seconds, 1e-9):.1%} of it waiting for data"
+                if done.n_steps
+                else "all steps were taken before"
+            )
+            say(
+                f"{folder}: {work}; best on {config.data.val_part}: {done.scores.best}, after "
+                f"epoch {best.epoch + 1}"
+            )
         say(f"report: {folder / 'report.html'}")

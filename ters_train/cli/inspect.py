@@ -14,14 +14,29 @@ from .options import INPUTS
 
 
 @click.command("inspect")
-@click.option("--data", type=FILE, required=True, help="Dataset or recipe file.")
+@click.argument("run", type=FILE, required=False)
+@click.option("--data", type=FILE, help="Dataset or recipe file.")
 @click.option(
     "--input", "kind", type=INPUTS, default="spectrum", show_default=True, help="What a model sees."
 )
 @links_option
 @json_option
-def command(data: Path, kind: Any, follow_links: bool, as_json: bool) -> None:
-    """Show the inputs, the classes and the splits that a model would be trained on."""
+def command(
+    run: Path | None, data: Path | None, kind: Any, follow_links: bool, as_json: bool
+) -> None:
+    """Show what a model was trained on (RUN or zoo:NAME), or would be trained on (--data).
+
+    \b
+    Examples:
+      ters-train inspect zoo:minerals
+      ters-train inspect --data data.zarr
+    """
+    if (run is None) == (data is None):
+        raise click.UsageError("expected either a run, or --data")
+    if run is not None:
+        _show_run(run, as_json)
+        return
+    assert data is not None
     from tersgen.dataset.opening import open as open_dataset
 
     from ..config import INPUT_FIELDS
@@ -59,3 +74,43 @@ def command(data: Path, kind: Any, follow_links: bool, as_json: bool) -> None:
         say(f"split {name}: {', '.join(f'{part} {n}' for part, n in parts.items())}")
     if not splits and dataset.manifest is not None:
         say(f"no splits yet: {shell_command('tersgen', 'split', data)}")
+
+
+def _show_run(run: Path, as_json: bool) -> None:
+    """Show the inputs, classes, training data and calibration of a trained model."""
+    import torch
+
+    from ..engine.trained import load_trained
+
+    trained = load_trained(run, torch.device("cpu"))
+    state, data = trained.state, trained.state.config.data
+    calibration = None if trained.certainty is None else trained.certainty.calibration
+    n_weights = sum(value.numel() for value in trained.model.parameters())
+    if as_json:
+        say_json({
+            "checkpoint": str(trained.folder),
+            "model": state.config.model.model_dump(mode="json"),
+            "parameters": n_weights,
+            "classes": trained.classes,
+            "axis_cm1": state.axis_cm1,
+            "data": data.path,
+            "digest": data.digest,
+            "calibration": None if calibration is None else calibration.model_dump(
+                mode="json", exclude={"novelty_quantiles"}
+            ),
+        })  # fmt: skip
+        return
+    axis = state.axis_cm1
+    for name, shape in trained.model.shapes.items():
+        where = f", {axis[0]:g} to {axis[1]:g} cm^-1" if axis and name == "spectra" else ""
+        say(f"{name}: {' x '.join(str(size) for size in shape)}{where}")
+    say(f"model: {state.config.model.name}, {counted(n_weights, 'parameter')}")
+    say(f"{counted(len(trained.classes), 'class')}: {', '.join(trained.classes)}")
+    say(f"trained on: {data.path}, digest {data.digest}")
+    if calibration is None:
+        say(f"not calibrated: {shell_command('ters-train', 'calibrate', run)}")
+        return
+    say(
+        f"calibrated on {counted(calibration.n_rows, 'row')}: calibration error "
+        f"{calibration.ece:.4f}, novelty by {calibration.novelty}"
+    )

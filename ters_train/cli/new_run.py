@@ -26,6 +26,7 @@ _UNFINISHED = re.compile(r"builder\.\d+\.lock.*|\.config\.json\..*\.partial")
 """Files of a run that was killed before it had a configuration."""
 
 SETTINGS = {
+    "inputs": "model.options.inputs",
     "epochs": "optim.epochs",
     "lr": "optim.lr",
     "batch_size": "order.batch_size",
@@ -52,21 +53,31 @@ _OPTIONS = (
                  help="What the model sees.  [default: its model's]"),
     click.option(
         "--model", metavar="NAME",
-        help="cnn: spectra, vit: maps, cnn+vit: both; unet: maps or cubes to structures, or to "
-        "species; timm:NAME of the package timm; MODULE:CLASS of your own; or one of a plug-in.  "
-        "[default: cnn]",
+        help="cnn, convnext, transformer: spectra; library-search: spectra, without training; "
+        "unet1d: spectra without noise; vit: maps; cnn+vit: both; unet: maps or cubes to "
+        "structures, or to species; timm:NAME of the package timm; MODULE:CLASS of your own; or "
+        "one of a plug-in.  [default: cnn]",
     ),
+    click.option("--inputs", type=Choice(["raw", "derivative", "local", "views"]),
+                 help="What models of spectra see: the spectrum, its smoothed derivative, the "
+                 "spectrum normalised locally, or the last two as channels.  [default: views]"),
     click.option(
         "--task", metavar="NAME",
-        help="classification, mixture, structure, segmentation, regression, or one of a plug-in.  "
-        "[default: that of model and dataset]",
+        help="classification, mixture, structure, segmentation, regression, denoising, retrieval, "
+        "or one of a plug-in.  [default: that of model and dataset]",
     ),
     plugin_option,
     click.option("--callback", "callbacks", multiple=True, metavar="NAME",
                  help="Callback of a plug-in, or MODULE:CLASS; may be repeated."),
     click.option("--transform", "transforms", multiple=True, metavar="NAME",
                  help="Transform of a plug-in, or MODULE:CLASS; may be repeated."),
-    click.option("--init", type=FILE, help="Run whose weights to start from: fine-tuning."),
+    click.option(
+        "--foreign", type=FILE, multiple=True,
+        help="Dataset of other species, rows of which are trained as none of the classes "
+        "(outlier exposure); may be repeated.",
+    ),
+    click.option("--init", type=FILE,
+                 help="Run whose weights to start from, or zoo:NAME: fine-tuning."),
     click.option("--split", help="Split of the dataset.  [default: default]"),
     click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]"),
     click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes."),
@@ -135,7 +146,7 @@ class NewRun(NamedTuple):
 
             use_plugins(modules)
         names = ("data", "recipe", "n_samples", "kind", "model", "task", "callbacks", "transforms",
-                 "init", "split")  # fmt: skip
+                 "init", "split", "foreign")  # fmt: skip
         given = {name: options.pop(name) for name in names}
         changed = tuple(key for key, value in fields.items() if value is not None)
         return cls(given, wanted, changed)
@@ -181,10 +192,16 @@ class NewRun(NamedTuple):
         for name, value in (changes or {}).items():
             set_value(wanted, name, value)
         _add_parts(wanted, self.given["callbacks"], self.given["transforms"])
+        if foreign := self.given["foreign"]:
+            exposure = wanted.setdefault("exposure", {})
+            exposure["data"] = [{"path": str(one.absolute())} for one in foreign]
+            exposure.setdefault("share", _FOREIGN_SHARE)
         return _planned(wanted, **{k: v for k, v in self.given.items() if k not in _PARTS})
 
 
-_PARTS = ("callbacks", "transforms")
+_PARTS = ("callbacks", "transforms", "foreign")
+_FOREIGN_SHARE = 0.5
+"""Rows of no class for each row of a batch, with ``--foreign``."""
 
 
 def refuse_others(out: Path, own: str = "config.json") -> None:
@@ -266,7 +283,8 @@ def _planned(
     from tersgen.urls import as_path
 
     from ..config import DEFAULT_MODELS, DataConfig
-    from ..models.model import kinds_of
+    from ..models.model import GROUP, kinds_of
+    from ..parts import whole
     from ..planning import make_config, open_data
 
     own = dict(wanted.pop("data", {}))
@@ -281,13 +299,17 @@ def _planned(
         import torch
 
         from ..engine.trained import check_fits, load_trained
+        from ..zoo import is_named
 
-        start, init = load_trained(init, torch.device("cpu")), init.absolute()
+        start = load_trained(init, torch.device("cpu"))
+        init = init if is_named(init) else init.absolute()
         before = start.model.config
         if model not in (None, before.name):
             raise click.UsageError(f"--model: expected {before.name}, that of --init, got {model}")
         model = before.name
-        settings = {"model": {"options": before.options}, "engine": {"init": str(init)}}
+        # with their defaults: those of new runs may be others
+        options = whole(GROUP, model, before.options)
+        settings = {"model": {"options": options}, "engine": {"init": str(init)}}
         wanted = merged(settings, wanted)
     kind = kind or own.get("input")
     model = model or wanted.get("model", {}).get("name")

@@ -42,6 +42,14 @@ _WORTH_SAYING = 0.01
     "for the structures, NAME.npz each.  [default: print them; for a U-Net RUN/predicted]",
 )  # fmt: skip
 @click.option(
+    "--explain", "explained", is_flag=True,
+    help="Add the bands that decided, cm^-1, and their weights (classifiers of spectra).",
+)  # fmt: skip
+@click.option(
+    "--pictures", type=FILE,
+    help="Folder for a picture of each spectrum with these bands, over the lines of the species.",
+)  # fmt: skip
+@click.option(
     "--allow-extrapolation", is_flag=True,
     help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
 )  # fmt: skip
@@ -52,6 +60,8 @@ _WORTH_SAYING = 0.01
 )  # fmt: skip
 @axis_unit_options
 @spectrum_option
+@click.option("--library", type=FILE,
+              help="Library that is searched (models of the task retrieval).")  # fmt: skip
 @click.option("--skip-bad", is_flag=True, help="Skip files that cannot be used, and list them.")
 @click.option("--split", default="default", show_default=True, help="Split of a dataset.")
 @click.option("--part", help="Part of that split to predict.  [default: all rows]")
@@ -67,12 +77,15 @@ def command(
     top: int,
     coverage: float,
     out: Path | None,
+    explained: bool,
+    pictures: Path | None,
     allow_extrapolation: bool,
     axis: str | None,
     unit: str | None,
     vacuum: bool,
     spectrum: str | None,
     laser_nm: float | None,
+    library: Path | None,
     skip_bad: bool,
     split: str,
     part: str | None,
@@ -84,16 +97,19 @@ def command(
 ) -> None:
     """Predict the species of measured spectra, arrays or rows of datasets.
 
-    SOURCES are files of spectra, folders, patterns, datasets, recipes, and NumPy files; - reads a
-    list of them from standard input. Spectra are brought to the model's axis and scaled as in
-    training; maps and cubes come as .npy, .npz or datasets, in the shape and range trained on. A
-    U-Net predicts the structures in maps instead.
+    RUN is the folder of a run, or zoo:NAME (ters-train zoo lists these). SOURCES are files of
+    spectra, folders, patterns, datasets, recipes, and NumPy files; - reads a list of them from
+    standard input. Spectra are brought to the model's axis and scaled as in training; maps and
+    cubes come as .npy, .npz or datasets, in the shape and range trained on. A U-Net predicts the
+    structures in maps instead.
 
     \b
     Examples:
+      ters-train predict zoo:minerals spectrum.txt
       ters-train predict runs/cnn spectrum.txt
       ters-train predict runs/cnn measured/ --skip-bad --out predictions.csv
       ters-train predict runs/cnn data.zarr --part test --out predictions.parquet
+      ters-train predict runs/cnn spectrum.txt --explain --pictures bands
       find . -name '*.spc' | ters-train predict runs/cnn - --out predictions.jsonl
     """
     from tersgen.cpus import available_cpus
@@ -102,11 +118,20 @@ def command(
 
     from ..engine.ranks import choose_device
     from ..engine.trained import load_trained
+    from ..prediction.explain import check_explainable
+    from ..prediction.pictures import Pictures
     from ..prediction.predict import predict_batches
     from ..prediction.sources import Refused, SourceOptions, find_sources, read_sources
     from ..prediction.table import open_table
 
     trained = load_trained(run, choose_device(device))
+    if library is not None:
+        from ..prediction.library import search_in_library
+
+        n_species = search_in_library(trained, library)
+        say(f"{library}: searching {counted(n_species, 'species')}", err=True)
+    if explained or pictures is not None:
+        check_explainable(trained)
     paths = find_sources(sources)
     if trained.task.draws:
         if part is not None:
@@ -120,7 +145,8 @@ def command(
         stated = stated._replace(axis=trained.shift_cm1)
     options = SourceOptions(
         stated,
-        allow_extrapolation, split, part, n_rows, follow_links, threads or available_cpus(),
+        allow_extrapolation or trained.is_shipped,
+        split, part, n_rows, follow_links, threads or available_cpus(),
     )  # fmt: skip
     listed: list[dict[str, Any]] = []
     n_done = n_refused = 0
@@ -129,8 +155,11 @@ def command(
         table = stack.enter_context(open_table(out, top)) if out is not None else None
         # what is printed is progress enough
         display = stack.enter_context(Display("files", quiet=table is None)).begin(len(paths))
+        drawn = None if pictures is None else Pictures(pictures, trained)
         seen: set[str] = set()
-        for found in predict_batches(trained, read_sources(trained, paths, options), top, coverage):
+        batches = read_sources(trained, paths, options)
+        whys = explained or drawn is not None
+        for found in predict_batches(trained, batches, top, coverage, whys):
             if isinstance(found, Refused):
                 if not skip_bad:
                     raise MeasurementError(
@@ -140,11 +169,16 @@ def command(
                 n_refused += 1
                 first_refused = first_refused or found.reason
                 display.line(f"skipped: {found.reason}")
-                if table is None:
+                if table is not None:
+                    table.write([found])
+                else:
                     say(f"skipped: {found.reason}", err=True)
+                    listed.append(found.as_dict())
                 continue
             n_done += len(found)
             seen.update(one.row.source for one in found)
+            if drawn is not None:
+                drawn.draw(found)
             if table is not None:
                 table.write(found)
                 text = partial(str, counted(n_done, "row"))
@@ -171,7 +205,12 @@ def _print(found: Any) -> None:
         where = name if is_named else file
         number = "" if row.row is None or is_named else f" row {row.row}"
         truth = "" if row.truth is None else f"  [{row.truth}]"
-        say(f"{where}{number}: {one.said.text}{truth}")
+        say(f"{where}{number}: {one.text}{truth}")
+        if one.why is not None:
+            bands = ", ".join(
+                f"{band.shift_cm1:.0f} ({band.weight:+.0%})" for band in one.why.bands
+            )
+            say(f"  bands that decided, cm^-1: {bands or 'none'}")
         if row.extrapolated >= _WORTH_SAYING:
             say(f"  {row.extrapolated:.0%} of the model's axis was not measured: edges repeated")
         for note in (row.summary or {}).get("notes", ()):

@@ -5,7 +5,7 @@ that is not copied again.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -228,7 +228,7 @@ class Stream(IterableDataset[Batch]):
         before = group_partition() or self._before
         return {**self.__dict__, **fresh, "_before": before, "_busy": False}
 
-    def __iter__(self) -> Iterator[Batch]:
+    def __iter__(self) -> Generator[Batch, None, None]:
         """Yield the rest of the epoch, batch by batch.
 
         Raises

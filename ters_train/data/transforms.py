@@ -27,6 +27,7 @@ from ..errors import PluginError
 from ..parts import make
 from . import randomness
 from .draws import Draws
+from .measured import measured
 from .randomness import Key
 from .symmetry import STRUCTURES, move_targets
 from .symmetry import flip_and_turn as flip_and_turn
@@ -183,6 +184,7 @@ class Transforms:
             spectra = roll(spectra, bins[:, 0])
         if config.spectrum_noise:
             noise = randomness.normal(key, rows, Stream.SPECTRUM_NOISE, spectra.shape[1])
+            noise *= measured(spectra)  # repeated edges stay what they are
             spectra = self._noisy(spectra, noise, config.spectrum_noise)
         return spectra
 

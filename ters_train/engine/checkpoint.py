@@ -29,6 +29,7 @@ from tersgen.text import printable
 
 from ..config import RunConfig
 from ..config_versions import from_version_2
+from ..zoo import folder_of
 
 FORMAT_VERSION = 3
 """Version of the format of checkpoints; 2 is read too, which had a field for each model."""
@@ -368,11 +369,14 @@ def newest(run: Path, kind: str = "step") -> tuple[Checkpoint | None, list[str]]
 def choose(path: Path) -> Checkpoint:
     """Return the checkpoint that a user names: itself, or the best, else the newest, of a run.
 
+    ``zoo:NAME`` is a run that comes with the package.
+
     Raises
     ------
     DatasetError
         If there is none that is whole.
     """
+    path = folder_of(path)
     if (path / _STATE).exists():
         return load_checkpoint(path)
     wrong: list[str] = []

@@ -17,6 +17,7 @@ from tersgen.errors import ConfigError
 
 from ..config import RunConfig
 from ..errors import NotFiniteError
+from ..models.model import is_fitted
 from ..planning import open_data
 from .cost import choose_threads, threads
 from .ranks import Ranks
@@ -111,6 +112,11 @@ def find_rate(
     """
     if ranks.world_size > 1:
         raise ConfigError(f"expected one process, got {ranks.world_size}; leave out torchrun")
+    if is_fitted(config.model.name):
+        raise ConfigError(
+            f"model: expected one that is trained by steps, got {config.model.name}, which is "
+            "fitted at once and has no learning rate"
+        )
     if not 0 < low < high:
         raise ConfigError(f"expected learning rates 0 < LOW < HIGH, got {low:g} and {high:g}")
     if n_steps < _LEAST_STEPS:

@@ -22,10 +22,13 @@ from tersgen.text import command
 from ..callbacks import RunInfo
 from ..config import RunConfig
 from ..errors import TrainingError
+from ..models.model import is_fitted
 from ..planning import differing, open_data
 from ..reporting import Report
 from ..reporting.logs import RunLog
 from ..tasks.scores import TaskScores
+from ..tasks.task import make_task
+from .at_once import check_at_once, describe, fit_at_once
 from .checkpoint import CONFIG, Position, newest, prune, write_config
 from .cost import Forecast, Forecaster, choose_threads, threads
 from .optimiser import slowdown
@@ -166,6 +169,8 @@ def fit(
         If another process trains this run; ``take_over`` ignores one on another machine.
     """
     start = time.perf_counter()
+    if is_fitted(config.model.name):
+        return _fit_at_once(config, folder, ranks, watch, take_over, start)
     if config.engine.deterministic:
         torch.use_deterministic_algorithms(True)
     dataset = open_data(config.data)
@@ -179,16 +184,17 @@ def fit(
         run = Run(config, dataset, folder, ranks)
         log = None
         if ranks.is_first:
-            try:
-                folder.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
+            _make_folder(folder)
             run.lock = stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
         if resume:
             ranks.barrier()
             _resume(run, notes)
         elif config.engine.init is not None:
-            run.trainer.load_pretrained(config.engine.init, dataset.classes)
+            fresh = run.trainer.load_pretrained(config.engine.init, dataset.classes)
+            if fresh:
+                notes.append(
+                    f"{config.engine.init}: weights of another task; {', '.join(fresh)} start anew"
+                )
         _check_classes(run, notes)
         if ranks.is_first:
             _check_speed(config, ranks, notes)
@@ -217,6 +223,34 @@ def fit(
         run.position.step - first,
         run.stream.n_repaired,
     )
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
+
+
+def _fit_at_once(
+    config: RunConfig, folder: Path, ranks: Ranks, watch: Watch, take_over: bool, start: float
+) -> Fitted:
+    """Fit a model that is not trained by steps, and report on it; resuming does it again."""
+    check_at_once(config, ranks)
+    dataset = open_data(config.data)
+    _make_folder(folder)
+    with ExitStack() as stack:
+        stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
+        watch.begin(describe(config, dataset, folder), 0, Position(), [])
+        model, position, scores, log = fit_at_once(config, dataset, folder, ranks)
+        stack.enter_context(log)
+        watch.epoch(0, scores)
+        facts = {"weights": sum(value.numel() for value in model.state_dict().values())}
+        report = make_report(
+            folder.name, config, dataset, scores, config.data.val_part, log.entries, facts
+        )
+        write_results(folder, report, make_task(config))
+    return Fitted(position, scores, True, time.perf_counter() - start, 0.0, 0, 0)
 
 
 def _epochs(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:

@@ -177,6 +177,10 @@ class Average:
         now = model.state_dict()
         mine: list[Tensor] = [self.weights[name] for name in self._names]
         torch._foreach_lerp_(mine, [now[name] for name in self._names], 1 - self._decay)
-        for name, value in now.items():
+        self.take_buffers(model)
+
+    def take_buffers(self, model: nn.Module) -> None:
+        """Take the buffers of a model: they are not averaged."""
+        for name, value in model.state_dict().items():
             if name not in self._names:
                 self.weights[name].copy_(value)

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import islice
 from pathlib import Path
 
@@ -24,6 +25,7 @@ from .checkpoint import Best, Position, State, prune, save_checkpoint
 from .device import moved
 from .evaluate import evaluate, every_row, fields_of, make_stream, with_progress
 from .ranks import Ranks
+from .statistics import N_BATCHES, recompute, tracking_layers
 from .trainer import Trainer, input_range
 
 
@@ -75,6 +77,7 @@ class Run:
         )
         self.stream = make_stream(dataset, fields, train, config.stream, ranks)
         self.val_stream = every_row(dataset, self.val, fields, order, config.stream, ranks)
+        self._first_batches = make_stream(dataset, fields, train, config.stream, ranks)
         self.steps_per_epoch = len(self.stream) // config.optim.accumulate
         if not self.steps_per_epoch:
             raise ConfigError(
@@ -166,12 +169,24 @@ class Run:
         model = trainer.model
         # rows in the same order each time, so that sums over them are the same to the bit
         self.val_stream.enter(0, 0)
-        self.ranks.share(list(model.buffers()))
         if trainer.average is not None:
-            self.ranks.share(list(trainer.average.weights.values()))
             model = build_model(self.config.model).to(self.ranks.device)
             model.load_state_dict(trainer.average.weights)
+        self._compute_statistics(model)
+        self.ranks.share(list(model.buffers()))
+        if trainer.average is not None:
+            trainer.average.take_buffers(model)
+            self.ranks.share(list(trainer.average.weights.values()))
         return self.score_of(model, progress)
+
+    def _compute_statistics(self, model: Model) -> None:
+        """Compute the statistics of batch normalisation for the weights that are scored."""
+        if not tracking_layers(model):
+            return
+        self._first_batches.enter(0, 0)  # the same rows each time, as a resumed run has them, too
+        with closing(iter(self._first_batches)) as all_batches:
+            batches = moved(islice(all_batches, N_BATCHES), self.ranks.device)
+            recompute(model, batches, self.trainer.transforms, self.trainer.precision)
 
     def score_of(self, model: Model, progress: Callable[[int], None]) -> TaskScores:
         """Return the scores of another model of this run on the part that chooses."""

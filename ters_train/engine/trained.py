@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from ..data.transforms import Transforms
 from ..models.model import Model
 from ..parts import check_plugins
 from ..tasks.task import Predicted, Task, make_task
+from ..zoo import is_shipped
 from .checkpoint import CHECKPOINTS, Checkpoint, State, choose
 from .trainer import input_range, make_transforms
 from .weights import load_weights
@@ -59,7 +61,12 @@ class Trained:
     @property
     def device(self) -> torch.device:
         """Where the model is."""
-        return next(self.model.parameters()).device
+        return next(chain(self.model.parameters(), self.model.buffers())).device
+
+    @property
+    def is_shipped(self) -> bool:
+        """Whether it is of the zoo: trained on spectra of which any part may be missing."""
+        return is_shipped(self.folder)
 
     @property
     def shift_cm1(self) -> NDArray[np.float64]:
@@ -100,7 +107,8 @@ class Trained:
         top
             How many species to name.
         allow_extrapolation
-            Whether measured spectra may be shorter than the model's axis.
+            Whether measured spectra may be shorter than the model's axis; they always may for
+            models of the zoo.
 
         Raises
         ------
@@ -173,7 +181,7 @@ class Trained:
                         ascending(f"row {k}", np.asarray(shift_cm1, np.float64), values),
                         self.shift_cm1,
                         low=self.state.low,
-                        allow_extrapolation=allow_extrapolation,
+                        allow_extrapolation=allow_extrapolation or self.is_shipped,
                     )
                     for k, values in enumerate(given)
                 ]
@@ -244,7 +252,7 @@ def load_trained(path: Path, device: torch.device, calibrated: bool = True) -> T
     Parameters
     ----------
     path
-        The run, or the checkpoint.
+        The run, ``zoo:NAME``, or the checkpoint.
     device
         Where the model shall be.
     calibrated
@@ -305,11 +313,13 @@ def check_fits(trained: Trained, dataset: Dataset) -> None:
     """
     state = trained.state
     trained.task.check_dataset(dataset)
+    source = state.config.data.path
+    if trained.is_shipped:
+        source = str(trained.folder.parents[1] / source)
     advice = (
-        f"measured rows come onto it by "
-        f"{command('tersgen', 'ingest', '--like', state.config.data.path)}"
+        f"measured rows come onto it by {command('tersgen', 'ingest', '--like', source)}"
         if dataset.kind == "measured"
-        else f"build it with the settings of {state.config.data.path}"
+        else f"build it with the settings of {source}"
     )
     for name, shape in trained.model.shapes.items():
         if name not in dataset or dataset[name].shape[1:] != tuple(shape):

@@ -11,6 +11,7 @@ from tersgen.dataset.dataset import Dataset
 from tersgen.errors import DatasetError, TersError
 
 from ..config import RunConfig
+from ..data.outliers import Outliers, load_pool
 from ..data.stream import Batch
 from ..data.transforms import Transforms
 from ..errors import NotFiniteError, OutOfMemoryError
@@ -90,6 +91,7 @@ class Trainer:
         weights = None if class_weights is None else torch.tensor(class_weights)
         self.loss = self.task.make_loss(config.loss, weights).to(ranks.device)
         self.transforms = make_transforms(config, low)
+        self._outliers = self._make_outliers(low)
         self.precision = Precision(config.engine.amp, ranks.device)
         self.optimiser, self._names = make_optimiser(self.model, config.optim)
         self.average = Average(self.model, config.engine.ema) if config.engine.ema else None
@@ -100,17 +102,31 @@ class Trainer:
             self._forward = DistributedDataParallel(self._forward)
         self._unseen: tuple[int, Tensor, Batch] | None = None
 
-    def load_pretrained(self, path: str, classes: tuple[str, ...]) -> None:
-        """Take the weights of another run, by the names of classes.
+    def _make_outliers(self, low: float) -> Outliers | None:
+        exposure = self.config.exposure
+        if not exposure.share:
+            return None
+        pool = load_pool(exposure, self.ranks.device)
+        return Outliers(exposure, self.config.engine.seed, low, pool)
+
+    def _fed(self, batch: Batch, epoch: int) -> Batch:
+        """Return a training batch as the model is fed it, with outliers, changed at random."""
+        if self._outliers is not None:
+            batch = self._outliers(batch, epoch)
+        return self.transforms(batch, epoch, train=True)
+
+    def load_pretrained(self, path: str, classes: tuple[str, ...]) -> tuple[str, ...]:
+        """Take the weights of another run, by the names of classes; return outputs it has not.
 
         Raises
         ------
         DatasetError, ConfigError
             If it has none, or those of another model.
         """
-        load_pretrained(self.model, path, classes)
+        fresh = load_pretrained(self.model, path, classes)
         if self.average is not None:
             self.average = Average(self.model, self.config.engine.ema)
+        return fresh
 
     def train(
         self, batches: Sequence[Batch], epoch: int, rate: float | None = None
@@ -180,7 +196,7 @@ class Trainer:
     def _backward(self, batch: Batch, epoch: int, part: int, n_parts: int) -> dict[str, Tensor]:
         wait = isinstance(self._forward, DistributedDataParallel) and part < n_parts - 1
         with self._forward.no_sync() if wait else nullcontext():  # type: ignore[operator]
-            fed = self.transforms(batch, epoch, train=True)
+            fed = self._fed(batch, epoch)
             with self.precision.autocast():
                 outputs = self._forward(fed)
             losses: dict[str, Tensor] = self.loss(outputs, fed)  # targets may be turned with maps
@@ -264,9 +280,7 @@ class Trainer:
         n_held = 1 if self.optimiser.state else 3
         try:
             held = [torch.zeros_like(one) for one in self.model.parameters() for _ in range(n_held)]
-            fed = self.transforms(
-                {name: value[:n_rows] for name, value in batch.items()}, epoch, train=True
-            )
+            fed = self._fed({name: value[:n_rows] for name, value in batch.items()}, epoch)
             with self.precision.autocast():
                 outputs = self.model(fed)
             self.loss(outputs, fed)["loss"].backward()

@@ -1,4 +1,4 @@
-"""Models, one file each: a CNN for spectra, a transformer for maps, a U-Net for structures, timm.
+"""Models, one file each: a CNN, ConvNeXt and a transformer for spectra, and others for maps.
 
 A file in this folder registers its model with ``tersgen.plugins.register``; a new model needs
 nothing else. Packages do the same through the entry-point group ``ters_train.models``.

@@ -8,7 +8,7 @@ from tersgen.schema.base import Frozen, field
 
 from ..config import ModelConfig, Shape
 from .branches import BranchModel
-from .cnn import CnnConfig, SpectrumCnn
+from .cnn import CnnConfig, CnnModel, SpectrumCnn
 from .model import shape_of
 from .vit import VitConfig, map_branch, suggest_options
 
@@ -36,6 +36,9 @@ class BothModel(BranchModel):
 
     @classmethod
     def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the options of the branch for maps."""
+        """Return the options of both branches."""
         inside = wanted.get("vit", {})
-        return {"vit": suggest_options(shapes, inside if isinstance(inside, Mapping) else {})}
+        return {
+            "cnn": CnnModel.suggest(shapes, {}),
+            "vit": suggest_options(shapes, inside if isinstance(inside, Mapping) else {}),
+        }

@@ -1,19 +1,19 @@
 """The 1D convolutional network for spectra, Eq. (4.1)."""
 
 import math
-from typing import Annotated, Literal, Self
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
 
-import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from tersgen.errors import ConfigError
 from tersgen.plugins import register
-from tersgen.schema.base import Frozen, field
+from tersgen.schema.base import field
 
-from ..config import ModelConfig
-from .branches import BranchModel
-from .model import shape_of
+from ..config import Shape
+from .spectra import SpectrumModel
+from .spectrum_inputs import SpectrumInputs, SpectrumOptions
 
 GROUPS = 8
 """Most groups of a group normalisation; fewer where they would not divide the channels."""
@@ -22,7 +22,7 @@ GROUPS = 8
 Width = Annotated[int, Field(gt=0, le=1 << 16)]
 
 
-class CnnConfig(Frozen):
+class CnnConfig(SpectrumOptions):
     """The 1D convolutional network of Eq. (4.1): stages of convolutions, each with a pooling."""
 
     widths: tuple[Width, ...] = field(
@@ -39,18 +39,21 @@ class CnnConfig(Frozen):
         "none",
     )
     pool_size: int = field("length and stride of the pooling", "point", 4, gt=1, le=64)
-    position: bool = field(
-        "feed the position on the axis as a second channel: a convolution does not know it",
-        "1",
-        True,
-    )
     features: Literal["mean", "flat"] = field(
         "what the head sees of each channel: the mean over the points that are left, or every "
-        "point, which distinguishes bands that are slightly shifted",
+        "point, which distinguishes bands that are slightly shifted; new runs of the CNN have flat",
         "1",
         "mean",
     )
-    dropout: float = field("dropout before the head", "1", 0.1, ge=0, lt=1)
+    hidden: int = field(
+        "units of a layer with ReLU before the head, which reads heights of bands against each "
+        "other; 0 for none",
+        "1",
+        0,
+        ge=0,
+        le=1 << 14,
+    )
+    dropout: float = field("dropout before that layer and the head", "1", 0.1, ge=0, lt=1)
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -66,8 +69,9 @@ class SpectrumCnn(nn.Module):
 
     A stage has ``depth`` convolutions, the first of them with the stride, and then one pooling.
     After the last stage each channel is averaged over the points that are left or, by option, all
-    of them are features. A convolution and a mean do not know *where* on the axis a band is: by
-    option, a second channel of the input carries the position, from -1 to 1.
+    of them are features; by option, a layer with ReLU combines them. A convolution and a mean do
+    not know *where* on the axis a band is: by option, a channel of the input carries the position,
+    from -1 to 1.
 
     Parameters
     ----------
@@ -89,11 +93,9 @@ class SpectrumCnn(nn.Module):
         self.flat = config.features == "flat"
         n_left = stage_lengths(config, n_points)[-1] if self.flat else 1
         self.n_features = config.widths[-1] * n_left
-        axis = torch.linspace(-1.0, 1.0, n_points) if config.position else None
-        self.register_buffer("position", axis, persistent=False)
-        self.position: Tensor | None
+        self.inputs = SpectrumInputs(config, n_points)
         layers: list[nn.Module] = []
-        channels = 2 if config.position else 1
+        channels = self.inputs.n_channels
         for width in config.widths:
             for j in range(config.depth):
                 layers += _convolution(config, channels, width, config.stride if j == 0 else 1)
@@ -104,15 +106,25 @@ class SpectrumCnn(nn.Module):
                 layers.append(nn.AvgPool1d(config.pool_size))
         self.stages = nn.Sequential(*layers)
         self.dropout = nn.Dropout(config.dropout)
+        self.hidden: nn.Module | None = None
+        if config.hidden:
+            self.hidden = _hidden(self.n_features, config.hidden)
+            self.n_features = config.hidden
 
     def forward(self, spectra: Tensor) -> Tensor:
         """Return features, shape (B, n_features), of spectra of shape (B, L)."""
-        x = spectra.unsqueeze(1)
-        if self.position is not None:
-            x = torch.cat([x, self.position.to(x.dtype).expand_as(x)], dim=1)
-        left = self.stages(x)
+        left = self.stages(self.inputs(spectra))
         features: Tensor = self.dropout(left.flatten(1) if self.flat else left.mean(dim=2))
+        if self.hidden is not None:
+            features = self.dropout(self.hidden(features))
         return features
+
+
+def _hidden(n_features: int, n_units: int) -> nn.Module:
+    linear = nn.Linear(n_features, n_units)
+    nn.init.kaiming_normal_(linear.weight, nonlinearity="relu")
+    nn.init.zeros_(linear.bias)
+    return nn.Sequential(linear, nn.ReLU())
 
 
 def _convolution(config: CnnConfig, channels: int, width: int, stride: int) -> list[nn.Module]:
@@ -161,13 +173,13 @@ def _check_length(config: CnnConfig, n_points: int) -> None:
 
 
 @register("ters_train.models", "cnn")
-class CnnModel(BranchModel):
+class CnnModel(SpectrumModel):
     """Spectra to classes, or other outputs that a task needs."""
 
     Options = CnnConfig
-    kinds = ("spectrum",)
-    batch_size = 128
+    branch = SpectrumCnn
 
-    def __init__(self, config: ModelConfig, options: CnnConfig) -> None:
-        (n_points,) = shape_of(config, "spectra", 1)
-        super().__init__(config, options, {"spectra": SpectrumCnn(options, n_points)})
+    @classmethod
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs and features of new runs."""
+        return {**super().suggest(shapes, wanted), "features": "flat"}

@@ -1,19 +1,32 @@
 """What a model is: a class that is built from shapes and options, and maps arrays to outputs."""
 
 import inspect
-from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, ClassVar, Final, NamedTuple
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
+from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 
 from ..config import INPUT_FIELDS, Input, ModelConfig, Shape
 from ..parts import NoOptions, find, options_of
 
 GROUP: Final = "ters_train.models"
+
+
+class TrainingRows(NamedTuple):
+    """What a model is fitted to, see :meth:`Model.fit`."""
+
+    dataset: Dataset
+    """The dataset, with axis, classes and, if it is synthetic, recipe."""
+    batches: Callable[[], Iterator[dict[str, Tensor]]]
+    """Begins a pass over the rows trained on, in one shuffled order: inputs as the model is fed
+    them, and the targets of the task, such as ``label``."""
+    prepared: Callable[[dict[str, Tensor]], dict[str, Tensor]]
+    """Takes inputs from the range of the dataset to that which the model is fed."""
 
 
 class Model(nn.Module):
@@ -102,6 +115,24 @@ class Model(nn.Module):
             f"model {self.config.name!r}: expected a model with an embedding, got one without; "
             "let its class have a method features(inputs)"
         )
+
+    def fit(self, rows: TrainingRows) -> None:
+        """Set all weights from the training rows; a model with this method is not trained.
+
+        Weights are buffers, whose shapes follow from ``config`` and ``options``. The model is in
+        evaluation mode, and no gradients are computed.
+
+        Parameters
+        ----------
+        rows
+            Rows, and the dataset that they are of.
+
+        Raises
+        ------
+        ConfigError
+            If it cannot be fitted to them.
+        """
+        raise NotImplementedError
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return the outputs that ``config`` names, shape (B, ...), of arrays of shape (B, ...)."""
@@ -211,6 +242,18 @@ def _module_class(name: str) -> type[nn.Module]:
             f"model {name!r}: expected a class that derives from torch.nn.Module, got {part!r}"
         )
     return part
+
+
+def is_fitted(name: str) -> bool:
+    """Return whether a model is fitted at once, and not trained by steps.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such model.
+    """
+    part = _module_class(name)
+    return issubclass(part, Model) and part.fit is not Model.fit
 
 
 def build_model(config: ModelConfig) -> Model:

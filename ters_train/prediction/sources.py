@@ -11,10 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
+from tersgen.dataset.downloads import with_local_copy
 from tersgen.dataset.ownership import names_dataset, names_rows
-from tersgen.errors import ConfigError, MeasurementError
+from tersgen.errors import (
+    ConfigError,
+    MeasurementError,
+    NoBandError,
+    NotCoveredError,
+    NotRamanError,
+)
 from tersgen.measured.collection import find_files
 from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
+from tersgen.measured.quality import NO_BAND
 from tersgen.measured.reader import NOTHING_SAID, ReadOptions
 from tersgen.text import printable
 from tersgen.urls import as_path
@@ -28,6 +36,16 @@ from .arrays import read_arrays
 _ROWS_AT_ONCE = 4096
 _BYTES_AT_ONCE = 1 << 26
 _LABEL = "label"
+UNUSABLE = "cannot be used"
+TOO_LITTLE = "too little of the model's axis measured"
+LEAST_MEASURED = 0.3
+"""Share of the model's axis below which a spectrum says too little."""
+_ANSWERS: tuple[tuple[type[MeasurementError], str], ...] = (
+    (NotRamanError, "not Raman"),
+    (NotCoveredError, "does not cover the model's axis"),
+    (NoBandError, NO_BAND),
+    (MeasurementError, UNUSABLE),
+)
 
 
 class SourceRow(NamedTuple):
@@ -43,6 +61,8 @@ class SourceRow(NamedTuple):
     """Share of the model's axis that was not measured."""
     truth: str | None = None
     """The species, where a dataset states it."""
+    fault: str | None = None
+    """Why a measured spectrum says little, in a few words."""
 
 
 class InputBatch(NamedTuple):
@@ -56,6 +76,21 @@ class Refused(NamedTuple):
     """A file, or a spectrum of one, that cannot be used."""
 
     reason: str
+    """In a line that names the file."""
+    source: str
+    """The file."""
+    row: int | None = None
+    """Which spectrum of it; None if there is one only."""
+    answer: str = UNUSABLE
+    """What is wrong, in a few words."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it as JSON takes it."""
+        return {**self.as_record(), "reason": self.reason}
+
+    def as_record(self) -> dict[str, Any]:
+        """Return it as a row of a table, whose other columns are empty."""
+        return {"file": self.source, "row": self.row, "answer": self.answer}
 
 
 class SourceOptions(NamedTuple):
@@ -94,7 +129,7 @@ def find_sources(arguments: Sequence[str]) -> list[Path]:
     """
     found: list[Path] = []
     for text in _with_lists(arguments):
-        path = as_path(text)
+        path = with_local_copy(as_path(text))
         if names_rows(path):
             found.append(path)
         elif not path.exists() and glob.has_magic(text):
@@ -156,14 +191,16 @@ def _measured(
 
     many = read_many_on_axis(paths, target, options.read, options.processes)
     for path, found in zip(paths, many, strict=True):
-        for one in found:
+        for number, one in enumerate(found):
             if isinstance(one, MeasurementError):
                 if rows:
                     yield batch()
                     rows, values = [], []
-                yield Refused(str(one))
+                answer = next(text for kind, text in _ANSWERS if isinstance(one, kind))
+                yield Refused(str(one), str(path), number if len(found) > 1 else None, answer)
                 continue
-            rows.append(SourceRow(str(path), one.row, one.summary, one.extrapolated))
+            fault = TOO_LITTLE if 1 - one.extrapolated < LEAST_MEASURED else one.fault
+            rows.append(SourceRow(str(path), one.row, one.summary, one.extrapolated, fault=fault))
             values.append(one.intensity)
             if len(rows) == _ROWS_AT_ONCE:
                 yield batch()
@@ -176,7 +213,7 @@ def _array_rows(trained: Trained, path: Path) -> Iterator[InputBatch | Refused]:
     try:
         arrays = read_arrays(trained, path)
     except ConfigError as error:
-        yield Refused(str(error))
+        yield Refused(str(error), str(path))
         return
     n_rows = len(next(iter(arrays.values())))
     rows = [SourceRow(str(path), row if n_rows > 1 else None) for row in range(n_rows)]

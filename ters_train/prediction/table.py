@@ -12,6 +12,7 @@ from tersgen.dataset.output_file import check_output_file, new_file, written
 from tersgen.errors import ConfigError, MissingExtraError
 
 from .predict import Prediction
+from .sources import Refused
 
 ENDINGS = (".csv", ".jsonl", ".parquet")
 """What the name of a table ends in, and with it says its format."""
@@ -24,23 +25,44 @@ class PredictionTable:
         self._path = path
         self._file = file
         self._top = top
+        self._waiting: list[Prediction | Refused] = []
+        self._has_columns = False
 
-    def write(self, predictions: Sequence[Prediction]) -> None:
-        """Add rows.
+    def write(self, predictions: Sequence[Prediction | Refused]) -> None:
+        """Add rows; what is refused is a row with a file and an answer only.
 
         Raises
         ------
         OutputError
             If the file system refuses.
         """
-        with written(self._path):
-            self._add(predictions)
+        # columns are those of the first prediction: what is refused before that waits
+        self._waiting += predictions
+        self._has_columns |= any(isinstance(one, Prediction) for one in predictions)
+        if self._has_columns:
+            self._write_waiting()
 
-    def _add(self, predictions: Sequence[Prediction]) -> None:
+    def _write_waiting(self) -> None:
+        rows, self._waiting = self._waiting, []
+        with written(self._path):
+            self._add(rows)
+
+    def _add(self, rows: Sequence[Prediction | Refused]) -> None:
         raise NotImplementedError
 
     def close(self) -> None:
         """Write what is still in memory."""
+
+    def _records(self, rows: Sequence[Prediction | Refused]) -> list[dict[str, Any]]:
+        return [
+            one.as_record(self._top) if isinstance(one, Prediction) else one.as_record()
+            for one in rows
+        ]
+
+
+def _complete(records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Return the first record with all columns."""
+    return max(records, key=len)
 
 
 @contextmanager
@@ -79,8 +101,8 @@ def open_table(path: Path, top: int = 3) -> Iterator[PredictionTable]:
 
 
 class _JsonLines(PredictionTable):
-    def _add(self, predictions: Sequence[Prediction]) -> None:
-        for one in predictions:
+    def _add(self, rows: Sequence[Prediction | Refused]) -> None:
+        for one in rows:
             self._file.write(json.dumps(one.as_dict(), ensure_ascii=False).encode() + b"\n")
 
 
@@ -90,12 +112,12 @@ class _Csv(PredictionTable):
         self._text = io.TextIOWrapper(file, "utf-8", newline="")
         self._rows: csv.DictWriter[str] | None = None
 
-    def _add(self, predictions: Sequence[Prediction]) -> None:
-        for record in (one.as_record(self._top) for one in predictions):
-            if self._rows is None:
-                self._rows = csv.DictWriter(self._text, list(record))
-                self._rows.writeheader()
-            self._rows.writerow(record)
+    def _add(self, rows: Sequence[Prediction | Refused]) -> None:
+        records = self._records(rows)
+        if self._rows is None:
+            self._rows = csv.DictWriter(self._text, list(_complete(records)))
+            self._rows.writeheader()
+        self._rows.writerows(records)
 
     def close(self) -> None:
         self._text.detach()  # which writes what is left
@@ -115,10 +137,10 @@ class _Parquet(PredictionTable):
         self._arrow: Any = pyarrow
         self._rows: Any = None
 
-    def _add(self, predictions: Sequence[Prediction]) -> None:
-        records = [one.as_record(self._top) for one in predictions]
+    def _add(self, rows: Sequence[Prediction | Refused]) -> None:
+        records = self._records(rows)
         if self._rows is None:
-            self._schema = self._schema_of(records[0])
+            self._schema = self._schema_of(_complete(records))
             self._rows = self._arrow.parquet.ParquetWriter(self._file, self._schema)
         self._rows.write_table(self._arrow.Table.from_pylist(records, schema=self._schema))
 

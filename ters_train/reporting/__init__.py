@@ -17,6 +17,16 @@ class Example(NamedTuple):
     """The misread one first."""
 
 
+class Table(NamedTuple):
+    """A table of a report."""
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    """Texts and numbers."""
+
+
 @dataclass(frozen=True)
 class Report:
     """All that page and card tell of a run, as plain data.
@@ -47,6 +57,10 @@ class Report:
         Whatever else is worth telling of the run: parameters, steps, versions of software.
     examples
         Misread spectra to draw.
+    tables
+        Tables that follow the scores.
+    pictures
+        Pictures that follow them, PNG, by what they show.
     """
 
     name: str
@@ -60,6 +74,8 @@ class Report:
     recipe: Mapping[str, Any] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     examples: Sequence[Example] = ()
+    tables: Sequence[Table] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
 
     @property
     def is_of_classes(self) -> bool:

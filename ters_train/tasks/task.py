@@ -274,5 +274,10 @@ def make_task(config: RunConfig) -> Task:
             f"model.outputs: expected {task.outputs}, as the task {config.task.name} has it, got "
             f"{dict(config.model.outputs)}"
         )
+    if config.exposure.share and task.fields != ("label",):
+        raise ConfigError(
+            "exposure.share: expected 0 for a task with other targets than classes, got "
+            f"{config.exposure.share:g} for {config.task.name} with {', '.join(task.fields)}"
+        )
     task.check(config)
     return task

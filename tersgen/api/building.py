@@ -23,6 +23,7 @@ from ..jobs.start import rows_kept
 from ..library.intensities import NOTHING_SAID, Statement
 from ..resolution import resolve
 from ..schema.manifest import Compression, Format
+from ..schema.presets import DEFAULT_PRESET
 from ..store.location import DatasetLocation, guess_format, new_location
 from ..urls import RemotePath, as_path
 from .counts import whole
@@ -190,9 +191,9 @@ def prepare_build(
 
 
 def build(
-    recipe: RecipeLike,
-    n: int,
-    out: str | Path,
+    recipe: RecipeLike = DEFAULT_PRESET,
+    n: int = 100_000,
+    out: str | Path = "data.zarr",
     *,
     format: Format | None = None,
     overwrite: bool = False,
@@ -216,7 +217,7 @@ def build(
     ----------
     recipe
         A :class:`tersgen.Recipe`; a mapping of its settings; the path of a recipe file; or the name
-        of a preset, such as ``"nearfield"``.
+        of a preset. What a recipe does not set has its default, and maps are then test patterns.
     n
         Number of samples.
     out
@@ -293,8 +294,8 @@ def build(
 
 
 def plan(
-    recipe: RecipeLike,
-    n: int,
+    recipe: RecipeLike = DEFAULT_PRESET,
+    n: int = 100_000,
     *,
     workers: int = 1,
     threads: int | None = None,

@@ -92,8 +92,12 @@ def split_dataset(
         if made.rule.by == "species"
         else "; build more rows, or give it a larger share"
     )
+    held = rule.names[rule.held_part]
     told += [
-        f"no row is in {part}{reason}" for part, n_rows in made.part_rows.items() if not n_rows
+        f"no row is in {part}"
+        + (f": none is in {', '.join(hold_out)}" if hold_out and part == held else reason)
+        for part, n_rows in made.part_rows.items()
+        if not n_rows
     ]
     return SplitMade(made, note, tuple(told))
 
@@ -127,7 +131,7 @@ def split(
         default ``"sample"`` for measured rows of several groups or files, otherwise
         ``"species"``.
     hold_out
-        Species and ranges ``"FIELD=LOW:HIGH"`` that only one part has.
+        Species, ranges ``"FIELD=LOW:HIGH"`` and values ``"FIELD=VALUE"`` that only one part has.
     hold_out_to
         The part that has them; by default the last.
     overwrite

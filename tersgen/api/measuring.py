@@ -8,6 +8,7 @@ from threading import Event
 from typing import Literal, NamedTuple
 
 from ..dataset.dataset import Dataset
+from ..dataset.downloads import with_local_copy
 from ..dataset.opening import open as open_dataset
 from ..dataset.ownership import is_inside, is_same_place
 from ..errors import ConfigError, MeasurementError, NotSyntheticError, TersWarning
@@ -28,6 +29,7 @@ from ..schema.measured import Measured
 from ..schema.species import UNKNOWN
 from ..store.location import DatasetLocation, guess_format, new_location
 from ..text import did_you_mean
+from ..urls import as_path
 from .progress import ProgressLike, reporting
 from .sources import Note, find_sources
 
@@ -123,6 +125,7 @@ def prepare_ingest(
         raise ConfigError(f"precision: expected float16 or float32, got {precision!r:.80}")
     target = Target(None, (), precision, "unit", allow_extrapolation, laser_nm, seed, tuple(bands))
     target = _on_axis(target, like, grid, "shift_channel" if samples == "cubes" else "raman_shift")
+    labels = None if labels is None else with_local_copy(labels)
     table = LabelTable(labels) if labels is not None else None
     rule = LabelRule(table, label, _pattern(label_from))
     files = _sources(paths, labels, location, note)
@@ -234,12 +237,12 @@ def ingest(
     """
     several = [sources] if isinstance(sources, (str, Path)) else sources
     prepared = prepare_ingest(
-        [Path(one) for one in several],
+        [as_path(one) for one in several],
         Path(out),
-        labels=None if labels is None else Path(labels),
+        labels=None if labels is None else as_path(labels),
         label=label,
         label_from=label_from,
-        like=None if like is None else Path(like),
+        like=None if like is None else as_path(like),
         grid=grid,
         axis=axis,
         unit=unit,

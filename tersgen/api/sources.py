@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from ..dataset.downloads import with_local_copy
 from ..dataset.ownership import is_same_place, names_dataset
 from ..errors import MeasurementError
 from ..measured.collection import find_files
@@ -23,12 +24,12 @@ def find_sources(paths: Iterable[Path], note: Note, written: Sequence[Path] = ()
     MeasurementError
         If a dataset is named itself, a path is not there, or there is no file at all.
     """
-    paths = list(paths)
+    paths = [with_local_copy(path) for path in paths]
     for path in paths:
-        if is_remote(path):
+        if is_remote(path) and names_dataset(path):  # by its URL: nobody has looked there yet
             raise MeasurementError(
-                f"{printable(str(path))}: expected files on this machine, got a URL; only datasets "
-                "are read by URL: download it first"
+                f"{printable(str(path))}: expected URLs of files of measured spectra, such as "
+                "https://host/spectrum.txt, got that of a folder or dataset; name its files"
             )
         if names_dataset(path):
             raise MeasurementError(

@@ -54,16 +54,18 @@ def command(
 ) -> None:
     """Build a dataset of N samples; a build that was stopped resumes with the same command.
 
-    Without further options the species are the built-in molecules, and maps are test patterns
-    without chemistry; --preset nearfield makes maps of molecules. The same recipe and seed give the
+    Without --preset and --config, options are added to --preset nearfield: maps of eleven molecules
+    under a tip, and their spectra. Species without atoms cannot have such maps: --preset canonical
+    makes test patterns instead, --set fields.maps=false none. The same recipe and seed give the
     same dataset, to the bit, on any machine.
 
     \b
     Examples:
-      tersgen build --preset nearfield --n 1e5 --out tip.zarr
       tersgen build --n 1e5 --out data.zarr
       tersgen build --n 1e5 --out data.h5
-      tersgen build --n 1e5 --library mol.fchk --library random:32 --out mixed.zarr
+      tersgen build --n 1e5 --library mol.fchk --out mine.zarr
+      tersgen build --n 1e5 --library crystals --set fields.maps=false --out crystals.zarr
+      tersgen build --n 1e6 --preset canonical --library random:32 --out patterns.zarr
       tersgen build --config recipe.toml --n 1e6 --out data.zarr --dry-run
       tersgen build --n 1e6 --out data.zarr --workers 2
       tersgen build --n 1e9 --out /shared/data.zarr --scheduler tcp://host:8786

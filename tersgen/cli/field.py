@@ -6,13 +6,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common.messages import say, say_json
-from .common.options import FILE, Choice, json_option
+from .common.options import FILE, Choice, json_option, plugin_option
 from .common.program import Group
 
 if TYPE_CHECKING:
     from ..schema.tipfield import TipField
 
-_FORMATS = ("meep", "lumerical", "mnpbem", "comsol", "cube")
 _UNITS = {"angstrom": 1.0, "nm": 10.0, "um": 1e4, "m": 1e10, "bohr": 0.529177210903}
 
 
@@ -26,8 +25,9 @@ def command() -> None:
 @click.option("-o", "--output", type=FILE, required=True, help="File to write, .npz.")
 @click.option("--tip", required=True, metavar="X,Y,Z",
               help="Position of the tip's apex in the coordinates of FILE, Angstrom.")  # fmt: skip
-@click.option("--format", "kind", type=Choice(_FORMATS),
-              help="Format of FILE.  [default: detected]")  # fmt: skip
+@click.option("--format", "kind", metavar="NAME",
+              help="Format of FILE: meep, lumerical, mnpbem, comsol, cube, or that of a plug-in.  "
+              "[default: detected]")  # fmt: skip
 @click.option("--step", metavar="A[,B,C]", help="Spacing of grid points, Angstrom (Meep).")
 @click.option("--origin", metavar="X,Y,Z", help="First grid point, Angstrom (Meep).")
 @click.option("--unit", type=Choice(tuple(_UNITS)),
@@ -41,6 +41,7 @@ def command() -> None:
 @click.option("--scattered", type=FILE, metavar="FILE",
               help="File with the field at scattered wavelengths, on the same grid.")  # fmt: skip
 @click.option("--overwrite", is_flag=True, help="Replace the file at --output.")
+@plugin_option
 def import_field(
     path: Path, output: Path, tip: str, kind: str | None, step: str | None, origin: str | None,
     unit: str | None, laser_nm: float | None, number: int | None, scattered_nm: float | None,

@@ -96,6 +96,7 @@ def write_library(library: "Library", output: Path) -> None:
 
 def say_written(library: "Library", output: Path) -> None:
     """Say what a library file holds that was written."""
-    names = ", ".join(library.names[:6]) + (", ..." if len(library) > 6 else "")
+    comma = "; " if any(", " in name for name in library.names) else ", "  # as of conformers
+    names = comma.join(library.names[:6]) + (f"{comma}..." if len(library) > 6 else "")
     n_modes = len(library.array("frequency")[0])
     say(f"wrote {output}: {counted(len(library), 'species')} ({names}), {counted(n_modes, 'mode')}")

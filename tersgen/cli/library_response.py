@@ -35,8 +35,10 @@ def _heights(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
 
 _level_options = (
     click.option("--functional", default="hf", show_default=True, help="Functional, or hf."),
-    click.option("--basis", default="6-31g*", show_default=True, help="Basis set."),
-    click.option("--charge", type=int, default=0, show_default=True, help="Charge."),
+    click.option("--basis", default="aug-cc-pvdz", show_default=True,
+                 help="Basis set; it needs diffuse functions (docs/nearfield.md)."),
+    click.option("--charge", type=int, default=None,
+                 help="Charge; by default what the molecule states, else 0."),
     click.option("--smearing", type=float, default=0.0, show_default=True,
                  help="Radius of the tip's Gaussian charges, bohr; 0 for points."),
 )  # fmt: skip
@@ -96,7 +98,7 @@ def _compute_each(
 ) -> None:
     """Write the species of a source, each with the results of a computation."""
     from ..jobs.tasks import open_mapper
-    from ..library.displacing import ResponseLevel, remove_results
+    from ..library.displacing import Finished, ResponseLevel
     from ..schema.library import Library
     from ..schema.loading import validate
     from .workers import take_workers
@@ -104,13 +106,7 @@ def _compute_each(
     refuse_existing(output, overwrite)
     workers = take_workers(None, options)
     level = validate(ResponseLevel, options, "level of theory")
-    if level.basis == ResponseLevel().basis:
-        say(
-            f"note: {level.basis} lacks diffuse functions, which affect images more than all else; "
-            "to compare with measurements, use --basis aug-cc-pvdz (docs/nearfield.md)",
-            err=True,
-        )
-    folder = output.with_name(output.name + ".parts")
+    finished = Finished(output.with_name(output.name + ".parts"))
     done = []
     with open_mapper(workers) as mapper:
         for one in load_library((source,), {}):
@@ -118,6 +114,6 @@ def _compute_each(
             def report(line: str, name: str = one.name) -> None:
                 say(f"{name}: {line}", err=True)
 
-            done.append(compute(one, folder, level, mapper, report))
+            done.append(compute(one, finished, level, mapper, report))
     write_library(Library(done), output)
-    remove_results(folder)
+    finished.remove()

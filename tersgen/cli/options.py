@@ -179,13 +179,14 @@ def recipe_options(function: F) -> F:
             click.option(
                 "--preset", "presets", multiple=True, type=Choice(sorted(PRESETS)),
                 help="Settings by name; may be repeated: later ones override earlier ones. A "
-                "recipe file and other options override them.",
+                "recipe file and other options override them.  [default: nearfield, if there are "
+                "maps or cubes and no --config]",
             ),
             click.option(
                 "--library", multiple=True, metavar="SOURCE",
                 help="A built-in group (builtin, gfn, crystals, measured, positions), "
                 "builtin:NAME, random:K, or a file (.fchk, phonopy YAML, stick table, library); "
-                "may be repeated.  [default: builtin]",
+                "may be repeated.  [default: that of the preset, or builtin]",
             ),
             click.option("--seed", type=click.IntRange(0, 2**32 - 1), help="Seed.  [default: 0]"),
             click.option(

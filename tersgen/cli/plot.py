@@ -104,7 +104,8 @@ def command(
 ) -> None:
     """Draw what is at PATH: dataset, recipe, measured file, library, predictions, training run.
 
-    Outputs of ORCA, Gaussian and others are libraries, too.
+    Outputs of ORCA, Gaussian and others are libraries, too, and so is a built-in species,
+    builtin:NAME.
 
     A text gets the spectrum alone, as spectrometers export it and ters-train predict reads it.
 
@@ -114,10 +115,12 @@ def command(
       tersgen plot data.zarr --index 0:9 -o nine.svg
       tersgen plot tip.zarr --species benzene --band 992 -o band.pdf
       tersgen plot measured.txt --over data.zarr --species calcite --range 200:1800 -o both.png
+      tersgen plot measured.txt --over builtin:pyridine -o both.png
       tersgen plot mine.tlib --species pyridine -o pyridine.png
       tersgen plot predictions.csv --index 0:9 -o predicted.png
       tersgen plot runs/cnn -o run.pdf
     """
+    from ..dataset.downloads import with_local_copy
     from ..measured.reading import read_options
     from ..plotting.sample_images import DrawOptions
     from ..plotting.sources import Selection
@@ -126,6 +129,7 @@ def command(
 
     read = read_options(axis, unit, vacuum, laser_nm=laser_nm)
     selection = Selection(rows, species, read, follow_links)
+    path, over = with_local_copy(path), tuple(map(with_local_copy, over))
     if output.suffix.lower() in SEPARATORS:
         dataset, row = _only_row(path, selection)
         write_spectrum(dataset, row, output)

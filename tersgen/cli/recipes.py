@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from ..errors import ConfigError
 from ..recipe import Recipe
 from ..schema.loading import load_table, validate
-from ..schema.presets import PRESETS, merged
+from ..schema.presets import DEFAULT_PRESET, PRESETS, merged
 from .common.options import set_field
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def recipe_from_options(
 ) -> Recipe:
     """Return the recipe that presets, a file and options describe; the later win.
 
+    Without presets and file, options are added to the default preset if there are maps or cubes.
+
     Raises
     ------
     ConfigError
@@ -74,20 +76,47 @@ def recipe_from_options(
     table = load_table(config) if config else {}
     origin = str(config) if config else "recipe"
     validate(Recipe, table, origin)
+
+    def completed(table: dict[str, Any]) -> dict[str, Any]:
+        """Return a table with the options set in it."""
+        if library:
+            table["library"] = list(library)
+        if seed is not None:
+            table["seed"] = seed
+        if precision is not None:
+            set_field(table, f"fields.precision={precision}")
+        for setting in settings:
+            set_field(table, setting)
+        return table
+
+    is_default = not presets and config is None and _has_image(completed({}))
     # a copy: options are set in place
-    for preset in reversed(presets):
+    for preset in (DEFAULT_PRESET,) if is_default else reversed(presets):
         table = merged(copy.deepcopy(PRESETS[preset]), table)
-    if library:
-        table["library"] = list(library)
-    if seed is not None:
-        table["seed"] = seed
-    if precision is not None:
-        set_field(table, f"fields.precision={precision}")
-    for setting in settings:
-        set_field(table, setting)
     try:
-        return validate(Recipe, table, "recipe")
+        return validate(Recipe, completed(table), "recipe")
     except ConfigError as error:
         given = (("--preset", presets), ("--library", library), ("--set", settings))
         hint = " / ".join(f"'{name}'" for name, values in given if values)
-        raise click.BadParameter(str(error), param_hint=hint or "'--config'") from None
+        text = str(error)
+        if is_default and _is_valid(completed({})):
+            text += (
+                f"; without --preset and --config, options are added to --preset {DEFAULT_PRESET}; "
+                "test patterns need --preset canonical"
+            )
+        raise click.BadParameter(text, param_hint=hint or "'--config'") from None
+
+
+def _has_image(table: dict[str, Any]) -> bool:
+    """Return whether a recipe with these settings, and else the defaults, has maps or cubes."""
+    fields = table.get("fields")
+    fields = fields if isinstance(fields, dict) else {}
+    return bool(fields.get("maps", True) or fields.get("cube", False))
+
+
+def _is_valid(table: dict[str, Any]) -> bool:
+    """Return whether a table is a recipe."""
+    with suppress(ConfigError):
+        validate(Recipe, table, "recipe")
+        return True
+    return False

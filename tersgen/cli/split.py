@@ -41,8 +41,8 @@ def _ratios(text: str) -> dict[str, float]:
               "together.  [default: sample for measured rows of several groups or files, otherwise "
               "species]")  # fmt: skip
 @click.option("--hold-out", metavar="LIST",
-              help="Species and ranges FIELD=LOW:HIGH that only one part has, comma-separated: "
-              "benzene,params/width=1.1:1.25")  # fmt: skip
+              help="Species, ranges FIELD=LOW:HIGH and values FIELD=VALUE that only one part has, "
+              "comma-separated: benzene,params/width=1.1:1.25")  # fmt: skip
 @click.option("--hold-out-to", metavar="PART", help="The part that has them.  [default: test]")
 @click.option("--overwrite", is_flag=True, help="Replace the split of this name.")
 @json_option
@@ -64,6 +64,7 @@ def command(
       tersgen split data.zarr --ratios train=0.8,val=0.1,test=0.1 --seed 1
       tersgen split data.zarr --name unseen --hold-out benzene,pyridine
       tersgen split data.zarr --name wide --hold-out params/width=1.1:1.25
+      tersgen split data.zarr --name other --hold-out 'params/instrument[resolution]=8:inf'
     """
     from ..api.datasets import split_dataset
     from ..dataset.opening import open as open_dataset

@@ -21,7 +21,11 @@ def _exact_shares(ratios: Sequence[float]) -> list[Fraction]:
 
 
 def apportion(
-    n: int, ratios: Sequence[float], at_least: Sequence[int] | None = None
+    n: int,
+    ratios: Sequence[float],
+    at_least: Sequence[int] | None = None,
+    owed: Sequence[Fraction] | None = None,
+    first: int | None = None,
 ) -> tuple[int, ...]:
     """Return how many of ``n`` rows each part gets, Eq. (8.1) with totals that match.
 
@@ -38,6 +42,10 @@ def apportion(
         Share of each part, up to a common factor.
     at_least
         Rows that each part has already, which may not shrink; at most ``n`` in all.
+    owed
+        Rows that each part lacks elsewhere, added to its remainder.
+    first
+        The part that gets a row before all others.
 
     Raises
     ------
@@ -68,10 +76,50 @@ def apportion(
         excess = (sum((targets[j] for j in free), Fraction(0)) - (n - fixed)) / len(free)
     for j in free:
         counts[j] = math.floor(targets[j] - excess)
-    remainders = sorted(free, key=lambda j: (counts[j] - targets[j], j))
+    lacking = [targets[j] - counts[j] + (owed[j] if owed else 0) for j in range(len(ratios))]
+    remainders = sorted(
+        (j for j in free if targets[j] - excess > counts[j]),
+        key=lambda j: (j != first or counts[j] > 0, -lacking[j], j),
+    )
     for j in remainders[: n - sum(counts)]:
         counts[j] += 1
     return tuple(counts)
+
+
+def apportion_classes(
+    totals: Sequence[int], rule: SplitRule, at_least: Sequence[Sequence[int]]
+) -> list[tuple[int, ...]]:
+    """Return how many rows of each class each part gets: shares of each class, and of all.
+
+    What a part lacks of one class for the sake of whole rows is made up for in the next. A part
+    called train gets the first row of each class: what is not learnt cannot be tested.
+
+    Parameters
+    ----------
+    totals
+        Rows of each class, K of them.
+    rule
+        Names and shares of the parts, S of them.
+    at_least
+        Rows that the parts have already, which may not shrink, K times S.
+
+    Examples
+    --------
+    >>> apportion_classes([1, 4, 4, 1], SplitRule(), [[0] * 3] * 4)
+    [(1, 0, 0), (3, 1, 0), (3, 0, 1), (1, 0, 0)]
+    """
+    first = rule.names.index("train") if "train" in rule.names else None
+    shares = _exact_shares(rule.shares)
+    owed = [Fraction(0)] * len(shares)
+    found = []
+    for n, least in zip(totals, at_least, strict=True):
+        counts = apportion(n, rule.shares, least, owed, first)
+        owed = [
+            rest + share * n - count
+            for rest, share, count in zip(owed, shares, counts, strict=True)
+        ]
+        found.append(counts)
+    return found
 
 
 def assign_groups(rule: SplitRule, classes: Sequence[str], counts: Sequence[int]) -> dict[str, str]:

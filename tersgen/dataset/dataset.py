@@ -1,6 +1,7 @@
 """A dataset: rows of named fields, with the recipe, library and digest they come from."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self, overload
@@ -14,7 +15,7 @@ from ..schema.contents import Contents
 from ..schema.manifest import Manifest
 from ..schema.split import Split
 from ..store.layout import leaf_rows
-from ..text import counted, printable
+from ..text import counted, did_you_mean, printable
 from .basis import StoredBasis
 from .description import Description
 from .documents import check_generator
@@ -22,7 +23,8 @@ from .field import Field as Field
 from .field import Reference, Values, reduced
 from .labels import check_labels
 from .selection import select_rows
-from .sources import BlockSource, GeneratedBlocks, RowSource
+from .sources import BlockSource, GeneratedBlocks, ParallelBlocks, RowSource
+from .twins import Twins
 from .views import RowNumbers, SelectedBlocks, SelectedRows, chosen, numbers_of
 
 if TYPE_CHECKING:
@@ -121,8 +123,17 @@ class Dataset(Description):
         return MappingProxyType(self._fields)
 
     def __contains__(self, name: object) -> bool:
-        """Return whether there is a field of a name."""
-        return name in self._fields
+        """Return whether there is a field of a name, or a twin of one without noise."""
+        return name in self._fields or name in self._twins.names
+
+    @cached_property
+    def _twins(self) -> Twins:
+        """Rows without noise; none of what was measured."""
+        return Twins(
+            () if self.document.is_measured else self.contents.fields,
+            partial(check_generator, self.path, self.contents, self.document),
+            self.block_rows,
+        )
 
     def __iter__(self) -> Iterator[dict[str, Any]]:
         """Iterate over the rows, as ``ds[i]`` returns them; many are read at a time."""
@@ -185,10 +196,17 @@ class Dataset(Description):
         try:
             return self._fields[name]
         except KeyError:
-            inside = [one for one in self._fields if one.startswith(f"{name}/")]
+            if name in self._twins.names:
+                source: RowSource = self._twins
+                if self._rows is not None:
+                    source = SelectedRows(source, self._rows, self.block_rows)
+                return Field(source, self._twins.spec(name), self.n_samples, self._reference)
+            fields = [*self._fields, *sorted(self._twins.names)]
+            inside = [one for one in fields if one.startswith(f"{name}/")]
             got = f"the group {name!r}, which holds fields" if inside else repr(name)
+            got += "" if inside else did_you_mean(name, fields)
             raise UnknownFieldError(
-                f"{self.path}: expected one of {', '.join(inside or self._fields)}, got {got}"
+                f"{self.path}: expected one of {', '.join(inside or fields)}, got {got}"
             ) from None
 
     def _read(self, rows: slice | NDArray[np.intp]) -> dict[str, Values]:
@@ -288,6 +306,14 @@ class Dataset(Description):
             If they are to be made, and this version of tersgen makes others.
         """
         wanted = tuple(self[name].spec.name for name in names)
+        clean = frozenset(wanted) & self._twins.names
+        if clean:
+            twins: BlockSource = self._twins.blocks(clean)
+            if self._rows is not None:
+                twins = SelectedBlocks(twins, self._rows, self.block_rows)
+            kept = [name for name in wanted if name not in clean]
+            others = [(frozenset(kept), self.blocks(kept, generate))] if kept else []
+            return ParallelBlocks([*others, (clean, twins)])
         if not generate:
             return self._source.blocks(wanted)
         recipe = check_generator(self.path, self.contents, self.document)
@@ -366,6 +392,7 @@ class Dataset(Description):
         if part not in names:
             raise UnknownFieldError(
                 f"{self.path}: split {split!r}: expected one of {', '.join(names)}, got {part!r}"
+                f"{did_you_mean(part, names)}"
             )
         return np.flatnonzero(parts == names.index(part))
 
@@ -392,7 +419,8 @@ class Dataset(Description):
         """Return the values of a row with the names of its species."""
         if "label" not in values:
             return values
-        check_labels(np.atleast_1d(values["label"]), len(self.classes), row, f"{self.path}: ")
+        if not 0 <= values["label"] < len(self.classes):
+            check_labels(np.atleast_1d(values["label"]), len(self.classes), row, f"{self.path}: ")
         known: dict[str, Any] = {"species": self.classes[values["label"]]}
         if "mixture/count" in values:
             members = slice(int(values["mixture/count"]))

@@ -1,7 +1,5 @@
 """Splits of measured rows: as they were given, or so that no sample is in two parts."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -15,6 +13,8 @@ from .labels import check_labels
 from .stratify import class_weights, split_digest
 
 Parts = NDArray[np.uint8]
+_NOTHING = 1e-9
+"""Rows that a part lacks by rounding alone, at most."""
 
 
 def default_by(dataset: Dataset) -> str:
@@ -56,7 +56,7 @@ def assign_measured(dataset: Dataset, name: str, rule: SplitRule) -> tuple[Split
         parts = given.astype(np.uint8)
     else:
         sample = dataset["source/group" if basis.groups else "source/file"][:]
-        parts = _whole(sample, labels, rule.ratios, rule.seed, n_classes)
+        parts = assign_samples(sample, labels, rule, n_classes)
     counts = np.zeros((n_classes, len(rule.names)), np.int64)
     np.add.at(counts, (labels, parts), 1)
     weighed = rule.names.index("train") if "train" in rule.names else 0
@@ -71,26 +71,37 @@ def assign_measured(dataset: Dataset, name: str, rule: SplitRule) -> tuple[Split
     return split, parts
 
 
-def _whole(
-    sample: NDArray[np.int32],
-    labels: NDArray[np.int32],
-    ratios: Sequence[float],
-    seed: int,
-    n_classes: int,
+def assign_samples(
+    sample: NDArray[np.int32], labels: NDArray[np.int32], rule: SplitRule, n_classes: int
 ) -> Parts:
     """Return the part of each row so that rows of one sample are together, class by class.
 
     Samples come in random order, each to the part that lacks most of its share of the sample's
-    class; a sample counts for the class of its first row.
+    class; a sample counts for the class of its first row. Where no part lacks a whole sample, what
+    the parts lack of the classes before counts, too. A part called train gets the first sample of
+    each class: what is not learnt cannot be tested.
     """
     ids, first, inverse, sizes = np.unique(
         sample, return_index=True, return_inverse=True, return_counts=True
     )
-    words = [int(philox(0, int(one), 0, seed, SPLIT)[0]) for one in ids]
-    wanted = np.bincount(labels, minlength=n_classes)[:, None] * np.array(ratios)
+    words = [int(philox(0, int(one), 0, rule.seed, SPLIT)[0]) for one in ids]
+    train = rule.names.index("train") if "train" in rule.names else None
+    wanted = np.bincount(labels[first], sizes, n_classes)[:, None] * np.array(rule.ratios)
     part_of = np.empty(len(ids), np.uint8)
-    for k in sorted(range(len(ids)), key=lambda k: (words[k], k)):
-        label = labels[first[k]]
-        part_of[k] = int(np.argmax(wanted[label]))
-        wanted[label, part_of[k]] -= sizes[k]
+    owed, before = np.zeros(len(rule.names)), -1
+    for k in sorted(range(len(ids)), key=lambda k: (labels[first[k]], words[k], k)):
+        label = int(labels[first[k]])
+        lacking = wanted[label]
+        is_first = label != before
+        if is_first and before >= 0:
+            owed += wanted[before]
+        before = label
+        if is_first and train is not None and lacking[train] > 0:
+            part = train
+        elif lacking.max() >= sizes[k]:
+            part = int(np.argmax(lacking))
+        else:
+            part = int(np.argmax(np.where(lacking > _NOTHING, lacking + owed, -np.inf)))
+        part_of[k] = part
+        lacking[part] -= sizes[k]
     return np.asarray(part_of[inverse])

@@ -19,7 +19,7 @@ from ..store.layout import leaf_rows
 from ..store.links import follows_links
 from ..store.location import DatasetLocation
 from ..store.reader import Reader
-from ..store.sources import exists_inside, remote_source
+from ..store.sources import IN_FLIGHT, exists_inside, remote_source
 from ..urls import RemoteOptions, as_path, is_remote
 from .basis import StoredBasis, contents_of
 from .cache import CachedRows
@@ -60,7 +60,13 @@ def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
             partial(check_generator, location.path, contents, document),
             leaf_rows(contents.fields),
         )
-    kept = CachedRows(rows, contents.fields, layout.chunk_rows, manifest.n_samples)
+    kept = CachedRows(
+        rows,
+        contents.fields,
+        layout.chunk_rows,
+        manifest.n_samples,
+        threads=1 if remote_source(location.folder) is None else IN_FLIGHT,
+    )
     path, n_samples, folder = location.path, manifest.n_samples, location.folder
     reference = _reference(path, True, manifest.version, n_samples, follows_links(folder))
     return Dataset(path, document, contents, n_samples, kept, manifest, folder, reference)

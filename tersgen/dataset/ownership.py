@@ -22,12 +22,14 @@ from ..schema.loading import parse_json
 from ..schema.manifest import BESIDE, JOURNAL, LOCK, MANIFEST, VERSION_FILE, VERSIONS
 from ..store.files import UNFINISHED
 from ..store.lock import is_lock_file
-from ..store.sources import open_inside, read_inside
+from ..store.sources import exists_inside, open_inside, read_inside
 from ..urls import is_remote
 
 _LARGEST = 1 << 24
 _LONGEST_LINE = 1 << 22
 _MOST_LINES = 16
+_SHORTEST_URL = 3
+"""Scheme, host or bucket, and a name."""
 _UNFINISHED_LOCK = re.compile(re.escape(LOCK) + UNFINISHED)
 """The first document, before it has its name."""
 
@@ -141,16 +143,32 @@ def is_dataset(folder: Path) -> bool:
 def names_dataset(path: Path) -> bool:
     """Return whether a path is what a user names a dataset by.
 
-    That is its folder, the index file of one in HDF5, a version of it (``data.zarr@v1.0``), or a
-    URL; and a folder whose files are links, of which opening says what to do.
+    That is its folder, the index file of one in HDF5, or a version of it (``data.zarr@v1.0``); and
+    a folder whose files are links, of which opening says what to do. A URL without an ending names
+    a dataset, too; of others a server is asked.
     """
-    if is_remote(path):
-        return True
     name = path.name
+    if is_remote(path):
+        return _names_remote_dataset(path)
     plain = path.with_name(name.partition("@")[0]) if "@" in name and not path.exists() else path
     if plain.is_dir():
         return is_dataset(plain.resolve()) or (plain / MANIFEST).is_symlink()
     return bool(plain.name) and is_dataset(plain.with_name(plain.name + BESIDE))
+
+
+def _names_remote_dataset(path: Path) -> bool:
+    plain = path.with_name(path.name.partition("@")[0] or path.name)
+    ending = plain.suffix.lower()
+    if ending in ("", ".zarr") or len(path.parts) < _SHORTEST_URL:
+        return True
+    if "?" in path.name:
+        return False
+    if ending in (".h5", ".hdf5"):
+        plain = plain.with_name(plain.name + BESIDE)
+    try:
+        return exists_inside(plain, MANIFEST)
+    except DatasetError:  # buckets may refuse to say that something is not there
+        return False
 
 
 def names_rows(path: Path) -> bool:

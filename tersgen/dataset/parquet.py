@@ -20,7 +20,14 @@ _GROUP_BYTES = 1 << 26
 """Bytes of rows of a row group: so many are in memory at a time."""
 
 
-def _arrow() -> Any:
+def arrow_package() -> Any:
+    """Return the package pyarrow.
+
+    Raises
+    ------
+    MissingExtraError
+        If it is not installed.
+    """
     try:
         import pyarrow
     except ModuleNotFoundError as error:
@@ -31,9 +38,9 @@ def _arrow() -> Any:
     return pyarrow
 
 
-def _column(values: NDArray[Any]) -> Any:
+def to_column(values: NDArray[Any]) -> Any:
     """Return an Arrow array of rows: lists of fixed size for each dimension after the first."""
-    arrow = _arrow()
+    arrow = arrow_package()
     column = arrow.array(np.ascontiguousarray(values).reshape(-1))
     for size in reversed(values.shape[1:]):
         column = arrow.FixedSizeListArray.from_arrays(column, size)
@@ -41,7 +48,7 @@ def _column(values: NDArray[Any]) -> Any:
 
 
 def _schema(dataset: "Dataset", fields: "dict[str, Field]") -> Any:
-    arrow = _arrow()
+    arrow = arrow_package()
     columns = []
     if "label" in fields:
         columns.append(arrow.field(SPECIES, arrow.dictionary(arrow.int32(), arrow.string())))
@@ -68,10 +75,10 @@ def to_arrow(
     UnknownFieldError
         If the dataset lacks a field.
     """
-    arrow = _arrow()
+    arrow = arrow_package()
     named = chosen_fields(dataset, fields)
     values = {name: field[rows] for name, field in named.items()}
-    columns = [_column(one) for one in values.values()]
+    columns = [to_column(one) for one in values.values()]
     if "label" in values:
         known = arrow.array(list(dataset.classes), arrow.string())
         labels = arrow.array(values["label"], arrow.int32())
@@ -126,7 +133,7 @@ def to_parquet(
     dataset: "Dataset", path: Path, fields: Iterable[str] | None, overwrite: bool
 ) -> None:
     """Write rows as a Parquet file, whole or not at all; see ``Dataset.to_parquet``."""
-    _arrow()
+    arrow_package()
     names = list(chosen_fields(dataset, fields))
     check_output_file(path)
     if path.exists() and not overwrite:

@@ -35,6 +35,8 @@ def select_rows(key: Any, n_rows: int) -> Rows:
     RowIndexError
         If a row does not exist or the key is none of these.
     """
+    if type(key) is int and 0 <= key < n_rows:  # as often as not
+        return Rows(slice(key, key + 1, 1), 0)
     if isinstance(key, slice):
         try:
             start, stop, step = key.indices(n_rows)

@@ -13,10 +13,12 @@ from ..store.blocks import Copies as Copies
 from ..store.blocks import ReadTimes as ReadTimes
 from ..store.blocks import as_bytes as as_bytes
 from ..store.blocks import put_rows
+from ..store.row_reader import Part as Part
 
 if TYPE_CHECKING:
     from ..generator import Buffer, Generator
     from ..recipe import Recipe
+    from ..schema.fields import FieldSpec
 
 Values = NDArray[np.generic]
 
@@ -70,8 +72,8 @@ class StoredRows(RowSource, Protocol):
     def read_stored(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
         """Return rows of a field as they are stored; not to be written to."""
 
-    def read_row(self, name: str, row: int) -> Values | None:
-        """Return a row as it is stored, shape (1, ...), if that is faster than its chunk."""
+    def read_part(self, name: str, row: int) -> Part:
+        """Return a row as it is stored, and those that had to be decoded with it."""
 
 
 def narrowed(recipe: "Recipe", names: Iterable[str]) -> "Recipe":
@@ -129,8 +131,8 @@ class GeneratedBlocks:
         times.gather += time.perf_counter() - made
 
 
-class _ParallelBlocks:
-    """Rows of some fields that are stored, and of some that are computed."""
+class ParallelBlocks:
+    """Rows of some fields from one source, and of some from others."""
 
     def __init__(self, sources: Sequence[tuple[frozenset[str], BlockSource]]) -> None:
         self._sources = sources
@@ -188,9 +190,9 @@ class PartlyComputed:
         """Return rows of a field that is stored, as it is."""
         return self._stored.read_stored(name, rows)
 
-    def read_row(self, name: str, row: int) -> Values | None:
-        """Return a row of a field that is stored, as it is, if that is faster than its chunk."""
-        return self._stored.read_row(name, row)
+    def read_part(self, name: str, row: int) -> Part:
+        """Return a row of a field that is stored, and those that had to be decoded with it."""
+        return self._stored.read_part(name, row)
 
     def read_many(self, names: Sequence[str], rows: slice | NDArray[np.intp]) -> dict[str, Values]:
         """Return rows of several fields by name."""
@@ -212,7 +214,7 @@ class PartlyComputed:
         sources = [(computed, self._generated.blocks(computed))]
         if wanted - computed:
             kept = wanted - computed
-            return _ParallelBlocks([(kept, self._stored.blocks(kept)), *sources])
+            return ParallelBlocks([(kept, self._stored.blocks(kept)), *sources])
         return sources[0][1]
 
     def check_files(self) -> None:
@@ -226,6 +228,10 @@ class GeneratedRows:
     def __init__(self, generator: "Generator", block_rows: int) -> None:
         self._generator = generator
         self._block_rows = block_rows
+
+    def spec(self, name: str) -> "FieldSpec":
+        """Return what a field is like."""
+        return next(spec for spec in self._generator.table if spec.name == name)
 
     def blocks(self, names: Iterable[str]) -> GeneratedBlocks:
         """Return what makes rows of these fields block by block."""

@@ -10,10 +10,11 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import ConfigError, OutputError
 from ..files import why
 from ..schema.manifest import Manifest
-from ..schema.split import Split, SplitName, SplitRule
+from ..schema.split import FieldRange, Split, SplitName, SplitRule, parse_range
 from ..store.files import Check
 from ..store.location import DatasetLocation
 from ..store.lock import BuilderLock
+from .columns import column_number
 from .dataset import Dataset
 from .labels import check_labels
 from .measured_splits import assign_measured
@@ -30,8 +31,13 @@ _NAME: TypeAdapter[str] = TypeAdapter(SplitName)
 def _held_rows(dataset: Dataset, rule: SplitRule, rows: slice) -> NDArray[np.bool_]:
     """Return which rows are held out, but for those of a species that is held out."""
     held = np.zeros(rows.stop - rows.start, bool)
-    for name, low, high in rule.held_ranges:
-        values = dataset[name][rows].astype(np.float64)
+    for name, low, high, column in rule.held_ranges:
+        values = dataset[name][rows]
+        values = values if column is None else values[:, int(column)]
+        if low == high:
+            held |= values == values.dtype.type(low)  # as stored: the float32 nearest to 632.8
+            continue
+        values = values.astype(np.float64)
         held |= (values >= low) & (values < high)
     if rule.held_species and _IN_MIXTURE in dataset:
         # wherever it is one of several species, too
@@ -50,14 +56,41 @@ def _check_mixture(dataset: Dataset, rule: SplitRule) -> None:
         )
 
 
-def _check_ranges(dataset: Dataset, rule: SplitRule) -> None:
-    fields = [name for name, field in dataset.fields.items() if field.ndim == 1 and name != "label"]
-    for one in rule.held_ranges:
-        if one.field not in fields:
-            raise ConfigError(
-                f"hold_out: expected a range of a field with one number a row "
-                f"({', '.join(fields) or 'there is none'}), got {one.field}"
-            )
+def _resolved(dataset: Dataset, rule: SplitRule) -> SplitRule:
+    """Return a rule with columns by their numbers, which no later version changes.
+
+    Raises
+    ------
+    ConfigError
+        If a range is of no field with one number a row, or of no column of a field.
+    """
+    held = []
+    for text in rule.hold_out:
+        if "=" in text:
+            one = parse_range(text)
+            number = _checked_column(dataset, one)
+            if number is not None:
+                text = text.replace(f"[{one.column}]", f"[{number}]", 1)
+        held.append(text)
+    return SplitRule(**{**rule.model_dump(), "hold_out": tuple(held)})
+
+
+def _checked_column(dataset: Dataset, one: FieldRange) -> int | None:
+    """Return the number of the column that a range is of."""
+    fields = {name: field for name, field in dataset.fields.items() if name != "label"}
+    field = fields.get(one.field)
+    if field is not None and field.ndim == 1 and one.column is None:
+        return None
+    if field is None or field.ndim != 2:
+        scalars = [name for name, field in fields.items() if field.ndim == 1]
+        raise ConfigError(
+            f"hold_out: expected a range of a field with one number a row "
+            f"({', '.join(scalars) or 'there is none'}), got {one.field}"
+        )
+    try:
+        return column_number(one.field, one.column, field.shape[1])
+    except ConfigError as error:
+        raise ConfigError(f"hold_out: {error}") from None
 
 
 def _blocks(start: int, stop: int) -> Iterator[slice]:
@@ -79,7 +112,6 @@ def assign_parts(
     """
     if rule.by in ("sample", "given"):
         return assign_measured(dataset, name, rule)
-    _check_ranges(dataset, rule)
     _check_mixture(dataset, rule)
     start = previous.n_samples if previous else 0
     n_classes = len(dataset.classes)
@@ -162,6 +194,8 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
     find_version(location, None)  # before a lock is written into what is no dataset
     with BuilderLock(location.folder) as lock:
         manifest = find_version(location, None)
+        dataset = open_version(location, manifest)
+        rule = _resolved(dataset, rule)
         known = manifest.split_named(name)
         if known is not None and known.rule == rule:
             return known
@@ -173,7 +207,7 @@ def make_split(path: str | Path, name: str, rule: SplitRule, overwrite: bool = F
                 f"({'given with the rows' if known.rule.by == 'given' else made}); pass "
                 "--overwrite to replace it in the newest version, or another --name"
             )
-        split, parts = assign_parts(open_version(location, manifest), name, rule, None, None)
+        split, parts = assign_parts(dataset, name, rule, None, None)
         others = tuple(one for one in manifest.splits if one.name != name)
         content = manifest.model_dump(exclude={"version"})
         content.update(

@@ -10,7 +10,7 @@ from ..errors import ConfigError, DamagedDataError
 from ..random.assignment import fill_parts
 from ..schema.split import Split, SplitRule
 from ..store.digest import combine, leaf_digests
-from .apportionment import apportion, assign_groups
+from .apportionment import apportion_classes, assign_groups
 from .labels import check_labels
 
 LEAF_ROWS = 2**20
@@ -166,9 +166,8 @@ def _quotas(rule: SplitRule, free: NDArray[np.int64], old: NDArray[np.int64]) ->
     if rule.hold_out:
         old = old.copy()
         old[:, rule.held_part] = 0  # rows held out are in nobody's share
-    rows = zip(free.tolist(), old.tolist(), strict=True)
-    goals = [apportion(n + sum(have), rule.shares, have) for n, have in rows]
-    return np.array(goals, np.int64) - old
+    totals = (free + old.sum(axis=1)).tolist()
+    return np.array(apportion_classes(totals, rule, old.tolist()), np.int64) - old
 
 
 def _changed(before: SplitRule, now: SplitRule) -> str:

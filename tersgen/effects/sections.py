@@ -1,6 +1,6 @@
 """The sections of a recipe: the settings of all effects, as effects read them."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
@@ -85,6 +85,17 @@ class Sections(Frozen):
         """The recipe with which every array is stored, and none is computed as rows are read."""
         update = {name: section.complete for name, section in self.sections.items()}
         return self.model_copy(update=update)
+
+    @property
+    def noise_free(self) -> Self:
+        """The recipe of the same samples without noise, background, detector and plug-in effects.
+
+        Every effect has random streams of its own, so all else is drawn as before.
+        """
+        update: dict[str, Any] = {name: one.noise_free for name, one in self.sections.items()}
+        # noise of at least a step is what eight bits are enough for
+        fields = self.fields.model_copy(update={"precision": "float16"})
+        return self.model_copy(update={**update, "effects": {}, "fields": fields})
 
     @property
     def counts_electrons(self) -> bool:

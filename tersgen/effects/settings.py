@@ -27,6 +27,23 @@ class EffectSettings(Frozen):
             If one does; the text begins with the path of the setting.
         """
 
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - of most, none is
+        """Return the settings that change no value of a recipe's rows, and when that is so.
+
+        Parameters
+        ----------
+        recipe
+            The sections of the recipe, :class:`~tersgen.effects.sections.Sections`.
+
+        Returns
+        -------
+        dict
+            By name, ``"electrons"`` or ``"cube.electrons"``, what a warning says after it, such as
+            ``"without a cube"``. Not the form of arrays that a recipe leaves out by ``fields``:
+            recipes for several arrays share a grid, channels, noise and the size of maps.
+        """
+        return {}
+
     @property
     def is_resolved(self) -> bool:
         """Whether all settings that follow from the library are set."""
@@ -35,6 +52,11 @@ class EffectSettings(Frozen):
     @property
     def complete(self) -> Self:
         """The settings with which every array is stored, and none is computed as rows are read."""
+        return self
+
+    @property
+    def noise_free(self) -> Self:
+        """The settings without noise, background and detector; what is left is drawn as before."""
         return self
 
     def resolved(self, library: Library) -> Self:  # noqa: ARG002 - of most, none follows

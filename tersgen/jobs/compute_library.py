@@ -137,6 +137,7 @@ class Computation:
         self._files = MoleculeFiles(output, order, program)
         self._entries = [one.entry for one in candidates if not one.problem]
         self._by_number = {entry.number: entry for entry in self._entries}
+        self._n_atoms = {one.entry.number: one.n_atoms for one in candidates}
         self._reasons: dict[int, str] = {}
         self._failed: set[int] = set()
         self._seconds: dict[int, float] = {}
@@ -177,7 +178,7 @@ class Computation:
         OutputError
             If a file cannot be written.
         """
-        todo = [entry for entry in self._entries if entry.number not in self._reasons]
+        todo = self.remaining(on_workers=options.executor != "threads")
         try:
             # closed at once, not when the error is forgotten: it may hold a cluster
             with closing(outcomes(self._order, todo, options, tell, waiting)) as found:
@@ -193,6 +194,16 @@ class Computation:
         write_output(self.output, parts_for(library, self.output))
         self._files.remove(self._entries)
         return library
+
+    def remaining(self, on_workers: bool) -> list[Entry]:
+        """Return the molecules to compute, in order; for workers the largest come first.
+
+        Otherwise a large one at the end of a list would keep one worker busy while others wait.
+        """
+        todo = [entry for entry in self._entries if entry.number not in self._reasons]
+        if on_workers:
+            todo.sort(key=lambda entry: -self._n_atoms[entry.number])
+        return todo
 
     def _take(self, outcome: Outcome) -> None:
         entry = self._by_number[outcome.number]
@@ -300,7 +311,7 @@ def is_result(
         followed = "imaginary modes followed" in note
         imaginary = followed or "imaginary mode" in note
         if not (
-            ("conformer_weight" in page) == (order.conformers > 1)
+            ("class_name" in page) == (order.conformers > 1)
             and (not imaginary or followed == order.follow)
             and origin.get("program") == engine.program()
             and str(origin.get("method")).startswith(f"{engine.method()}; charge ")

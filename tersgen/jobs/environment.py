@@ -13,6 +13,8 @@ from ..schema.manifest import Environment
 
 _SAME = ("numpy", "numba", "llvmlite")
 """Packages whose versions must be the same wherever the shards of a build are made."""
+_PROGRAMS = ("pyscf", "geometric", "tblite", "rdkit")
+"""Packages that compute molecules."""
 _PACKAGES = ("numpy", "numba", "llvmlite", "numcodecs", "h5py", "blake3", "google-crc32c", "xxhash")
 
 
@@ -58,12 +60,19 @@ def versions() -> Versions:
         ("sources of the kernels", sources_digest()),
         ("Python", "{}.{}".format(*platform.python_version_tuple())),
     ]
-    for name in _SAME:
-        try:
-            found.append((name, version(name)))
-        except PackageNotFoundError:
-            found.append((name, "none"))
-    return tuple(found)
+    return (*found, *((name, _version(name)) for name in _SAME))
+
+
+def program_versions() -> Versions:
+    """Return the versions that must be the same wherever the molecules of a list are computed."""
+    return versions() + tuple((name, _version(name)) for name in _PROGRAMS)
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "none"
 
 
 def version_differences(there: Versions, here: Versions) -> str:

@@ -21,9 +21,9 @@ from ..library.level import Level
 from ..library.libraryfile import library_parts
 from ..plugins import Imported, import_again, imported
 from ..schema.library import Library
-from .environment import Versions, version_differences, versions
+from .environment import Versions, program_versions
 from .executors.options import ClusterOptions
-from .tasks import ended, open_client, workers_died
+from .tasks import check_versions, ended, open_client, workers_died
 
 
 class Order(NamedTuple):
@@ -63,7 +63,9 @@ class Outcome(NamedTuple):
 
 def new_order(engine: str, level: Level, follow: bool = True, conformers: int = 1) -> Order:
     """Return an order to this process or to workers."""
-    return Order(engine, level.model_dump_json(), follow, conformers, versions(), imported())
+    return Order(
+        engine, level.model_dump_json(), follow, conformers, program_versions(), imported()
+    )
 
 
 _working = threading.Lock()
@@ -79,9 +81,7 @@ def compute_entry(order: Order, entry: Entry) -> Outcome:
     ClusterError
         If versions or plug-ins differ from those that ordered it.
     """
-    different = version_differences(versions(), order.versions)
-    if different:
-        raise ClusterError(f"{platform.node()}: versions differ: {different} (here: the builder)")
+    check_versions(order.versions)
     with _working:
         if order not in _engines:
             try:

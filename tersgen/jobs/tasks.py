@@ -1,5 +1,6 @@
 """Independent tasks of a computation, here or on the workers that builds use."""
 
+import platform
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -9,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..errors import ClusterError, ConfigError
 from ..library.displacing import Mapper, run_here
+from .environment import Versions, program_versions, version_differences
 from .executors.interface import find_launcher
 from .executors.options import ClusterOptions
 
@@ -55,10 +57,30 @@ def _results(
     client: Any, wait_s: float, function: Callable[[T], R], tasks: Sequence[T]
 ) -> Iterator[tuple[T, R]]:
     """Yield tasks and their results."""
-    for task, future in ended(client, function, tasks, wait_s):
+    checked = partial(_run_checked, program_versions(), function)
+    for task, future in ended(client, checked, tasks, wait_s):
         if workers_died(future):
             raise ClusterError("workers died of a task, most likely out of memory")
         yield task, future.result()
+
+
+def _run_checked(wanted: Versions, function: Callable[[T], R], task: T) -> R:
+    """Run a task if versions here are those of the process that asks for it."""
+    check_versions(wanted)
+    return function(task)
+
+
+def check_versions(wanted: Versions) -> None:
+    """Refuse to work for a process with other versions of the programs.
+
+    Raises
+    ------
+    ClusterError
+        If versions differ.
+    """
+    different = version_differences(program_versions(), wanted)
+    if different:
+        raise ClusterError(f"{platform.node()}: versions differ: {different} (here: the builder)")
 
 
 def ended(

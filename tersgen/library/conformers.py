@@ -34,6 +34,7 @@ def compute_conformers(
 
     The populations follow from the energies at the minima; those of an achiral molecule that are
     not their own mirror image count twice. Later ones are named ``NAME, conformer 2`` and so on.
+    All are one class, whose samples draw one of them by population.
 
     Parameters
     ----------
@@ -91,9 +92,13 @@ def compute_conformers(
 
 def _named(one: Computed, number: int, weight: float) -> Computed:
     suffix = "" if number == 1 else f", conformer {number}"
-    name = one.species.name[: 64 - len(suffix)] + suffix
-    species = one.species.model_copy(update={"name": name, "conformer_weight": weight})
-    return one._replace(species=species)
+    molecule = one.species.name
+    update = {
+        "name": molecule[: 64 - len(suffix)] + suffix,
+        "conformer_weight": weight,
+        "class_name": molecule,
+    }
+    return one._replace(species=one.species.model_copy(update=update))
 
 
 def _moments(molecule: Molecule) -> Floats:

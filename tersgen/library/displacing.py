@@ -5,8 +5,8 @@ any order, in any process, and results are kept in files, so that the same comma
 """
 
 import os
-import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,24 +20,26 @@ from numpy.typing import NDArray
 from ..errors import LibraryError
 from ..schema.base import Frozen, field
 from ..units import BOHR_ANGSTROM
+from .basis_sets import build_molecule
 from .engine import Molecule, check_molecule
-from .geometry import SYMBOLS, hill_formula
+from .geometry import hill_formula
 from .linear_response import Forms, Probes, response_forms
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_CHANGES = 1
+_CHANGES = 2
 """To be increased whenever a task gives other numbers: older files are then not used."""
-_NAME = re.compile(r"[0-9a-f]{24}-[0-9]+-[0-2]\.npz")
 
 
 class ResponseLevel(Frozen):
     """Level of theory of a response to the field of a tip."""
 
     functional: str = field("functional as PySCF names it, or hf", "1", "hf", max_length=64)
-    basis: str = field("basis set as PySCF names it", "1", "6-31g*", max_length=64)
-    charge: int = field("charge of the molecule", "e", 0)
+    basis: str = field("basis set as PySCF names it", "1", "aug-cc-pvdz", max_length=64)
+    charge: int | None = field(
+        "charge of the molecule; None takes what the species states, else 0", "e", None
+    )
     grid: int = field("PySCF grid level of the functional", "1", 4, ge=0, le=9)
     step: float = field("displacement of an atom", "bohr", 0.01, gt=0, le=0.1)
     smearing: float = field("radius of the tip's charges, 0 for points", "bohr", 0.0, ge=0, le=5)
@@ -45,23 +47,7 @@ class ResponseLevel(Frozen):
     def describe(self) -> str:
         """Return the level in one line, for a provenance."""
         theory = "RHF" if self.functional.lower() == "hf" else f"RKS {self.functional}"
-        return f"{theory}/{self.basis}"
-
-
-@dataclass(frozen=True)
-class Derivative:
-    """Derivatives along one displacement.
-
-    Attributes
-    ----------
-    forms
-        Of the response, per bohr.
-    forces
-        Of the gradient of the energy, shape (n_atoms, 3), hartree bohr^-2.
-    """
-
-    forms: Forms
-    forces: Floats
+        return f"{theory}/{self.basis}" + (f", charge {self.charge}" if self.charge else "")
 
 
 @dataclass(frozen=True)
@@ -103,27 +89,25 @@ class Task:
         digest.update(self.numbers.tobytes())
         return f"{digest.hexdigest()[:24]}-{self.atom}-{self.axis}.npz"
 
-    def run(self) -> Derivative:
-        """Return the derivatives, by central differences.
+    def run(self) -> Forms:
+        """Return the derivatives of the response per bohr, by central differences.
 
         Raises
         ------
         LibraryError
             If the basis or functional cannot be used, or an energy does not converge.
         """
-        density, ends, forces = None, [], []
+        density, ends = None, []
         for sign in (1.0, -1.0):
             moved = self.coordinates.copy()
             moved[self.atom, self.axis] += sign * self.level.step
             solution = solve(self.numbers, moved, self.level, density)
             density = solution.make_rdm1()
             ends.append(_forms(solution, self.probes))
-            forces.append(np.asarray(solution.nuc_grad_method().kernel(), np.float64))
-        step = 2 * self.level.step
-        return Derivative(ends[0].difference(ends[1], step), (forces[0] - forces[1]) / step)
+        return ends[0].difference(ends[1], 2 * self.level.step)
 
 
-def run_task(task: Task) -> Derivative:
+def run_task(task: Task) -> Forms:
     """Return the result of a task, computed on one thread; for processes and clusters."""
     from pyscf import lib
 
@@ -149,17 +133,11 @@ def solve(numbers: Ints, coordinates: Floats, level: ResponseLevel, density: Any
     LibraryError
         If the basis or functional cannot be used, or the energy does not converge.
     """
-    from pyscf import dft, gto, scf
+    from pyscf import dft, scf
 
-    formula = hill_formula(numbers)
-    check_molecule(Molecule(formula, numbers, coordinates * BOHR_ANGSTROM, level.charge))
-    atoms = [(SYMBOLS[n], tuple(at)) for n, at in zip(numbers, coordinates, strict=True)]
-    try:
-        molecule = gto.M(atom=atoms, unit="Bohr", basis=level.basis, charge=level.charge, verbose=0)
-    except Exception as error:
-        raise LibraryError(
-            f"expected a basis set PySCF knows for {formula}, got {level.basis!r}"
-        ) from error
+    formula, charge = hill_formula(numbers), level.charge or 0
+    check_molecule(Molecule(formula, numbers, coordinates * BOHR_ANGSTROM, charge))
+    molecule = build_molecule(numbers, coordinates, level.basis, charge, "Bohr")
     solution = scf.RHF(molecule)
     if level.functional.lower() != "hf":
         try:
@@ -178,66 +156,83 @@ def solve(numbers: Ints, coordinates: Floats, level: ResponseLevel, density: Any
     return solution
 
 
-Mapper = Callable[[Callable[[Task], Derivative], Sequence[Task]], Iterable[tuple[Task, Derivative]]]
+Mapper = Callable[[Callable[[Task], Forms], Sequence[Task]], Iterable[tuple[Task, Forms]]]
 """Runs a function on tasks, in any order, here or elsewhere."""
 
 
-def run_here(function: Callable[[Task], Derivative], tasks: Sequence[Task]) -> Iterator[Any]:
+def run_here(function: Callable[[Task], Forms], tasks: Sequence[Task]) -> Iterator[Any]:
     """Run tasks one after the other."""
     for task in tasks:
         yield task, function(task)
 
 
-def derivatives(
-    tasks: Sequence[Task], folder: Path, mapper: Mapper, report: Callable[[str], None]
-) -> dict[tuple[int, int], Derivative]:
-    """Return the result of each task by atom and axis; those in ``folder`` are read from there.
+class Finished:
+    """Displacements that are finished, each in a file of a folder, for the same command to resume.
 
-    Every new result is written there as soon as it is known.
+    Parameters
+    ----------
+    folder
+        Where the files are; it is made when the first is written.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._own: set[str] = set()
+
+    def read(self, task: Task) -> Forms | None:
+        """Return a stored result; None if there is none, or it is damaged."""
+        self._own.add(task.name)
+        path = self.folder / task.name
+        if not path.is_file():
+            return None
+        try:
+            with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
+                return Forms(file["matrix"], file["images"])
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+            return None
+
+    def write(self, task: Task, result: Forms) -> None:
+        """Store a result, whole or not at all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / task.name
+        part = path.with_suffix(f".{os.getpid()}.part")
+        with part.open("wb") as file:
+            np.savez(file, matrix=result.matrix, images=result.images)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def remove(self) -> None:
+        """Remove the results that were asked for, and the folder if nothing else is in it.
+
+        Those of other levels, molecules or tips stay: another command may resume with them.
+        """
+        for name in self._own:
+            for path in self.folder.glob(f"{name.removesuffix('npz')}*"):
+                path.unlink(missing_ok=True)
+        with suppress(OSError):
+            self.folder.rmdir()
+
+
+def derivatives(
+    tasks: Sequence[Task], finished: Finished, mapper: Mapper, report: Callable[[str], None]
+) -> dict[tuple[int, int], Forms]:
+    """Return the result of each task by atom and axis; finished ones are read.
+
+    Every new result is stored as soon as it is known.
     """
     done = {}
     for task in tasks:
-        known = _read(folder / task.name)
+        known = finished.read(task)
         if known is not None:
             done[task.atom, task.axis] = known
     if done:
-        report(f"{len(done)} of {len(tasks)} displacements are in {folder} already")
+        report(f"{len(done)} of {len(tasks)} displacements are in {finished.folder} already")
     todo = [task for task in tasks if (task.atom, task.axis) not in done]
+    if todo:  # the first may take minutes
+        report(f"{len(todo)} displacements to compute")
     for task, result in mapper(run_task, todo):
-        _write(folder / task.name, result)
+        finished.write(task, result)
         done[task.atom, task.axis] = result
         report(f"displacement {len(done)} of {len(tasks)}")
     return done
-
-
-def remove_results(folder: Path) -> None:
-    """Remove the results in a folder, and the folder if nothing else is in it."""
-    if not folder.is_dir():
-        return
-    for path in folder.iterdir():
-        if _NAME.fullmatch(path.name):
-            path.unlink()
-    if not any(folder.iterdir()):
-        folder.rmdir()
-
-
-def _write(path: Path, result: Derivative) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("wb") as file:
-        np.savez(file, matrix=result.forms.matrix, images=result.forms.images, forces=result.forces)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
-
-
-def _read(path: Path) -> Derivative | None:
-    """Return a stored result; None if there is none, or it is damaged."""
-    if not path.is_file():
-        return None
-    try:
-        with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
-            forms = Forms(file["matrix"], file["images"])
-            return Derivative(forms, file["forces"])
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
-        return None

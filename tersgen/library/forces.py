@@ -15,8 +15,8 @@ from ..errors import LibraryError
 from ..schema.packing import six
 from ..schema.species import Species
 from ..units import AMU_ELECTRON_MASS, HARTREE_CM1
-from .harmonic import is_linear, rigid_motions
-from .isotope_masses import atom_masses
+from .harmonic import internal_motions, is_linear, rigid_motions
+from .masses import atom_masses
 from .nearfield import atom_positions
 
 Floats = NDArray[np.float64]
@@ -46,6 +46,9 @@ class ForceField(NamedTuple):
     """Masses that the modes were calculated with, amu, shape (n_atoms,)."""
     coordinates: Floats
     """Angstrom, shape (n_atoms, 3)."""
+    displacements: Floats
+    """dR/dQ of the modes, amu^-1/2, shape (n_modes, n_atoms, 3): times ``derivatives``, they are
+    the atom tensors."""
 
 
 def force_field(species: Species) -> ForceField:
@@ -100,7 +103,7 @@ def force_field(species: Species) -> ForceField:
                     f"{species.name}: expected {what}, got a misfit of {misfit:.1g} of the "
                     "largest; compute it (tersgen library compute)"
                 )
-    return ForceField(hessian, derivatives, masses, coordinates)
+    return ForceField(hessian, derivatives, masses, coordinates, displacements)
 
 
 def _misfit(difference: Floats, whole: Floats) -> float:
@@ -187,8 +190,7 @@ def displacements_from_shares(
             f"{name}: expected displacements of its atoms, got none; they can be found for up to "
             f"{MOST_MODES} modes, got {n_modes}: compute it (tersgen library compute)"
         )
-    rigid = rigid_motions(coordinates, masses)
-    basis = np.linalg.svd(rigid)[2][len(rigid) :].reshape(n_modes, n_atoms, 3)
+    basis = internal_motions(coordinates, masses).reshape(n_modes, n_atoms, 3)
     outside = np.zeros((n_modes**2, n_modes**2))
     largest = float(np.abs(shares).max(initial=0.0))
     for i in range(n_atoms):

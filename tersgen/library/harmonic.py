@@ -91,6 +91,25 @@ def rigid_motions(coordinates: Floats, masses: Floats) -> Floats:
     return basis
 
 
+def internal_motions(coordinates: Floats, masses: Floats) -> Floats:
+    """Return an orthonormal basis of the mass-weighted vibrations: what is not rigid.
+
+    Parameters
+    ----------
+    coordinates, masses
+        As of :func:`rigid_motions`.
+
+    Returns
+    -------
+    Floats
+        Shape (n, 3 n_atoms): n = 3N-6, 3N-5 for a linear molecule.
+    """
+    rigid = rigid_motions(coordinates, masses)
+    # The rows of V^T beyond the rank span what is left.
+    internal: Floats = np.linalg.svd(rigid)[2][len(rigid) :]
+    return internal
+
+
 def normal_modes(hessian: Floats, masses: Floats, coordinates: Floats) -> NormalModes:
     """Diagonalise a Hessian in the space without translations and rotations.
 
@@ -131,10 +150,9 @@ def normal_modes(hessian: Floats, masses: Floats, coordinates: Floats) -> Normal
         )
     per_root_mass = np.repeat(masses, 3) ** -0.5
     weighted = 0.5 * (hessian + hessian.T) * np.outer(per_root_mass, per_root_mass)
-    rigid = rigid_motions(coordinates, masses)
-    # The rows of V^T beyond the rank span what is left: exactly 3N-6 (3N-5) vibrations, however
-    # large the residual forces that would mix rotations into a plain diagonalisation.
-    internal = np.linalg.svd(rigid)[2][len(rigid) :]
+    # Exactly 3N-6 (3N-5) vibrations, however large the residual forces that would mix rotations
+    # into a plain diagonalisation.
+    internal = internal_motions(coordinates, masses)
     if not len(internal):
         raise LibraryError("expected at least one vibration, got a molecule that has none")
     curvatures, vectors = np.linalg.eigh(internal @ weighted @ internal.T)

@@ -18,7 +18,7 @@ from .forces import ForceField, force_field
 from .geometry import SYMBOLS
 from .harmonic import build_modes, is_linear, normal_modes
 from .irreps import label_modes
-from .isotope_masses import MASSES, most_abundant
+from .masses import MASSES, most_abundant
 from .pointgroup import PointGroup, orient, symmetrise
 from .sourcefile import one_line_errors
 
@@ -103,6 +103,7 @@ def substitute(species: Species, substitutions: Sequence[str], name: str | None 
                 (field.hessian / origin.scaling**2)[np.tril_indices(len(masses) * 3)].tolist()
             ),
             "conformer_weight": None,
+            "class_name": None,
             "sites": None,
             "image_tips": None,
         }

@@ -35,7 +35,8 @@ def require_geometry(library: Library) -> None:
         raise LibraryError(
             f"{library.names[k]}: expected atom positions and atom tensors for near-field maps, "
             f"got {'positions only' if n_atoms[k] else 'none'}; import a Gaussian .fchk (tersgen "
-            "library import), compute the molecule (tersgen library compute) or leave it out"
+            "library import), compute the molecule (tersgen library compute), leave it out, or "
+            "make spectra only (fields.maps = false) or test patterns (--preset canonical)"
         )
 
 
@@ -54,7 +55,8 @@ def require_sites(library: Library) -> None:
         name = library.names[k]
         raise LibraryError(
             f'{name}: expected a response at sites for nearfield.response = "sites", got none; '
-            f"compute it (tersgen library respond {name} -o {name}.tlib) or leave it out"
+            "compute it (tersgen library respond FILE -o sites.tlib, a library file or a built-in "
+            "name), take built-in molecules that have it (--library sites), or leave it out"
         )
 
 

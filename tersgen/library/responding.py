@@ -6,10 +6,10 @@ amplitude of a mode is then a quadratic form of the field at the sites. The same
 point dipoles on a grid of tips are images without a model, the reference in ``docs/nearfield.md``.
 """
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,12 +18,11 @@ from ..errors import LibraryError
 from ..schema.packing import matrices, six
 from ..schema.species import Species
 from ..units import BOHR_ANGSTROM
-from .displacing import Derivative, Mapper, ResponseLevel, Task, derivatives, run_here
+from .displacing import Finished, Mapper, ResponseLevel, Task, derivatives, run_here
 from .engine import require
 from .geometry import SYMBOLS, atomic_number
-from .harmonic import normal_modes
-from .linear_response import Probes
-from .masses import isotope_masses
+from .linear_response import Forms, Probes
+from .mode_matching import find_displacements
 from .nearfield import atom_positions, centred, principal_axes
 from .pointgroup import find_operations
 from .sites import packed, place_charges, place_sites, site_functions
@@ -34,9 +33,9 @@ Report = Callable[[str], None]
 
 _SYMMETRIC_ANGSTROM = 1e-3
 """Tolerance of symmetry operations that save displacements."""
-_LEAST_LIKENESS = 0.5
-"""Least cosine between atom tensors of corresponding modes of two computations."""
 _NO_TIPS = np.empty((0, 3))
+_CHARGE = re.compile(r"\bcharge ([+-]?\d+)\b")
+"""The charge of a computed molecule, in the method of its provenance."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +44,7 @@ class Geometry:
 
     numbers: Ints
     coordinates: Floats
+    charge: int = 0
 
     @classmethod
     def of(cls, species: Species) -> "Geometry":
@@ -55,12 +55,14 @@ class Geometry:
                 f"{len(species.atoms or ())} atoms; compute it first: tersgen library compute"
             )
         numbers = np.array([atomic_number(atom.symbol) for atom in species.atoms], np.int64)
-        return cls(numbers, atom_positions(species) / BOHR_ANGSTROM)
+        stated = _CHARGE.search(species.provenance.method or "")
+        charge = int(stated[1]) if stated else 0
+        return cls(numbers, atom_positions(species) / BOHR_ANGSTROM, charge)
 
 
 def respond(
     species: Species,
-    folder: Path,
+    finished: Finished,
     level: ResponseLevel | None = None,
     mapper: Mapper = run_here,
     report: Report | None = None,
@@ -70,12 +72,12 @@ def respond(
     Parameters
     ----------
     species
-        A molecule with displacements of its modes, or with atom tensors: then its modes are found
-        among those of the Hessian at ``level`` by the similarity of their atom tensors.
-    folder
-        Where finished displacements are kept: :func:`tersgen.library.displacing.remove_results`.
+        A molecule with displacements of its modes, or with atom tensors: then its modes are those
+        vibrations whose atom tensors at ``level`` are most similar.
+    finished
+        Where finished displacements are kept.
     level
-        Level of theory, RHF/6-31G* by default.
+        Level of theory, RHF/aug-cc-pVDZ by default.
     mapper
         Runs the tasks; one after the other by default.
     report
@@ -89,8 +91,8 @@ def respond(
         If the molecule or level cannot be used, or its modes are not found.
     """
     molecule = Geometry.of(species)
-    made = derive(molecule, level or ResponseLevel(), _NO_TIPS, folder, mapper, report)
-    modes, source = _displacements(species, molecule, made)
+    made = derive(molecule, level or ResponseLevel(), _NO_TIPS, finished, mapper, report)
+    modes, source = find_displacements(species, made.far_field())
     response = np.einsum("mic,icpq->mpq", modes, made.matrices, optimize=True)
     kept = packed(response * BOHR_ANGSTROM**2).astype(np.float32)
     return _with(
@@ -106,7 +108,7 @@ def respond(
 def image(
     species: Species,
     tips: Floats,
-    folder: Path,
+    finished: Finished,
     level: ResponseLevel | None = None,
     mapper: Mapper = run_here,
     report: Report | None = None,
@@ -115,7 +117,7 @@ def image(
 
     Parameters
     ----------
-    species, folder, level, mapper, report
+    species, finished, level, mapper, report
         As of :func:`respond`.
     tips
         Positions of the tip's dipole, shape (T, 3), Angstrom, in the frame of the species.
@@ -126,8 +128,8 @@ def image(
         With ``image_tips``, and for each mode ``image``: the amplitude under a dipole p is p^T B p.
     """
     molecule = Geometry.of(species)
-    made = derive(molecule, level or ResponseLevel(), tips, folder, mapper, report)
-    modes, source = _displacements(species, molecule, made)
+    made = derive(molecule, level or ResponseLevel(), tips, finished, mapper, report)
+    modes, source = find_displacements(species, made.far_field())
     amplitudes = np.einsum("mic,ictk->mtk", modes, made.images, optimize=True) / BOHR_ANGSTROM**4
     rows = amplitudes.astype(np.float32).tolist()
     return _with(
@@ -180,15 +182,12 @@ class Derived:
         Response at sites, shape (n_atoms, 3, 3 S, 3 S).
     images
         B of p^T B p for a dipole p at each tip, shape (n_atoms, 3, T, 6): xx, yy, zz, xy, xz, yz.
-    hessian
-        Shape (n_atoms, 3, n_atoms, 3).
     """
 
     level: ResponseLevel
     sites: Floats
     matrices: Floats
     images: Floats
-    hessian: Floats
 
     def far_field(self) -> Floats:
         """Return d(alpha)/dR, shape (n_atoms, 3, 3, 3): all sites in one field."""
@@ -202,7 +201,7 @@ def derive(
     molecule: Geometry,
     level: ResponseLevel,
     tips: Floats,
-    folder: Path,
+    finished: Finished,
     mapper: Mapper = run_here,
     report: Report | None = None,
 ) -> Derived:
@@ -212,6 +211,8 @@ def derive(
     the other parameters are those of :func:`respond`.
     """
     require("'tersgen[qm]'", "pyscf")
+    if level.charge is None:
+        level = level.model_copy(update={"charge": molecule.charge})
     positions = molecule.coordinates * BOHR_ANGSTROM
     sites = place_sites([SYMBOLS[number] for number in molecule.numbers], positions)
     charges = place_charges(positions) / BOHR_ANGSTROM
@@ -224,10 +225,8 @@ def derive(
         tasks += [
             Task(molecule.numbers, molecule.coordinates, level, probes, i, c) for c in range(3)
         ]
-    done = derivatives(tasks, folder, mapper, report or (lambda _: None))
-    matrices, hessian = symmetry.all_atoms(done)
-    images = symmetry.all_images(done, len(tips))
-    return Derived(level, sites, matrices, images, hessian)
+    done = derivatives(tasks, finished, mapper, report or (lambda _: None))
+    return Derived(level, sites, symmetry.all_matrices(done), symmetry.all_images(done, len(tips)))
 
 
 @dataclass(frozen=True)
@@ -274,11 +273,11 @@ class _Symmetry:
         seen = [(tips - self.middle) @ one + self.middle for _, one in self._carried(i)]
         return np.concatenate(seen)
 
-    def all_images(self, done: dict[tuple[int, int], Derivative], n_tips: int) -> Floats:
+    def all_images(self, done: dict[tuple[int, int], Forms], n_tips: int) -> Floats:
         """Return the images of all atoms, shape (n_atoms, 3, T, 6)."""
         out = np.empty((self.atoms.shape[1], 3, n_tips, 6))
         for i in self.unique:
-            here = matrices(np.array([done[i, c].forms.images for c in range(3)]))
+            here = matrices(np.array([done[i, c].images for c in range(3)]))
             carried = self._carried(i)
             parts = here.reshape(3, len(carried), n_tips, 3, 3)
             for k, (j, turn) in enumerate(carried):
@@ -286,90 +285,22 @@ class _Symmetry:
                 out[j] = six(turned)
         return out
 
-    def all_atoms(self, done: dict[tuple[int, int], Derivative]) -> tuple[Floats, Floats]:
-        """Return matrices, (n_atoms, 3, P, P), and Hessian, (n_atoms, 3, n_atoms, 3), of all."""
+    def all_matrices(self, done: dict[tuple[int, int], Forms]) -> Floats:
+        """Return the matrices of all atoms, shape (n_atoms, 3, P, P)."""
         n_atoms, n_sites = self.atoms.shape[1], self.sites.shape[1]
         size = 3 * n_sites
         total = np.zeros((n_atoms, 3, n_sites, 3, n_sites, 3))
-        hessian = np.zeros((n_atoms, 3, n_atoms, 3))
         times = np.zeros(n_atoms)
         for turn, atoms, sites in zip(self.operations, self.atoms, self.sites, strict=True):
             for i in self.unique:
                 j = atoms[i]
                 times[j] += 1
-                here = np.array([done[i, c].forms.matrix for c in range(3)])
+                here = np.array([done[i, c].matrix for c in range(3)])
                 here = here.reshape(3, n_sites, 3, n_sites, 3)
                 turned = np.einsum("xc,ya,zb,csatb->xsytz", turn, turn, turn, here, optimize=True)
                 total[j][np.ix_(range(3), sites, range(3), sites)] += turned
-                forces = np.array([done[i, c].forces for c in range(3)])
-                hessian[j][:, atoms] += np.einsum("xc,ya,cna->xny", turn, turn, forces)
         total /= times[:, None, None, None, None, None]
-        hessian /= times[:, None, None, None]
-        return total.reshape(n_atoms, 3, size, size), hessian
-
-
-def _displacements(species: Species, molecule: Geometry, made: Derived) -> tuple[Floats, str]:
-    """Return dR/dQ of the modes of a species, amu^-1/2, (n_modes, n_atoms, 3), and how found.
-
-    Raises
-    ------
-    LibraryError
-        If the species has neither displacements nor atom tensors, or they do not match.
-    """
-    masses = np.array(species.masses_amu or isotope_masses(molecule.numbers))
-    known = [mode.displacements for mode in species.modes]
-    if all(one is not None for one in known):
-        raw = np.array(known, np.float64)
-        size = np.sqrt(np.einsum("i,mic->m", masses, raw**2))
-        return raw / size[:, None, None], "displacements of the species"
-    shares = [mode.atom_tensors for mode in species.modes]
-    if any(one is None for one in shares):
-        raise LibraryError(
-            f"{species.name}: expected displacements or atom tensors of all modes, got neither; "
-            "import a Gaussian .fchk or compute the molecule (tersgen library compute)"
-        )
-    n = len(masses)
-    square = made.hessian.reshape(3 * n, 3 * n)
-    modes = normal_modes(square, masses, molecule.coordinates).displacements
-    computed = np.einsum("mic,icab->miab", modes, made.far_field())
-    wanted = np.array(shares, np.float64)
-    wanted = 0.5 * (wanted + wanted.swapaxes(-1, -2))
-    mixing, likeness = match_modes(wanted, computed)
-    if np.median(likeness) < _LEAST_LIKENESS:
-        raise LibraryError(
-            f"{species.name}: expected atom tensors like those of the computed modes, got a cosine "
-            f"of {np.median(likeness):.2f}; compute the molecule (tersgen library compute)"
-        )
-    found = np.einsum("mk,kic->mic", mixing, modes)
-    least = float(likeness.min())
-    return found, f"modes by their atom tensors, least cosine {least:.2f}"
-
-
-def match_modes(wanted: Floats, computed: Floats) -> tuple[Floats, Floats]:
-    """Return the orthogonal mixing of modes whose atom tensors are most similar to others.
-
-    Both sets of modes are orthonormal in mass-weighted coordinates, so that one follows from the
-    other by an orthogonal matrix: that of P. H. Schoenemann, Psychometrika 31, 1 (1966).
-
-    Parameters
-    ----------
-    wanted
-        Atom tensors, shape (n_modes, n_atoms, 3, 3).
-    computed
-        Those of other modes, as many or a few more.
-
-    Returns
-    -------
-    mixing, likeness
-        Shape (n_modes, n_computed), with orthonormal rows; and the cosine of the tensors of each
-        mode with those of its mixture.
-    """
-    left, right = wanted.reshape(len(wanted), -1), computed.reshape(len(computed), -1)
-    u, _, v = np.linalg.svd(left @ right.T, full_matrices=False)
-    mixing = u @ v
-    mixed = mixing @ right
-    size = np.linalg.norm(left, axis=1) * np.linalg.norm(mixed, axis=1)
-    return mixing, np.einsum("mk,mk->m", left, mixed) / np.maximum(size, 1e-12)
+        return total.reshape(n_atoms, 3, size, size)
 
 
 def _with(

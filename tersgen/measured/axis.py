@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple, NoReturn, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MeasurementError
+from ..errors import MeasurementError, NotRamanError
 from ..text import printable
 from ..units import WAVENUMBERS
 from .axis_numbers import FEW, LEAST_OPTICAL, MOST_OPTICAL, MOST_SHIFT, may_be
@@ -296,7 +296,7 @@ def _refuse_other(kind: str | None, unit: str | None, evidence: Sequence[Evidenc
     """Refuse an axis that is none of a Raman spectrum, and a unit that the kind does not have."""
     seen = _seen(evidence)
     if kind in _OTHERS:
-        raise MeasurementError(
+        raise NotRamanError(
             f"expected Raman shifts, got {seen}, which is {_OTHERS[str(kind)]}; if the axis is "
             "Raman shifts after all, state --axis shift --unit cm-1"
         )
@@ -318,7 +318,7 @@ def _wavelength_unit(unit: str | None, evidence: Sequence[Evidence], values: Val
     ]
     if len(fitting) != 1:
         seen = _seen(evidence) or f"--unit {unit}"
-        raise MeasurementError(
+        raise NotRamanError(
             f"expected wavelengths of a Raman spectrum, got {seen} over {range_of(values)}; "
             f"{OPTIONS}"
         )
@@ -341,13 +341,13 @@ def _wavenumber_axis(
     got = f"{over}{range_of(values, unit)}"
     low, high = (float(one) * WAVENUMBERS[unit] for one in (values.min(), values.max()))
     if len(values) >= FEW and max(abs(low), abs(high)) < _LEAST_SHIFT:
-        raise MeasurementError(
+        raise NotRamanError(
             f"expected Raman shifts of a spectrum, {got}, all below {_LEAST_SHIFT:g} cm^-1; "
             f"{OPTIONS}"
         )
     is_optical = low >= LEAST_OPTICAL and high <= MOST_OPTICAL
     if kind == "shift" and (low >= LEAST_OPTICAL or high > MOST_SHIFT):
-        raise MeasurementError(
+        raise NotRamanError(
             f"expected Raman shifts up to {MOST_SHIFT:g} cm^-1, {got}: is the axis absolute, or "
             f"in another unit? {OPTIONS}"
         )
@@ -359,7 +359,7 @@ def _wavenumber_axis(
     if is_optical:
         return AxisMeaning("energy" if unit.endswith("ev") else "absolute", unit, texts)
     if high > MOST_SHIFT:
-        raise MeasurementError(
+        raise NotRamanError(
             f"expected Raman shifts up to {MOST_SHIFT:g} cm^-1, or absolute wavenumbers of "
             f"{LEAST_OPTICAL:g} to {MOST_OPTICAL:g}, {got}; {OPTIONS}"
         )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ..errors import MeasurementError
 from ..plugins import Imported, import_again, imported
 from ..text import printable
+from .quality import fault_of
 from .reader import NOTHING_SAID, ReadOptions, RowArrays
 from .reading import read_file
 from .resample import extrapolated, resample
@@ -49,6 +50,8 @@ class AxisRow(NamedTuple):
     """Share of the axis that was not measured: there, edges are repeated."""
     summary: dict[str, Any]
     """What is worth showing of the spectrum, as JSON takes it."""
+    fault: str | None = None
+    """What is wrong with it within the axis, see ``quality.py``."""
 
 
 FileRows = tuple[AxisRow | MeasurementError, ...]
@@ -66,10 +69,10 @@ def read_on_axis(path: Path, target: TargetAxis, options: ReadOptions = NOTHING_
         try:
             return _array_rows(content, target, shown)
         except MeasurementError as error:
-            return (MeasurementError(f"{shown}: {error}"),)
+            return (type(error)(f"{shown}: {error}"),)
     several = len(content) > 1
     return tuple(
-        MeasurementError(f"{shown}: {one}")
+        type(one)(f"{shown}: {one}")
         if isinstance(one, MeasurementError)
         else _row(one, target, number if several else None, shown)
         for number, one in enumerate(content)
@@ -87,8 +90,15 @@ def _row(
     except MeasurementError as error:
         where = "" if row is None else f"row {row}: "
         reason = str(error).removeprefix(f"{spectrum.name}: ")
-        return MeasurementError(f"{shown}: {where}{reason}")
-    return AxisRow(row, values, extrapolated(spectrum.shift_cm1, axis), spectrum.summary())
+        return type(error)(f"{shown}: {where}{reason}")
+    share = extrapolated(spectrum.shift_cm1, axis)
+    return AxisRow(row, values, share, spectrum.summary(), _fault_within(spectrum, axis))
+
+
+def _fault_within(spectrum: Spectrum, axis: NDArray[np.float64]) -> str | None:
+    """Return what is wrong with the points of a spectrum that lie on an axis, as measured."""
+    inside = (spectrum.shift_cm1 >= axis[0]) & (spectrum.shift_cm1 <= axis[-1])
+    return fault_of(spectrum.intensity[inside]) if inside.any() else None
 
 
 def _array_rows(arrays: RowArrays, target: TargetAxis, shown: str) -> FileRows:
@@ -111,7 +121,7 @@ def _array_rows(arrays: RowArrays, target: TargetAxis, shown: str) -> FileRows:
             least = values.min()
             scaled = (values - least) / (values.max() - least)
             intensity = np.asarray(target.low + (1.0 - target.low) * scaled, np.float32)
-            rows.append(AxisRow(number, intensity, 0.0, one.summary()))
+            rows.append(AxisRow(number, intensity, 0.0, one.summary(), fault_of(values)))
         else:
             rows.append(_row(one, target, number, shown))
     return tuple(rows)

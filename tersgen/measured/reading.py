@@ -102,13 +102,13 @@ def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> Re
             if options.spectrum is not None:
                 spectra = (_named(spectra, shown_name(path), options.spectrum),)
             if len(spectra) == 1 and isinstance(spectra[0], MeasurementError):
-                raise MeasurementError(str(spectra[0]).removeprefix(f"{shown_name(path)}: "))
+                raise type(spectra[0])(str(spectra[0]).removeprefix(f"{shown_name(path)}: "))
             if is_built_in(part):
                 return ReadFile(spectra, None, part.format, taken)
             record = PluginRecord.of(chosen.name, part)
             return ReadFile(_checked(spectra), record, part.format, taken)
     except MeasurementError as error:
-        raise MeasurementError(printable(f"{path}: {error}")) from None
+        raise type(error)(printable(f"{path}: {error}")) from None
 
 
 def _named(

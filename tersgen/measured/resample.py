@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import MeasurementError
+from ..errors import NoBandError, NotCoveredError
 from .spectrum import Spectrum
 
 _EPS = 1e-12
@@ -53,7 +53,7 @@ def resample(
     on_grid = interpolated(spectrum.shift_cm1, y - y.min(), grid)
     span = float(np.ptp(on_grid))
     if span <= _EPS * max(1.0, float(np.abs(on_grid).max())):
-        raise MeasurementError(
+        raise NoBandError(
             f"{spectrum.name}: expected a spectrum with bands, got one that is constant over "
             f"{grid[0]:g} to {grid[-1]:g} cm^-1"
         )
@@ -80,10 +80,10 @@ def check_range(
         f"wanted, got {x[0]:g} to {x[-1]:g} cm^-1"
     )
     if x[-1] < grid[0] or x[0] > grid[-1]:
-        raise MeasurementError(f"{ranges}, which is none of it")
+        raise NotCoveredError(f"{ranges}, which is none of it")
     covers = x[0] <= grid[0] + 0.5 * step and x[-1] >= grid[-1] - 0.5 * step
     if not covers and not allow_extrapolation:
-        raise MeasurementError(f"{ranges}; --allow-extrapolation repeats its edges")
+        raise NotCoveredError(f"{ranges}; --allow-extrapolation repeats its edges")
 
 
 def interpolated(

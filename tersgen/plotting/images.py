@@ -78,7 +78,7 @@ def plot_image(axes: "Axes", image: Image, frame: Frame) -> None:
     )  # fmt: skip
     figure = axes.get_figure()
     if figure is not None and image.span is None:
-        figure.colorbar(drawn, ax=axes, shrink=0.9, pad=0.02, aspect=20)
+        figure.colorbar(drawn, cax=axes.inset_axes((1.04, 0.0, 0.05, 1.0)))  # as high as the map
     axes.set_title(image.title)
     # x runs down the rows of near-field maps, and along those of measured ones
     down, across = {"pixel": ("row", "column"), ANGSTROM: ("x", "y")}.get(frame.unit, ("y", "x"))

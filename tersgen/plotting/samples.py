@@ -118,7 +118,10 @@ def draw_spectrum(
         for low, high in ((0, left), (len(values) - right, len(values))):
             if high > low:
                 label = "not measured" if low == 0 or not left else None
-                axes.axvspan(shift[low], shift[high - 1], color="0.92", linewidth=0, label=label)
+                axes.axvspan(  # the edge shows in a legend that lies on the shade itself
+                    shift[low], shift[high - 1], facecolor="0.92", edgecolor="0.7", linewidth=0.5,
+                    label=label,
+                )  # fmt: skip
     for k, (name, peaks) in enumerate(sticks):
         if colours:  # one species alone is named, too, where others have mixtures
             name = name or next(map(shown, sample["composition"]))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..dataset.dataset import Dataset
+from ..dataset.downloads import with_local_copy
 from ..dataset.opening import open as open_dataset
 from ..dataset.ownership import names_rows
 from ..errors import ConfigError, MeasurementError, TersError
@@ -19,7 +20,7 @@ from ..measured.reading import read_file
 from ..measured.spectrum import Spectrum
 from ..schema.species import Species
 from ..text import did_you_mean, printable
-from ..urls import is_remote
+from ..urls import as_path, is_remote
 from .samples import unmeasured_ends
 from .spectra import Line, species_line
 
@@ -96,13 +97,20 @@ def read_lines(path: Path, selection: Selection) -> list[Line]:
         dataset = open_dataset(path, follow_links=selection.follow_links)
         return [dataset_line(dataset, row) for row in rows_of(dataset, selection)]
     if holds_species(path):
-        return [species_line(one) for one in library_species(path, selection.species)]
+        # without the factors of laser and temperature that measured intensities have
+        found = library_species(path, selection.species)
+        return [species_line(one)._replace(note="Raman activity") for one in found]
     if path.is_dir():
         inside = sorted(one for one in path.iterdir() if not one.name.startswith("."))
         first = next((one for one in inside if one.is_dir()), inside[0] if inside else None)
         raise ConfigError(
             f"{path}: expected a file, a dataset or a training run, got another folder"
             + (f"; draw what is in it, such as {first}" if first else ", which is empty")
+        )
+    if not path.exists():
+        raise ConfigError(
+            f"{path}: expected a dataset, recipe, measured file, library, predictions or training "
+            "run, got no such file or folder"
         )
     predictions = read_predictions(path)
     if predictions is not None:
@@ -130,7 +138,7 @@ def dataset_line(dataset: Dataset, row: int) -> Line:
 
 
 def holds_species(path: Path) -> bool:
-    """Return whether a file holds species: a library, an output of a program, a table of sticks.
+    """Return whether a path is a library, an output of a program, a table of sticks or built-in.
 
     What the readers of measured files recognise as well holds species if it can be read as such: a
     spectrum is never taken for sticks.
@@ -140,7 +148,10 @@ def holds_species(path: Path) -> bool:
     from ..library.importing import load_library
     from ..library.sourcefile import read_beginning
     from ..measured.reading import FORMATS as READERS
+    from ..resolution import is_library_file
 
+    if not path.exists() and not is_library_file(str(path)):
+        return True
     if path.suffix.lower() == _LIBRARY:
         return True
     if path.suffix.lower() in (".jsonl", ".parquet") or not path.is_file():
@@ -260,7 +271,7 @@ def _predicted(rows: list[dict[str, Any]], selection: Selection) -> Iterator[Lin
     opened: dict[str, Dataset] = {}
     for k in chosen:
         row = rows[k]
-        source, number = Path(row["file"]), row.get("row")
+        source, number = with_local_copy(as_path(row["file"])), row.get("row")
         if number and not str(number).isdecimal():
             raise ConfigError(
                 f"predictions: expected the number of a row of {source}, got {number!r}"

@@ -34,6 +34,9 @@ LIBRARY = "library.tlib"
 TIP_FIELD = "tip_field.npz"
 """File with the field on a grid of a stored recipe, next to it."""
 
+MODEL = "model:"
+"""How a recipe names the tip field of a plug-in, in place of a file."""
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9 _.+(),:-]*$"
 FILE_STEM = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Name of a tag or a split within the name of its file."""

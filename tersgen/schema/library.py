@@ -30,7 +30,8 @@ _TOGETHER = 128
 class Library(Sequence[Species]):
     """Species in label order, each made when it is indexed.
 
-    Each is a class of its own, except that all unknown ones are one class.
+    Each is a class of its own, except that all unknown ones are one class, and so are those with
+    one ``class_name``.
 
     Parameters
     ----------
@@ -128,9 +129,11 @@ class Library(Sequence[Species]):
 
     @cached_property
     def class_of_species(self) -> tuple[str, ...]:
-        """Name of the class of each species: its own, or ``unknown``."""
+        """Name of the class of each species: its own, one that it shares, or ``unknown``."""
         return tuple(
-            UNKNOWN if page["provenance"].get("kind") == UNKNOWN else page["name"]
+            UNKNOWN
+            if page["provenance"].get("kind") == UNKNOWN
+            else page.get("class_name") or page["name"]
             for page in self.pages
         )
 

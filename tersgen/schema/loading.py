@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from ..errors import ConfigError
 from ..files import read_input, why
 from ..text import printable, unknown_field
-from .base import IN_WORDS, LIBRARY, TIP_FIELD
+from .base import IN_WORDS, LIBRARY, MODEL, TIP_FIELD
 from .yaml_text import load_yaml
 
 M = TypeVar("M", bound=BaseModel)
@@ -214,7 +214,8 @@ def load_table(path: Path) -> dict[str, Any]:
         ]
     near = data.get("nearfield")
     if isinstance(near, dict) and isinstance(near.get("grid_field"), str):
-        data["nearfield"] = {**near, "grid_field": str(path.parent / near["grid_field"])}
+        if not near["grid_field"].startswith(MODEL):
+            data["nearfield"] = {**near, "grid_field": str(path.parent / near["grid_field"])}
     elif isinstance(near, dict) and isinstance(near.get("grid_field"), dict):
         named = near["grid_field"]
         file = str(path.parent / str(named.get("file", TIP_FIELD)))

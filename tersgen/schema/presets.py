@@ -14,9 +14,13 @@ _PLANAR = (
     *("formic_acid", "pyrazine", "pyridine", "thiophenol"),
 )
 
+DEFAULT_PRESET = "nearfield"
+"""What is built if neither a preset nor a recipe is given."""
+
 PRESETS: dict[str, Table] = {
     "nearfield": {
         "library": [f"builtin:{name}" for name in _MOLECULES],
+        "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "nearfield": {
@@ -28,11 +32,31 @@ PRESETS: dict[str, Table] = {
             "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2800.0, 3900.0]],
         },
     },
+    "nearfield_sites": {
+        "library": ["sites"],
+        "grid": {"start_cm1": 50.0},
+        "lineshape": {"profile": "lorentzian"},
+        "nearfield": {
+            "response": "sites",
+            "tip_field": "dipole",
+            "height_angstrom": [2.5, 4.0],
+            "apex_radius_angstrom": [1.0, 3.0],
+            "dipole_tilt_deg": [0.0, 20.0],
+            "apex_angstrom": 1.0,
+            "orientation": "tilted",
+            "max_tilt_deg": 20.0,
+            "frame_angstrom": [12.0, 12.0],
+            "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2500.0, 3900.0]],
+        },
+    },
+    "canonical": {},
     "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}, "instrument": None},
     "realistic": {
+        "geometry": {"orientation": "powder"},
         "lineshape": {"profile": "lorentzian", "fwhm_cm1": 7.0},
         "perturbations": {
-            "mode_shift_cm1": 1.5,
+            "shift_cm1": 0.5,
+            "mode_shift_cm1": 0.5,
             "uncertain_frequencies": True,
             "width": [0.6, 1.8],
             "intensity": 0.4,
@@ -42,19 +66,39 @@ PRESETS: dict[str, Table] = {
             "resolution_cm1": [2.0, 14.0],
             "axis_shift_cm1": 2.0,
             "axis_stretch": 0.001,
-            "fluorescence": [0.03, 10.0],
+            "fluorescence": [0.03, 30.0],
             "fluorescence_share": 0.85,
-            "response": 0.4,
-            "missing": [0.08, 0.3],
-            "electrons": [300.0, 100000.0],
+            "response": 0.25,
+            "missing": [0.05, 0.7],
+            "electrons": [300.0, 300000.0],
             "dark": [0.0, 300.0],
             "gain": [0.15, 0.77],
             "bias": [1000.0, 1110.0],
             "read_noise": [3.0, 12.0],
-            "full_well": 150000.0,
+            "full_well": 400000.0,
             "bits": 16,
             "cosmic_rays": 0.4,
             "cosmic_height": [0.05, 5.0],
+            "overexposed": 0.1,
+            "overexposure": [1.0, 5.0],
+            "optics": {
+                "lasers_nm": [532.0, 532.0, 633.0, 785.0, 785.0, 830.0, 1064.0],
+                "fluorescence_decay_nm": 150.0,
+                "bleaching": [0.05, 5.0],
+                "support": ["glass", "silica", "quartz", "silicon", "water", "pet"],
+                "support_share": 0.25,
+                "support_height": [0.02, 0.5],
+                "edge_cm1": [40.0, 200.0],
+                "edge_width_cm1": [10.0, 60.0],
+                "edge_ripple": 0.03,
+                "rayleigh": [0.01, 5.0],
+                "rayleigh_share": 0.6,
+                "rayleigh_width_cm1": [30.0, 120.0],
+                "silicon_um": [10.0, 40.0],
+                "etaloning": 0.25,
+                "fixed_pattern": [0.001, 0.01],
+                "visible": 0.3,
+            },
             "scan": {
                 "drift_px": 2.0,
                 "blur_px": [0.0, 1.5],
@@ -66,6 +110,7 @@ PRESETS: dict[str, Table] = {
     },
     "realistic_cube": {
         "library": [f"builtin:{name}" for name in _MOLECULES],
+        "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 200.0},
         "lineshape": {"profile": "lorentzian"},
         "map": {"height": 32, "width": 32, "background": [0.02, 0.2]},
@@ -96,6 +141,7 @@ PRESETS: dict[str, Table] = {
     "mixture": {"mixture": {}, "fields": {"maps": False}},
     "structure": {
         "library": [f"builtin:{name}" for name in _PLANAR],
+        "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "map": {"height": 128, "width": 128},
@@ -113,6 +159,7 @@ PRESETS: dict[str, Table] = {
     },
     "scene": {
         "library": [f"builtin:{name}" for name in _PLANAR],
+        "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "nearfield": {
@@ -146,12 +193,15 @@ PRESETS: dict[str, Table] = {
         "fields": {"spectra": False, "maps": True, "sticks": False, "tensors": False},
     },
 }
-"""``nearfield``: maps of single molecules under a tip, in four bands. ``structure``: planar ones in
+"""``nearfield``: maps of single molecules under a tip, in four bands. ``nearfield_sites``: those of
+the molecules with an ab-initio response, in the field of a dipole. ``structure``: planar ones in
 eight bands, with their atoms and bonds. ``scene``: many molecules of one or two species on a
 surface. ``realistic_cube``: single molecules with a spectrum at each pixel, counted by a detector
 during a scan. ``mixture``: spectra of up to three species. ``ideal``: no noise, no instrument.
-``realistic``: spectra and maps as instruments record them, over ranges that spectrometers have and
-replicate measurements show."""
+``realistic``: spectra of powders and liquids and maps as instruments record them, over ranges that
+spectrometers have and measured spectra show (docs/instruments.md); presets of near-field maps come
+after it, as they show single molecules. ``canonical``: the defaults of all settings; maps are test
+patterns of hotspots, as they are in all presets that say nothing else."""
 
 
 def merged(below: Table, above: Table) -> Table:

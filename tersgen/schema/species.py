@@ -171,6 +171,12 @@ class Species(Frozen):
     conformer_weight: float | None = field(
         "population of this conformer at room temperature", "1", None, ge=0, le=1
     )
+    class_name: Name | None = field(
+        "class that it shares with others, such as the conformers of a molecule; None for one of "
+        "its own",
+        "1",
+        None,
+    )
 
     @model_validator(mode="after")
     def _one_for_each_atom(self) -> Self:

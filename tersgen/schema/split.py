@@ -16,16 +16,23 @@ SplitName = Annotated[str, Field(pattern=FILE_NAME)]
 
 Rows = Annotated[int, Field(ge=0)]
 
-_RANGE = re.compile(r"([a-z_]+(?:/[a-z_]+)?)=([^:=\s]+):([^:=\s]+)")
+_RANGE = re.compile(
+    r"([a-z_][a-z0-9_]*(?:/[a-z0-9_]+)?)(?:\[([a-z0-9_]{1,64})\])?=([^:=\s]+)(?::([^:=\s]+))?"
+)
 _SPECIES: TypeAdapter[str] = TypeAdapter(Name)
 
 
 class FieldRange(NamedTuple):
-    """The rows whose value of ``field`` is at least ``low`` and below ``high``."""
+    """The rows whose value of ``field`` is at least ``low`` and below ``high``.
+
+    If these are the same, those whose value it is.
+    """
 
     field: str
     low: float
     high: float
+    column: str | None = None
+    """Of a field with several numbers a row, which of them: its number or its name."""
 
 
 def parse_range(text: str) -> FieldRange:
@@ -34,22 +41,35 @@ def parse_range(text: str) -> FieldRange:
     Raises
     ------
     ValueError
-        If the text is not ``FIELD=LOW:HIGH`` with LOW below HIGH.
+        If the text is neither ``FIELD=LOW:HIGH`` with LOW below HIGH nor ``FIELD=VALUE``, where
+        FIELD may be ``FIELD[COLUMN]``.
 
     Examples
     --------
     >>> parse_range("params/width=1.1:1.25")
-    FieldRange(field='params/width', low=1.1, high=1.25)
+    FieldRange(field='params/width', low=1.1, high=1.25, column=None)
+    >>> parse_range("params/instrument[resolution]=6:16").column
+    'resolution'
+    >>> parse_range("params/laser_nm=785").high
+    785.0
     """
     match = _RANGE.fullmatch(text)
     try:
-        name, low, high = match.groups() if match else ("", "", "")
-        limits = FieldRange(name, float(low), float(high))
+        name, column, low, high = match.groups() if match else ("", None, "", "")
+        value = float(low)
+        limits = FieldRange(
+            name,
+            value,
+            value if high is None else float(high),
+            column,
+        )
+        is_one = high is None and math.isfinite(value)
     except ValueError:
-        limits = FieldRange("", 0.0, 0.0)
-    if not limits.low < limits.high:  # also if one of them is NaN
+        limits, is_one = FieldRange("", 0.0, 0.0), False
+    if not (limits.low < limits.high or is_one):  # also if one of them is NaN
         raise ValueError(
-            f"expected a range FIELD=LOW:HIGH with LOW < HIGH as params/width=1.1:1.25, got {text}"
+            "expected a range FIELD=LOW:HIGH with LOW < HIGH as params/width=1.1:1.25, or "
+            f"FIELD=VALUE, got {text}"
         )
     return limits
 
@@ -59,7 +79,8 @@ def _check_species(text: str) -> None:
         _SPECIES.validate_python(text)
     except ValidationError:
         raise ValueError(
-            f"hold_out: expected the name of a species or a range FIELD=LOW:HIGH, got {text[:80]!r}"
+            "hold_out: expected the name of a species, FIELD=LOW:HIGH or FIELD=VALUE, got "
+            f"{text[:80]!r}"
         ) from None
 
 
@@ -81,8 +102,9 @@ class SplitRule(Document):
         "species",
     )
     hold_out: tuple[str, ...] = field(
-        "species by name, and ranges FIELD=LOW:HIGH (LOW <= value < HIGH) of a scalar field, that "
-        "only the part hold_out_to contains",
+        "species by name, and ranges FIELD=LOW:HIGH (LOW <= value < HIGH) or values FIELD=VALUE of "
+        "a field with one number a row, or of one column, FIELD[COLUMN]=LOW:HIGH, that only the "
+        "part hold_out_to contains",
         "1",
         (),
     )

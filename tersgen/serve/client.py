@@ -26,7 +26,7 @@ from .job import FINAL, Job
 _TIMEOUT_S = 60.0
 _PATIENCE_S = 60.0
 _LONGEST_LINE = 1 << 20
-_SOURCES = re.compile(rf"{'|'.join(GROUPS)}|builtin:.+|(random|unknown):[0-9]+")
+_SOURCES = re.compile(rf"{'|'.join(GROUPS)}|sites|(builtin|sites):.+|(random|unknown):[0-9]+")
 
 
 def connect(url: str | None = None, token: str | None = None) -> "Client":

@@ -143,7 +143,7 @@ class ReadyRecipes:
 
     def _source(self, source: str) -> str:
         kind, _, rest = source.partition(":")
-        if source in GROUPS or (kind == "builtin" and rest):
+        if source in (*GROUPS, "sites") or (kind in ("builtin", "sites") and rest):
             return source
         if kind in _COUNTED and rest:
             return source
@@ -153,8 +153,8 @@ class ReadyRecipes:
                 raise LibraryError(f"library source {source!r}: {not_among(rest, files)}")
             return str(files[rest])
         raise LibraryError(
-            f"library: expected {', '.join(GROUPS)}, builtin:NAME, random:K, unknown:K or "
-            f"upload:NAME in a request, got {source!r:.80}; upload files first"
+            f"library: expected {', '.join(GROUPS)}, builtin:NAME, sites, sites:NAME, random:K, "
+            f"unknown:K or upload:NAME in a request, got {source!r:.80}; upload files first"
         )
 
     def _stored(self, library: Mapping[str, Any]) -> dict[str, str]:

@@ -19,9 +19,6 @@ from .ready import Ready, ReadyRecipes, key_of
 
 N_VIRTUAL = 10**9
 """Rows of a virtual dataset, unless its recipe was stored with another number."""
-DEFAULT = "default"
-"""Name of the recipe without any settings."""
-_PRESETS: dict[str, dict[str, Any]] = {DEFAULT: {}, **PRESETS}
 _REQUEST = "request.json"
 RESOLVED = "recipe.json"
 """The resolved recipe, in the folder of a recipe or job."""
@@ -45,7 +42,7 @@ class RecipeStore:
         self._folder = folder.recipes
         self._ready = ready
         self._known = {
-            name: StoredRecipe(name, "preset", table, N_VIRTUAL) for name, table in _PRESETS.items()
+            name: StoredRecipe(name, "preset", table, N_VIRTUAL) for name, table in PRESETS.items()
         }
         for path in sorted(self._folder.glob(f"*/{_REQUEST}")):
             content = parse_json(path.read_text("utf-8"))

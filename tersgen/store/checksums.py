@@ -11,12 +11,20 @@ CHECKSUM = 4
 """Bytes of a CRC32C."""
 
 
-def crc32c(*parts: bytes | NDArray[np.uint8]) -> int:
-    """Return the CRC32C of some bytes, given in parts."""
-    value = 0
+def crc32c(*parts: bytes | NDArray[np.uint8], before: int = 0) -> int:
+    """Return the CRC32C of some bytes, given in parts; ``before`` is that of those before them."""
+    value = before
     for part in parts:
         value = google_crc32c.extend(value, part)
     return value
+
+
+def crc32c_up_to(data: NDArray[np.uint8], step: int) -> list[int]:
+    """Return the CRC32C of the bytes before each step of ``data``, and at last of all of them."""
+    extend, sums = google_crc32c.extend, [0]
+    for start in range(0, len(data), step):
+        sums.append(extend(sums[-1], data[start : start + step]))
+    return sums
 
 
 def checksum(data: bytes | NDArray[np.uint8]) -> bytes:

@@ -12,6 +12,7 @@ from ..errors import DamagedDataError
 from ..schema.fields import FieldSpec
 from ..schema.manifest import Compression
 from .checksums import CHECKSUM, checked, checksum, crc32c
+from .chunk_blocks import BITS, HEADER, ChunkBlocks, blosc_blocks, decompress, plain_blocks
 from .interface import BitShuffled, Bytes, Chunk, Values
 from .metadata import blosc_settings
 
@@ -21,10 +22,7 @@ _SHUFFLES = {
     "bitshuffle": blosc.BITSHUFFLE,
 }
 _MISSING = 2**64 - 1
-_BLOSC_HEADER = 16
 _BLOSC_LZ4 = 1
-_BLOSC_STORED, _BLOSC_BITS, _BLOSC_WHOLE = 2, 4, 16
-"""Flags of a buffer: its bytes are not compressed; its bits are shuffled; no block is split."""
 _BLOSC_HOW = 7
 LARGEST_RATIO = 256
 """No chunk decodes to more than this many times its bytes: LZ4 reaches 255."""
@@ -60,7 +58,7 @@ def encode_chunk(values: Values, spec: FieldSpec, compression: Compression = "lz
 
 def largest_chunk(n_rows: int, spec: FieldSpec) -> int:
     """Return the most bytes that a stored chunk of ``n_rows`` rows can have."""
-    return n_rows * spec.row_bytes + _BLOSC_HEADER + CHECKSUM
+    return n_rows * spec.row_bytes + HEADER + CHECKSUM
 
 
 def _proved(data: Bytes, check: int) -> Bytes:
@@ -96,65 +94,27 @@ def decode_chunk(
     else:
         _check_blosc(payload, wanted, settings["typesize"])
         values = np.empty(wanted, np.uint8)
-        _decompress(payload, values)
+        decompress(payload, values)
     return values.view(np.dtype(spec.dtype).newbyteorder("<")).reshape(n_rows, *spec.shape)
 
 
-def decode_row(
-    data: Bytes, check: int, n_rows: int, row: int, spec: FieldSpec, compression: Compression
-) -> Values:
-    """Return one of the ``n_rows`` rows of a stored chunk, shape (1, ...).
+def chunk_blocks(
+    payload: NDArray[np.uint8], n_rows: int, spec: FieldSpec, compression: Compression
+) -> ChunkBlocks:
+    """Return where the ``n_rows`` rows of a chunk lie in its bytes, the checksum of which is right.
 
-    The whole chunk is checked; of a compressed one, only the blocks with the row are decoded.
-    Raises as ``decode_chunk`` does.
+    Raises
+    ------
+    DamagedDataError
+        If it says that it holds anything but these rows.
     """
-    payload = np.frombuffer(_proved(data, check), np.uint8)
     settings = blosc_settings(spec, compression)
-    start, stop = row * spec.row_bytes, (row + 1) * spec.row_bytes
+    wanted = n_rows * spec.row_bytes
     if settings is None:
-        _check_size(payload, n_rows * spec.row_bytes)
-        values = payload[start:stop]
-    else:
-        _check_blosc(payload, n_rows * spec.row_bytes, settings["typesize"])
-        values = _decompress_part(payload, start, stop)
-    return values.view(np.dtype(spec.dtype).newbyteorder("<")).reshape(1, *spec.shape)
-
-
-def _decompress_part(payload: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.uint8]:
-    """Return some of the bytes that a blosc buffer decodes to.
-
-    A buffer is a header, where each block begins, and the blocks, of ``block`` bytes each and the
-    last of what is left (``README_CHUNK_FORMAT.rst`` of c-blosc 1.21). A block alone is decoded as
-    a buffer of one block.
-    """
-    n_bytes, block = np.frombuffer(payload, "<u4", 2, 4).tolist()
-    if payload[2] & _BLOSC_STORED:
-        if len(payload) != _BLOSC_HEADER + n_bytes:
-            raise DamagedDataError(f"expected {n_bytes} bytes, got {len(payload) - _BLOSC_HEADER}")
-        return payload[_BLOSC_HEADER + start : _BLOSC_HEADER + stop]
-    n_blocks = -(-n_bytes // max(block, 1))
-    table = _BLOSC_HEADER + 4 * n_blocks
-    if not block or table > len(payload):
-        raise DamagedDataError(f"expected {n_blocks} blocks of {block}, got {len(payload)} bytes")
-    begins = np.frombuffer(payload, "<u4", n_blocks, _BLOSC_HEADER)
-    first, last = start // block, (stop - 1) // block
-    values = np.empty(min((last + 1) * block, n_bytes) - first * block, np.uint8)
-    for k in range(first, last + 1):
-        begin = int(begins[k])
-        end = int(begins[begins > begin].min(initial=len(payload)))
-        if not table <= begin < end <= len(payload):
-            raise DamagedDataError(f"expected block {k} inside the chunk, got it at {begin}")
-        size = min(block, n_bytes - k * block)
-        alone = np.empty(_BLOSC_HEADER + 4 + end - begin, np.uint8)
-        alone[:_BLOSC_HEADER] = payload[:_BLOSC_HEADER]
-        if size < block:
-            alone[2] |= _BLOSC_WHOLE  # the last block, if it is shorter, is not split into streams
-        alone[4:16].view("<u4")[:] = size, size, len(alone)
-        alone[16:20].view("<u4")[:] = _BLOSC_HEADER + 4
-        alone[20:] = payload[begin:end]
-        place = (k - first) * block
-        _decompress(alone, values[place : place + size])
-    return values[start - first * block : stop - first * block]
+        _check_size(payload, wanted)
+        return plain_blocks(0, wanted)
+    _check_blosc(payload, wanted, settings["typesize"])
+    return blosc_blocks(payload)
 
 
 def decode_rows(
@@ -178,15 +138,15 @@ def decode_rows(
     block = int.from_bytes(payload[8:12], "little")
     if (
         spec.dtype == "float16"
-        and payload[2] & _BLOSC_HOW == _BLOSC_BITS
+        and payload[2] & _BLOSC_HOW == BITS
         and row_bytes % TILE_BYTES == 0
         and block
         and block % row_bytes == 0
     ):
-        payload[2] ^= _BLOSC_BITS  # as if nothing were shuffled: our own kernel puts it in order
-        _decompress(payload, values)
+        payload[2] ^= BITS  # as if nothing were shuffled: our own kernel puts it in order
+        decompress(payload, values)
         return BitShuffled(values.view(np.uint64), block // 8)
-    _decompress(payload, values)
+    decompress(payload, values)
     return values.reshape(n_rows, row_bytes)
 
 
@@ -195,16 +155,9 @@ def _check_size(payload: Bytes, wanted: int) -> None:
         raise DamagedDataError(f"expected {wanted} bytes, got {len(payload)}")
 
 
-def _decompress(payload: Bytes, values: NDArray[np.uint8]) -> None:
-    try:
-        blosc.decompress(payload, values)
-    except (RuntimeError, ValueError) as error:
-        raise DamagedDataError(f"cannot be decompressed: {error}") from None
-
-
 def _check_blosc(payload: Bytes, wanted: int, type_size: int) -> None:
     """Refuse a compressed chunk whose header does not announce what is expected."""
-    if len(payload) < _BLOSC_HEADER:
+    if len(payload) < HEADER:
         raise DamagedDataError(f"expected a blosc chunk, got {len(payload)} bytes")
     n_bytes, block, stored = np.frombuffer(payload, "<u4", 3, 4).tolist()
     if payload[2] >> 5 != _BLOSC_LZ4 or wanted > LARGEST_RATIO * len(payload):

@@ -20,6 +20,7 @@ from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from .checksum_table import Place, arrays_check, dataset_id
 from .checksums import crc32c
+from .chunk_blocks import ChunkBlocks, plain_blocks
 from .encode import little_endian
 from .hdf5_chunks import ShardTables
 from .hdf5_index import check_first_source, index_file
@@ -30,6 +31,8 @@ from .layout import Layout
 
 class Hdf5Store:
     """Arrays in HDF5 files; see ``schemas/FORMAT.md``."""
+
+    unchecked = 0
 
     def __init__(self, contents: Contents, layout: Layout) -> None:
         self.contents = contents
@@ -50,9 +53,10 @@ class Hdf5Store:
         values = np.frombuffer(payload, np.dtype(spec.dtype).newbyteorder("<"))
         return values.reshape(self.layout.chunk_rows, *spec.shape)
 
-    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
-        """Return one of the rows of a stored chunk, shape (1, ...): a view of it."""
-        return self.decode_chunk(data, check, spec)[row : row + 1]
+    def chunk_blocks(self, payload: NDArray[np.uint8], spec: FieldSpec) -> ChunkBlocks:
+        """Return where the rows of a chunk lie in its bytes: as they are, at the beginning."""
+        self._check_size(payload, spec)
+        return plain_blocks(0, len(payload) - CHECKSUM_BYTES)
 
     def decode_rows(
         self,
@@ -70,12 +74,15 @@ class Hdf5Store:
         """Return whether a chunk's bytes begin with its rows: all do."""
         return True
 
-    def _checked(self, data: Bytes, check: int, spec: FieldSpec) -> Any:
+    def _check_size(self, data: Bytes, spec: FieldSpec) -> None:
         expected = chunk_bytes(spec, self.layout)
         if len(data) != expected:
             raise DamagedDataError(
                 f"{spec.name}: expected a chunk of {expected} bytes, got {len(data)}"
             )
+
+    def _checked(self, data: Bytes, check: int, spec: FieldSpec) -> Any:
+        self._check_size(data, spec)
         found = crc32c(data)  # Fletcher's four bytes are in it, and need no check of their own
         if found != check:
             raise DamagedDataError(

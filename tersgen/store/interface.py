@@ -14,6 +14,7 @@ from ..bytefile import ByteFile
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from ..schema.manifest import JOURNAL, MANIFEST, RECIPE
+from .chunk_blocks import ChunkBlocks
 from .layout import Layout
 
 DOCUMENTS = {"recipe": RECIPE, "manifest": MANIFEST, "journal": JOURNAL}
@@ -67,6 +68,8 @@ class Store(Protocol):
 
     contents: Contents
     layout: Layout
+    unchecked: int
+    """Bytes at the end of a stored chunk that its check does not cover."""
 
     def encode_chunk(self, values: Values, spec: FieldSpec) -> Chunk:
         """Return the encoded chunk of ``chunk_rows`` rows; safe to call from many threads."""
@@ -83,8 +86,16 @@ class Store(Protocol):
             before anything is allocated for them.
         """
 
-    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
-        """Return one of the rows of a stored chunk, shape (1, ...); as ``decode_chunk``."""
+    def chunk_blocks(self, payload: NDArray[np.uint8], spec: FieldSpec) -> ChunkBlocks:
+        """Return where the rows of a chunk lie in its bytes, which have been checked.
+
+        ``payload`` is what its check covers.
+
+        Raises
+        ------
+        DamagedDataError
+            If it would not decode to exactly these rows.
+        """
 
     def decode_rows(
         self,

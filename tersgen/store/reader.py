@@ -21,6 +21,7 @@ from ..schema.fields import FieldSpec
 from .blocks import BlockReader
 from .encode import LARGEST_RATIO
 from .interface import Store, Values
+from .row_reader import Part, RowReader
 from .sources import IN_FLIGHT, coalesced, open_inside, remedy, remote_source
 
 _MOST_TABLES = 4096
@@ -50,7 +51,10 @@ class _Part(NamedTuple):
 
 
 class Reader:
-    """Reads rows of the first ``n_samples`` rows in a dataset's folder; keeps no file open."""
+    """Reads rows of the first ``n_samples`` rows in a dataset's folder.
+
+    Files stay open for single rows only.
+    """
 
     def __init__(self, folder: Path, store: Store, n_samples: int) -> None:
         self._folder = folder
@@ -61,6 +65,11 @@ class Reader:
         self._remote = remote_source(folder)
         self._tables: dict[tuple[str, int], _Table] = {}
         self._last: dict[str, tuple[int, Hashable, Values]] = {}
+        self._rows = self._row_reader()
+
+    def _row_reader(self) -> RowReader:
+        fields = list(self._specs.values())
+        return RowReader(self._folder, self._store, fields, self._n_samples)
 
     def blocks(self, names: Iterable[str]) -> BlockReader:
         """Return what copies rows of these fields block by block."""
@@ -90,28 +99,25 @@ class Reader:
         spec = self._specs[name]
         return self._read(spec, rows, np.dtype(spec.dtype))
 
-    def read_row(self, name: str, row: int) -> Values | None:
-        """Return a row as it is stored, shape (1, ...), without decoding its whole chunk.
-
-        None for remote datasets, where transfer costs more than decoding.
+    def read_part(self, name: str, row: int) -> Part:
+        """Return a row as it is stored, and those that had to be decoded with it.
 
         Raises
         ------
-        DamagedDataError
+        DamagedDataError, DatasetError
             As ``read``.
         """
-        if self._remote is not None:
-            return None
         spec = self._specs[name]
         chunk, inside = divmod(row, self._layout.chunk_rows)
-        path, file = open_inside(
-            self._folder, self._store.array_path(chunk // self._layout.chunks_per_shard, spec)
-        )
+        if self._remote is not None:  # transfer costs more than decoding
+            first = row - inside
+            stop = min(first + self._layout.chunk_rows, self._n_samples)
+            return Part(first, self.read_stored(name, slice(first, stop, 1)), True)
         try:
-            data, check = self._bytes(spec, chunk, file, None)
-            return self._store.decode_row(data, check, spec, inside)
+            return self._rows.read(spec, row)
         except DamagedDataError as error:
-            raise self._damaged(error, path, spec, chunk) from None
+            inside_folder = self._store.array_path(chunk // self._layout.chunks_per_shard, spec)
+            raise self._damaged(error, self._folder / inside_folder, spec, chunk) from None
 
     def _read(
         self, spec: FieldSpec, rows: slice | NDArray[np.intp], dtype: np.dtype[np.generic]
@@ -173,6 +179,7 @@ class Reader:
         """Drop what is kept in memory."""
         self._tables.clear()
         self._last.clear()
+        self._rows = self._row_reader()  # files stay open until nobody has the other any more
 
     def check_files(self) -> None:
         """Refuse rows that the files of their shards cannot hold; looks at those of one array.
@@ -239,12 +246,6 @@ class Reader:
         self, spec: FieldSpec, chunk: int, file: ByteFile, data: NDArray[np.uint8] | None
     ) -> Values:
         """Return the rows of a chunk; ``data`` is what is stored, if it was read already."""
-        return self._store.decode_chunk(*self._bytes(spec, chunk, file, data), spec)
-
-    def _bytes(
-        self, spec: FieldSpec, chunk: int, file: ByteFile, data: NDArray[np.uint8] | None
-    ) -> tuple[NDArray[np.uint8], int]:
-        """Return what is stored of a chunk, and its CRC32C as recorded."""
         shard, number = divmod(chunk, self._layout.chunks_per_shard)
         offset, size, check = self._table(spec, shard, file)[number].tolist()
         if size < 0:
@@ -252,7 +253,7 @@ class Reader:
         if data is None:
             data = np.empty(size, np.uint8)
             file.read_into(offset, data)
-        return data, check
+        return self._store.decode_chunk(data, check, spec)
 
     def _table(self, spec: FieldSpec, shard: int, file: ByteFile) -> NDArray[np.int64]:
         identity = file.identity

@@ -149,9 +149,9 @@ class RemoteSource:
 
     def __init__(self, path: RemotePath) -> None:
         options = path.options
-        self.url = str(path)
+        self.url = str(path).partition("?")[0]  # a query may hold a password
         token = options.token or os.environ.get("TERSGEN_TOKEN")
-        self.store = object_store(self.url, token)
+        self.store = object_store(str(path), token)
         self.cache = _cache(options.cache)
         self._files: OrderedDict[str, RemoteFile] = OrderedDict()
         self._pieces: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
@@ -241,6 +241,30 @@ class RemoteSource:
             with self._lock:
                 self._files.pop(inside, None)
             raise
+
+    def read_whole(self, inside: str, largest: int) -> bytes:
+        """Return the content of a file in one request, which needs no server that knows ranges.
+
+        Raises
+        ------
+        DamagedDataError
+            If there is no such file, or it has more than ``largest`` bytes.
+        DatasetError
+            If the server cannot be reached, or refuses.
+        """
+        import obstore
+
+        def ask() -> bytes:
+            found = obstore.get(self.store, inside)
+            size = found.meta["size"]
+            if size > largest:
+                raise DamagedDataError(f"expected at most {largest >> 20} MiB, got {size} bytes")
+            data = bytes(found.bytes())
+            if len(data) != size:
+                raise _TornError(f"expected {size} bytes, got {len(data)}")
+            return data
+
+        return self._tried(inside, ask)
 
     def piece(self, inside: str, file: RemoteFile, start: int, stop: int) -> bytes:
         """Return a short range of a file, the last of which are kept."""
@@ -374,7 +398,7 @@ def object_store(url: str, token: str | None = None) -> Any:
         from obstore.store import from_url
     except ImportError:
         raise MissingExtraError(
-            f"{url}: datasets in object stores need obstore: pip install 'tersgen[remote]'"
+            f"{url}: reading by URL needs obstore: pip install 'tersgen[remote]'"
         ) from None
     client: Any = {"timeout": "60s", "connect_timeout": "5s"}
     endpoint = os.environ.get("AWS_ENDPOINT_URL") or os.environ.get("AWS_ENDPOINT") or ""

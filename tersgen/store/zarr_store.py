@@ -11,11 +11,12 @@ from ..errors import DamagedDataError
 from ..schema.contents import Contents
 from ..schema.fields import FieldSpec
 from .checksum_table import Place, arrays_check, dataset_id, make_table, read_table, table_bytes
-from .checksums import checksum
+from .checksums import CHECKSUM, checksum
+from .chunk_blocks import ChunkBlocks
 from .encode import (
+    chunk_blocks,
     chunk_checks,
     decode_chunk,
-    decode_row,
     decode_rows,
     encode_chunk,
     index_bytes,
@@ -32,6 +33,8 @@ from .metadata import blosc_settings, hierarchy
 class ZarrStore:
     """Arrays in the sharding codec of Zarr v3; see ``schemas/FORMAT.md``."""
 
+    unchecked = CHECKSUM
+
     def __init__(self, contents: Contents, layout: Layout) -> None:
         self.contents = contents
         self.layout = layout
@@ -47,10 +50,10 @@ class ZarrStore:
         layout = self.layout
         return decode_chunk(data, check, layout.chunk_rows, spec, layout.compression)
 
-    def decode_row(self, data: Bytes, check: int, spec: FieldSpec, row: int) -> Values:
-        """Return one of the rows of a stored chunk, shape (1, ...)."""
+    def chunk_blocks(self, payload: NDArray[np.uint8], spec: FieldSpec) -> ChunkBlocks:
+        """Return where the rows of a chunk lie in its bytes."""
         layout = self.layout
-        return decode_row(data, check, layout.chunk_rows, row, spec, layout.compression)
+        return chunk_blocks(payload, layout.chunk_rows, spec, layout.compression)
 
     def decode_rows(
         self,

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from ..errors import ConfigError, MeasurementError
 from ..files import NoPlainFileError, read_input, why
 from ..measured.npy import ZIP, ArrayFile, open_arrays
+from ..schema.base import MODEL
 from ..schema.tipfield import TipField, TipFieldReference
+from .model import Region, sampled
 
 HDF5 = b"\x89HDF\r\n\x1a\n"
 _NEEDED, _OPTIONAL = ("x", "y", "z", "E_in"), ("E_out", "tip")
@@ -66,8 +68,15 @@ def read_tip_field(path: Path) -> TipField:
     )
 
 
-def find_tip_field(named: str | TipFieldReference) -> TipField:
-    """Return the field that a recipe names: by its file, and a stored recipe by its digest, too.
+def find_tip_field(named: str | TipFieldReference, region: Region) -> TipField:
+    """Return the field that a recipe names: its file, or a model; a stored recipe, its digest.
+
+    Parameters
+    ----------
+    named
+        As the recipe has it.
+    region
+        Where the field of a model is needed.
 
     Raises
     ------
@@ -75,6 +84,8 @@ def find_tip_field(named: str | TipFieldReference) -> TipField:
         If it cannot be read, or is another one.
     """
     if isinstance(named, str):
+        if named.startswith(MODEL):
+            return sampled(named.removeprefix(MODEL), region)
         return read_tip_field(Path(named))
     if named.file is None:
         raise ConfigError(

@@ -6,8 +6,19 @@ from typing import NamedTuple
 import numpy as np
 
 from ..errors import ConfigError
+from ..formats import HEAD_BYTES, Chosen, Formats
+from ..plugins import named_errors
 from ..schema.tipfield import TipField
-from .sources import Fields, Placement, detect, reader
+from .file import head_of
+from .sources import FieldImporter, Fields, Placement
+
+FORMATS = Formats(
+    "tersgen.field_importers", FieldImporter, "tersgen field import --format", ConfigError
+)
+
+# Beyond these, positions are in another unit, and the field would be constant over a molecule.
+_SMALLEST_ANGSTROM = 1.0
+_LARGEST_ANGSTROM = 1e7
 
 
 class Choice(NamedTuple):
@@ -42,12 +53,12 @@ def import_tip_field(
     scattered_path
         File with the field at scattered wavelengths, if it is another one.
     format
-        One of ``FORMATS``; by default detected.
+        Name of the importer; by default the one that recognises the file.
 
     Raises
     ------
     ConfigError
-        If a file is not as expected, or two files have different grids.
+        If a file is not as expected, two files have different grids, or there is no such importer.
     """
     held = _read(path, placement, format)
     e_in = held.chosen(path, *laser)
@@ -69,5 +80,31 @@ def import_tip_field(
         raise ConfigError(f"{path}: {error}") from None
 
 
+def choose_importer(path: Path, format: str | None = None) -> Chosen:
+    """Return the importer of a file, by its content unless it is named.
+
+    Raises
+    ------
+    ConfigError
+        If no importer recognises it, or several do, or there is none of that name.
+    """
+    found = FORMATS.choose(path, head_of(path, HEAD_BYTES), format)
+    if found is None:
+        raise ConfigError(
+            f"{path}: expected a field of {FORMATS.known()}; got another file; name its format "
+            "with --format"
+        )
+    return found
+
+
 def _read(path: Path, placement: Placement, format: str | None) -> Fields:
-    return reader(format or detect(path))(path, placement)
+    name, importer = choose_importer(path, format)
+    with named_errors("field importer", name, type(importer), ConfigError):
+        found: Fields = importer.read(path, placement)
+        widest = max(float(np.ptp(axis)) for axis in found.axes)
+        if not _SMALLEST_ANGSTROM <= widest <= _LARGEST_ANGSTROM:
+            raise ConfigError(
+                f"{path}: expected a grid 0.1 nm to 1 mm wide, got {widest / 10:.4g} nm; check the "
+                "unit of its positions (.mat of Lumerical: m, of MNPBEM: nm), or --unit, --step"
+            )
+    return found

@@ -1,7 +1,6 @@
-"""The results of importers of fields, and the importers by the names of their formats."""
+"""The interface of importers of fields: one class for each format, built in or from a plug-in."""
 
-from collections.abc import Callable
-from importlib import import_module
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,21 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..errors import ConfigError
-from .file import head_of
+from ..formats import FileFormat
 
 F64 = NDArray[np.float64]
-
-BEGINNING = 1 << 16
-"""Bytes from which formats are detected."""
-
-FORMATS = {
-    "meep": "Meep, HDF5",
-    "lumerical": "Lumerical, .mat",
-    "mnpbem": "MNPBEM, .mat",
-    "comsol": "COMSOL, text",
-    "cube": "potential as a Gaussian cube",
-}
-"""Importers, each a module of this package with ``matches`` and ``read``, in words."""
 
 
 class Placement(NamedTuple):
@@ -78,28 +65,15 @@ class Fields(NamedTuple):
         return self.fields[0]
 
 
-Read = Callable[[Path, Placement], Fields]
+class FieldImporter(FileFormat):
+    """A format of files of fields; register it in the group ``tersgen.field_importers``."""
 
+    @abstractmethod
+    def read(self, path: Path, placement: Placement) -> Fields:
+        """Return the fields in a file; ``regular`` in ``points`` evens out uneven grids.
 
-def detect(path: Path) -> str:
-    """Return the format of a file, by its content.
-
-    Raises
-    ------
-    ConfigError
-        If it is none of those known.
-    """
-    head = head_of(path, BEGINNING)
-    for name in FORMATS:
-        if import_module(f".{name}", __package__).matches(path, head):
-            return name
-    raise ConfigError(
-        f"{path}: expected a field of {'; '.join(FORMATS.values())}; got another file; name its "
-        "format with --format"
-    )
-
-
-def reader(name: str) -> Read:
-    """Return the module that reads a format."""
-    read: Read = import_module(f".{name}", __package__).read
-    return read
+        Raises
+        ------
+        ConfigError
+            If it is not what was expected, or needs a position that is not given.
+        """

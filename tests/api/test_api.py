@@ -50,6 +50,7 @@ def test_a_recipe_is_taken_in_every_form(tiny_recipe, direct, tmp_path):
     )
     for name in PRESETS:
         assert tersgen.plan(name, 10).n_samples == 10
+    assert tersgen.build(n=8, out=tmp_path / "near.zarr")["maps"].shape == (8, 4, 64, 64)
 
 
 @pytest.mark.parametrize(
@@ -188,6 +189,8 @@ def test_what_commands_do_to_a_dataset(direct, tiny_recipe, tmp_path):
     assert sum(split.part_rows.values()) == 1340
     with pytest.warns(TersWarning, match="no row is in test: its share of each species rounds"):
         tersgen.split(path, {"train": 0.9998, "test": 0.0002}, name="uneven")
+    with pytest.warns(TersWarning, match="no row is in test: none is in params/width=5:6"):
+        tersgen.split(path, name="none", hold_out=["params/width=5:6"])
     file = next(path.glob("spectra/c.0*"))
     file.write_bytes(file.read_bytes()[:-9])
     assert not tersgen.verify(path).sound

@@ -9,8 +9,8 @@ import pytest
 import tersgen
 from tersgen.dataset.verify import verify
 
-SMALL = ["--library", "random:2", "--set", "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150",
-         "--set", "map.height=8"]  # fmt: skip
+SMALL = ["--preset", "canonical", "--library", "random:2", "--set", "grid.n_points=64",
+         "--set", "lineshape.fwhm_cm1=150", "--set", "map.height=8"]  # fmt: skip
 
 
 def state(root: Path) -> dict[Path, bytes]:

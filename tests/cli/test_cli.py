@@ -16,8 +16,8 @@ import pytest
 import tersgen
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
-SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8",
-         "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
+SMALL = ["--preset", "canonical", "--library", "random:3", "--set", "grid.n_points=64",
+         "--set", "map.height=8", "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
 
 
 @pytest.fixture
@@ -100,7 +100,8 @@ def test_a_table_of_sticks_can_be_imported_and_built_from(good, tmp_path):
     assert "quinine" in text
     assert "1370.00" in good("library", "show", "library.json", cwd=tmp_path)
     good("library", "show", "quinine.csv", "--plot", "quinine.png", cwd=tmp_path)
-    good("build", "--n", 100, "--library", "library.json", "--out", "data.zarr", cwd=tmp_path)
+    build = ("build", "--preset", "canonical", "--n", 100, "--library", "library.json")
+    good(*build, "--out", "data.zarr", cwd=tmp_path)
     (tmp_path / "library.json").unlink()
     assert tersgen.open(tmp_path / "data.zarr").classes == ("quinine",)
 
@@ -110,12 +111,12 @@ def test_options_say_what_strengths_are(tersgen_command, bad, tmp_path):
     (tmp_path / "dye.csv").write_text("position,intensity\n1370,10\n1620,3\n")
     (tmp_path / "all.toml").write_text('library = ["dye.csv"]\n')
     said = ("--intensity", "observed area", "--laser-nm", 785, "--temperature-k", 300)
-    build = ("build", "--n", 10, "--set", "map.height=8")
+    build = ("build", "--n", 10, "--set", "fields.maps=false")
     for command in (
         ("library", "import", "dye.csv", "-o", "dye.json"),
         ("library", "merge", "dye.csv", "-o", "dye.tlib"),
         ("library", "list", "dye.csv"),
-        ("plan", "--n", 10, "--library", "dye.csv"),
+        ("plan", "--n", 10, "--library", "dye.csv", "--set", "fields.maps=false"),
         (*build, "--config", "all.toml", "--out", "a.zarr"),
     ):
         done = tersgen_command(*command, *said, cwd=tmp_path)
@@ -213,7 +214,8 @@ def test_schema_export_and_show(good, bad, tmp_path):
     ],
 )
 def test_bad_options_are_one_line(bad, tmp_path, arguments, code, message):
-    options = ["--library", "random:2"] if "--library" not in arguments else []
+    options = ["--preset", "canonical"]
+    options += ["--library", "random:2"] if "--library" not in arguments else []
     line = bad("build", "--out", "x.zarr", *options, *arguments, code=code, cwd=tmp_path)
     assert message in line
     assert not list(tmp_path.iterdir())
@@ -231,7 +233,8 @@ def test_bad_options_are_one_line(bad, tmp_path, arguments, code, message):
 )
 def test_unusable_library_files_are_one_line(bad, tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
-    line = bad("build", "--n", 10, "--library", name, "--out", "x.zarr", cwd=tmp_path)
+    build = ("build", "--preset", "canonical", "--n", 10, "--library", name)
+    line = bad(*build, "--out", "x.zarr", cwd=tmp_path)
     assert message in line
     assert [path.name for path in tmp_path.iterdir()] == [name]
 
@@ -250,14 +253,15 @@ def test_outputs_that_cannot_be_written(good, bad, tmp_path):
 
 def test_modes_outside_the_grid_are_counted_once(tersgen_command, tmp_path):
     (tmp_path / "two.csv").write_text("shift,activity\n1000,1\n5000,1\n6000,2\n")
-    done = tersgen_command("build", "--n", 10, "--library", "two.csv", "--out", "x", cwd=tmp_path)
+    build = ("build", "--preset", "canonical", "--n", 10, "--library", "two.csv")
+    done = tersgen_command(*build, "--out", "x", cwd=tmp_path)
     assert done.returncode == 0
     warning = "Warning: 2 Raman-active modes of the library outside the grid of 100 to 4000 cm^-1"
     assert done.stderr.count(warning) == 1
 
 
 def test_unknown_commands_name_the_known(good, bad):
-    assert "expected one of build" in bad("bild", code=2)
+    assert "did you mean 'build'?" in bad("bild", code=2)
     assert good("--version").startswith("tersgen, version")
 
 
@@ -308,6 +312,28 @@ def test_presets(good, bad, tmp_path):
         cwd=tmp_path,
     )
     assert "expected atom positions and atom tensors for near-field maps, got none" in line
+
+
+def test_what_is_built_if_nothing_is_said(good, bad, tmp_path):
+    def shown(*options):
+        return json.loads(good("config", "show", "--json", *options))
+
+    near, plain = shown("--preset", "nearfield"), shown("--preset", "canonical")
+    assert shown() == near
+    assert shown("--seed", 3) == {**near, "seed": 3}
+    assert shown("--set", "fields.maps=false", "--set", "fields.cube=true")["nearfield"]
+    assert (plain["nearfield"], plain["library"]) == (None, ["builtin"])
+    spectra = shown("--set", "fields.maps=false")
+    assert spectra == {**plain, "fields": {**plain["fields"], "maps": False}}
+    (tmp_path / "own.toml").write_text("seed = 3\n")
+    assert shown("--config", tmp_path / "own.toml") == {**plain, "seed": 3}
+    build = ("build", "--n", 10, "--out", tmp_path / "x.zarr", "--library", "random:2")
+    line = bad(*build, code=1)
+    assert "random-0000: expected atom positions" in line
+    assert "spectra only (fields.maps = false) or test patterns (--preset canonical)" in line
+    line = bad(*build, "--set", "map.blur_px=1", code=2)
+    assert "options are added to --preset nearfield; test patterns need --preset canonical" in line
+    assert not (tmp_path / "x.zarr").exists()
 
 
 @pytest.mark.exhaustive

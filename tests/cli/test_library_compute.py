@@ -9,6 +9,8 @@ import time
 
 import pytest
 
+from tersgen.api.computing import prepare_library
+from tersgen.library.level import Level
 from tersgen.library.libraryfile import read_library
 
 SMALL = "O water\nC#N hydrogen cyanide\nC methane\nN ammonia\n"
@@ -58,6 +60,19 @@ def test_a_killed_run_resumes_and_ends_with_the_same_library(tmp_path, quick_cli
     assert here.names == tuple(line.partition(" ")[2] for line in SMALL.splitlines())
     again = quick_cli.good(*options, cwd=tmp_path)
     assert again == "small.tlib: holds these molecules already, nothing to do\n"
+
+
+def test_workers_get_the_largest_molecules_first(tmp_path):
+    (tmp_path / "list.smi").write_text(SMALL)
+    prepared = prepare_library(
+        str(tmp_path / "list.smi"), tmp_path / "small.tlib", engine="xtb", level=Level(), name=None,
+        charge=0, follow=True, conformers=1, skip_bad=False, report=None, overwrite=False,
+    )  # fmt: skip
+    listed = ["water", "hydrogen cyanide", "methane", "ammonia"]
+    order = ["methane", "ammonia", "water", "hydrogen cyanide"]
+    for on_workers, names in ((False, listed), (True, order)):
+        remaining = prepared.computation.remaining(on_workers)
+        assert [entry.name for entry in remaining] == names
 
 
 def test_bad_molecules_are_lines_of_a_report(tmp_path, quick_cli):

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 OPTIONS = [
-    *("--n", "600", "--library", "random:2", "--set", "grid.n_points=64"),
+    *("--n", "600", "--preset", "canonical", "--library", "random:2"),
+    *("--set", "grid.n_points=64"),
     *("--set", "lineshape.fwhm_cm1=150", "--set", "fields.tensors=false"),
 ]
 

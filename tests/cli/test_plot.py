@@ -200,6 +200,9 @@ def test_measured_files_over_datasets_and_libraries(good, bad, plain, near, tmp_
     said = drawn(good, tmp_path, measured, "--over", near, "--species", "pyridine")
     assert "mine$x.txt" in said
     assert "pyridine (row " in said
+    said = drawn(good, tmp_path, measured, "--over", "builtin:benzene")
+    assert said.endswith("benzene | Raman activity")
+    assert "did you mean 'pyridine'" in bad("plot", "builtin:pyridin", "-o", tmp_path / "x.png")
     library = tmp_path / "both.tlib"
     good("library", "merge", "benzene", "pyridine", "-o", library)
     assert re.search(r"\b\d+ A1g\b", drawn(good, tmp_path, library, "--species", "benzene"))
@@ -259,6 +262,9 @@ def test_a_folder_and_a_yaml_file_of_a_crystal(good, bad, tmp_path):
     assert "crystal" in drawn(good, tmp_path, path)
     line = bad("plot", tmp_path, "-o", tmp_path / "x.png")
     assert f"got another folder; draw what is in it, such as {path}" in line
+    line = bad("plot", tmp_path / "gone.zarr", "-o", tmp_path / "x.png")
+    assert "expected a dataset, recipe, measured file" in line
+    assert "got no such file or folder" in line
 
 
 def test_a_run_is_drawn(good, tmp_path):

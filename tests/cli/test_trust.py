@@ -8,7 +8,8 @@ import pytest
 
 import tersgen
 
-SMALL = ["--library", "random:3", "--set", "grid.n_points=64", "--set", "map.height=8",
+SMALL = ["--preset", "canonical", "--library", "random:3", "--set", "grid.n_points=64",
+         "--set", "map.height=8",
          "--set", "lineshape.fwhm_cm1=150", "--set", "random.n_modes=[3,6]",
          "--shard-rows", 256]  # fmt: skip
 

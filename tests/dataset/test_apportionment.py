@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from tersgen.dataset.apportionment import apportion, assign_groups
+from tersgen.dataset.apportionment import apportion, apportion_classes, assign_groups
 from tersgen.errors import ConfigError
 from tersgen.schema.split import SplitRule
 
@@ -89,6 +89,31 @@ def test_within_one_of_the_share(n, ratios):
         assert abs(count - n * share / sum(shares)) < 1
         assert share > 0 or count == 0
     assert apportion(n, ratios, [0] * len(ratios)) == counts
+
+
+@pytest.mark.parametrize(
+    ("totals", "expected"),
+    [
+        ([4] * 25, (80, 10, 10)),  # 3.2, 0.4, 0.4 of each
+        ([5] * 20, (80, 10, 10)),
+        ([14] * 10, (112, 14, 14)),
+        ([1] * 10, (10, 0, 0)),  # what is not learnt cannot be tested
+        ([1] * 10 + [100], (90, 10, 10)),  # no class is a whole row off its share
+        ([3, 0, 2], (4, 1, 0)),
+    ],
+)
+def test_shares_of_all_classes_together(totals, expected):
+    found = apportion_classes(totals, SplitRule(), [[0] * 3] * len(totals))
+    assert tuple(map(sum, zip(*found, strict=True))) == expected
+    assert all(counts[0] > 0 for n, counts in zip(totals, found, strict=True) if n)
+
+
+@given(st.lists(st.integers(0, 50), min_size=1, max_size=40))
+def test_folds_are_as_large_as_their_shares(totals):
+    rule = SplitRule(names=("a", "b", "c", "d"), ratios=(0.25,) * 4)
+    found = apportion_classes(totals, rule, [[0] * 4] * len(totals))
+    sizes = list(map(sum, zip(*found, strict=True)))
+    assert max(sizes) - min(sizes) <= 2
 
 
 @pytest.mark.parametrize("ratios", [(0.0, 0.0), (1.5, -0.5)])

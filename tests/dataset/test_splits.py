@@ -99,6 +99,36 @@ def test_growing_moves_no_row(data):
         assert len(set(groups[labels == label].tolist())) == 1
 
 
+def test_one_value_of_a_field_and_a_column_are_held_out(tmp_path, tiny_recipe):
+    path = tmp_path / "data.zarr"
+    run(make_plan(tiny_recipe, 300), path)
+    dataset = tersgen.open(path)
+    width, spots = dataset["params/width"][7], dataset["params/orientation"][:, 1]
+    rule = SplitRule(hold_out=(f"params/width={width:.9g}", "params/orientation[1]=0.5:inf"))
+    make_split(path, "default", rule)
+    held = (dataset["params/width"][:] == width) | (spots >= 0.5)
+    assert 1 < held.sum() < 300
+    assert np.array_equal(tersgen.open(path).rows_in("test"), np.flatnonzero(held))
+
+
+def test_columns_have_names(tmp_path, tiny_recipe):
+    """They are stored by number, which a later version does not change."""
+    instrument = {"resolution_cm1": (2, 9)}
+    lines = {"profile": "lorentzian"}
+    recipe = tersgen.Recipe(library=("random:3",), instrument=instrument, lineshape=lines)
+    path = tmp_path / "data.zarr"
+    run(make_plan(tersgen.resolve(recipe), 200), path)
+    rule = SplitRule(hold_out=("params/instrument[resolution]=5:inf",))
+    split = make_split(path, "default", rule)
+    assert split.rule.hold_out == ("params/instrument[0]=5:inf",)
+    assert make_split(path, "default", rule) == split
+    dataset = tersgen.open(path)
+    held = np.flatnonzero(dataset["params/instrument"][:, 0] >= 5)
+    assert np.array_equal(dataset.rows_in("test"), held)
+    with pytest.raises(ConfigError, match=r"or by name: resolution, .*; got resolutio$"):
+        make_split(path, "other", SplitRule(hold_out=("params/instrument[resolutio]=5:6",)))
+
+
 def test_splits_do_not_depend_on_the_back_end_or_the_layout(tiny_recipe, tmp_path):
     digests = set()
     for name, form, rows in (
@@ -116,6 +146,15 @@ def test_splits_do_not_depend_on_the_back_end_or_the_layout(tiny_recipe, tmp_pat
     [
         (SplitRule(hold_out=("dog",)), r"expected species of the dataset \(random-0000"),
         (SplitRule(hold_out=("params/wide=0:1",)), "expected a range of a field with one number"),
+        (
+            SplitRule(hold_out=("params/orientation=0:1",)),
+            r"column of params/orientation.*got none",
+        ),
+        (SplitRule(hold_out=("params/orientation[4]=0:1",)), r"\[0\] to \[3\]; got 4"),
+        (
+            SplitRule(hold_out=("params/width[0]=0:1",)),
+            "expected a range of a field with one number",
+        ),
         (SplitRule(hold_out=("label=0:1",)), "expected a range of a field with one number"),
         (SplitRule(hold_out=("params/hotspots=0:1",)), "expected a range of a field with one"),
     ],

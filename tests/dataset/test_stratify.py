@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from tersgen.dataset.apportionment import apportion
+from tersgen.dataset.apportionment import apportion_classes
 from tersgen.dataset.stratify import LEAF_ROWS, SplitAssigner, class_weights, split_digest
 from tersgen.errors import ConfigError, DamagedDataError
 from tersgen.schema.split import SplitRule
@@ -74,9 +74,9 @@ def test_counts_are_exact_for_any_blocks(rule, counts, block):
     found = table(labels, parts, rule, len(counts))
     assert [list(row) for row in split.counts] == found
     if rule.by == "species":
-        assert found == [list(apportion(n, rule.ratios)) for n in counts]
         for row, n in zip(found, counts, strict=True):  # Eq. (8.1)
             assert np.all(np.abs(np.array(row) - n * np.array(rule.ratios)) < 1 + 1e-9)
+            assert row[0] > 0 or n * rule.ratios[0] == 0
     else:
         assert all(
             rule.names[p] == split.groups[f"s{c}"] for c, p in zip(labels, parts, strict=True)
@@ -105,9 +105,10 @@ def test_growth_never_moves_a_row(data, steps, block):
         assert [list(row) for row in previous.counts] == found
         assert np.all(np.array(found) >= before)
         if rule.by == "species":
-            for c in range(hold, n_classes):
-                goal = apportion(sum(found[c]), rule.shares, before[c].tolist())
-                assert found[c] == list(goal)
+            totals = [0 if hold and c == 0 else sum(found[c]) for c in range(n_classes)]
+            least = [[0] * len(row) if hold and c == 0 else row for c, row in enumerate(before)]
+            goals = apportion_classes(totals, rule, [list(map(int, row)) for row in least])
+            assert found[hold:] == [list(goal) for goal in goals[hold:]]
         assert previous.sizes == ((*old.sizes, len(every)) if old else (len(every),))
         assert old is None or previous.groups == old.groups
     assert previous.digest == split_digest(parts)
@@ -129,7 +130,8 @@ def test_held_out_rows_are_all_in_their_part_and_no_others(data, counts, block):
     assert [list(row) for row in split.counts] == found
     if rule.by == "species":
         rest = np.bincount(labels[~held], minlength=len(counts)).tolist()
-        goals = [list(apportion(n, rule.shares)[:last]) for n in rest]
+        none = [[0] * (last + 1)] * len(rest)
+        goals = [list(goal[:last]) for goal in apportion_classes(rest, rule, none)]
         assert [row[:last] for row in found] == goals
     # and grown by as many rows again
     more, grown = make(rule, labels, len(counts), in_range=in_range, previous=split, old=parts)

@@ -92,6 +92,20 @@ def test_averaged_orientation(tiny_recipe, changed):
             assert block["sticks/intensity"][row, m] == pytest.approx(expected, rel=1e-6)
 
 
+def test_a_powder_scatters_both_polarizations(tiny_recipe, changed):
+    recipe = changed(
+        tiny_recipe,
+        geometry={"orientation": "powder", "detection": "activity"},
+        perturbations=STILL,
+    )
+    block = tersgen.generate(recipe, 0, 3)
+    for row in range(3):
+        for m, mode in enumerate(modes_of(recipe, block["label"][row])):
+            tensor = np.array(mode.tensor)
+            expected = averaged(tensor, 1.0) + averaged(tensor, 0.0)
+            assert block["sticks/intensity"][row, m] == pytest.approx(expected, rel=1e-6)
+
+
 def test_random_orientation_averages_to_the_averaged_intensity(tiny_recipe, changed):
     n_rows = 30_000
     recipe = changed(

@@ -139,3 +139,34 @@ def test_unknown_species_are_one_class():
     counts = np.bincount(tersgen.generate(weighted, 0, 4000)["label"])
     assert counts[1] / 4000 == pytest.approx(0.75, abs=0.03)
     assert Generator(recipe).labels(0, 900).tolist() == block["label"].tolist()
+
+
+def test_conformers_are_one_class_drawn_by_population():
+    origin = Provenance(kind="computed")
+    made = [
+        Species(
+            name=name,
+            modes=(Mode(frequency_cm1=at, tensor=((1, 0, 0), (0, 1, 0), (0, 0, 1))),),
+            provenance=origin,
+            class_name=shared,
+            conformer_weight=weight,
+        )
+        for name, at, shared, weight in (
+            ("bent", 1000.0, "bent", 0.8),
+            ("other", 500.0, None, 0.3),
+            ("bent, conformer 2", 2000.0, "bent", 0.2),
+        )
+    ]
+    recipe = tersgen.resolve(
+        tersgen.Recipe(
+            library=Library(made),
+            grid={"n_points": 64},
+            lineshape={"fwhm_cm1": 150.0},
+            fields={"maps": False, "precision": "float32"},
+        )
+    )
+    assert recipe.class_names == ("bent", "other")
+    block = tersgen.generate(recipe, 0, 4000)
+    assert np.bincount(block["label"]).tolist() == [2000, 2000]
+    drawn = block["sticks/position"][block["label"] == 0, 0]
+    assert (drawn > 1500).mean() == pytest.approx(0.2, abs=0.03)

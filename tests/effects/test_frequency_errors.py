@@ -113,7 +113,7 @@ def test_species_of_a_mixture_err_apart_and_rows_do_not_depend_on_others():
 def test_cubes_have_the_modes_where_the_spectrum_has_them():
     recipe = recipe_of(
         library=("builtin:formaldehyde",),  # whose modes are all Raman-active
-        nearfield={"bands": ((500.0, 1900.0),), "channel_cm1": 20.0},
+        nearfield={"channel_cm1": 20.0},
         map={"height": 5, "width": 5},
         lineshape={"fwhm_cm1": 12.0},
         noise={"spectrum": (0.0, 0.0), "map": (0.0, 0.0)},

@@ -129,6 +129,7 @@ def test_stated_fractions():
     assert np.all(arrays["mixture/fraction"] == np.float32([0.5, 0.3, 0.2]))
 
 
+@pytest.mark.filterwarnings("ignore:no effect")  # least
 @pytest.mark.parametrize("section", [{}, {"fractions": [0.7, 0.3]}, {"n_species": [2, 4]}])
 def test_a_recipe_with_a_mixture_can_be_written_and_read(section, tmp_path):
     recipe = recipe_of(mixture=section)

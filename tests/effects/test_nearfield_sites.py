@@ -7,10 +7,10 @@ from scipy.spatial.transform import Rotation
 import tersgen
 from tersgen.effects.nearfield.fields import field_at
 from tersgen.effects.nearfield.kernels import DIPOLE, GAUSSIAN_Z, PLANE, RADIAL
-from tersgen.effects.nearfield.sites import fill_taps, node_axis
+from tersgen.effects.nearfield.sites import bent, fill_taps, node_axis, unbent
 from tersgen.errors import ConfigError, LibraryError
 from tersgen.library.builtin import load_builtin
-from tersgen.library.nearfield import atom_positions
+from tersgen.library.nearfield import atom_positions, dipole_field
 from tersgen.library.sites import packed, site_amplitudes
 from tersgen.schema.library import Library
 
@@ -65,6 +65,8 @@ def field_of(kind, width):
     """Return the field at points from the tip, shape (n, 3)."""
 
     def field(away):
+        if kind == "dipole":
+            return dipole_field(away, np.array([0.0, 0.0, 1.0]))
         exponents = 4 * LN2 * (away / width) ** 2
         if kind == "radial":
             size = np.exp(-exponents.sum(axis=1)) / np.linalg.norm(away, axis=1)
@@ -83,7 +85,10 @@ def expected(recipe, block, row):
     turn = Rotation.from_quat(np.roll(block["params/orientation"][row], -1)).as_matrix()
     middle = atom_positions(species).mean(axis=0)
     top = ((atom_positions(species) - middle) @ turn.T)[:, 2].max()
-    width = block["params/tip_width"][row] * np.array(near.aspect)
+    above = top + block["params/tip_height"][row]
+    width = block.get("params/tip_width", np.ones(row + 1))[row] * np.array(near.aspect)
+    if near.tip_field == "dipole":
+        above += block["params/tip_radius"][row]
     local = field_of(near.tip_field, width)
     axes = [
         ((np.arange(n) + 0.5) / n - 0.5) * extent + apex
@@ -95,7 +100,7 @@ def expected(recipe, block, row):
     image = np.empty((len(axes[0]), len(axes[1])))
     for i, x in enumerate(axes[0]):
         for j, y in enumerate(axes[1]):
-            tip = np.array([x, y, top + block["params/tip_height"][row]])
+            tip = np.array([x, y, above])
             made = site_amplitudes(
                 species, lambda points, tip=tip: local((points - middle) @ turn.T - tip) @ turn
             )
@@ -103,6 +108,7 @@ def expected(recipe, block, row):
     return image
 
 
+@pytest.mark.filterwarnings("ignore:no effect")  # aspect of a plane field
 @pytest.mark.parametrize("tip_field", ["plane", "gaussian_z", "radial"])
 @pytest.mark.parametrize("size", [(9, 15), (40, 33)])
 def test_maps_of_sites(species, tip_field, size):
@@ -115,6 +121,17 @@ def test_maps_of_sites(species, tip_field, size):
         scale = (found * wanted).sum() / (wanted**2).sum()
         assert scale == pytest.approx(1.0, abs=0.02)
         np.testing.assert_allclose(found, scale * wanted, rtol=0, atol=2e-3 * wanted.max())
+
+
+def test_a_wide_map_under_a_dipole(species):
+    """Far from the molecule nodes are far apart."""
+    near = {"tip_field": "dipole", "apex_radius_angstrom": (1.0, 1.0)}
+    standard = {"width_angstrom": (5.0, 5.0), "aspect": (1.0, 1.0, 1.0)}
+    recipe = recipe_of(species, (40, 56), frame_angstrom=(18.0, 30.0), **near, **standard)
+    block = tersgen.generate(recipe, 0, 2)
+    wanted = expected(recipe, block, 1)
+    found = block["maps"][1, 0] / block["maps"][1, 0].max() * wanted.max()
+    np.testing.assert_allclose(found, wanted, rtol=0, atol=3e-3 * wanted.max())
 
 
 def test_a_sample_alone_is_that_of_its_block_and_cubes_add_up(species):
@@ -142,29 +159,33 @@ def test_fields_at_a_point():
         assert field_at(*point, kind, width, moment) == pytest.approx(tuple(wanted), rel=1e-6)
 
 
-def test_polynomials_of_degree_five_are_exact():
-    nodes = node_axis(100, 0.1, 0.37)
-    places = (np.arange(nodes.n_nodes) - 2) * nodes.spacing
-    assert nodes.intervals * nodes.spacing == pytest.approx(9.9)
+@pytest.mark.parametrize(("first", "bend"), [(-4.9, 6.0), (-1.0, 30.0), (-4.9, 1.0)])
+def test_polynomials_of_degree_seven_in_u_are_exact(first, bend):
+    nodes = node_axis(first, 100, 0.1, 0.37, bend)
+    places = nodes.first + np.arange(nodes.n_nodes) * nodes.spacing
+    last = bent(first + 9.9, bend)
     assert nodes.spacing <= 0.37
-    values = np.polynomial.polynomial.polyval(places, [1, -2, 0.5, 0.3, -0.1, 0.02])
-    weights = np.empty(6)
-    for k in range(100):
-        base = fill_taps(0.1 * k / nodes.spacing, nodes.intervals, weights)
-        wanted = np.polynomial.polynomial.polyval(0.1 * k, [1, -2, 0.5, 0.3, -0.1, 0.02])
-        assert weights @ values[base : base + 6] == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert -bend < places[0] <= bent(first, bend) < last <= places[-1] + 1e-9 < bend
+    factors = [1, -2, 0.5, 0.3, -0.1, 0.02, 0.03, -0.01]
+    values = np.polynomial.polynomial.polyval(places, factors)
+    weights = np.empty(8)
+    for x in first + 0.1 * np.arange(100):
+        base = fill_taps(x, nodes, weights)
+        wanted = np.polynomial.polynomial.polyval(bent(x, bend), factors)
+        assert weights @ values[base : base + 8] == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+    assert unbent(bent(3.1, bend), bend) == pytest.approx(3.1)
 
 
 def test_pixels_far_apart_are_nodes():
-    nodes = node_axis(20, 0.5, 0.37)
-    assert (nodes.n_nodes, nodes.spacing) == (24, pytest.approx(0.5))
-    weights = np.empty(6)
+    nodes = node_axis(-5.25, 20, 0.5, 0.37, 20.0)
+    assert (nodes.n_nodes, nodes.first, nodes.spacing) == (20, -5.25, 0.5)
+    weights = np.empty(8)
     for k in range(20):
-        base = fill_taps(float(k), nodes.intervals, weights)
-        assert weights[k - base + 2] == 1.0
-        assert np.count_nonzero(weights) == 1
+        base = fill_taps(-5.25 + 0.5 * k, nodes, weights)
+        assert weights[k - base] == pytest.approx(1.0)
+        assert np.abs(weights).sum() == pytest.approx(1.0)
 
 
 def test_a_library_without_sites_is_refused():
-    with pytest.raises(LibraryError, match="tersgen library respond formaldehyde"):
+    with pytest.raises(LibraryError, match=r"formaldehyde: .* \(tersgen library respond FILE"):
         tersgen.generate(recipe_of(load_builtin("formaldehyde"), (4, 4)), 0, 1)

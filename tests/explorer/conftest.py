@@ -22,7 +22,7 @@ _APT = ("apt-get", "-y", "-q", "-o", "Acquire::http::Timeout=10", "-o", "DPkg::L
 
 CERTAIN = "--set perturbations.uncertain_frequencies=false"
 RECIPES = {
-    "cube": f"--preset nearfield --preset realistic {CERTAIN} --set fields.cube=true "
+    "cube": f"--preset realistic --preset nearfield {CERTAIN} --set fields.cube=true "
     "--set map.height=12 --set map.width=16 --library builtin:benzene --library builtin:pyridine "
     "--n 40",
     "spectra": f"--preset realistic {CERTAIN} --library builtin:benzene --library builtin:water "
@@ -32,7 +32,7 @@ RECIPES = {
     "--set fields.sticks=true --n 12",
     "geometry": "--preset structure --set map.height=48 --set map.width=48 "
     "--set fields.structure=false --n 12",
-    "plain": "--compression none --precision float32 --set grid.n_points=64 "
+    "plain": "--preset canonical --compression none --precision float32 --set grid.n_points=64 "
     "--set lineshape.fwhm_cm1=90 --set map.height=8 --set map.width=8 --n 20",
 }
 

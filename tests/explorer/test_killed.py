@@ -62,8 +62,8 @@ def test_a_killed_browser_loses_no_job(browser, server, root, tmp_path):
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
     command(
-        "build", "--seed", str(len(WAITS_S)), "--library", "random:3", "--n", "2000", "--out",
-        str(tmp_path / "own.zarr"),
+        *("build", "--preset", "canonical", "--seed", str(len(WAITS_S)), "--library", "random:3"),
+        *("--n", "2000", "--out", str(tmp_path / "own.zarr")),
     )  # fmt: skip
     deadline = time.monotonic() + 240
     names = [root / f"made{seed}.zarr" for seed in range(1, len(WAITS_S) + 1)]

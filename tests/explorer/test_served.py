@@ -57,9 +57,16 @@ def test_a_row_and_its_ideal(served, opened):
     assert plotted["ideal"].max() == 1.0
 
 
+def test_a_recipe_begins_with_maps_of_molecules(served):
+    tab, base = served
+    page = tab.show(f"{base}#/recipe")
+    page.get_by_label("Map of the preview, 300 to 900 cm⁻¹").wait_for()
+    assert page.get_by_label("start from").input_value() == "nearfield"
+
+
 def test_sliders_and_text_change_the_preview(served):
     tab, base = served
-    page = tab.show(f"{base}#/recipe?recipe=default&index=5")
+    page = tab.show(f"{base}#/recipe?recipe=canonical&index=5")
     page.locator(".u-over").wait_for()
     width = page.get_by_label("fwhm / cm⁻¹", exact=True).locator("visible=true").last
     slider = page.get_by_label("fwhm / cm⁻¹, slider")

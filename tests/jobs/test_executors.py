@@ -223,8 +223,8 @@ def test_a_build_without_workers_does_not_load_dask(tmp_path):
         "print(sorted({name.split('.')[0] for name in sys.modules} & "
         "{'distributed', 'dask', 'tornado', 'dask_jobqueue'}))"
     )
-    options = ["--n", "300", "--library", "random:2", "--set", "grid.n_points=64",
-               "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
+    options = ["--n", "300", "--preset", "canonical", "--library", "random:2", "--set",
+               "grid.n_points=64", "--set", "lineshape.fwhm_cm1=150"]  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", code, "build", "--out", tmp_path / "a.zarr", *options],
         capture_output=True,

@@ -45,6 +45,7 @@ def test_conformers_have_populations(xtb):
     assert [one.species.name for one in computed] == [
         "difluoroethane", "difluoroethane, conformer 2",
     ]  # fmt: skip
+    assert {one.species.class_name for one in computed} == {"difluoroethane"}
     weights = [one.species.conformer_weight for one in computed]
     assert sum(weights) == pytest.approx(1.0, abs=1e-5)
     assert weights[0] >= weights[1]

@@ -65,6 +65,7 @@ def full_species():
             "atom_polarizabilities": [np.eye(3).tolist()] * n,
             "frequency_uncertainty_cm1": 28.0,
             "conformer_weight": 0.25,
+            "class_name": "water molecule",
             "provenance": {**water.provenance.model_dump(), "levels": {"tensors": "HF/STO-3G"}},
         }
     )

@@ -3,13 +3,17 @@
 import numpy as np
 import pytest
 
+from tersgen.errors import LibraryError
 from tersgen.library.builtin import load_builtin
-from tersgen.library.displacing import ResponseLevel, remove_results, run_here, solve
+from tersgen.library.displacing import Finished, ResponseLevel, run_here, solve
+from tersgen.library.forces import force_field
 from tersgen.library.linear_response import Probes, response_forms
+from tersgen.library.mode_matching import turn_to
 from tersgen.library.nearfield import atom_positions
-from tersgen.library.responding import image, respond
+from tersgen.library.responding import Geometry, image, respond
 from tersgen.library.sites import site_amplitudes, unpacked
 from tersgen.schema.library import Library
+from tersgen.schema.packing import matrices
 from tersgen.units import BOHR_ANGSTROM
 
 LEVEL = ResponseLevel(basis="6-31g")
@@ -45,7 +49,7 @@ def tips(water):
 
 @pytest.fixture(scope="module")
 def imaged(water, tips, tmp_path_factory):
-    return image(water, tips, tmp_path_factory.mktemp("parts"), LEVEL)
+    return image(water, tips, Finished(tmp_path_factory.mktemp("parts")), LEVEL)
 
 
 def displacements(species):
@@ -105,6 +109,41 @@ def test_moving_the_molecule_is_moving_the_tip_back(qmmm, water):
     assert moved.matrix == pytest.approx(still.matrix, rel=1e-7, abs=1e-7)
 
 
+@pytest.mark.parametrize(
+    ("name", "across"),
+    [("benzene", np.diag([-1.0, -1.0, 1.0])), ("acetylene", None), ("methanethiol", -np.eye(3))],
+)
+def test_displacements_from_atom_tensors_are_turned_back(name, across):
+    """They are known up to a sign and what keeps all atoms: reflections, turns about an axis."""
+    species = load_builtin(name)
+    at, derivatives = atom_positions(species), matrices(force_field(species).derivatives)
+    if across is None:  # a turn about the axis of the molecule
+        along = np.argmax(np.ptp(at, axis=0))
+        across = np.eye(3)
+        others = np.ix_(*[[k for k in range(3) if k != along]] * 2)
+        across[others] = [[0.6, -0.8], [0.8, 0.6]]
+    turned = np.einsum("ba,iaxy->ibxy", across, derivatives)
+    noise = np.random.default_rng(0).normal(size=derivatives.shape) * 0.05
+    found = turn_to(at, turned, derivatives + noise)
+    assert found @ across == pytest.approx(np.eye(3), abs=0.1)
+
+
+def test_a_basis_set_brings_its_core_potentials(qmmm):
+    iodide = solve(
+        np.array([53, 1]), np.array([[0, 0, 0], [0, 0, 3.04]]), ResponseLevel(basis="def2-svp")
+    )
+    assert iodide.mol.nelectron == 54 - 28
+
+
+def test_the_charge_is_what_the_molecule_states(qmmm, water, tmp_path):
+    assert Geometry.of(load_builtin("methylene_blue")).charge == 1
+    assert Geometry.of(load_builtin("water")).charge == 0
+    stated = water.provenance.model_copy(update={"method": "any; charge -1"})
+    ion = water.model_copy(update={"provenance": stated})
+    with pytest.raises(LibraryError, match="got 11 for H2O with charge -1"):
+        respond(ion, Finished(tmp_path), LEVEL)
+
+
 def test_a_stopped_computation_resumes_and_sites_follow_images(water, tips, imaged, tmp_path):
     folder, ran = tmp_path / "parts", []
 
@@ -118,17 +157,20 @@ def test_a_stopped_computation_resumes_and_sites_follow_images(water, tips, imag
         return run_here(function, tasks)
 
     with pytest.raises(KeyboardInterrupt):
-        respond(water, folder, LEVEL, stopping)
+        respond(water, Finished(folder), LEVEL, stopping)
     assert len(list(folder.iterdir())) == 4
     first = min(folder.iterdir())
     first.write_bytes(first.read_bytes()[:-20])
-    found = respond(water, folder, LEVEL, counting)
+    finished = Finished(folder)
+    found = respond(water, finished, LEVEL, counting)
     assert len(ran) == 6 - 4 + 1  # two unique atoms of three axes each
-    assert respond(water, folder, LEVEL, counting) == found  # all is there
+    assert respond(water, finished, LEVEL, counting) == found  # all is there
     assert len(ran) == 3
-    (folder / "mine.txt").write_text("stays")
-    remove_results(folder)
-    assert [path.name for path in folder.iterdir()] == ["mine.txt"]
+    other = folder / f"{'0' * 24}-0-0.npz"  # such as of another level
+    other.touch()
+    first.with_suffix(".1.part").touch()  # what a kill leaves
+    finished.remove()
+    assert list(folder.iterdir()) == [other]
     matrices = unpacked(np.array([mode.site_response for mode in found.modes], np.float64))
     n = len(found.sites)
     far = matrices.reshape(-1, n, 3, n, 3).sum(axis=(1, 3))

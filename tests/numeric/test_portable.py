@@ -67,10 +67,12 @@ print(digest.hexdigest())
 
 GENERATOR = """
 import hashlib
+import warnings
 import tersgen
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
 
+warnings.filterwarnings("ignore", "no effect")  # recipes are made from each other
 hotspots = {
     "seed": 3,
     "library": ["random:3"],

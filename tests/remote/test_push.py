@@ -178,7 +178,8 @@ def test_missing_credentials_are_said(store, url, monkeypatch):
 
 def test_build_by_command(store, url, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    words = ["build", "--n", "100", "--library", "random:2", "--shard-rows", "512", "--out", url]
+    words = ["build", "--preset", "canonical", "--n", "100", "--library", "random:2"]
+    words += ["--shard-rows", "512", "--out", url]
     for _ in range(2):
         with pytest.raises(SystemExit) as caught:
             main(words)

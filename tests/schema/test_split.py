@@ -39,6 +39,8 @@ def test_every_field_has_a_unit_and_a_description(model):
         ("label=2:4", ("label", 2.0, 4.0)),
         ("params/map_noise=0.2:inf", ("params/map_noise", 0.2, math.inf)),
         ("params/shift=-inf:0", ("params/shift", -math.inf, 0.0)),
+        ("params/laser_nm=785", ("params/laser_nm", 785.0, 785.0)),
+        ("params/instrument[0]=6:16", ("params/instrument", 6.0, 16.0, "0")),
     ],
 )
 def test_ranges(text, expected):
@@ -49,7 +51,7 @@ def test_ranges(text, expected):
 def test_a_range_is_read_as_it_is_written_or_refused(low, high):
     text = f"params/width={low!r}:{high!r}"
     if low < high:
-        assert parse_range(text) == ("params/width", low, high)
+        assert parse_range(text) == ("params/width", low, high, None)
     else:
         with pytest.raises(ValueError, match="LOW < HIGH"):
             parse_range(text)
@@ -62,7 +64,9 @@ def test_a_range_is_read_as_it_is_written_or_refused(low, high):
         "params/width",
         "params/width=",
         "=1:2",
-        "w=1",
+        "w=inf",
+        "w[-1]=1:2",
+        "w[]=1",
         "w=1:2:3",
         "w=a:2",
         "W=1:2",
@@ -93,7 +97,7 @@ def test_where_rows_held_out_go(names, to, part):
     rule = SplitRule(names=names, hold_out=("water", "params/width=1:2"), hold_out_to=to)
     assert rule.held_part == part
     assert rule.held_species == ("water",)
-    assert rule.held_ranges == (("params/width", 1.0, 2.0),)
+    assert rule.held_ranges == (FieldRange("params/width", 1.0, 2.0),)
     assert rule.shares[part] == 0.0
     assert [r for j, r in enumerate(rule.shares) if j != part] == [
         r for j, r in enumerate(rule.ratios) if j != part
@@ -124,7 +128,7 @@ def test_without_hold_outs_every_part_has_its_ratio():
         ({"seed": 2**32}, "seed: expected less than 4294967296"),
         ({"by": "row"}, "by: expected 'species', 'group', 'sample' or 'given', got 'row'"),
         ({"hold_out": ["a", "a"]}, "hold_out: expected each once, got a, a"),
-        ({"hold_out": ["params/width"]}, "expected the name of a species or a range"),
+        ({"hold_out": ["params/width"]}, "expected the name of a species, FIELD="),
         ({"hold_out": ["params/width=3:1"]}, "expected a range FIELD=LOW:HIGH with LOW < HIGH"),
         ({"hold_out_to": "dev"}, "hold_out_to: expected one of train, val, test, got dev"),
         (

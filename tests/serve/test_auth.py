@@ -28,7 +28,7 @@ def tokens(service):
 @pytest.mark.parametrize(
     "url",
     ["/api/v1/datasets", "/api/v1/openapi.json", "/data/small.zarr/zarr.json", "/api/v1/nothing",
-     "/virtual/default.zarr/zarr.json", "/api/v1/audit", "/nothing"],
+     "/virtual/canonical.zarr/zarr.json", "/api/v1/audit", "/nothing"],
 )  # fmt: skip
 def test_without_a_token_there_is_nothing(service, url):
     for token in (None, "wrong", f"{TOKEN}x", "\xe9", "a b"):

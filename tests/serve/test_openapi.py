@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from .conftest import TABLE
 
 MANY = 1500 if os.environ.get("TERSGEN_ALL_FAULTS") else 400
-NAMES = st.sampled_from(["small.zarr", "small.h5", "default", "x", "..", ".tersgen", "runs"])
+NAMES = st.sampled_from(["small.zarr", "small.h5", "canonical", "x", "..", ".tersgen", "runs"])
 TEXTS = st.text(max_size=20) | st.sampled_from(["where", "1e9", "-1", "null", "a" * 5000, "%00"])
 NUMBERS = st.integers(-3, 400) | st.sampled_from([2**31, 2**53, 2**63, 10**30, -(10**30)])
 VALUES = st.recursive(

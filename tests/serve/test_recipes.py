@@ -29,6 +29,15 @@ def test_a_preview_is_the_row_of_a_build(http):
     assert row["axes"]["raman_shift"]["values"] == recipe.grid.points().tolist()
 
 
+def test_bands_of_maps_are_coordinates(http):
+    near = {"bands": [[300.0, 900.0], [900.0, 1700.0]]}
+    recipe = {"library": ["builtin:water"], "map": {"height": 4, "width": 4}, "nearfield": near}
+    row = http.post("/api/v1/preview", json={"recipe": recipe}).json()
+    low, high = (row["coordinates"][f"band_{end}"] for end in ("low", "high"))
+    assert (low["values"], high["values"]) == ([300.0, 900.0], [900.0, 1700.0])
+    assert (low["dim"], low["unit"], row["axes"]["row"]["unit"]) == ("channel", "cm^-1", "Angstrom")
+
+
 def test_warnings_are_told(http):
     row = http.post("/api/v1/preview", json={"recipe": {**TABLE, "lineshape": {"fwhm_cm1": 0.5}}})
     assert any("bands as narrow as" in text for text in row.json()["warnings"])

@@ -20,7 +20,8 @@ NODE = "tersgen2"
 N_STEPS = 150
 MODEL = ["--set", "model.options.widths=[4,8]", "--set", "model.options.norm=group", "--set",
          "model.options.dropout=0"]  # fmt: skip
-OPTIONS = [*MODEL, "--batch-size", 32, "--epochs", N_STEPS // 15, "--checkpoint-steps", 10]
+OPTIONS = [*MODEL, "--batch-size", 32, "--epochs", N_STEPS // 15, "--checkpoint-steps", 10,
+           "--patience", N_STEPS]  # fmt: skip
 JOB = ["--ntasks-per-node", 1, "--cpus-per-task", 1, "--time", "10:00"]
 
 

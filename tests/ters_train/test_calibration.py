@@ -8,16 +8,21 @@ import pytest
 import torch
 from click.testing import CliRunner
 
+from ters_train.calibration.groups import groups_of
 from ters_train.calibration.measures import (
     distance,
     energy,
     fit_gaussians,
     fit_temperature,
+    nearest,
+    neighbours_of,
     separation,
     set_threshold,
 )
 from ters_train.cli import main
+from tersgen import build
 from tersgen.cli import main as tersgen
+from tersgen.errors import ConfigError
 
 SEED = torch.Generator().manual_seed
 
@@ -76,6 +81,14 @@ def test_distances_are_those_of_a_normal_distribution():
     assert separation(found, distance(foreign, gaussians)).auroc > 0.999
 
 
+def test_novelty_by_the_nearest_rows_is_a_cosine_distance():
+    known = torch.tensor([[1.0, 0.0], [0.0, 2.0], [3.0, 3.0]])
+    found = nearest(torch.tensor([[5.0, 0.0]]), neighbours_of(known))
+    assert float(found[0]) == pytest.approx(1.0)  # of three rows, the least similar counts
+    many = neighbours_of(torch.cat([known.repeat(10, 1), -known]))
+    assert float(nearest(torch.tensor([[5.0, 0.0]]), many)[0]) == pytest.approx(0.0, abs=1e-6)
+
+
 def test_separation_counts_pairs():
     known, foreign = torch.tensor([0.0, 1.0, 2.0]), torch.tensor([1.0, 3.0])
     assert separation(known.double(), foreign.double()).auroc == pytest.approx((1.5 + 3) / 6)
@@ -130,6 +143,100 @@ def test_a_calibrated_run_names_sets_and_what_is_none_of_them(run, tmp_path):
     first, second = (one[0]["species"][:2] for one in (before, after))
     ratios = [np.log(a["probability"] / b["probability"]) for a, b in (first, second)]
     assert ratios[1] == pytest.approx(ratios[0] / found["temperature"], rel=1e-3)
+
+
+@pytest.fixture(scope="module")
+def library(run):
+    """Return a library search of the same data."""
+    call(main, "fit", "--data", run / "data.zarr", "--split", "own", "--model", "library-search",
+         "--out", run / "library")  # fmt: skip
+    return run / "library"
+
+
+def test_a_library_search_is_a_model_as_any(run, library):
+    found = json.loads(call(main, "predict", library, run / "data.zarr", "--n", 50, "--json"))
+    assert sum(one["answer"] == one["truth"] for one in found) > 40
+    call(main, "calibrate", library, "--foreign", run / "other.zarr")
+    found = json.loads(call(main, "predict", library, run / "data.zarr", "--n", 5, "--json"))
+    assert all(one["set"] for one in found)
+    said = call(main, "find-lr", "--data", run / "data.zarr", "--split", "own", "--model",
+                "library-search", code=2)  # fmt: skip
+    assert "fitted at once" in said
+    said = call(main, "fit", "--data", run / "data.zarr", "--split", "own", "--init", library,
+                "--out", run / "second", code=2)  # fmt: skip
+    assert "engine.init: expected none" in said
+
+
+def test_models_are_compared_on_the_same_rows_by_groups_and_on_foreign_ones(run, library):
+    call(main, "calibrate", run / "run", "--foreign", run / "other.zarr")
+    ask = [main, "evaluate", run / "run", "--data", run / "data.zarr", "--split", "own"]
+    more = ["--against", library, "--foreign", run / "other.zarr", "--by", "params/width"]
+    found = json.loads(call(*ask, *more, "--explain", "--json"))
+    against, groups, foreign = found["against"][0], found["groups"], found["foreign"]
+    alone = json.loads(
+        call(main, "evaluate", library, "--data", run / "data.zarr", "--split", "own", "--json")
+    )
+    assert against["accuracy"] == pytest.approx(found["accuracy"])
+    assert against["other"] == pytest.approx(alone["accuracy"])
+    assert against["low"] <= against["difference"] <= against["high"]
+    assert len(groups) == 5
+    assert sum(one["n_rows"] for one in groups) == found["n_samples"]
+    weighed = sum(one["n_rows"] * one["accuracy"] for one in groups)
+    assert weighed / found["n_samples"] == pytest.approx(found["accuracy"])
+    assert {one["score"] for one in foreign} >= {"1 - probability", "energy"}
+    assert sum(one["is_used"] for one in foreign) == 1
+    for one in found["coverage"]:
+        assert one["covered"] >= one["low"]
+    first = found["explained"][0]
+    assert first["precision"] > 3 * first["chance"]
+    page = (run / "run" / "evaluation-test" / "report.html").read_text()
+    for title in ("Against other models", "By params/width", "Foreign rows", "Explanations"):
+        assert f"<h2>{title}</h2>" in page
+    assert "--by: expected" in call(*ask, "--by", "nothing", code=2)
+
+
+def test_groups_by_a_column_with_a_name(tmp_path):
+    recipe = {"library": ["random:3"], "instrument": {"resolution_cm1": [2, 9]},
+              "lineshape": {"profile": "lorentzian"}, "fields": {"maps": False}}  # fmt: skip
+    dataset = build(recipe, 64, tmp_path / "a.zarr")
+    rows = np.arange(50)
+    named = groups_of(dataset, "params/instrument[resolution]", rows)
+    numbered = groups_of(dataset, "params/instrument[0]", rows)
+    assert named.names == numbered.names
+    assert np.array_equal(named.of_row, numbered.of_row)
+    with pytest.raises(ConfigError, match=r"or by name: resolution, .*; got resolutio$"):
+        groups_of(dataset, "params/instrument[resolutio]", rows)
+
+
+def test_bands_that_decided_are_told_and_drawn(run, tmp_path):
+    found = json.loads(
+        call(main, "predict", run / "run", run / "data.zarr", "--n", 2, "--json", "--pictures",
+             tmp_path / "bands")
+    )  # fmt: skip
+    assert all(one["bands"][0].keys() == {"shift_cm1", "weight"} for one in found)
+    pictures = sorted((tmp_path / "bands").iterdir())
+    assert [one.name for one in pictures] == ["data-0.png", "data-1.png"]
+    assert all(one.read_bytes().startswith(b"\x89PNG") for one in pictures)
+    call(main, "predict", run / "run", run / "data.zarr", "--n", 2, "--explain", "--out",
+         tmp_path / "bands.csv")  # fmt: skip
+    assert "band_5_cm1,band_5_weight" in (tmp_path / "bands.csv").read_text()
+
+
+def test_foreign_datasets_enter_the_training_with_their_digest(run):
+    fit = ["fit", "--data", run / "data.zarr", "--split", "own", "--epochs", 2]
+    call(main, *fit, "--foreign", run / "other.zarr", "--out", run / "exposed")
+    stored = json.loads((run / "exposed" / "config.json").read_text())["exposure"]
+    assert stored["share"] == 0.5
+    assert len(stored["data"][0]["digest"]) == 64
+    # the same run, were it not for the further rows
+    first, second = (
+        json.loads((run / name / "log.jsonl").read_text().partition("\n")[0])
+        for name in ("run", "exposed")
+    )
+    assert first["step"] == second["step"]
+    assert first["loss"] != second["loss"]
+    said = call(main, *fit, "--foreign", run / "data.zarr", "--out", run / "not", code=2)
+    assert "expected only species that are no classes, got random-0" in said
 
 
 def test_foreign_rows_are_of_no_class_of_the_model(run):

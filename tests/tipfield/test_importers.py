@@ -10,9 +10,9 @@ from scipy.io import savemat
 from tersgen.errors import ConfigError
 from tersgen.library.nearfield import dipole_field
 from tersgen.tipfield.file import npz_bytes, parse_tip_field, read_tip_field
-from tersgen.tipfield.importing import Choice, import_tip_field
+from tersgen.tipfield.importing import Choice, choose_importer, import_tip_field
 from tersgen.tipfield.points import Sampled, regular
-from tersgen.tipfield.sources import Placement, detect
+from tersgen.tipfield.sources import Placement
 from tersgen.units import BOHR_ANGSTROM
 
 HERE = Path(__file__).parent
@@ -80,7 +80,7 @@ def comsol(path, unit="nm"):
 @pytest.mark.parametrize("write", [lumerical, mnpbem, comsol])
 def test_formats_that_state_wavelengths(write, tmp_path):
     path = write(tmp_path / ("field.txt" if write is comsol else "field.mat"))
-    assert detect(path) == write.__name__
+    assert choose_importer(path).name == write.__name__
     check(imported(path, Choice(633)))
     check(imported(path, Choice(633), Choice(700)), e_out=OTHER)
     check(imported(path, Choice(None, 2), Choice(None, 1)), OTHER, ONE)
@@ -105,7 +105,7 @@ def test_lumerical_of_version_7_3(tmp_path):
     content = bytearray(path.read_bytes())
     content[:19] = b"MATLAB 7.3 MAT-file"
     path.write_bytes(content)
-    assert detect(path) == "lumerical"
+    assert choose_importer(path).name == "lumerical"
     check(imported(path))
 
 
@@ -144,7 +144,7 @@ def test_the_potential_of_a_cube(tmp_path):
     moment = np.array([0.0, 0.0, 1.0])
     potential = points[..., 2] / np.linalg.norm(points, axis=-1) ** 3
     path = cube(tmp_path / "tip.cube", potential, axes)
-    assert detect(path) == "cube"
+    assert choose_importer(path).name == "cube"
     field = imported(path)
     expected = np.moveaxis(dipole_field(points, moment), -1, 0)
     np.testing.assert_allclose(field.e_in, expected, atol=0.03 * np.abs(expected).max())
@@ -162,6 +162,9 @@ def test_files_that_are_refused(tmp_path):
     path.write_text("\n".join(text[:-3]), "utf-8")
     with pytest.raises(ConfigError, match="every point of a grid once"):
         imported(path, Choice(633))
+    in_angstrom = lumerical(tmp_path / "unit.mat", tuple(1e10 * axis for axis in AXES))
+    with pytest.raises(ConfigError, match=r"0\.1 nm to 1 mm wide, got 1\.2e\+10 nm"):
+        imported(in_angstrom, Choice(633))
     savemat(tmp_path / "other.mat", {"a": np.ones(3)})
     with pytest.raises(ConfigError, match="expected x, y, z with E"):
         imported(tmp_path / "other.mat", format="lumerical")
@@ -207,7 +210,7 @@ def check_meep(path):
 
 def test_a_field_that_meep_made():
     path = HERE / "data" / "meep_dipole.h5"
-    assert detect(path) == "meep"
+    assert choose_importer(path).name == "meep"
     assert check_meep(path) > 0.99
     with pytest.raises(ConfigError, match="expected --step and --origin"):
         imported(path)

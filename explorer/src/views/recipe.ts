@@ -21,6 +21,7 @@ export async function recipe(main: HTMLElement, state: State, signal: AbortSigna
 
   const status = h("p", { class: "hint", role: "status" });
   const problem = h("p", { class: "error", role: "alert" });
+  const warnings = h("p", { class: "hint", role: "note" });
   const shown = new PreviewCard();
   const text = h("textarea", { class: "code", rows: 18, spellcheck: "false", "aria-label": "Recipe as JSON" });
   const form = h("div", { class: "settings" });
@@ -33,6 +34,7 @@ export async function recipe(main: HTMLElement, state: State, signal: AbortSigna
     try {
       const answer = await preview({ recipe: current, index }, own);
       shown.show(answer);
+      warnings.textContent = answer.warnings.join("; ");
       problem.textContent = "";
       status.textContent = `sample ${grouped(index)}: ${answer.species}, in ${Math.round(performance.now() - began)} ms`;
     } catch (error) {
@@ -82,7 +84,7 @@ export async function recipe(main: HTMLElement, state: State, signal: AbortSigna
         soon();
       } })),
       status),
-    problem,
+    problem, warnings,
     h("div", { class: "editor" }, h("section", { class: "card" }, h("h2", {}, "Settings"), form), h("div", { class: "stack" }, shown.element,
       buildCard(() => current, () => name),
       h("section", { class: "card" }, h("details", {}, h("summary", {}, "The whole recipe, as JSON"), text),
@@ -98,7 +100,7 @@ class PreviewCard {
   private plot: SpectrumPlot | null = null;
   private map: MapView | null = null;
 
-  show({ fields, axes, species }: Preview): void {
+  show({ fields, axes, coordinates, species }: Preview): void {
     const { spectra, maps } = fields;
     const axis = axes.raman_shift?.values;
     if (spectra && axis) {
@@ -113,8 +115,10 @@ class PreviewCard {
     if (maps) {
       const [, rows, columns] = maps.shape.slice(-3);
       const ofAxis = (name: string) => (axes[name] ? Float64Array.from(axes[name].values) : null);
+      const [low, high] = [coordinates.band_low?.values[0], coordinates.band_high?.values[0]];
+      const band = low === undefined ? "first channel" : `${low} to ${high} ${unit(coordinates.band_low.unit)}`;
       const options = {
-        label: "Map of the preview, first channel", values: maps.values.subarray(0, rows * columns), rows, columns,
+        label: `Map of the preview, ${band}`, values: maps.values.subarray(0, rows * columns), rows, columns,
         rowAxis: ofAxis("row"), columnAxis: ofAxis("column"), lengthUnit: unit(axes.row?.unit ?? "1"), valueLabel: "intensity / arb. units", colourMap: "viridis", tallest: 300,
       };
       if (!this.map) this.element.append((this.map = new MapView(options)).element);

@@ -130,23 +130,27 @@ def cross_entropy(
 ) -> Tensor:
     """Return - sum_c w_c y_c log p_c of each sample, Eq. (6.1), with smoothed y, Eq. (6.2).
 
-    Of a mixture y_c are the fractions, so that p_c becomes an estimate of them.
+    Of a mixture y_c are the fractions, so that p_c becomes an estimate of them. A row of no class,
+    label -1, has y_c = 1/K and w_c = 1.
 
     Parameters
     ----------
     logits
         Shape (B, K).
     labels
-        Shape (B,), integers in 0..K-1; or y itself, shape (B, K).
+        Shape (B,), integers in 0..K-1, or -1; or y itself, shape (B, K).
     weights
         w_c, shape (K,); None for 1.
     smoothing
         epsilon of y = (1 - epsilon) onehot + epsilon/K.
     """
-    targets = labels if labels.is_floating_point() else labels.long()
-    return functional.cross_entropy(
+    targets = labels if labels.is_floating_point() else labels.long().clamp(min=0)
+    found = functional.cross_entropy(
         logits.float(), targets, weights, reduction="none", label_smoothing=smoothing
     )
+    if labels.is_floating_point():
+        return found
+    return torch.where(labels < 0, -logits.float().log_softmax(dim=1).mean(dim=1), found)
 
 
 def tensor_error(predicted: Tensor, tensors: Tensor, counts: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from ...numeric._jit import kernel
 from ...numeric.crosssection import REFERENCE_SHIFT_CM1
 from ...numeric.elementary import exp
 from ...numeric.tensor import (
+    activity,
     averaged_intensity,
     quaternion_to_matrix,
     rotate,
@@ -83,6 +84,8 @@ class Numbers(NamedTuple):
     broadest: float
     intensity: float
     averaged: bool
+    analysed: bool
+    """Whether only the polarization ``scattered`` is detected."""
     mixed: bool
     of_signal: bool
     """Whether fractions of a mixture are those of the signal."""
@@ -148,7 +151,8 @@ class Bands(Effect[Perturbations]):
             narrowest=spread.width[0],
             broadest=spread.width[1],
             intensity=spread.intensity,
-            averaged=recipe.geometry.orientation == "averaged",
+            averaged=recipe.geometry.is_averaged,
+            analysed=recipe.geometry.orientation != "powder",
             mixed=recipe.mixture is not None,
             of_signal=recipe.mixture is not None and recipe.mixture.of == "signal",
         )
@@ -162,7 +166,7 @@ class Bands(Effect[Perturbations]):
             spec("params/width", "float32", "1", "factor on all widths"),
         ]
         if recipe.fields.tensors:
-            frame = "molecular" if recipe.geometry.orientation == "averaged" else "laboratory"
+            frame = "molecular" if recipe.geometry.is_averaged else "laboratory"
             text = f"Raman tensor of each mode in the {frame} frame; 0 beyond count"
             sizes = {**each, "mode": n_modes, "cartesian_1": 3, "cartesian_2": 3}
             made.append(spec("tensors", "float32", "Angstrom^2 amu^-1/2", text, **sizes))
@@ -195,9 +199,7 @@ class Bands(Effect[Perturbations]):
         from . import on_torch
 
         modes, numbers = self._modes, self._numbers
-        averaged = np.array(
-            [averaged_intensity(one, numbers.incident, numbers.scattered) for one in modes.tensor]
-        )
+        averaged = np.array([average_of(one, numbers) for one in modes.tensor])
         drawn = on_torch.draw_modes(tile, modes, numbers, tile.tensor(averaged), self._most)
         for name in ("position", "intensity", "fwhm"):
             tile[name] = getattr(drawn, name)
@@ -270,6 +272,17 @@ def record_sticks(
 
 
 @kernel
+def average_of(tensor: F64, numbers: Numbers) -> float:
+    """Return the intensity averaged over all orientations, of one polarization or of both.
+
+    Both add up to (45 a^2 + 7 gamma^2)/45: D. A. Long, "The Raman Effect" (2002), Table 5.2(a).
+    """
+    if numbers.analysed:
+        return averaged_intensity(tensor, numbers.incident, numbers.scattered)
+    return activity(tensor) / 45.0
+
+
+@kernel
 def _draw_component(
     index: int, seed: int, c: int, species: int, modes: Modes, numbers: Numbers, shift: float,
     width: float, matrix: F64, normals: F32, errors: F64, tensor: F64, position: F64,
@@ -297,7 +310,7 @@ def _draw_component(
     for m in range(count):
         alpha = modes.tensor[first + m]
         if numbers.averaged:
-            strength = averaged_intensity(alpha, numbers.incident, numbers.scattered)
+            strength = average_of(alpha, numbers)
             lab = alpha
         else:
             rotate(alpha, matrix, tensor)

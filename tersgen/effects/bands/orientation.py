@@ -32,7 +32,10 @@ F64 = NDArray[np.float64]
 I32 = NDArray[np.int32]
 
 RANDOM, FIXED, AVERAGED, FLAT, TILTED = 0, 1, 2, 3, 4
-_KINDS = {"random": RANDOM, "fixed": FIXED, "averaged": AVERAGED, "flat": FLAT, "tilted": TILTED}
+_KINDS = {
+    **{"random": RANDOM, "fixed": FIXED, "averaged": AVERAGED, "powder": AVERAGED},
+    **{"flat": FLAT, "tilted": TILTED},
+}
 _IDENTITY = (1.0, 0.0, 0.0, 0.0)
 _TOP_BIT = np.uint32(0x80000000)
 _WORDS = 4294967296.0

@@ -150,7 +150,7 @@ class ModeChoice:
         The intensities are those of Eq. (3.1).
         """
         geometry = self._recipe.geometry
-        if geometry.orientation == "random":
+        if geometry.orientation in ("random", "powder"):
             return []
         matrix = np.empty((3, 3))
         quaternion_to_matrix(np.array(geometry.quaternion), matrix)

@@ -22,9 +22,10 @@ UnitVector = Annotated[Vector3, AfterValidator(_direction)]
 class Geometry(EffectSettings):
     """Orientation, polarizations, laser and detection, Eq. (3.1)."""
 
-    orientation: Literal["random", "fixed", "averaged"] = field(
-        "molecular orientation: uniformly random for each sample, fixed, or averaged over all "
-        "orientations",
+    orientation: Literal["random", "fixed", "averaged", "powder"] = field(
+        "molecular orientation: uniformly random for each sample, fixed, averaged over all "
+        "orientations, or powder: averaged and without an analyser in front of the detector, "
+        "which gives 45 a^2 + 7 gamma^2",
         "1",
         "random",
     )
@@ -48,12 +49,24 @@ class Geometry(EffectSettings):
         "photons",
     )
 
+    @property
+    def is_averaged(self) -> bool:
+        """Whether samples show the average over all orientations."""
+        return self.orientation in ("averaged", "powder")
+
     @model_validator(mode="after")
     def _normalisable(self) -> Self:
         norm = sum(x * x for x in self.quaternion)
         if not 0.99 <= norm <= 1.01:
             raise ValueError(f"expected a unit quaternion, got {list(self.quaternion)}")
         return self
+
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
+        """Return the quaternion, if the orientation is not fixed, and polarizations of powders."""
+        names = () if self.orientation == "fixed" else ("quaternion",)
+        if self.orientation == "powder":
+            names = (*names, "incident", "scattered")
+        return dict.fromkeys(names, f'with orientation = "{self.orientation}"')
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse a grid that extends beyond the energy of the laser, or has unknown intensities."""
@@ -104,6 +117,11 @@ class Perturbations(EffectSettings):
         if self.width[0] <= 0:
             raise ValueError(f"width: expected factors above 0, got {list(self.width)}")
         return self
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return changes of spectra and maps that are not made."""
+        found = {} if recipe.fields.spectra else {"roll_bins": "without spectra"}
+        return found if recipe.fields.maps else {**found, "symmetry": "without maps"}
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse quarter turns of maps that are not square, and rolls by the whole axis or more."""

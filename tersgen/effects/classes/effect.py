@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from ..on_torch import TorchTile
 
 _FULL = 2**32
+_PLACES = 1000
+"""Places of a class of conformers, each as likely as any other: a population to 0.1 %."""
 
 
 class Classes(Effect[Section]):
@@ -120,26 +122,40 @@ class Members(NamedTuple):
     first: NDArray[np.int64]
     """First place of each class in ``species`` and the end, shape (K + 1,)."""
     species: NDArray[np.int32]
-    """Species, class by class, shape (n_species,)."""
+    """Species, class by class, each once, or as often as its population asks."""
     label: NDArray[np.int32]
     """Class of each species, shape (n_species,)."""
 
 
 def class_members(library: Library) -> Members:
-    """Return which species each class has: one, but of the class of unknown ones."""
+    """Return which species each class has: one, but of conformers and of unknown ones."""
     place = {name: label for label, name in enumerate(library.class_names)}
     label = np.array([place[name] for name in library.class_of_species], np.int32)
     sizes = np.bincount(label, minlength=len(place))
-    return Members(
-        first=np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64),
-        species=np.argsort(label, kind="stable").astype(np.int32),
-        label=label,
-    )
+    species = np.argsort(label, kind="stable").astype(np.int32)
+    weights = [page.get("conformer_weight") for page in library.pages]
+    members = []
+    for own in np.split(species, np.cumsum(sizes)[:-1]):
+        populations = [weights[k] for k in own]
+        if len(own) > 1 and all(populations):  # else each is as likely as any other
+            own = np.repeat(own, _places(np.array(populations, np.float64)))
+        members.append(own)
+    first = np.concatenate([[0], np.cumsum([len(own) for own in members])])
+    return Members(first.astype(np.int64), np.concatenate(members), label)
+
+
+def _places(populations: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return how many of ``_PLACES`` each conformer has, by the largest remainders."""
+    wanted = _PLACES * populations / populations.sum()
+    count = np.floor(wanted).astype(np.int64)
+    most = np.argsort(count - wanted, kind="stable")
+    count[most[: _PLACES - int(count.sum())]] += 1
+    return count
 
 
 @kernel
 def species_of(label: int, index: int, component: int, members: Members, seed: int) -> int:
-    """Return one of the species of a class, each as likely as any other."""
+    """Return one of the species of a class, each place as likely as any other."""
     first = members.first[label]
     count = members.first[label + 1] - first
     chosen = 0

@@ -1,6 +1,6 @@
 """How often each class is drawn."""
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import model_validator
 
@@ -27,3 +27,8 @@ class Classes(EffectSettings):
         if self.weights and self.balance != "weighted":
             raise ValueError(f'expected balance = "weighted" with weights, got "{self.balance}"')
         return self
+
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
+        """Return the exponent of other distributions."""
+        reason = f'with balance = "{self.balance}"'
+        return {} if self.balance == "zipf" else {"exponent": reason}

@@ -1,12 +1,14 @@
 """Test patterns of hotspots, and the size of all maps."""
 
-from typing import Self
+from typing import Any, Self
 
 from pydantic import model_validator
 
 from ...schema.base import field
 from ...schema.intervals import LARGEST, NonNegativeInterval
 from ..settings import EffectSettings
+
+_OF_PATTERNS = ("n_hotspots", "radius", "sigma_px", "field_factor", "move_px", "jitter_px", "turn")
 
 
 class Map(EffectSettings):
@@ -53,6 +55,11 @@ class Map(EffectSettings):
         "standard deviation sigma_b of a Gaussian blur, Eq. (2.4); 0 for none", "pixel", 0.0, ge=0
     )
 
+    @property
+    def noise_free(self) -> Self:
+        """No offset."""
+        return self.model_copy(update={"background": (0.0, 0.0)})
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.sigma_px[0] <= 0:
@@ -66,3 +73,10 @@ class Map(EffectSettings):
         if self.blur_px > max(self.height, self.width):
             raise ValueError(f"blur_px: expected at most the map's size, got {self.blur_px:g}")
         return self
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return the settings of test patterns, if there are none."""
+        if recipe.nearfield is not None:
+            return dict.fromkeys(_OF_PATTERNS, "with nearfield")
+        names = () if recipe.fields.maps else (*_OF_PATTERNS, "blur_px")
+        return dict.fromkeys(names, "without maps")

@@ -8,12 +8,12 @@ measured, the outermost value is repeated.
 """
 
 from decimal import Decimal, localcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ...numeric._jit import kernel
+from ...numeric._jit import inlined, kernel
 from ...numeric.lineshape import extent
 from ...numeric.voigt import add_resolved_sticks
 from ...random import streams
@@ -25,14 +25,7 @@ from ...schema.library import Library
 from ..base import ArraySpec, Effect, Parameter, Tile, columns, spec
 from ..profile.effect import PROFILES
 from ..sections import Sections
-from .kernels import (
-    RAY_POINTS,
-    add_ray,
-    convert,
-    curve_weights,
-    fill_curve,
-    log_between,
-)
+from .kernels import RAY_POINTS, add_ray, convert, log_between
 from .settings import CubeExposure, Instrument
 
 F32 = NDArray[np.float32]
@@ -41,9 +34,6 @@ I64 = NDArray[np.int64]
 
 _ZERO, _ONE = np.float32(0.0), np.float32(1.0)
 _EPS = np.float32(1e-12)
-_BUMPS = 4
-_POSITIVE: Any = np.bool_(False)
-_SIGNED: Any = np.bool_(True)  # no literals: for each the kernel would be compiled anew
 
 PARAMETERS = (
     Parameter("resolution", "cm^-1", "resolution (FWHM, cm^-1)"),
@@ -66,8 +56,7 @@ PARAMETERS = (
 """What ``params/instrument`` holds of each row, in order."""
 _COLUMN = columns(PARAMETERS)
 _RESOLUTION, _SHIFT = _COLUMN["resolution"], _COLUMN["axis_shift"]
-_STRETCH, _FLUORESCENCE = _COLUMN["axis_stretch"], _COLUMN["fluorescence"]
-_RESPONSE, _ELECTRONS, _DARK = _COLUMN["response"], _COLUMN["electrons"], _COLUMN["dark"]
+_STRETCH, _ELECTRONS, _DARK = _COLUMN["axis_stretch"], _COLUMN["electrons"], _COLUMN["dark"]
 _GAIN, _BIAS, _READ = _COLUMN["gain"], _COLUMN["bias"], _COLUMN["read_noise"]
 _RAYS, _SATURATED = _COLUMN["rays"], _COLUMN["saturated"]
 _MISSING_LOW, _MISSING_HIGH = _COLUMN["missing_low"], _COLUMN["missing_high"]
@@ -181,67 +170,6 @@ def resolve_bands(
         )  # fmt: skip
 
 
-class Optics(InstrumentEffect):
-    """Adds fluorescence to ``line`` and multiplies it by the response."""
-
-    stage = "optics"
-
-    def __init__(self, recipe: Sections, library: Library) -> None:
-        super().__init__(recipe, library)
-        section = self.settings
-        self._share = section.fluorescence_share if section.fluorescence[1] > 0 else 0.0
-        self._fluorescence = logarithms(section.fluorescence)
-        self._response = section.response
-
-    def apply(self, tile: Tile) -> None:
-        """Draw both."""
-        draw_optics(
-            tile.index, tile.seed, self._share, self._fluorescence, self._response, tile["line"],
-            tile["params/instrument"],
-        )  # fmt: skip
-
-
-@kernel
-def _draw_curve(curve: F32, weights: F32, index: int, seed: int, stream: int, signed: bool) -> None:
-    """Fill a smooth curve of broad bumps over the axis, its largest size 1."""
-    bumps = np.empty((_BUMPS, 3), np.float64)
-    for b in range(_BUMPS):
-        w0, w1, w2, _ = philox(1 + b, index, 0, seed, stream)
-        bumps[b, 0] = between(-1.0 if signed else 0.1, 1.0, w2)
-        bumps[b, 1] = between(-0.4, 1.4, w0)
-        bumps[b, 2] = between(0.15, 0.8, w1)
-    fill_curve(curve, bumps, weights)
-
-
-@kernel
-def draw_optics(
-    start: int, seed: int, share: float, fluorescence: F64, largest: float, lines: F32,
-    recorded: F32,
-) -> None:  # fmt: skip
-    """Add fluorescence to a share of the spectra, and multiply all by a response about 1."""
-    n_points = lines.shape[1]
-    curve, weights = np.empty(n_points, np.float32), curve_weights(n_points)
-    for row in range(lines.shape[0]):
-        index, line = start + row, lines[row]
-        w0, w1, _, _ = philox(0, index, 0, seed, streams.FLUORESCENCE)
-        height = 0.0
-        if np.float64(uniform(w0)) < share:
-            height = log_between(fluorescence[0], fluorescence[1], uniform(w1))
-            _draw_curve(curve, weights, index, seed, streams.FLUORESCENCE, _POSITIVE)
-            strength = np.float32(height)
-            for k in range(n_points):
-                line[k] += strength * curve[k]
-        recorded[row, _FLUORESCENCE] = height
-        w0, _, _, _ = philox(0, index, 0, seed, streams.RESPONSE)
-        deviation = largest * np.float64(uniform(w0))
-        if largest > 0.0:
-            _draw_curve(curve, weights, index, seed, streams.RESPONSE, _SIGNED)
-            size = np.float32(deviation)
-            for k in range(n_points):
-                line[k] *= _ONE + size * curve[k]
-        recorded[row, _RESPONSE] = deviation
-
-
 class DetectorNumbers(NamedTuple):
     """A section's numbers; a logarithmic interval is (ln low, ln high - ln low)."""
 
@@ -256,6 +184,9 @@ class DetectorNumbers(NamedTuple):
     """Largest count of the converter; 0 for none."""
     rays: float
     ray_height: F64
+    overexposed: float
+    """Fraction of samples that saturate."""
+    overexposure: F64
 
 
 def detector_numbers(section: Instrument, exposure: Instrument | CubeExposure) -> DetectorNumbers:
@@ -270,6 +201,8 @@ def detector_numbers(section: Instrument, exposure: Instrument | CubeExposure) -
         largest=2.0**section.bits - 1.0 if section.bits else 0.0,
         rays=exposure.cosmic_rays,
         ray_height=logarithms(exposure.cosmic_height),
+        overexposed=exposure.overexposed if isinstance(exposure, Instrument) else 0.0,
+        overexposure=logarithms(section.overexposure),
     )
 
 
@@ -323,6 +256,30 @@ def draw_camera(index: int, seed: int, detector: DetectorNumbers) -> tuple[float
     return gain, bias, between(detector.read_noise[0], detector.read_noise[1], w0)
 
 
+@inlined
+def most_electrons(detector: DetectorNumbers, gain: float, bias: float) -> float:
+    """Return the electrons at which full well or converter saturate; infinite without either."""
+    if detector.largest > 0.0:
+        return min(detector.full_well, (detector.largest - bias) / gain)
+    return detector.full_well
+
+
+@kernel
+def draw_exposure(index: int, seed: int, detector: DetectorNumbers) -> tuple[float, float, float]:
+    """Return electrons at the highest point of a spectrum, dark electrons, and read noise."""
+    w0, w1, _, _ = philox(0, index, 0, seed, streams.EXPOSURE)
+    highest = log_between(detector.electrons[0], detector.electrons[1], uniform(w0))
+    dark = between(detector.dark[0], detector.dark[1], w1)
+    gain, bias, read = draw_camera(index, seed, detector)
+    if detector.overexposed > 0.0:
+        w0, w1, _, _ = philox(0, index, 0, seed, streams.OVEREXPOSURE)
+        if np.float64(uniform(w0)) < detector.overexposed:
+            low, ratio = detector.overexposure[0], detector.overexposure[1]
+            most = most_electrons(detector, gain, bias)
+            highest = most * log_between(low, ratio, uniform(w1))
+    return highest, dark, read
+
+
 @kernel
 def count_electrons(
     start: int, seed: int, detector: DetectorNumbers, lines: F32, recorded: F32
@@ -333,10 +290,8 @@ def count_electrons(
     normals = np.empty((n_points + 3) // 4 * 4, np.float32)
     for row in range(lines.shape[0]):
         index, line, params = start + row, lines[row], recorded[row]
-        w0, w1, _, _ = philox(0, index, 0, seed, streams.EXPOSURE)
-        highest = log_between(detector.electrons[0], detector.electrons[1], uniform(w0))
-        dark = between(detector.dark[0], detector.dark[1], w1)
-        gain, bias, read = draw_camera(index, seed, detector)
+        highest, dark, read = draw_exposure(index, seed, detector)
+        gain, bias, _ = draw_camera(index, seed, detector)
         params[_ELECTRONS], params[_DARK], params[_GAIN] = highest, dark, gain
         params[_BIAS], params[_READ] = bias, read
         params[_RAYS] = _draw_rays(index, seed, detector, highest, rays)
@@ -365,22 +320,43 @@ class Range(InstrumentEffect):
     stage = "record"
 
     def apply(self, tile: Tile) -> None:
-        """Draw what is missing."""
-        missing = self.settings.missing
-        repeat_edges(tile.index, tile.seed, *missing, tile["line"], tile["params/instrument"])
+        """Draw what is missing, where it is not yet."""
+        measured = tile.get("measured")
+        if measured is None:
+            n_points = tile["line"].shape[1]
+            measured = np.empty((len(tile["line"]), 2), np.int64)
+            draw_ranges(tile.index, tile.seed, *self.settings.missing, n_points, measured)
+        repeat_edges(measured, tile["line"], tile["params/instrument"])
 
 
 @kernel
-def repeat_edges(
-    start: int, seed: int, low_share: float, high_share: float, lines: F32, recorded: F32
+def draw_range(
+    attempt: int, index: int, seed: int, low_share: float, high_share: float, n_points: int
+) -> tuple[int, int]:
+    """Return the first and the last point that is measured: up to these shares are not."""
+    w0, w1, _, _ = philox(attempt, index, 0, seed, streams.MISSING)
+    first = int(low_share * np.float64(uniform(w0)) * n_points)
+    last = n_points - 1 - int(high_share * np.float64(uniform(w1)) * n_points)
+    return first, last
+
+
+@kernel
+def draw_ranges(
+    start: int, seed: int, low_share: float, high_share: float, n_points: int, measured: I64
 ) -> None:
-    """Repeat the outermost value of spectra over up to these shares of the axis."""
+    """Draw the measured part of each spectrum, shape (n, 2)."""
+    for row in range(measured.shape[0]):
+        first, last = draw_range(streams.ONLY, start + row, seed, low_share, high_share, n_points)
+        measured[row, 0], measured[row, 1] = first, last
+
+
+@kernel
+def repeat_edges(measured: I64, lines: F32, recorded: F32) -> None:
+    """Repeat the outermost value of spectra where they are not measured; record the counts."""
     n_points = lines.shape[1]
     for row in range(lines.shape[0]):
         line = lines[row]
-        w0, w1, _, _ = philox(0, start + row, 0, seed, streams.MISSING)
-        first = int(low_share * np.float64(uniform(w0)) * n_points)
-        last = n_points - 1 - int(high_share * np.float64(uniform(w1)) * n_points)
+        first, last = measured[row, 0], measured[row, 1]
         for k in range(first):
             line[k] = line[first]
         for k in range(last + 1, n_points):

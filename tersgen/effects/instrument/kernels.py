@@ -44,6 +44,18 @@ def curve_weights(n_points: int) -> F32:
 
 
 @kernel
+def interpolate(nodes: F32, weights: F32, curve: F32) -> None:
+    """Fill a curve, shape (L,), from nodes, the first of which is one stride before its start."""
+    stride = weights.shape[1]
+    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
+    for i in range(nodes.shape[0] - 3):
+        n0, n1, n2, n3 = nodes[i], nodes[i + 1], nodes[i + 2], nodes[i + 3]
+        part = curve[i * stride : (i + 1) * stride]
+        for j in range(part.shape[0]):
+            part[j] = (n0 * w0[j] + n1 * w1[j]) + (n2 * w2[j] + n3 * w3[j])
+
+
+@kernel
 def fill_curve(curve: F32, bumps: F64, weights: F32) -> None:
     """Fill a smooth curve: the sum of bumps, scaled so that its largest size is 1.
 
@@ -62,12 +74,7 @@ def fill_curve(curve: F32, bumps: F64, weights: F32) -> None:
         for k in range(n_nodes):
             x = np.float32(np.int32(k - 1)) * scale - middle
             nodes[k] += height * exp(slope * (x * x))
-    w0, w1, w2, w3 = weights[0], weights[1], weights[2], weights[3]
-    for i in range(n_nodes - 3):
-        n0, n1, n2, n3 = nodes[i], nodes[i + 1], nodes[i + 2], nodes[i + 3]
-        part = curve[i * stride : (i + 1) * stride]
-        for j in range(part.shape[0]):
-            part[j] = (n0 * w0[j] + n1 * w1[j]) + (n2 * w2[j] + n3 * w3[j])
+    interpolate(nodes, weights, curve)
     low, high = extent(curve)
     factor = _ONE / max(max(high, -low), _EPS)
     for k in range(n_points):

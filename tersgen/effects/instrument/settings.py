@@ -10,8 +10,14 @@ from pydantic import model_validator
 
 from ...schema.base import field
 from ...schema.intervals import LARGEST, LogCountInterval, LogInterval, NonNegativeInterval
+from ..optics.settings import Optics
 from ..scan.settings import Scan
 from ..settings import EffectSettings
+
+_OF_SPECTRA = (
+    *("resolution_cm1", "axis_shift_cm1", "axis_stretch", "fluorescence", "fluorescence_share"),
+    *("response", "missing", "electrons", "dark", "cosmic_rays", "cosmic_height"),
+)
 
 
 class CubeExposure(EffectSettings):
@@ -125,13 +131,39 @@ class Instrument(EffectSettings):
         "1",
         (0.1, 10.0),
     )
+    overexposed: float = field(
+        "fraction of spectra that are exposed beyond the full well or the converter's range",
+        "1",
+        0.0,
+        ge=0,
+        le=1,
+    )
+    overexposure: LogInterval = field(
+        "electrons at the highest point of those relative to the most that can be counted, "
+        "log-uniform",
+        "1",
+        (1.0, 10.0),
+    )
+    optics: Optics | None = field(
+        "light path of spectra: laser, support, edge filter, sensor", "1", None
+    )
     scan: Scan = field("scan of maps and cubes", "1", Scan())
     cube: CubeExposure = field("exposure of the pixels of cubes", "1", CubeExposure())
 
+    @property
+    def noise_free(self) -> Self:
+        """Resolution, axis and lasers alone."""
+        kept = ("resolution_cm1", "axis_shift_cm1", "axis_stretch")
+        optics = None if self.optics is None else type(self.optics)(lasers_nm=self.optics.lasers_nm)
+        return type(self)(**{name: getattr(self, name) for name in kept}, optics=optics)
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
-        if not all(0 <= share <= 0.45 for share in self.missing):
-            raise ValueError(f"missing: expected shares up to 0.45, got {list(self.missing)}")
+        if not all(0 <= share <= 0.9 for share in self.missing) or sum(self.missing) > 0.95:
+            raise ValueError(
+                "missing: expected shares up to 0.9 that leave 0.05 of the axis, got "
+                f"{list(self.missing)}"
+            )
         if self.gain[0] <= 0:
             raise ValueError(f"gain: expected values above 0, got {list(self.gain)}")
         if self.bits and self.bias[1] >= 2**self.bits - 1:
@@ -147,10 +179,46 @@ class Instrument(EffectSettings):
                 f"electrons: expected an interval above 0 with {wanted[0]}, got [0, 0]: without "
                 "it nothing is counted"
             )
+        if self.overexposed and not (self.electrons[1] and (self.full_well or self.bits)):
+            raise ValueError(
+                "overexposed: expected electrons with full_well or bits, got none: without them "
+                "nothing saturates"
+            )
+        if self.overexposed and self.overexposure[0] < 1:
+            raise ValueError(f"overexposure: expected at least 1, got {list(self.overexposure)}")
         return self
 
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return settings of spectra, maps and cubes not made, and of what is not counted."""
+        found = {}
+        if not self.fluorescence[1]:
+            found["fluorescence_share"] = "without fluorescence"
+        if not self.overexposed:
+            found["overexposure"] = "without overexposed"
+        if not self.cosmic_rays:
+            found["cosmic_height"] = "without cosmic_rays"
+        if not self.cube.cosmic_rays:
+            found["cube.cosmic_height"] = "without cube.cosmic_rays"
+        if not self.scan.blinks:
+            found["scan.blink_pixels"] = "without scan.blinks"
+        if not (self.electrons[1] or self.cube.electrons[1]):
+            found["gain"] = "without electrons"
+        if recipe.counts_cubes and not recipe.fields.maps:
+            found["scan.electrons"] = "with cube.electrons and no maps"
+        if not recipe.fields.spectra:
+            found |= dict.fromkeys(_OF_SPECTRA, "without spectra")
+        if not recipe.has_image:
+            scanned = (f"scan.{name}" for name in Scan.model_fields)
+            found |= dict.fromkeys(scanned, "without maps and cubes")
+        if not recipe.fields.cube:
+            exposed = (f"cube.{name}" for name in CubeExposure.model_fields)
+            found |= dict.fromkeys(exposed, "without a cube")
+        return found
+
     def check_recipe(self, recipe: Any) -> None:
-        """Refuse settings that an instrument replaces."""
+        """Refuse settings that an instrument replaces, and lasers that do not fit the axis."""
+        if self.optics is not None:
+            self.optics.check_against(recipe)
         if recipe.lineshape.profile == "pseudo_voigt":
             raise ValueError(
                 'lineshape.profile: expected "lorentzian" (for Voigt profiles) or "gaussian" '

@@ -82,6 +82,10 @@ class Mixture(EffectSettings):
         if abs(math.fsum(stated) - 1) > 1e-6:
             raise ValueError(f"fractions: expected a sum of 1, got {math.fsum(stated):g}")
 
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
+        """Return the smallest fraction, where fractions are fixed."""
+        return {"least": "with fractions"} if self.fractions else {}
+
     def check_recipe(self, recipe: Any) -> None:
         """Refuse maps, which are of one species unless they show a scene."""
         if recipe.scene is not None:

@@ -12,6 +12,7 @@ from ...schema.library import Library
 from ...schema.species import Vector3
 from ...schema.tipfield import TipField, TipFieldReference
 from ...tipfield.file import find_tip_field
+from ...tipfield.model import Region
 from ..settings import EffectSettings
 
 LARGEST_CHANNELS = 4096
@@ -91,8 +92,8 @@ class NearField(EffectSettings):
         "azimuth of the tilt from x (along rows), drawn for each sample", "degree", (0.0, 360.0)
     )
     grid_field: GridField = field(
-        "file with the field of a tip on a grid, as tersgen field import writes it; in a stored "
-        "recipe, its digest",
+        "file with the field of a tip on a grid, as tersgen field import writes it, or the field "
+        '"model:NAME" of a plug-in, which is sampled; in a stored recipe, its digest',
         "1",
         None,
     )
@@ -179,15 +180,31 @@ class NearField(EffectSettings):
         return self
 
     def _unused(self) -> list[str]:
-        """Return the settings that are about other fields of a tip.
+        """Return the settings of other fields of a tip that are refused.
 
         Not ``width_angstrom``, which presets set for all; nor ``aspect`` of a plane field, which
-        older recipes may have.
+        older recipes may have: see ``idle``.
         """
         names = ["aspect"] if self.tip_field in ("dipole", "grid") else []
         if self.tip_field != "dipole":
             return [*names, "apex_radius_angstrom", "dipole_tilt_deg", "dipole_azimuth_deg"]
         return names if self.dipole_tilt_deg[1] else [*names, "dipole_azimuth_deg"]
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return the settings of other fields and orientations, and of maps not made."""
+        found = {}
+        if self.tip_field in ("plane", "dipole", "grid"):
+            found["width_angstrom"] = f'with tip_field = "{self.tip_field}"'
+        if self.tip_field == "plane":
+            found["aspect"] = 'with tip_field = "plane"'
+        if self.orientation != "tilted":
+            found["max_tilt_deg"] = f'with orientation = "{self.orientation}"'
+        if recipe.geometry.orientation == "fixed":
+            reason = 'with geometry.orientation = "fixed"'
+            found |= dict.fromkeys(("orientation", "max_tilt_deg"), reason)
+        if not recipe.fields.maps:
+            found["bands"] = "without maps"
+        return found
 
     @property
     def is_resolved(self) -> bool:
@@ -204,14 +221,20 @@ class NearField(EffectSettings):
         """
         if self.grid_field is None:
             return self
-        found = self.grid_field
+        found, region = self.grid_field, self._region(library)
         if not isinstance(found, TipField):
-            found = find_tip_field(found)
-        self._check_reach(found, library)
+            found = find_tip_field(found, region)
+        for name, (low, high), (start, stop) in zip("xyz", region, found.reach, strict=True):
+            if start > low + 1e-6 or stop < high - 1e-6:
+                raise ConfigError(
+                    f"nearfield.grid_field: expected a field from {low:.4g} to {high:.4g} Angstrom "
+                    f"along {name} from the apex, as far as frame, height and molecules reach, got "
+                    f"{start:.4g} to {stop:.4g}; take a larger field or a smaller frame_angstrom"
+                )
         return self.model_copy(update={"grid_field": found})
 
-    def _check_reach(self, found: TipField, library: Library) -> None:
-        """Refuse a field that ends before the farthest atom, in any orientation and position."""
+    def _region(self, library: Library) -> Region:
+        """Return where atoms may be from the apex, in any orientation and position."""
         positions, first = library.array("position")
         n_atoms = np.diff(first)
         there = n_atoms > 0  # species without atoms are refused when rows are made
@@ -221,14 +244,7 @@ class NearField(EffectSettings):
         apex = _FARTHEST_NORMAL * self.apex_angstrom
         sides = [0.5 * extent + apex + radius for extent in self.frame_angstrom]
         lowest = -self.height_angstrom[1] - 2 * radius
-        wanted = ((-sides[0], sides[0]), (-sides[1], sides[1]), (lowest, -self.height_angstrom[0]))
-        for name, (low, high), (start, stop) in zip("xyz", wanted, found.reach, strict=True):
-            if start > low + 1e-6 or stop < high - 1e-6:
-                raise ConfigError(
-                    f"nearfield.grid_field: expected a field from {low:.4g} to {high:.4g} Angstrom "
-                    f"along {name} from the apex, as far as frame, height and molecules reach, got "
-                    f"{start:.4g} to {stop:.4g}; take a larger field or a smaller frame_angstrom"
-                )
+        return (-sides[0], sides[0]), (-sides[1], sides[1]), (lowest, -self.height_angstrom[0])
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse settings that contradict near-field maps, or have no effect on them."""
@@ -238,10 +254,11 @@ class NearField(EffectSettings):
                 f"nearfield.bands: expected shifts of at least 0, got {low:g} cm^-1; set "
                 "grid.start_cm1 below 0 to include anti-Stokes bands"
             )
-        if recipe.geometry.orientation == "averaged":
+        if recipe.geometry.is_averaged:
             raise ValueError(
                 'geometry.orientation: expected "random" or "fixed" with nearfield, got '
-                '"averaged": a map shows one molecule'
+                f'"{recipe.geometry.orientation}": a map shows one molecule '
+                "(--preset realistic --preset nearfield, in this order)"
             )
         if recipe.perturbations.symmetry:
             raise ValueError(

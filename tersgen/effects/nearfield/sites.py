@@ -2,8 +2,9 @@
 
 Eq. (2.12). There are P (P + 1) / 2 products of the P field components, thousands for a molecule of
 20 atoms, but amplitudes are smooth on the scale of the tip's distance and width: they are computed
-at nodes, and interpolated to pixels by Lagrange polynomials of degree five, along x and along y.
-Where pixels are as far apart as the nodes would be, the nodes are the pixels.
+at nodes, and interpolated to pixels by Lagrange polynomials of degree seven, along x and along y.
+Nodes are evenly spaced in u = x/sqrt(1 + (x/b)^2), with x the tip from the molecule's centre: the
+further away, the smoother. If there are as few pixels as nodes, the nodes are the pixels.
 """
 
 from typing import Any, NamedTuple
@@ -20,11 +21,17 @@ F32 = NDArray[np.float32]
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 
-NODES_OF_DISTANCE, NODES_OF_WIDTH = 0.15, 0.12
+NODES_OF_DISTANCE, NODES_OF_WIDTH = 0.15, 0.13
 """Spacing of nodes, as fractions of the tip's distance and of the field's FWHM."""
+_BEND_OF_WIDTH = 1.5
+_EDGE = 0.98
+"""Largest u of a node, as a fraction of b."""
+_STRAIGHT = 1e30
 _BLOCK = 64
 """Products of field components at a time, a multiple of four."""
-_TAPS = 6
+_TAPS = 8
+_DENOMINATORS = (-5040.0, 720.0, -240.0, 144.0, -144.0, 240.0, -720.0, 5040.0)
+"""Products of j - l over all l from 0 to 7 but j."""
 _ZERO = np.float32(0.0)
 
 
@@ -75,37 +82,66 @@ def site_matrix(label: int, n_modes: int, sites: SiteModes) -> F32:
 
 
 class Nodes(NamedTuple):
-    """Nodes along one axis: two before the first pixel, two after the last."""
+    """Nodes along one axis, evenly spaced in u = x/sqrt(1 + (x/b)^2)."""
 
     n_nodes: int
+    first: float
+    """u of the first node, Angstrom."""
     spacing: float
-    """Angstrom."""
-    intervals: int
-    """Intervals from the first pixel to the last."""
+    """In u, Angstrom."""
+    bend: float
+    """b, Angstrom."""
+
+
+@inlined
+def bent(x: float, bend: float) -> float:
+    """Return u of a position x, both Angstrom."""
+    return x / np.sqrt(1.0 + (x / bend) * (x / bend))
+
+
+@inlined
+def unbent(u: float, bend: float) -> float:
+    """Return the position x of u, both Angstrom."""
+    return u / np.sqrt(1.0 - (u / bend) * (u / bend))
 
 
 @kernel
-def node_axis(n_pixels: int, pixel: float, spacing: float) -> Nodes:
-    """Return nodes at most ``spacing`` apart for pixels of a width, both Angstrom."""
-    intervals = max(n_pixels - 1, 1)
-    extent = pixel * intervals
-    if spacing > pixel:
-        intervals = int(np.ceil(extent / spacing))
-    return Nodes(intervals + 5, extent / intervals, intervals)
+def node_axis(first: float, n_pixels: int, pixel: float, spacing: float, bend: float) -> Nodes:
+    """Return nodes at most ``spacing`` apart in u, one beyond each end where there is room.
+
+    Parameters
+    ----------
+    first
+        Tip at the first pixel from the molecule's centre, Angstrom.
+    n_pixels, pixel
+        Pixels, and the width of one, Angstrom.
+    spacing, bend
+        Largest distance of nodes, and b, Angstrom.
+    """
+    low, high = bent(first, bend), bent(first + pixel * (n_pixels - 1), bend)
+    intervals = max(int(np.ceil((high - low) / spacing)), _TAPS - 1)
+    if intervals + 3 >= n_pixels:
+        return Nodes(max(n_pixels, _TAPS), first, pixel, _STRAIGHT)
+    step = (high - low) / intervals
+    before = 1 if low - step > -_EDGE * bend else 0
+    after = 1 if high + step < _EDGE * bend else 0
+    return Nodes(intervals + 1 + before + after, low - before * step, step, bend)
 
 
 @kernel
-def fill_taps(place: float, intervals: int, weights: F64) -> int:
-    """Fill the six weights of a position in intervals; return the number of the first node."""
-    base = min(max(int(np.floor(place)), 0), intervals - 1)
+def fill_taps(x: float, nodes: Nodes, weights: F64) -> int:
+    """Fill the eight weights of a position, Angstrom; return the number of the first node."""
+    place = (bent(x, nodes.bend) - nodes.first) / nodes.spacing
+    base = min(max(int(np.floor(place)) - (_TAPS // 2 - 1), 0), nodes.n_nodes - _TAPS)
     t = place - base
-    a, b, c, d, e, f = t + 2.0, t + 1.0, t, t - 1.0, t - 2.0, t - 3.0
-    weights[0] = b * c * d * e * f / -120.0
-    weights[1] = a * c * d * e * f / 24.0
-    weights[2] = a * b * d * e * f / -12.0
-    weights[3] = a * b * c * e * f / 12.0
-    weights[4] = a * b * c * d * f / -24.0
-    weights[5] = a * b * c * d * e / 120.0
+    below = 1.0
+    for j in range(_TAPS):  # the product over all nodes before j
+        weights[j] = below
+        below *= t - j
+    above = 1.0
+    for j in range(_TAPS - 1, -1, -1):  # times that over all after it
+        weights[j] *= above / _DENOMINATORS[j]
+        above *= t - j
     return base
 
 
@@ -117,6 +153,14 @@ def _spacing(distance: float, width: F64, field: int) -> float:
         narrow = NODES_OF_WIDTH * min(width[0], width[1])
         spacing = narrow if field == GAUSSIAN_Z else min(spacing, narrow)
     return spacing
+
+
+@inlined
+def _smooth_length(distance: float, width: F64, field: int) -> float:
+    """Return how far beyond the molecule amplitudes become smooth, Angstrom."""
+    if field in (GAUSSIAN_Z, RADIAL):
+        return _BEND_OF_WIDTH * min(width[0], width[1])
+    return distance
 
 
 @kernel
@@ -165,8 +209,8 @@ def add_products(left: F32, fields: F32, block: F32, out: F32) -> None:
 
 @kernel
 def fill_nodes(
-    left: F32, places: F64, matrix: F64, x: Nodes, y: Nodes, tip_x: F64, tip_y: F64, tip_z: float,
-    room: int, field: int, width: F64, moment: F64,
+    left: F32, places: F64, matrix: F64, x: Nodes, y: Nodes, tip_z: float, room: int, field: int,
+    width: F64, moment: F64,
 ) -> F32:  # fmt: skip
     """Return amplitudes at nodes, shape (modes padded, x nodes, y nodes and ``room`` zeros).
 
@@ -180,10 +224,8 @@ def fill_nodes(
         From the frame of the response to that of the field, shape (3, 3), with the image dipole.
     x, y
         Nodes along the axes of rows and columns.
-    tip_x, tip_y
-        Tip at the first pixel along each axis, Angstrom.
     tip_z
-        Its height, Angstrom.
+        Height of the tip, Angstrom.
     field, width, moment
         Of :func:`tersgen.effects.nearfield.fields.field_at`.
     """
@@ -196,8 +238,8 @@ def fill_nodes(
     for start in range(0, n_nodes, TILE):
         for p in range(TILE):  # beyond the last node its position is repeated
             n = min(start + p, n_nodes - 1)
-            at_x[p] = tip_x + (n // y.n_nodes - 2) * x.spacing
-            at_y[p] = tip_y + (n % y.n_nodes - 2) * y.spacing
+            at_x[p] = unbent(x.first + (n // y.n_nodes) * x.spacing, x.bend)
+            at_y[p] = unbent(y.first + (n % y.n_nodes) * y.spacing, y.bend)
         _fill_fields(fields, places, matrix, at_x, at_y, tip_z, field, width, moment)
         add_products(left, fields, block, out)
         for p in range(min(TILE, n_nodes - start)):
@@ -219,8 +261,8 @@ class Columns(NamedTuple):
 
 
 @kernel
-def column_weights(n_pixels: int, pixel: float, y: Nodes) -> Columns:
-    """Return the weights of nodes for the pixels of a row, a tile at a time."""
+def column_weights(start: float, n_pixels: int, pixel: float, y: Nodes) -> Columns:
+    """Return the weights of nodes for the pixels of a row from ``start`` on, a tile at a time."""
     n_tiles = (n_pixels + TILE - 1) // TILE
     span = min(TILE, n_pixels) * pixel / y.spacing
     count = padded(int(np.ceil(span)) + _TAPS + 1)
@@ -230,7 +272,7 @@ def column_weights(n_pixels: int, pixel: float, y: Nodes) -> Columns:
     for tile in range(n_tiles):
         here = weights[tile * count * TILE : (tile + 1) * count * TILE]
         for p in range(min(TILE, n_pixels - tile * TILE)):
-            base = fill_taps((tile * TILE + p) * pixel / y.spacing, y.intervals, taps)
+            base = fill_taps(start + (tile * TILE + p) * pixel, y, taps)
             if p == 0:
                 first[tile] = base
             for j in range(_TAPS):
@@ -251,33 +293,39 @@ def fill_site_tiles(
     sites = modes.sites
     first, matrix = sites.first[label], work.matrix
     places = np.empty((sites.first[label + 1] - first, 3), np.float64)
-    top = -1e30
+    top, reach = -1e30, 0.0
     for s in range(places.shape[0]):
         r = sites.position[first + s]
         for k in range(3):
             places[s, k] = matrix[k, 0] * r[0] + matrix[k, 1] * r[1] + matrix[k, 2] * r[2]
         top = max(top, places[s, 2])
+        reach = max(reach, places[s, 0] * places[s, 0] + places[s, 1] * places[s, 1])
     spacing = _spacing(tip_z - top, work.width, near.field)
-    x = node_axis(near.n_rows, near.pixel[0], spacing)
-    y = node_axis(near.n_columns, near.pixel[1], spacing)
-    columns = column_weights(near.n_columns, near.pixel[1], y)
+    bend = np.sqrt(reach) + _smooth_length(tip_z - top, work.width, near.field)
+    start_x = apex_x - 0.5 * (near.n_rows - 1) * near.pixel[0]
+    start_y = apex_y - 0.5 * (near.n_columns - 1) * near.pixel[1]
+    x = node_axis(start_x, near.n_rows, near.pixel[0], spacing, bend)
+    y = node_axis(start_y, near.n_columns, near.pixel[1], spacing, bend)
+    columns = column_weights(start_y, near.n_columns, near.pixel[1], y)
     nodes = fill_nodes(
-        left, places, work.frame, x, y, apex_x - 0.5 * (near.n_rows - 1) * near.pixel[0],
-        apex_y - 0.5 * (near.n_columns - 1) * near.pixel[1], tip_z, columns.n_nodes, near.field,
-        work.width, work.moment,
-    )  # fmt: skip
+        left, places, work.frame, x, y, tip_z, columns.n_nodes, near.field, work.width, work.moment
+    )
     line = np.empty((left.shape[0], nodes.shape[2]), np.float32)
     amplitudes = work.amplitudes[: left.shape[0] * TILE]
     taps = np.empty(_TAPS, np.float64)
     for row in range(near.n_rows):
-        base = fill_taps(row * near.pixel[0] / x.spacing, x.intervals, taps)
-        w0, w1, w2 = np.float32(taps[0]), np.float32(taps[1]), np.float32(taps[2])
-        w3, w4, w5 = np.float32(taps[3]), np.float32(taps[4]), np.float32(taps[5])
+        base = fill_taps(start_x + row * near.pixel[0], x, taps)
+        w0, w1, w2, w3 = (
+            np.float32(taps[0]), np.float32(taps[1]), np.float32(taps[2]), np.float32(taps[3])
+        )  # fmt: skip
+        w4, w5, w6, w7 = (
+            np.float32(taps[4]), np.float32(taps[5]), np.float32(taps[6]), np.float32(taps[7])
+        )  # fmt: skip
         for m in range(left.shape[0]):
             n = nodes[m, base : base + _TAPS]
             for j in range(line.shape[1]):
                 line[m, j] = ((w0 * n[0, j] + w1 * n[1, j]) + (w2 * n[2, j] + w3 * n[3, j])) + (
-                    w4 * n[4, j] + w5 * n[5, j]
+                    (w4 * n[4, j] + w5 * n[5, j]) + (w6 * n[6, j] + w7 * n[7, j])
                 )
         for tile in range(columns.first.shape[0]):
             amplitudes[:] = _ZERO

@@ -1,5 +1,7 @@
 """Levels of additive noise."""
 
+from typing import Any, Self
+
 from ...schema.base import field
 from ...schema.intervals import NonNegativeInterval
 from ..settings import EffectSettings
@@ -14,3 +16,17 @@ class Noise(EffectSettings):
     map: NonNegativeInterval = field(
         "standard deviation sigma_n of the noise of a pixel", "1", (0.005, 0.03)
     )
+
+    @property
+    def noise_free(self) -> Self:
+        """No noise."""
+        return type(self)(spectrum=(0.0, 0.0), map=(0.0, 0.0))
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return the levels that counting replaces."""
+        found = {}
+        if recipe.counts_electrons:
+            found["spectrum"] = "with instrument.electrons"
+        if recipe.counts_cubes and not recipe.fields.maps:
+            found["map"] = "with instrument.cube.electrons and no maps"
+        return found

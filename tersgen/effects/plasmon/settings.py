@@ -69,6 +69,10 @@ class Plasmon(EffectSettings):
             )
         return self
 
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
+        """Return the relaxation rate, where it has nothing to shape."""
+        return {} if self.electronic_raman[1] else {"relaxation_cm1": "without electronic_raman"}
+
     def check_recipe(self, recipe: Any) -> None:
         """Refuse a grid that extends beyond the energy of the laser, and light without spectra."""
         last_cm1 = recipe.grid.stop_cm1

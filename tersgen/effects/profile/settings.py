@@ -1,6 +1,6 @@
 """Band profiles."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from ...schema.base import field
 from ...schema.intervals import LARGEST
@@ -21,3 +21,8 @@ class Lineshape(EffectSettings):
         le=LARGEST,
     )
     mixing: float = field("Lorentzian fraction of a pseudo-Voigt profile", "1", 0.5, ge=0, le=1)
+
+    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
+        """Return the mixing of profiles that are not mixed."""
+        reason = f'with profile = "{self.profile}"'
+        return {} if self.profile == "pseudo_voigt" else {"mixing": reason}

@@ -86,6 +86,15 @@ def apexes_apart(near: Any) -> int:
     return 6 if near.dipole_tilt_deg[1] else 4
 
 
+_BEGINNINGS = {
+    "tip_change": "change_",
+    "second_apex": "second_",
+    "blinking": "blinking_",
+    "picocavities": "picocavity_",
+}
+"""How the names of an event's settings begin, by that of its rate."""
+
+
 class Events(EffectSettings):
     """Events during a scan, at the tip and under it; all are off by default.
 
@@ -290,6 +299,24 @@ class Scene(EffectSettings):
                 f"domains: expected 1 <= fewest <= most <= {MOST_DOMAINS}, got {[fewest, most]}"
             )
         return self
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return settings of events that do not happen, and of another surface or field."""
+        found: dict[str, str] = {}
+        events = self.events
+        for rate, beginning in _BEGINNINGS.items():
+            if not getattr(events, rate):
+                names = (name for name in Events.model_fields if name.startswith(beginning))
+                about = (f"events.{name}" for name in names if name != rate)
+                found |= dict.fromkeys(about, f"without events.{rate}")
+        if recipe.nearfield.tip_field == "dipole":
+            wide = ("events.change_width", "events.change_aspect")
+            found |= dict.fromkeys(wide, 'with nearfield.tip_field = "dipole"')
+        if self.lattice_angstrom is not None:
+            found["surface"] = "with lattice_angstrom"
+        if recipe.mixture is None:
+            found["islands"] = "without mixture"
+        return found
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse scenes without a local field, and sections that are about one molecule."""

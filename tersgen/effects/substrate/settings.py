@@ -64,10 +64,11 @@ class Substrate(EffectSettings):
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse averages over orientations: a surface has a normal."""
-        if recipe.geometry.orientation == "averaged":
+        if recipe.geometry.is_averaged:
             raise ValueError(
                 'geometry.orientation: expected "random" or "fixed" with substrate, got '
-                '"averaged": the image depends on the orientation to the surface'
+                f'"{recipe.geometry.orientation}": the image depends on the orientation to the '
+                "surface"
             )
 
     def resolved(self, library: Library) -> Self:

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from ...errors import ConfigError, LibraryError
 from ...plugins import register
+from ..basis_sets import build_molecule
 from ..engine import Engine, Molecule, require
-from ..geometry import SYMBOLS
 from ..hessian import hessian_from_gradients
 from ..level import RESPONSE_GRID, Level
 from ..optimiser import Limits, optimise_geometry
@@ -98,20 +98,7 @@ class PySCF(Engine):
 
 
 def _molecule(molecule: Molecule, level: Level) -> Any:
-    from pyscf import gto
-
-    atoms = [
-        (SYMBOLS[n], tuple(at))
-        for n, at in zip(molecule.numbers, molecule.coordinates, strict=True)
-    ]
-    try:
-        return gto.M(
-            atom=atoms, unit="Angstrom", basis=level.basis, charge=molecule.charge, verbose=0
-        )
-    except Exception as error:
-        raise LibraryError(
-            f"expected a basis set PySCF knows for {molecule.formula}, got {level.basis!r}"
-        ) from error
+    return build_molecule(molecule.numbers, molecule.coordinates, level.basis, molecule.charge)
 
 
 def _mean_field(molecule: Any, level: Level) -> Any:

@@ -4,6 +4,7 @@ RosettaSciIO is an extra; its readers are chosen by the content of a file, never
 """
 
 import logging
+import os
 import re
 import warnings
 from importlib import import_module, util
@@ -129,7 +130,7 @@ def read_instrument(path: Path, name: str, kind: str, options: ReadOptions) -> M
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            signals = reader.file_reader(str(path), lazy=False)
+            signals = reader.file_reader(os.fspath(path), lazy=False)
     except Exception as error:
         reason = " ".join(str(error).split())[:120] or type(error).__name__
         raise MeasurementError(f"cannot be read by RosettaSciIO ({kind}): {reason}") from error

@@ -11,7 +11,7 @@ from ..auth import needs
 from ..folder import Served
 from ..server import Here
 from .data import files_of
-from .recipes import axis_content
+from .recipes import axes_content
 
 router = APIRouter(prefix="/api/v1/datasets", tags=["datasets"], dependencies=[needs("read")])
 
@@ -58,7 +58,8 @@ def dataset(server: Here, name: str) -> dict[str, Any]:
         **_summary(served),
         "fields": [spec.model_dump(mode="json") for spec in manifest.fields],
         "computed": [spec.model_dump(mode="json") for spec in manifest.computed],
-        "axes": {axis.name: axis_content(axis) for axis in manifest.axes},
+        "axes": axes_content(manifest.axes),
+        "coordinates": axes_content(manifest.coordinates),
         "class_counts": manifest.class_counts,
         "splits": {split.name: split.part_rows for split in manifest.splits},
         "tags": _tags(served),

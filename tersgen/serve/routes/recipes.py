@@ -1,6 +1,7 @@
 """Recipes: stored ones, and a row of any, made at once."""
 
 import base64
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from pydantic import Field
 from ...dataset.schemas import MODELS
 from ...schema.base import Frozen, field
 from ...schema.contents import Contents
-from ...schema.fields import Axis
+from ...schema.fields import Axis, Coordinate
 from ...schema.manifest import LARGEST_N
 from ...store.encode import little_endian
 from ..auth import needs
@@ -56,7 +57,8 @@ def _whole(server: Here, stored: StoredRecipe) -> dict[str, Any]:
         "classes": ready.contents.classes,
         "fields": [spec.model_dump(mode="json") for spec in ready.contents.fields],
         "computed": [spec.model_dump(mode="json") for spec in ready.contents.computed],
-        "axes": {axis.name: axis_content(axis) for axis in ready.contents.axes},
+        "axes": axes_content(ready.contents.axes),
+        "coordinates": axes_content(ready.contents.coordinates),
         "warnings": ready.warnings,
     }
 
@@ -89,9 +91,17 @@ def schema() -> dict[str, Any]:
     return MODELS["recipe"].model_json_schema()
 
 
-def axis_content(axis: Axis) -> dict[str, Any]:
-    """Return the positions of an axis for JSON."""
-    return {"values": axis.points().tolist(), "unit": axis.unit, "description": axis.description}
+def axes_content(axes: Iterable[Axis | Coordinate]) -> dict[str, Any]:
+    """Return the positions of axes, or coordinates along a dimension ``dim``, for JSON."""
+    return {
+        axis.name: {
+            **({"dim": axis.dim} if isinstance(axis, Coordinate) else {}),
+            "values": axis.points().tolist(),
+            "unit": axis.unit,
+            "description": axis.description,
+        }
+        for axis in axes
+    }
 
 
 def row_content(contents: Contents, index: int, values: dict[str, Any]) -> dict[str, Any]:
@@ -115,7 +125,8 @@ def row_content(contents: Contents, index: int, values: dict[str, Any]) -> dict[
         "index": index,
         "species": contents.classes[int(values["label"])],
         "scalars": scalars,
-        "axes": {axis.name: axis_content(axis) for axis in contents.axes},
+        "axes": axes_content(contents.axes),
+        "coordinates": axes_content(contents.coordinates),
         "fields": fields,
     }
 

@@ -15,7 +15,7 @@ from tersgen.library.engines import pyscf
 from tersgen.library.geometry import SYMBOLS, read_xyz
 from tersgen.library.harmonic import is_linear
 from tersgen.library.level import Level
-from tersgen.library.masses import ISOTOPE_AMU, isotope_masses
+from tersgen.library.masses import isotope_masses
 from tersgen.library.pointgroup import orient
 from tersgen.numeric.tensor import activity, depolarization_plane
 
@@ -56,13 +56,6 @@ def water(engine):
     lines = []
     species = compute_species(engine, molecule(WATER, "water"), lines.append)
     return species, lines
-
-
-@pytest.mark.usefixtures("engine")
-def test_masses_are_those_of_pyscf():
-    from pyscf.data import elements
-
-    assert elements.COMMON_ISOTOPE_MASSES[1:] == list(ISOTOPE_AMU[1:])
 
 
 def test_water_at_hf_sto_3g(water):

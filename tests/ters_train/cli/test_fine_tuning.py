@@ -1,6 +1,7 @@
 """Weights of another run, by the names of classes."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,8 @@ from ters_train.engine.checkpoint import choose
 from ters_train.engine.pretrained import labels_by_name, load_pretrained
 from ters_train.models import build_model
 from tersgen.errors import ConfigError
+
+GOLDEN = Path(__file__).parents[2] / "golden" / "run_v2"
 
 
 def model_like(state, n_classes, **cnn):
@@ -40,6 +43,30 @@ def test_another_model_is_refused(finished):
     model = model_like(found.state, 3, widths=(4, 16))
     with pytest.raises(ConfigError, match="start from a run of the same model"):
         load_pretrained(model, str(finished), found.state.classes)
+
+
+def test_weights_for_other_views_are_refused(finished):
+    """Their shapes are the same."""
+    found = choose(finished)
+    seen = found.state.config.model.options
+    assert seen["inputs"] == "views"
+    with pytest.raises(ConfigError, match=r"expected model\.options\.window = \d+, with which"):
+        load_pretrained(
+            model_like(found.state, 3, window=seen["window"] + 2),
+            str(finished),
+            found.state.classes,
+        )
+
+
+def test_an_older_run_goes_on_with_the_inputs_that_it_had(runs, few, tmp_path):
+    """Its options do not name them; those of new runs are others."""
+    options = ["--data", few, "--out", tmp_path / "run", "--dry-run"]
+    old = GOLDEN / "best-000000030"
+    seen = [
+        json.loads(runs.good("fit", *options, *more).stdout)["model"]["options"]["inputs"]
+        for more in ([], ["--init", old])
+    ]
+    assert seen == ["views", "raw"]
 
 
 def test_labels_by_name(finished, few, other):

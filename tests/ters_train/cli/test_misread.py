@@ -10,12 +10,13 @@ import tersgen
 
 
 @pytest.fixture
-def server(few, finished, runs, tmp_path):
-    """Yield a client of a server that has a dataset and a run, evaluated on its test part, too."""
+def server(few, runs, tmp_path):
+    """Yield a client of a server of a dataset and a poor run, evaluated on its test part, too."""
     pytest.importorskip("fastapi")
     httpx = pytest.importorskip("httpx")
     run = tmp_path / "root" / "runs" / "cnn"
-    shutil.copytree(finished, run)
+    poor = ["--set", "model.options.widths=[4,8]", "--epochs", 1, "--lr", 1e-5]
+    runs.good("fit", "--data", few, "--out", run, *poor)
     shutil.copytree(few, tmp_path / "root" / "few.zarr")
     runs.good("evaluate", run, "--data", few, "--out", run / "again")
     token = tmp_path / "token"

@@ -29,10 +29,31 @@ CONFIGS = {
     "plain vit": config("vit", PLAIN.model_dump(), MAPS, logits=(5,)),
     "joint": config(
         "cnn+vit",
-        {"cnn": CNN.model_dump(mode="json"), "vit": VIT.model_dump()},
+        {
+            "cnn": {**CNN.model_dump(mode="json"), "inputs": "views", "mask": True, "window": 9},
+            "vit": VIT.model_dump(),
+        },
         {**SPECTRA, **MAPS},
         logits=(5,),
         tensors=(3, 3, 3),
+    ),
+    "views": config(
+        "cnn",
+        {**CNN.model_dump(mode="json"), "inputs": "views", "mask": True, "window": 9},
+        SPECTRA,
+        logits=(5,),
+    ),
+    "convnext": config(
+        "convnext",
+        {"widths": [8, 16], "depths": [1, 1], "inputs": "views", "mask": True, "window": 9},
+        SPECTRA,
+        logits=(5,),
+    ),
+    "transformer": config(
+        "transformer",
+        {"width": 16, "heads": 2, "patch": 8, "inputs": "derivative", "mask": True},
+        SPECTRA,
+        logits=(5,),
     ),
     "numbers": config("cnn", CNN.model_dump(mode="json"), SPECTRA, value=(2,)),
 }
@@ -161,7 +182,7 @@ def test_bfloat16_is_near_float32(kind):
         torch.testing.assert_close(mixed[name].float(), out, rtol=0.1, atol=0.02)
 
 
-@pytest.mark.parametrize("kind", ["cnn", "vit", "plain vit"])
+@pytest.mark.parametrize("kind", ["cnn", "convnext", "transformer", "vit", "plain vit"])
 def test_it_learns(kind):
     """Sixteen samples by heart in a few steps: whatever is wired wrongly stops this."""
     model = built(kind).train()

@@ -24,6 +24,7 @@ CONFIGS = st.builds(
     pool_size=st.integers(2, 3),
     position=st.booleans(),
     features=st.sampled_from(["mean", "flat"]),
+    hidden=st.sampled_from([0, 3]),
 )
 
 
@@ -99,6 +100,10 @@ def test_stages_by_loops(config, n_points, seed):
     assert want.shape == (2, config.widths[-1], lengths[-1])
     got = model(spectra).detach().numpy()
     seen = want.mean(axis=2) if config.features == "mean" else want.reshape(2, -1)
+    if config.hidden:
+        linear = model.hidden[0]
+        weight, bias = linear.weight.detach().numpy(), linear.bias.detach().numpy()
+        seen = np.maximum(seen @ weight.T + bias, 0)
     assert seen.shape == (2, model.n_features)
     np.testing.assert_allclose(got, seen, rtol=2e-4, atol=2e-5)
 

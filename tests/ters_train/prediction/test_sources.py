@@ -76,7 +76,10 @@ def test_arrays_need_an_axis_and_name_bad_rows(runs, finished, trained, spectra,
     assert "row 4: expected a signal, got one constant" in line
     done = runs.good("predict", finished, tmp_path / "s.npy", *options, "--skip-bad")
     found = json.loads(done.stdout)
-    assert [one["row"] for one in found] == [0, 1, 2, 3, 5]
+    assert [one["row"] for one in found] == [0, 1, 2, 3, 4, 5]
+    refused = found.pop(4)
+    assert refused["answer"] == "cannot be used"
+    assert "got one constant" in refused["reason"]
     assert done.stderr.count("skipped: ") == 1
     given = [one["species"][0]["probability"] for one in found]
     np.testing.assert_allclose(given, first[[0, 1, 2, 3, 5]], atol=1e-5)
@@ -205,3 +208,47 @@ def test_a_model_of_spectra_and_maps_says_what_it_is_fed(runs, few, tmp_path):
     (tmp_path / "x.txt").write_text("1 2\n2 3\n")
     line = runs.bad("predict", tmp_path / "joint", tmp_path / "x.txt")
     assert "x.txt: expected a dataset, or .npz with spectra and maps" in line
+
+
+def test_each_bad_file_has_an_answer(runs, finished, trained, tmp_path):
+    """What is wrong with a file is in its row: of files that cannot be used, too."""
+    low, high = trained.shift_cm1[[0, -1]]
+    shift = np.linspace(low, high, 2000)
+    noise = np.random.default_rng(8).normal(1000, 5, 2000)
+    band = 3000 * np.exp(-0.5 * ((shift - shift[900]) / 40) ** 2)
+    beyond = np.linspace(high + 50, high + 900, 2000)
+    part = np.linspace(low, low + 0.2 * (high - low), 2000)
+    files = {
+        "good": ("Raman shift", shift, noise + band, None),
+        "noise": ("Raman shift", shift, noise, "no band above the noise"),
+        "cut": ("Raman shift", shift, np.minimum(np.round(noise + band), 2500), "saturated"),
+        "short": ("Raman shift", part, noise + band, "too little of the model's axis measured"),
+        "beyond": ("Raman shift", beyond, noise + band, "does not cover the model's axis"),
+        "flat": ("Raman shift", shift, 0 * noise, "no band above the noise"),
+        "xray": ("2theta/deg", np.linspace(5, 90, 2000), noise + band, "not Raman"),
+        "text": None,
+    }
+    for name, content in files.items():
+        path = tmp_path / f"{name}.txt"
+        if content is None:
+            path.write_text("nothing\n")
+            continue
+        heading, axis, values, _ = content
+        np.savetxt(path, np.c_[axis, values], header=f"{heading}\tintensity", delimiter="\t")
+    options = ("--allow-extrapolation", "--skip-bad")
+    table = tmp_path / "out.csv"
+    names = [
+        tmp_path / f"{name}.txt" for name in ("xray", *(one for one in files if one != "xray"))
+    ]
+    done = runs.good("predict", finished, *names, *options, "--out", table)
+    answers = {row["file"].rpartition("/")[2][:-4]: row["answer"] for row in rows_of(table)}
+    assert answers.pop("good") in trained.classes
+    assert answers.pop("text") == "cannot be used"
+    assert answers == {name: files[name][3] for name in answers}
+    assert len(answers) == 6
+    assert done.stderr.count("not Raman") == 0  # the reason is told in full
+    assert "scattering angle" in done.stderr
+    listed = json.loads(runs.good("predict", finished, *names, *options, "--json").stdout)
+    assert {one["file"].rpartition("/")[2][:-4]: one["answer"] for one in listed}.items() >= (
+        answers.items()
+    )

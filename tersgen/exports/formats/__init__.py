@@ -1,0 +1,1 @@
+"""One file for each format; each registers its exporter in the group ``tersgen.exporters``."""
