@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 import tersgen
+from tersgen.effects import PluginEffect
 from tersgen.errors import UnknownFieldError
+from tersgen.plugins import register
 from tersgen.schema.presets import PRESETS, merged
 
 RECIPE = merged(PRESETS["realistic"], {"seed": 3, "map": {"height": 12, "width": 12}})
@@ -53,6 +55,23 @@ def test_views_pickles_and_blocks(dataset):
     assert np.array_equal(pickle.loads(pickle.dumps(dataset["clean/spectra"]))[5], clean[5])
     assert "clean/spectra" not in dataset.fields  # listed are the arrays of the dataset alone
     assert "clean/spectra" not in dataset[3]
+
+
+class Halve(PluginEffect):
+    name = "halve"
+    stage = "optics"
+
+    def act(self, tile):
+        tile["line"][:] *= np.float32(0.5)
+
+
+@pytest.mark.usefixtures("forgotten_plugins")
+def test_rows_with_effects_of_plugins_have_none(tmp_path):
+    register("tersgen.effects", "halve")(Halve)
+    table = {"library": ["builtin:water"], "fields": {"maps": False}}
+    for effects, expected in (({}, True), ({"halve": {}}, False)):
+        dataset = tersgen.build({**table, "effects": effects}, 8, tmp_path / f"{expected}.zarr")
+        assert ("clean/spectra" in dataset) is expected
 
 
 def test_measured_rows_have_none(tmp_path):
