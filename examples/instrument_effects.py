@@ -17,12 +17,15 @@ from matplotlib import pyplot as plt
 
 COMMON = {"seed": 4, "library": ["builtin:benzene", "builtin:pyridine", "builtin:thiophenol"]}
 ROWS = (3, 8, 13)
+SIDES = {"ideal": ("nearfield", "ideal"), "recorded": ("realistic", "nearfield")}
+"""Presets that are merged for each side."""
 
 
-def samples(preset: str) -> tuple[dict[str, np.ndarray], tersgen.Recipe]:
-    """Return rows of a preset and its recipe."""
-    recipe = validate(tersgen.Recipe, merged(PRESETS[preset], COMMON), preset)
-    recipe = tersgen.resolve(recipe)
+def samples(side: str) -> tuple[dict[str, np.ndarray], tersgen.Recipe]:
+    """Return rows of one side and their recipe."""
+    below, above = (PRESETS[name] for name in SIDES[side])
+    table = merged(merged(below, above), COMMON)
+    recipe = tersgen.resolve(validate(tersgen.Recipe, table, side))
     return tersgen.generate(recipe, 0, max(ROWS) + 1), recipe
 
 
@@ -31,12 +34,12 @@ def main(output: str) -> None:
     figure, axes = plt.subplots(
         len(ROWS), 4, figsize=(13, 7), width_ratios=(2.2, 2.2, 1, 1), layout="constrained"
     )
-    for side, preset in enumerate(("ideal", "realistic")):
+    for side, preset in enumerate(SIDES):
         arrays, recipe = samples(preset)
         for line, row in enumerate(ROWS):
             name = recipe.class_names[arrays["label"][row]]
             axes[line, side].plot(recipe.grid.points(), arrays["spectra"][row], linewidth=0.7)
-            axes[line, side].set_title(f"{name}, {preset}", fontsize="small")
+            axes[line, side].set_title(f"{name}, {side}", fontsize="small")
             image = arrays["maps"][row, 0].astype(np.float32)
             axes[line, 2 + side].imshow(image, cmap="inferno")
             axes[line, 2 + side].set_title(preset, fontsize="small")

@@ -23,7 +23,7 @@ N_ROWS = 8
 
 def main(output: str) -> None:
     """Draw the first rows, with what their instrument did."""
-    table = merged(PRESETS["realistic"], {"library": LIBRARY, "fields": {"maps": False}})
+    table = merged(PRESETS["realistic"], {"library": LIBRARY})
     recipe = tersgen.resolve(validate(tersgen.Recipe, table, "realistic"))
     rows = tersgen.generate(recipe, 0, N_ROWS)
     names = [one.name for one in PARAMETERS], [one.name for one in LIGHT_PATH]

@@ -40,7 +40,7 @@ def main() -> None:
     call(
         "tersgen", "build", "--preset", "realistic", *library, "--n", options.n, "--out", data,
         "--set", f"grid.start_cm1={start}", "--set", f"grid.stop_cm1={stop}",
-        "--set", f"grid.n_points={points}", "--set", "fields.maps=false",
+        "--set", f"grid.n_points={points}",
         "--set", "fields.tensors=false", "--set", "fields.sticks=false",
     )  # fmt: skip
     call("tersgen", "split", data)

@@ -94,7 +94,13 @@ class StreamConfig(Frozen):
         gt=0,
         le=1024,
     )
-    prefetch_mb: int = field("memory for batches that are read ahead", "MB", 256, gt=0)
+    prefetch_mb: int | None = field(
+        "memory for batches that are read ahead; by default 256, or more if order.mix_blocks needs "
+        "it",
+        "MB",
+        None,
+        gt=0,
+    )
     on_device: bool = field(
         "make the rows of a recipe on the device that trains, by PyTorch, and not on the CPU; the "
         "values are the same",

@@ -15,7 +15,15 @@ from tersgen.schema.loading import validate
 from tersgen.schema.presets import merged
 from tersgen.text import did_you_mean
 
-from .config import DEFAULT_MODELS, INPUT_FIELDS, DataConfig, OrderConfig, PartConfig, RunConfig
+from .config import (
+    DEFAULT_MODELS,
+    INPUT_FIELDS,
+    DataConfig,
+    OptimConfig,
+    OrderConfig,
+    PartConfig,
+    RunConfig,
+)
 from .data.fields import MIXTURE_LABEL
 from .data.rows import recipe_edges, rows_of_part
 
@@ -23,8 +31,12 @@ if TYPE_CHECKING:
     from .parts import Group
 
 _BATCH_SIZE = OrderConfig().batch_size
+_LEAST_BATCH_SIZE, _LEAST_BATCHES = 8, 16
+_EPOCHS = OptimConfig().epochs
+_MOST_EPOCHS, _LEAST_STEPS = 100, 300
 _PATIENCE = 5
-"""Epochs without a better score after which a new run stops, unless the user says otherwise."""
+"""Epochs without a better score after which a new run stops, unless the user says otherwise; of
+more epochs than usual a quarter."""
 
 
 def open_data(data: DataConfig) -> Dataset:
@@ -184,6 +196,32 @@ def _run_defaults(part: Any, options: Mapping[str, Any]) -> dict[str, Any]:
     return {} if size is None else {"order": {"batch_size": size}}
 
 
+def suited_batch_size(usual: int, rows: int) -> int:
+    """Return rows of a batch that make an epoch of some steps, however few rows there are.
+
+    A power of two if less than usual, which several processes can share.
+
+    >>> suited_batch_size(128, 100_000), suited_batch_size(128, 400), suited_batch_size(128, 3)
+    (128, 16, 3)
+    """
+    if rows < _LEAST_BATCH_SIZE:
+        return min(usual, max(rows, 1))
+    fewer = 1 << ((rows // _LEAST_BATCHES).bit_length() - 1 if rows >= _LEAST_BATCHES else 0)
+    return min(usual, max(_LEAST_BATCH_SIZE, fewer))
+
+
+def suited_epochs(usual: int, rows: int, batch_size: Any) -> int:
+    """Return epochs that make a training of some steps, but at most ``_MOST_EPOCHS``.
+
+    >>> suited_epochs(10, 100_000, 128), suited_epochs(10, 240, 8), suited_epochs(10, 3, 3)
+    (10, 10, 100)
+    """
+    if not isinstance(batch_size, int) or batch_size < 1:
+        return usual  # refused with a line of its own
+    steps = max(1, rows // batch_size)
+    return max(usual, min(_MOST_EPOCHS, -(-_LEAST_STEPS // steps)))
+
+
 def make_config(
     dataset: Dataset,
     data: DataConfig,
@@ -265,11 +303,16 @@ def make_config(
     defaults = _run_defaults(part, table["model"]["options"])
     for group in ("order", "optim"):
         table[group] = {**defaults.get(group, {}), **_table(table, group)}
-    table["engine"] = {"patience": _PATIENCE, **_table(table, "engine")}
     rows = int(rows_of_part(dataset, data, data.train_part).counts().sum())
-    order = table["order"]
     if "batch_size" not in settings.get("order", {}):
-        order["batch_size"] = min(order.get("batch_size", _BATCH_SIZE), max(rows, 1))
+        usual = table["order"].get("batch_size", _BATCH_SIZE)
+        table["order"]["batch_size"] = suited_batch_size(usual, rows)
+    patience = _PATIENCE
+    if "epochs" not in settings.get("optim", {}):
+        usual = table["optim"].get("epochs", _EPOCHS)
+        n_epochs = suited_epochs(usual, rows, table["order"]["batch_size"])
+        table["optim"]["epochs"], patience = n_epochs, max(_PATIENCE, n_epochs // 4)
+    table["engine"] = {"patience": patience, **_table(table, "engine")}
     digest, version = identity(dataset)
     known = data.model_copy(update={"digest": digest, "version": version})
     given = {**table, "data": known.model_dump()}

@@ -1,6 +1,7 @@
-"""How many processors this process may use: the smallest of all limits."""
+"""What this process may use of the machine: processors, the smallest of all limits, and memory."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,3 +45,14 @@ def available_cpus(own: Path = _OWN, groups: Path = _GROUPS) -> int:
     """
     ours = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else ()
     return min([len(ours) or os.cpu_count() or 1, *_group_limits(own, groups), *_from_slurm()])
+
+
+def free_memory() -> int:
+    """Return how many bytes of memory are free, or can be made so."""
+    try:
+        text = Path("/proc/meminfo").read_text("ascii", "replace")
+    except OSError:
+        text = ""
+    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return int(found[1]) << 10 if found else pages

@@ -18,6 +18,8 @@ SMALLEST = {
     "beside": f"{ROOT} --n 1024 --pairs 1 --out OUT --json OUT/result.json",
     "defaults": f"{ROOT} --data OUT/data.zarr --model cnn --seeds 1 --json OUT/result.json",
     "effects": f"{ROOT} --pairs 1 --seconds 0.01 --recipes mixture --json OUT/result.json",
+    "few_shots": "--seeds 1 --shots 0 1 --n 300 --scored 1 --only 'library search' "
+    "'CNN, from zoo:minerals' --out OUT/few --json OUT/result.json",
     "frequency_errors": f"{ROOT / 'tersgen/library/data/water.json'} --json OUT/result.json",
     "generation": "--n 2048 --rounds 1 --skip-check --out OUT --json OUT/result.json",
     "gpu_twin": "--device cpu --n 16 --repeats 1 --json OUT/result.json",
@@ -54,6 +56,7 @@ SMALLEST = {
 """Options of each script; OUT is a folder."""
 NEEDED = {
     "defaults": "torch",
+    "few_shots": "torch",
     "gpu_twin": "torch",
     "tip_oracle": "pyscf",
     "inputs": "torch",

@@ -123,7 +123,9 @@ def test_rows_in_any_order_and_none(tiny_recipe):
 
 def test_what_cannot_be_made_is_refused_in_one_line():
     preset = tersgen.Recipe.model_validate(PRESETS["realistic"])
-    with pytest.raises(ConfigError, match=r"^device: .*axiserror, .*scan; generate .* device$"):
+    with pytest.raises(
+        ConfigError, match=r"^device: .*axiserror, .*detector, .*; generate .* device$"
+    ):
         tersgen.generate(preset, 0, 1, device="cpu")
     with pytest.raises(ConfigError, match=r"device: expected cpu, cuda .*'gpu'"):
         tersgen.generate(tersgen.Recipe(), 0, 1, device="gpu")

@@ -79,8 +79,9 @@ _OPTIONS = (
     click.option("--init", type=FILE,
                  help="Run whose weights to start from, or zoo:NAME: fine-tuning."),
     click.option("--split", help="Split of the dataset.  [default: default]"),
-    click.option("--epochs", type=COUNT, help="Epochs.  [default: 10]"),
-    click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes."),
+    click.option("--epochs", type=COUNT, help="Epochs.  [default: 10, more of few rows]"),
+    click.option("--batch-size", type=COUNT, help="Rows of a batch, over all processes.  "
+                 "[default: the model's, fewer of few rows]"),
     click.option("--lr", type=float, help="Learning rate.  [default: the model's]"),
     click.option("--amp", type=Choice(["off", "fp16", "bf16"]), help="Mixed precision."),
     click.option("--tensor-loss", type=float, help="Weight of the loss on Raman tensors."),

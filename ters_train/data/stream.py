@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from torch.utils.data import IterableDataset, get_worker_info
 from torch.utils.data._utils.collate import default_collate_fn_map
 
-from tersgen.cpus import available_cpus
+from tersgen.cpus import available_cpus, free_memory
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.sources import BlockSource, Copies, ReadTimes
 from tersgen.errors import ConfigError, DamagedDataError
@@ -30,6 +30,12 @@ from .segments import ROW, Arrays, Pool, RowSpec, views
 Batch = dict[str, torch.Tensor]
 
 _LEAST_WINDOW = 2
+
+_PREFETCH_MB = 256
+"""Memory for batches that are read ahead, if two segments need no more."""
+
+_MOST_OF_FREE = 0.5
+"""Share of the free memory that two segments may take, unless the configuration says more."""
 
 _REMOTE_THREADS = 8
 """Threads that read a dataset of a URL at first: they mostly wait for answers."""
@@ -142,10 +148,13 @@ class Stream(IterableDataset[Batch]):
         row = sum(spec.bytes_of(64) for spec in self._specs) / 64
         share = len(partition.share(self.order.batch_size))
         needed = _LEAST_WINDOW * self._segment_batches * share * row
-        if needed > 1e6 * self.config.prefetch_mb:
+        asked = self.config.prefetch_mb
+        most = max(_PREFETCH_MB, _MOST_OF_FREE * free_memory() / 1e6) if asked is None else asked
+        if needed > 1e6 * most:
+            is_free = " of half the free memory" if asked is None else ""
             raise ConfigError(
                 f"stream.prefetch_mb: expected room for twice {self.order.mix_blocks} "
-                f"blocks, {needed / 1e6:.1f} MB, got {self.config.prefetch_mb}; allow more memory, "
+                f"blocks, {needed / 1e6:.1f} MB, got {most:.0f}{is_free}; allow more memory, "
                 "or mix fewer blocks (order.mix_blocks)"
             )
 
@@ -279,9 +288,8 @@ class Stream(IterableDataset[Batch]):
         if self._pool is None or self._pool.n_rows != per_segment * share:
             self._pool = Pool(self._specs, per_segment * share, self._pin)
         pool = self._pool
-        window = max(
-            _LEAST_WINDOW, int(1e6 * self.config.prefetch_mb // max(1, pool.segment_bytes))
-        )
+        room = 1e6 * (self.config.prefetch_mb or _PREFETCH_MB)
+        window = max(_LEAST_WINDOW, int(room // max(1, pool.segment_bytes)))
         reader = self._reader = self._reader or self._dataset.blocks(self.fields)
         makers: list[BlockSource] = []
 

@@ -24,12 +24,15 @@ from tersgen.measured.collection import find_files
 from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
 from tersgen.measured.quality import NO_BAND
 from tersgen.measured.reader import NOTHING_SAID, ReadOptions
+from tersgen.measured.resample import check_range, extrapolated, resample
+from tersgen.measured.spectrum import Spectrum
 from tersgen.text import printable
 from tersgen.urls import as_path
 
 from ..config import INPUT_FIELDS, DataConfig
 from ..data.rows import rows_of_part
 from ..engine.trained import Trained, check_fits
+from ..engine.trainer import input_range
 from ..planning import open_data
 from .arrays import read_arrays
 
@@ -228,7 +231,9 @@ def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Itera
         follow_links=options.follow_links,
     )  # fmt: skip
     dataset = open_data(place)
-    check_fits(trained, dataset)
+    target = _other_axis(trained, dataset, options)
+    if target is None:
+        check_fits(trained, dataset)
     names = INPUT_FIELDS[config.input]
     numbers = _row_numbers(dataset, place, options)
     labelled = _LABEL in dataset
@@ -239,13 +244,13 @@ def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Itera
     def read(rows: NDArray[np.intp]) -> InputBatch:
         arrays = {name: dataset[name][rows] for name in names}
         labels = dataset[_LABEL][rows].tolist() if labelled else [None] * len(rows)
-        return InputBatch(
-            [
-                SourceRow(str(path), row, truth=None if label is None else dataset.classes[label])
-                for row, label in zip(rows.tolist(), labels, strict=True)
-            ],
-            arrays,
-        )
+        known = [
+            SourceRow(str(path), row, truth=None if label is None else dataset.classes[label])
+            for row, label in zip(rows.tolist(), labels, strict=True)
+        ]
+        if target is not None:
+            return _on_axis(known, arrays["spectra"], dataset.shift_cm1, target)
+        return InputBatch(known, arrays)
 
     with ThreadPoolExecutor(1) as reader:
         ahead = reader.submit(read, chunks[0])
@@ -254,6 +259,50 @@ def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Itera
             if later is not None:
                 ahead = reader.submit(read, later)
             yield ready
+
+
+def _other_axis(trained: Trained, dataset: Dataset, options: SourceOptions) -> TargetAxis | None:
+    """Return the axis of the model if the spectra of a dataset are on another one, or None.
+
+    Raises
+    ------
+    NotCoveredError
+        If they do not cover it.
+    """
+    if trained.state.config.data.input != "spectrum" or "spectra" not in dataset:
+        return None
+    axis, wanted = dataset.shift_cm1, trained.shift_cm1
+    is_same = len(axis) == len(wanted) and np.allclose(axis[[0, -1]], wanted[[0, -1]], atol=1e-6)
+    if is_same and input_range(dataset) == trained.state.low:
+        return None
+    check_range(str(dataset.path), axis, wanted, options.allow_extrapolation)
+    return TargetAxis(wanted, trained.state.low, options.allow_extrapolation)
+
+
+def _on_axis(
+    rows: list[SourceRow],
+    spectra: NDArray[Any],
+    shift_cm1: NDArray[np.float64],
+    target: TargetAxis,
+) -> InputBatch:
+    """Return rows of a dataset, spectra of shape (n, L'), resampled as measured ones are."""
+    share = extrapolated(shift_cm1, target.shift_cm1)
+    values = np.full((len(rows), len(target.shift_cm1)), target.low, np.float32)
+    known = []
+    for k, row in enumerate(rows):
+        fault = TOO_LITTLE if 1 - share < LEAST_MEASURED else None
+        spectrum = Spectrum(f"{row.source}, row {row.row}", shift_cm1, spectra[k].astype(float))
+        try:
+            values[k] = resample(
+                spectrum,
+                target.shift_cm1,
+                low=target.low,
+                allow_extrapolation=target.allow_extrapolation,
+            )
+        except NoBandError:
+            fault = NO_BAND
+        known.append(row._replace(extrapolated=share, fault=fault))
+    return InputBatch(known, {"spectra": values})
 
 
 def _row_numbers(dataset: Dataset, place: DataConfig, options: SourceOptions) -> NDArray[np.intp]:

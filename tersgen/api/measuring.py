@@ -186,7 +186,8 @@ def ingest(
     out
         The dataset to write.
     labels
-        A CSV file with the columns file and label, and perhaps group and part.
+        A CSV file with the columns file and label, and perhaps group, part, and columns of
+        numbers, which become arrays such as ``table/concentration``.
     label
         The label of all files.
     label_from

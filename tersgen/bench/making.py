@@ -19,9 +19,11 @@ from ..schema.base import Frozen, field
 from ..schema.loading import read_text, validate_text
 from ..schema.presets import Table
 from ..text import counted
-from .task import Size, Task, load_task
+from .task import ENDING, Size, Task, load_task
 
 DOCUMENT = "task.json"
+OWN_TASK = "task.toml"
+"""Copy of the file of a task that is not one of ours."""
 RATIOS = {"train": 0.9, "val": 0.1}
 MOLECULES = "molecules.npz"
 _SOLUTION = "/images"
@@ -45,7 +47,7 @@ class Made(NamedTuple):
 
 
 def make(
-    name: str,
+    name: str | Path,
     folder: str | Path,
     size: Size = "small",
     measured: str | Path | None = None,
@@ -56,7 +58,8 @@ def make(
     Parameters
     ----------
     name
-        The task.
+        The task, or the path of a file ``NAME.toml`` with one (docs/tersbench.md). A copy of the
+        file is kept in the folder.
     folder
         Gets the datasets ``train.zarr``, ``test.zarr`` and so on.
     size
@@ -77,21 +80,25 @@ def make(
     task, folder = load_task(name), Path(folder)
     if task.measured and measured is None:
         raise ConfigError(
-            f"task {name}: expected --measured FOLDER, with a folder of spectra for each species, "
-            "got none; this task is scored on spectra of your own"
+            f"task {task.name}: expected --measured FOLDER, with a folder of spectra for each "
+            "species, got none; this task is scored on spectra of your own"
         )
     if measured is not None and not task.measured:
-        raise ConfigError(f"task {name}: expected no measured spectra, got {measured}")
+        raise ConfigError(f"task {task.name}: expected no measured spectra, got {measured}")
     _claim(task, folder, size)
+    if str(name).endswith(ENDING):
+        replace_file(folder / OWN_TASK, read_text(Path(name)).encode())
     for part in task.parts:
         recipe, n = task.recipe(part), task.rows(part, size)
         path = folder / f"{part}.zarr"
-        digest = recipe_digest(recipe)
-        if digest != task.parts[part].digest:
+        digest, frozen = recipe_digest(recipe), task.parts[part].digest
+        if frozen is None:
+            note(f'{part} is not frozen: add digest = "{digest}" to [parts.{part}]')
+        elif digest != frozen:
             raise ConfigError(
-                f"task {name}: expected a recipe with digest {task.parts[part].digest[:12]} for "
-                f"{part}, got {digest[:12]}: this version of tersgen makes other rows; scores "
-                "would not be comparable"
+                f"task {task.name}: expected a recipe with digest {frozen[:12]} for {part}, got "
+                f"{digest[:12]}: this version of tersgen makes other rows; scores would not be "
+                "comparable"
             )
         note(f"{path}: {counted(n, 'row')}")
         dataset = build(recipe, n, path)
@@ -100,8 +107,14 @@ def make(
     if measured is not None:
         path = folder / "test.zarr"
         note(f"{path}: spectra in {measured}")
+        # the points that a spectrum lacks repeat its ends, which inputs.mask marks
         ingest(
-            [Path(measured)], path, label_from="folder", like=folder / "train.zarr", skip_bad=True
+            [Path(measured)],
+            path,
+            label_from="folder",
+            like=folder / "train.zarr",
+            allow_extrapolation=True,
+            skip_bad=True,
         )
     if task.kind == "response":
         given: dict[str, Any] = {
@@ -133,7 +146,8 @@ def open_made(folder: str | Path) -> Made:
             "tersgen bench make TASK --out FOLDER"
         )
     made = validate_text(MadeTask, read_text(folder / DOCUMENT), str(folder / DOCUMENT))
-    task = load_task(made.task)
+    own = folder / OWN_TASK
+    task = load_task(own, made.task) if own.exists() else load_task(made.task)
     if task.version != made.version:
         raise ConfigError(
             f"{folder}: expected version {task.version} of task {task.name}, got {made.version}; "

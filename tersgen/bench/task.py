@@ -3,11 +3,14 @@
 import tomllib
 from collections.abc import Mapping
 from importlib import resources
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import model_validator
 
 from ..errors import ConfigError
 from ..schema.base import DIGEST, Frozen, Text, field
-from ..schema.loading import validate
+from ..schema.loading import read_text, validate
 from ..schema.presets import Table, merged
 from ..text import not_among
 
@@ -15,6 +18,15 @@ Kind = Literal["species", "open_set", "mixture", "structure", "response"]
 Size = Literal["small", "full"]
 SIZES: tuple[Size, ...] = ("small", "full")
 
+METRICS: dict[Kind, tuple[str, ...]] = {
+    "species": ("accuracy", "macro_f1"),
+    "open_set": ("accuracy", "macro_f1", "auroc", "false_positives_at_95"),
+    "mixture": ("composition_error", "exact"),
+    "structure": ("atom_f1", "position_rms_angstrom"),
+    "response": ("median_error", "cosine_above_0.9"),
+}
+"""Scores of each kind of task."""
+ENDING = ".toml"
 _FOLDER = resources.files(__package__) / "tasks"
 
 
@@ -23,7 +35,12 @@ class Part(Frozen):
 
     like: str | None = field("part whose recipe this one starts from", "1", None)
     recipe: dict[str, Any] = field("settings of the recipe, or what differs from `like`", "1")
-    digest: str = field("digest of the resolved recipe: its rows are frozen", "1", pattern=DIGEST)
+    digest: str | None = field(
+        "digest of the resolved recipe, which freezes its rows; none while a task is being written",
+        "1",
+        None,
+        pattern=DIGEST,
+    )
     small: int = field("rows in the small form", "row", ge=1)
     full: int = field("rows in the full form", "row", ge=1)
 
@@ -40,6 +57,20 @@ class Task(Frozen):
     why: str = field("what the task tests", "1")
     measured: bool = field("whether the spectra to score are the user's own", "1", False)
     parts: dict[str, Part] = field("its datasets by name: train, test, foreign", "1")
+
+    @model_validator(mode="after")
+    def _scored(self) -> Self:
+        if self.metric not in METRICS[self.kind]:
+            raise ValueError(f"metric: {not_among(self.metric, METRICS[self.kind])}")
+        needed = {"species": ("train", "test"), "open_set": ("train", "test", "foreign")}
+        wanted = () if self.measured else needed.get(self.kind, ())
+        for name in wanted:
+            if name not in self.parts:
+                raise ValueError(f"parts: expected {', '.join(wanted)}, got no {name}")
+        for name, part in self.parts.items():
+            if part.like is not None and (part.like not in self.parts or part.like == name):
+                raise ValueError(f"parts.{name}.like: expected another part, got {part.like!r}")
+        return self
 
     def recipe(self, part: str) -> Table:
         """Return the settings of the recipe of a part."""
@@ -60,18 +91,35 @@ def task_names() -> list[str]:
     >>> "mixtures" in task_names()
     True
     """
-    return sorted(file.name.removesuffix(".toml") for file in _FOLDER.iterdir())
+    return sorted(file.name.removesuffix(ENDING) for file in _FOLDER.iterdir())
 
 
-def load_task(name: str) -> Task:
-    """Return a task by its name.
+def load_task(name: str | Path, called: str | None = None) -> Task:
+    """Return a task: one of ours by its name, or anybody's by the path of its file.
+
+    Parameters
+    ----------
+    name
+        The name, or a path that ends in ``.toml``.
+    called
+        Name of a task from a file; by default that of the file.
 
     Raises
     ------
     ConfigError
-        If there is none of that name.
+        If there is none of that name, or the file is no task.
     """
-    if name not in task_names():
-        raise ConfigError(f"task: {not_among(name, task_names())}")
-    table: Mapping[str, Any] = tomllib.loads((_FOLDER / f"{name}.toml").read_text("utf-8"))
-    return validate(Task, {"name": name, **table}, f"task {name}")
+    if str(name).endswith(ENDING):
+        path = Path(name)
+        text, source = read_text(path), str(path)
+        name = called or path.name.removesuffix(ENDING)
+    elif name in task_names():
+        text, source = (_FOLDER / f"{name}{ENDING}").read_text("utf-8"), f"task {name}"
+    else:
+        others = f"{not_among(str(name), task_names())}, or a file NAME{ENDING}"
+        raise ConfigError(f"task: {others}")
+    try:
+        table: Mapping[str, Any] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{source}: expected TOML: {error}") from None
+    return validate(Task, {"name": name, **table}, source)

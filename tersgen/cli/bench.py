@@ -45,7 +45,10 @@ def list_tasks(as_json: bool) -> None:
 @click.option("--measured", type=FILE, metavar="FOLDER",
               help="Measured spectra, a folder for each species (task sim_to_real).")  # fmt: skip
 def make_task(task: str, out: Path, size: str, measured: Path | None) -> None:
-    """Make the data of TASK. To resume, repeat the command."""
+    """Make the data of TASK: a name, or the file NAME.toml of a task of your own.
+
+    To resume, repeat the command.
+    """
     from ..bench.making import make
 
     made = make(task, out, "full" if size == "full" else "small", measured, say)

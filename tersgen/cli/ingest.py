@@ -33,7 +33,8 @@ def _grid(text: str) -> tuple[float, float, int]:
 @click.argument("paths", type=FILE, nargs=-1, required=True, metavar="FILES...")
 @click.option("--out", type=FILE, required=True, help="Dataset to write, e.g. real.zarr.")
 @click.option("--labels", type=FILE,
-              help="CSV with the columns file and label, and perhaps group and part.")  # fmt: skip
+              help="CSV with the columns file and label, and perhaps group, part and "
+              "columns of numbers.")  # fmt: skip
 @click.option("--label", help="Label of all files.")
 @click.option("--label-from", metavar="folder|REGEX",
               help="Label from the name of the folder, or what the group of a regular expression "

@@ -98,6 +98,7 @@ def describe(collection: Collection, target: Target) -> Measured:
         "seed": target.seed,
         "parts": _named("part", [one.part for one in known]),
         "groups": _named("group", [one.group for one in known]),
+        "columns": tuple(dict.fromkeys(name for one in known for name in one.numbers)),
         "readers": [one.model_dump() for one in collection.readers],
         "files": [one.model_dump() for one in collection.files],
     }
@@ -259,6 +260,8 @@ class MeasuredRuns:
                 out["source/part"][k] = self._parts[known.part]
             if known.group is not None:
                 out["source/group"][k] = self._groups[known.group]
+            for name in self._measured.columns:
+                out[f"table/{name}"][k] = known.numbers.get(name, np.nan)
             if "source/x" in out:
                 out["source/x"][k], out["source/y"][k] = rows.position(row) or (np.nan, np.nan)
             if "spectra" in out:

@@ -21,9 +21,9 @@ from .geometry import atomic_number
 
 Floats = NDArray[np.float64]
 
-SHELLS = ((2.6, 1.1), (4.5, 2.0))
+SHELLS = ((3.0, 1.0), (4.5, 1.8))
 """Shells of point charges: distance from the nearest atom and from each other, Angstrom."""
-RIDGE = 1e-5
+RIDGE = 1e-6
 """Regularization: part of the mean variance that is added to that of each component."""
 AROUND_ANGSTROM = 0.6
 """Distance of the points around an atom from it."""

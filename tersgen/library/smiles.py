@@ -108,7 +108,8 @@ def _parsed(smiles: str) -> Any:
         settings.parseName = False
         graph = Chem.MolFromSmiles(smiles, settings)
         if graph is None or not graph.GetNumAtoms():
-            raise LibraryError(f"expected a SMILES such as c1ccncc1, got {smiles[:80]!r}")
+            hint = "; SMILES with names are read from a file, one a line" if " " in smiles else ""
+            raise LibraryError(f"expected a SMILES such as c1ccncc1, got {smiles[:80]!r}{hint}")
         return _checked(graph, smiles)
 
 

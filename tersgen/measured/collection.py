@@ -291,9 +291,10 @@ def _read(
         labels = arrays.label or (known.label if known else "",) * arrays.n_rows
         groups = arrays.group or (known.group if known else None,) * arrays.n_rows
         parts = arrays.part or (known.part if known else None,) * arrays.n_rows
+        numbers = known.numbers if known else {}
         rows = zip(labels, groups, parts, strict=True)
         refused = tuple(text for _, text in content.bad)
-        return Rows(arrays, tuple(Known(*one) for one in rows), record, places, refused)
+        return Rows(arrays, tuple(Known(*one, numbers) for one in rows), record, places, refused)
     spectra: list[Spectrum] = []
     kept: list[int] = []
     problems: list[str] = []

@@ -1,6 +1,7 @@
 """What each measured spectrum is of: from a table, from the names of files, or the same for all."""
 
 import csv
+import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path, PurePosixPath
@@ -24,6 +25,7 @@ _MEANT = {
 }
 """What columns of other names may be."""
 _PARTS = ("train", "val", "test")
+_LONGEST_NAME = 60
 _SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 
 
@@ -33,6 +35,8 @@ class Known(NamedTuple):
     label: str
     group: str | None = None
     part: str | None = None
+    numbers: Mapping[str, float] = {}
+    """What else a table says of it, by column; NaN where it says nothing."""
 
 
 class LabelTable:
@@ -42,13 +46,14 @@ class LabelTable:
     ----------
     path
         CSV with a heading: ``file`` and ``label``, and perhaps ``group`` (what must not be split:
-        spectra of one sample) and ``part`` (train, val, test). Commas, semicolons or tabs.
+        spectra of one sample) and ``part`` (train, val, test). All others are columns of numbers,
+        such as a concentration. Commas, semicolons or tabs.
 
     Raises
     ------
     MeasurementError
-        If the table cannot be read, lacks a column, has one that is not known, names a file twice,
-        or has a part that seems to be misspelt.
+        If the table cannot be read, lacks a column, has one of texts that is not known, names a
+        file twice, or has a part that seems to be misspelt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,7 +69,7 @@ class LabelTable:
                 f"{path}: expected a heading with the columns file and label, got "
                 f"{', '.join(map(printable, heading))[:80]!r}"
             )
-        _check_columns(path, heading)
+        numbers = _number_columns(path, rows)
         self._known: dict[str, Known] = {}
         lines: dict[str, int] = {}
         for line, cells in rows[1:]:
@@ -80,7 +85,11 @@ class LabelTable:
                 raise MeasurementError(
                     f"{path}: line {line}: expected each file once, got {printable(name)} again"
                 )
-            self._known[key] = Known(label or UNKNOWN, values["group"], values["part"])
+            others = {
+                column: (_number(cells[k]) or 0.0) if k < len(cells) else math.nan
+                for column, k in numbers.items()
+            }
+            self._known[key] = Known(label or UNKNOWN, values["group"], values["part"], others)
             lines.setdefault(values["part"] or "", line)
         misspelt = misspelt_part(lines)
         if misspelt is not None:
@@ -104,16 +113,49 @@ class LabelTable:
         return [printable(name) for name in self._known if name not in self._used]
 
 
-def _check_columns(path: Path, heading: Sequence[str]) -> None:
-    """Refuse a column of a table that would be ignored; one without a name may be."""
-    missing = [name for name in _OTHERS if name not in heading]
-    for name in heading:
-        if name and name not in (*_FILE, *_LABEL, *_OTHERS):
-            hint = did_you_mean(_MEANT.get(name, name), missing)
+def _number_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> dict[str, int]:
+    """Return the columns of numbers of a table, and refuse others that would be ignored.
+
+    One without a name may be, and an empty one.
+    """
+    heading = rows[0][1]
+    missing = [name for name in _OTHERS if name not in map(str.lower, heading)]
+    found: dict[str, int] = {}
+    for place, cell in enumerate(heading):
+        name = cell.strip()
+        if not name or name.lower() in (*_FILE, *_LABEL, *_OTHERS):
+            continue
+        texts = [(line, cells[place]) for line, cells in rows[1:] if place < len(cells)]
+        wrong = next(((line, text) for line, text in texts if _number(text) is None), None)
+        hint = did_you_mean(_MEANT.get(name.lower(), name.lower()), missing)
+        if wrong is not None or hint:
+            text = f" with {printable(wrong[1])[:40]!r} in line {wrong[0]}" if wrong else ""
             raise MeasurementError(
-                f"{path}: expected the columns file, label, group and part, got "
-                f"{printable(name)[:80]!r}{hint}; rename or remove it"
+                f"{path}: expected the columns file, label, group and part, and columns of "
+                f"numbers, got {printable(name)[:80]!r}{text}{hint}; rename or remove it"
             )
+        if all(math.isnan(_number(text) or 0.0) for _, text in texts):
+            continue
+        key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+        if not re.match("[a-z]", key) or key in found or len(key) > _LONGEST_NAME:
+            raise MeasurementError(
+                f"{path}: expected columns of different names, a letter and then at most "
+                f"{_LONGEST_NAME - 1} letters and digits, got {printable(name)[:80]!r}; rename it"
+            )
+        found[key] = place
+    return found
+
+
+def _number(text: str) -> float | None:
+    """Return the number in a cell, NaN if it is empty, None if it is a text."""
+    text = text.strip()
+    if not text or text.lower() in ("nan", "na", "n/a"):
+        return math.nan
+    try:
+        number = float(text)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def misspelt_part(names: Iterable[str]) -> tuple[str, str] | None:

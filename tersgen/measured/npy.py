@@ -19,6 +19,7 @@ from typing import Any, BinaryIO, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..cpus import free_memory
 from ..errors import MeasurementError
 from ..files import open_input, why
 from ..text import printable
@@ -144,7 +145,7 @@ class ArrayFile:
                 f"expected {header.n_bytes} bytes, as its header says, got "
                 f"{info.file_size - header.offset}"
             )
-        free = _free_bytes()
+        free = free_memory()
         if header.n_bytes > free:
             raise MeasurementError(
                 f"expected at most {free >> 20} MiB, the memory that is free, got "
@@ -270,14 +271,3 @@ def _header(start: bytes) -> _Header:
     if math.prod(shape) * kind.itemsize >= 1 << 62:
         raise MeasurementError(f"expected a shape that fits in memory, got {str(shape)[:80]}")
     return _Header(kind, shape, fortran, skip + length)
-
-
-def _free_bytes() -> int:
-    """Return how much memory is free, or can be made so."""
-    try:
-        text = Path("/proc/meminfo").read_text("ascii", "replace")
-    except OSError:
-        text = ""
-    found = re.search(r"^MemAvailable:\s+(\d+) kB", text, re.MULTILINE)
-    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    return int(found[1]) << 10 if found else pages

@@ -87,12 +87,19 @@ class Measured(Frozen):
     seed: int = field("seed of the order of rows", "1", 0, ge=0, lt=2**32)
     parts: tuple[PartName, ...] = field("parts assigned to rows, if any", "1", ())
     groups: tuple[Printable, ...] = field("groups assigned to rows, if any", "1", ())
+    columns: tuple[Name, ...] = field(
+        "columns of numbers that the table of labels has, as arrays of the group table", "1", ()
+    )
     readers: tuple[PluginRecord, ...] = field("plug-in readers with which files were read", "1", ())
     files: tuple[MeasuredFile, ...] = field("files from which rows were read", "1", min_length=1)
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        for name, values in (("classes", self.classes), ("parts", self.parts)):
+        for name, values in (
+            ("classes", self.classes),
+            ("parts", self.parts),
+            ("columns", self.columns),
+        ):
             if len(set(values)) < len(values):
                 raise ValueError(f"{name}: expected each once, got {', '.join(values[:12])}")
         if not self.n_raw and self.map is None:

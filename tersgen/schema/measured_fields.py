@@ -49,6 +49,9 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
     for name, text in (("part", "part it was given to"), ("group", "group it was given to")):
         if measured.parts if name == "part" else measured.groups:
             table.append(spec(f"source/{name}", "int32", "1", f"{text}, a position in the list"))
+    for name in measured.columns:
+        text = "number that the table of labels has for its file; NaN where it has none"
+        table.append(spec(f"table/{name}", "float32", "1", text))
     return tuple(table)
 
 

@@ -31,6 +31,7 @@ PRESETS: dict[str, Table] = {
             "max_tilt_deg": 20.0,
             "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2800.0, 3900.0]],
         },
+        "fields": {"maps": True},
     },
     "nearfield_sites": {
         "library": ["sites"],
@@ -48,6 +49,7 @@ PRESETS: dict[str, Table] = {
             "frame_angstrom": [12.0, 12.0],
             "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2500.0, 3900.0]],
         },
+        "fields": {"maps": True},
     },
     "canonical": {},
     "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}, "instrument": None},
@@ -107,6 +109,7 @@ PRESETS: dict[str, Table] = {
                 "electrons": [200.0, 20000.0],
             },
         },
+        "fields": {"maps": False},
     },
     "realistic_cube": {
         "library": [f"builtin:{name}" for name in _MOLECULES],
@@ -155,7 +158,7 @@ PRESETS: dict[str, Table] = {
             ],
         },
         "structure": {"store_images": False},
-        "fields": {"spectra": False, "sticks": False, "tensors": False},
+        "fields": {"spectra": False, "maps": True, "sticks": False, "tensors": False},
     },
     "scene": {
         "library": [f"builtin:{name}" for name in _PLANAR],
@@ -198,10 +201,10 @@ the molecules with an ab-initio response, in the field of a dipole. ``structure`
 eight bands, with their atoms and bonds. ``scene``: many molecules of one or two species on a
 surface. ``realistic_cube``: single molecules with a spectrum at each pixel, counted by a detector
 during a scan. ``mixture``: spectra of up to three species. ``ideal``: no noise, no instrument.
-``realistic``: spectra of powders and liquids and maps as instruments record them, over ranges that
-spectrometers have and measured spectra show (docs/instruments.md); presets of near-field maps come
-after it, as they show single molecules. ``canonical``: the defaults of all settings; maps are test
-patterns of hotspots, as they are in all presets that say nothing else."""
+``realistic``: spectra of powders and liquids as instruments record them, over ranges that
+spectrometers have and measured spectra show (docs/instruments.md). Presets of near-field maps come
+after it, as they show single molecules, and are recorded by its scan. ``canonical``: the defaults
+of all settings; its maps, and those of ``ideal``, are test patterns of hotspots."""
 
 
 def merged(below: Table, above: Table) -> Table:

@@ -42,6 +42,59 @@ def small(name, folder, **parts):
     }
 
 
+OWN = """version = 1
+title = "two molecules"
+kind = "species"
+metric = "macro_f1"
+higher_is_better = true
+why = "a test"
+[parts.train]
+small = 40
+full = 80
+[parts.train.recipe]
+library = ["builtin:water", "builtin:methane"]
+fields = {maps = false}
+[parts.test]
+like = "train"
+small = 20
+full = 40
+[parts.test.recipe]
+seed = 2
+"""
+
+
+def test_a_task_of_somebody_else(tmp_path):
+    file, said = tmp_path / "mine.toml", []
+    file.write_text(OWN)
+    make(file, tmp_path / "made", note=said.append)
+    digest = next(line.split('"')[1] for line in said if line.startswith("test is not frozen"))
+    test = tersgen.open(tmp_path / "made" / "test.zarr")
+    right = table(tmp_path / "p.jsonl", species(test["label"][:], test.classes))
+    file.unlink()
+    assert score(tmp_path / "made", right).scores["macro_f1"].value == 1.0
+    file.write_text(OWN.replace("small = 20", f'small = 20\ndigest = "{digest}"'))
+    make(file, tmp_path / "again")
+    file.write_text(file.read_text().replace("seed = 2", "seed = 3"))
+    with pytest.raises(ConfigError, match="task mine: expected a recipe with digest"):
+        make(file, tmp_path / "third")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('"macro_f1"', '"auroc"', "metric: expected one of accuracy, macro_f1, got 'auroc'"),
+        ('like = "train"', 'like = "val"', "parts.test.like: expected another part, got 'val'"),
+        ("[parts.test", "[parts.val", "parts: expected train, test, got no test"),
+        ("version = 1", "version =", "mine.toml: expected TOML"),
+    ],
+)
+def test_a_task_that_cannot_be_scored(tmp_path, old, new, message):
+    file = tmp_path / "mine.toml"
+    file.write_text(OWN.replace(old, new))
+    with pytest.raises(ConfigError, match=message):
+        load_task(file)
+
+
 def table(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path

@@ -11,7 +11,8 @@ from tersgen.errors import UnknownFieldError
 from tersgen.plugins import register
 from tersgen.schema.presets import PRESETS, merged
 
-RECIPE = merged(PRESETS["realistic"], {"seed": 3, "map": {"height": 12, "width": 12}})
+CHANGES = {"seed": 3, "map": {"height": 12, "width": 12}, "fields": {"maps": True}}
+RECIPE = merged(PRESETS["realistic"], CHANGES)
 
 
 @pytest.fixture(scope="module")

@@ -172,7 +172,8 @@ def test_what_was_not_measured_repeats_the_edge():
 
 def test_a_sample_alone_is_that_sample_in_its_block():
     table = merged(PRESETS["realistic"], {"seed": 2, "library": ["builtin:water", "random:2"],
-                   "map": {"height": 12, "width": 10}, "grid": {"n_points": 2000}})  # fmt: skip
+                   "map": {"height": 12, "width": 10}, "grid": {"n_points": 2000},
+                   "fields": {"maps": True}})  # fmt: skip
     recipe = tersgen.resolve(validate(Recipe, table, "test"))
     block = tersgen.generate(recipe, 100, 150, threads=2)
     for row in (100, 131, 149):

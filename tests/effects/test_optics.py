@@ -161,6 +161,21 @@ def test_a_fixed_pattern_is_that_of_the_detector():
     assert abs(np.corrcoef(first[0.0], first[1.0])[0, 1]) < 0.12
 
 
+STEEL = {"position_cm1": 700.0, "fwhm_cm1": 30.0, "height": 2.0}
+
+
+def test_supports_of_a_recipe_s_own():
+    weaker = {**STEEL, "position_cm1": 1500.0, "height": 1.0}
+    optics = {"support": ["water", "steel"], "own_supports": {"steel": [STEEL, weaker]}}
+    made, calm = Made(300, optics), Made(300, {})
+    steel = made["support"] == 2
+    assert 0.4 < steel.mean() < 0.6
+    added = (made.line - calm.line)[steel]
+    assert np.abs(made.shift[added.argmax(axis=1)] - 700).max() < 5
+    at = [int(np.abs(made.shift - place).argmin()) for place in (700, 1500)]
+    assert added[:, at[1]] / added[:, at[0]] == pytest.approx(0.5, rel=0.05)
+
+
 def test_supports_show_their_bands_at_their_height():
     optics = {"support": ["silicon", "water"], "support_share": 0.4, "support_height": [0.1, 0.9]}
     made, calm = Made(800, optics), Made(800, {})
@@ -235,6 +250,8 @@ def test_a_sample_alone_is_that_of_its_block():
         ({"fixed_pattern": [0.0, 0.5]}, {}, "fixed_pattern: expected at most 0.2"),
         ({"edge_cm1": [50.0, 90.0], "edge_width_cm1": [0.0, 5.0]}, {}, "edge_width_cm1"),
         ({"support": ["steel"]}, {}, "support"),
+        ({"own_supports": {"steel": [STEEL]}}, {}, "own_supports: expected names that support"),
+        ({"support": ["pet"], "own_supports": {"pet": [STEEL]}}, {}, "a name of its own for 'pet'"),
     ],
 )
 def test_what_is_not_possible_is_said(optics, sections, message):

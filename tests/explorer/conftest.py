@@ -26,7 +26,8 @@ RECIPES = {
     "--set map.height=12 --set map.width=16 --library builtin:benzene --library builtin:pyridine "
     "--n 40",
     "spectra": f"--preset realistic {CERTAIN} --library builtin:benzene --library builtin:water "
-    "--library builtin:pyridine --set map.height=8 --set map.width=8 --n 600",
+    "--library builtin:pyridine --set fields.maps=true --set map.height=8 --set map.width=8 "
+    "--n 600",
     "mixture": "--preset mixture --set grid.n_points=512 --n 30",
     "structure": "--preset structure --set map.height=48 --set map.width=48 "
     "--set fields.sticks=true --n 12",

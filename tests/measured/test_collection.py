@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+import tersgen
 from tersgen.errors import MeasurementError
 from tersgen.jobs.ingest import Target, plan_ingest
 from tersgen.measured.collection import collect, find_files
@@ -235,8 +236,10 @@ def test_what_lies_below_zero_is_cut_with_a_note(tmp_path):
     ("text", "message"),
     [
         ("file,label,gruop\na,x,1\n", r"got 'gruop' \(did you mean 'group'\?\); rename"),
-        ("file,label,Split\na,x,1\n", r"got 'split' \(did you mean 'part'\?\); rename"),
-        ("file,label,laser\na,x,1\n", r"columns file, label, group and part, got 'laser'; rename"),
+        ("file,label,Split\na,x,1\n", r"got 'Split' \(did you mean 'part'\?\); rename"),
+        ("file,label,laser\na,x,1\nb,x,red\n", r"got 'laser' with 'red' in line 3; rename"),
+        ("file,label,Sample\na,x,1\n", r"got 'Sample' \(did you mean 'group'\?\); rename"),
+        ("file,label,c/M,c M\na,x,1,2\n", r"columns of different names, .*got 'c M'; rename"),
         ("file,label,part\na,x,train\nb,x,tran\n", r"line 3: .*got 'tran' .*mean 'train'"),
         ("file,label,part\na,x,Train\nb,x,test\n", r"line 2: .*got 'Train' beside test .*'train'"),
     ],
@@ -251,6 +254,25 @@ def test_columns_and_parts_of_other_names(tmp_path):
     parts = [known.find(tmp_path / name) for name in "abc"]
     assert parts == [Known("x", None, part) for part in ("train", "test_2", "unseen")]
     table(tmp_path, "file,label,part\na,x,tran\nb,x,rest\n")
+
+
+def test_columns_of_numbers_are_arrays_of_the_dataset(tmp_path):
+    shift = np.arange(100.0, 1500.0, 10.0)
+    for name, place in (("a", 400), ("b", 600), ("c", 900)):
+        rows = np.column_stack([shift, np.exp(-(((shift - place) / 20) ** 2))])
+        np.savetxt(tmp_path / f"{name}.txt", rows, header="Raman shift (cm-1) counts")
+    text = "file,label,Concentration (mM),empty,T_k\na,x,0.5,,300\nb,x,1e-3,,\nc,x,2,,301\n"
+    table(tmp_path, text)
+    files = [tmp_path / f"{name}.txt" for name in "abc"]
+    tersgen.ingest(files, tmp_path / "real.zarr", labels=tmp_path / "labels.csv")
+    ds = tersgen.open(tmp_path / "real.zarr")
+    assert {name for name in ds.fields if name.startswith("table/")} == {
+        "table/concentration_mm",
+        "table/t_k",
+    }
+    order = ds["source/file"][:]
+    assert np.array_equal(ds["table/concentration_mm"][:], np.float32([0.5, 1e-3, 2.0])[order])
+    assert np.array_equal(ds["table/t_k"][:], np.array([300, np.nan, 301])[order], equal_nan=True)
 
 
 def test_misspelt_parts_of_arrays(tmp_path):

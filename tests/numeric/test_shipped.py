@@ -174,7 +174,7 @@ def test_only_what_is_not_ours_makes_a_wheel_without_it(error, is_skipped):
 
 @pytest.mark.exhaustive
 def test_a_build_from_it_compiles_nothing_and_has_the_same_digest(processors, tmp_path):
-    recipe = "--preset realistic --set map.height=9 --set map.width=9"
+    recipe = "--preset realistic"
     compile_apart = runpy.run_path(str(ROOT / "hatch_build.py"))["compile_apart"]
     (tmp_path / "made").mkdir()
     made = compile_apart(tmp_path / "made", [recipe])

@@ -69,11 +69,11 @@ def test_a_size_may_follow_the_name_of_a_model(few) -> None:
     assert (small.model.name, small.model.options["size"]) == ("vit", "pico")
     assert base.model == plan(dataset, "vit", settings=SIZED).model
     assert base.model.options["size"] == "base"
-    assert (small.order.batch_size, base.order.batch_size) == (32, 256)
+    assert (small.order.batch_size, base.order.batch_size) == (16, 16)  # of few rows
     assert (small.optim.lr, base.optim.lr) == (1e-3, 2e-3)
     own = {"optim": {"lr": 0.5, "epochs": 3}, "order": {"mix_blocks": 2}}
     mine = plan(dataset, "vit", settings=own)
-    assert (mine.optim.lr, mine.optim.epochs, mine.order.batch_size) == (0.5, 3, 32)
+    assert (mine.optim.lr, mine.optim.epochs, mine.order.batch_size) == (0.5, 3, 16)
     with pytest.raises(ConfigError, match=r"model: expected vit:pico, vit:tiny, .* got 'vit:huge'"):
         plan(dataset, "vit:huge")
     with pytest.raises(ConfigError, match=r"model\.options\.size: expected 'tiny', as in --model"):

@@ -1,5 +1,6 @@
 """Importers of fields: each format gives the field that was written."""
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -75,6 +76,14 @@ def comsol(path, unit="nm"):
         lines.append("  ".join([*(f"{v:.9g}" for v in at), *values]))
     path.write_text("\n".join(lines) + "\n", "utf-8")
     return path
+
+
+@pytest.mark.parametrize("between", [" ", "\t"])
+def test_columns_of_comsol_one_blank_or_tab_apart(between, tmp_path):
+    path = comsol(tmp_path / "field.txt")
+    text = re.sub("  +", between, path.read_text("utf-8"))
+    path.write_text(text.replace(f"%{between}x", "% x"), "utf-8")
+    check(imported(path, Choice(633)))
 
 
 @pytest.mark.parametrize("write", [lumerical, mnpbem, comsol])

@@ -162,7 +162,11 @@ class Support(LightPath):
     def __init__(self, recipe: Sections, library: Library) -> None:
         super().__init__(recipe, library)
         section = self.settings
-        self._supports = supports(section.support)
+        own = {
+            name: [(band.position_cm1, band.fwhm_cm1, band.height) for band in bands]
+            for name, bands in section.own_supports.items()
+        }
+        self._supports = supports(section.support, own)
         self._share = section.support_share if section.support else 0.0
         self._height = logarithms(section.support_height)
 

@@ -1,17 +1,26 @@
 """The light path of spectra, from the laser to the sensor; all of it is off by default."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Self
 
 from pydantic import Field, model_validator
 
-from ...schema.base import field
+from ...schema.base import Frozen, Name, field
 from ...schema.intervals import LogInterval, NonNegativeInterval
+from ...text import not_among
 from ..settings import EffectSettings
+from .supports import BANDS
 
-SupportName = Literal["glass", "silica", "quartz", "silicon", "water", "pet"]
 LaserNm = Annotated[float, Field(ge=200, le=2000)]
 
 _THINNEST_UM, _THICKEST_UM = 1.0, 1000.0
+
+
+class SupportBand(Frozen):
+    """A Lorentzian band of a support."""
+
+    position_cm1: float = field("Raman shift", "cm^-1", ge=0, le=1e4)
+    fwhm_cm1: float = field("full width at half maximum", "cm^-1", ge=0.5, le=1e4)
+    height: float = field("height relative to the others", "1", gt=0, le=1e6)
 
 
 class Optics(EffectSettings):
@@ -42,8 +51,14 @@ class Optics(EffectSettings):
         "1",
         (0.0, 0.0),
     )
-    support: tuple[SupportName, ...] = field(
-        "supports or containers of which a sample shows one", "1", ()
+    support: tuple[Name, ...] = field(
+        f"supports or containers of which a sample shows one: {', '.join(BANDS)}, or names of "
+        "own_supports",
+        "1",
+        (),
+    )
+    own_supports: dict[Name, tuple[SupportBand, ...]] = field(
+        "bands of other supports, by name", "1", {}
     )
     support_share: float = field("fraction of samples that show one", "1", 1.0, ge=0, le=1)
     support_height: LogInterval = field(
@@ -129,6 +144,18 @@ class Optics(EffectSettings):
                     f"{name}: expected widths of at least 0.5 cm^-1, got "
                     f"{list(getattr(self, name))}"
                 )
+        for name, bands in self.own_supports.items():
+            if name in BANDS or not bands:
+                what = "a name of its own" if name in BANDS else "at least one band"
+                raise ValueError(f"own_supports: expected {what} for {name!r}")
+            if name not in self.support:
+                raise ValueError(
+                    f"own_supports: expected names that support lists, got {name!r}; add it there"
+                )
+        known = [*BANDS, *self.own_supports]
+        for name in self.support:
+            if name not in known:
+                raise ValueError(f"support: {not_among(name, known)}")
         if self.support and not self.support_height[1]:
             raise ValueError("support_height: expected an interval above 0 with support, got 0")
         return self

@@ -4,6 +4,7 @@ Heights are relative to the strongest band, in spectra excited in the visible an
 Glasses and water are sums of Gaussians, the others of Lorentzians.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -62,10 +63,13 @@ class Supports(NamedTuple):
     """Shape (K,)."""
 
 
-def supports(names: tuple[str, ...]) -> Supports:
-    """Return the bands of some supports."""
-    counts = [len(BANDS[name]) for name in names]
-    bands = [band for name in names for band in BANDS[name]]
+def supports(
+    names: Sequence[str], others: Mapping[str, Sequence[tuple[float, float, float]]]
+) -> Supports:
+    """Return the bands of some supports: of ours, or of others by name."""
+    known = {**BANDS, **others}
+    counts = [len(known[name]) for name in names]
+    bands = [band for name in names for band in known[name]]
     return Supports(
         first=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         band=np.array(bands, np.float64).reshape(-1, 3),

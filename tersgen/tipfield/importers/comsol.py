@@ -18,6 +18,7 @@ from ..sources import FieldImporter, Fields, Placement
 _UNITS = {"m": 1e10, "mm": 1e7, "um": 1e4, "\u00b5m": 1e4, "\u03bcm": 1e4, "nm": 10.0}
 _UNITS |= {"pm": 0.01, "\u00e5": 1.0, "a": 1.0, "angstrom": 1.0}
 _COLUMN = re.compile(r"(?:\w+\.)?E([xyz])\b[^@]*(?:@\s*(.*))?")
+_HEADING = re.compile(rb"\n%\s*x\s+y\s+z\s")
 _WAVELENGTH = re.compile(r"\b(?:lam\w*|lda\w*|wl\w*)\s*=\s*([0-9.eE+-]+)\s*(nm|um|m)?")
 
 
@@ -29,6 +30,16 @@ def _wavelength_nm(suffix: str | None) -> float | None:
     return float(found[1]) * {"nm": 1.0, "um": 1e3, "m": 1e9}[unit]
 
 
+def _names(heading: str) -> list[str]:
+    """Return the columns of a heading, which are one blank apart at least.
+
+    >>> _names("x y  z emw.Ex (V/m) @ lambda0=633 nm emw.Ey (V/m) @ lambda0=633 nm")
+    ['x', 'y', 'z', 'emw.Ex (V/m) @ lambda0=633 nm', 'emw.Ey (V/m) @ lambda0=633 nm']
+    """
+    spaced = re.sub(r"^x\s+y\s+z\s+", "x\ty\tz\t", heading)
+    return re.split(r"\t\s*|\s{2,}|\s+(?=(?:\w+\.)?E[xyz]\b)", spaced)
+
+
 @register("tersgen.field_importers", "comsol")
 class Comsol(FieldImporter):
     """Texts that begin with comments as COMSOL writes them."""
@@ -37,7 +48,7 @@ class Comsol(FieldImporter):
 
     def matches(self, path: Path, head: bytes) -> bool:  # noqa: ARG002 - its content decides
         """Return whether a text begins with comments as COMSOL writes them."""
-        return head.startswith(b"%") and b"\n% x " in head and b"Ex" in head
+        return bool(head.startswith(b"%") and _HEADING.search(head) and b"Ex" in head)
 
     def read(self, path: Path, placement: Placement) -> Fields:
         """Return the fields in a file, one for each wavelength of a sweep.
@@ -52,7 +63,7 @@ class Comsol(FieldImporter):
         except LibraryError as error:
             raise ConfigError(str(error)) from None
         comments = [line[1:].strip() for line in lines if line.startswith("%")]
-        names = re.split(r"\s{2,}|\t", comments[-1]) if comments else []
+        names = _names(comments[-1]) if comments else []
         stated = [
             line.partition(":")[2].strip() for line in comments if line.startswith("Length unit")
         ]

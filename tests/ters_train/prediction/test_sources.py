@@ -192,6 +192,27 @@ def test_columns_of_a_table_are_printed_by_their_names(runs, finished, trained, 
     ]  # fmt: skip
 
 
+def test_rows_of_a_dataset_on_another_axis_are_resampled(runs, finished, trained, few, tmp_path):
+    own = tersgen.open(few)
+    grid = {**own.recipe.grid.model_dump(), "n_points": 3 * own.recipe.grid.n_points}
+    finer = own.recipe.model_copy(update={"grid": tersgen.Recipe(grid=grid).grid})
+    made = tersgen.build(finer, 40, tmp_path / "finer.zarr")
+    out = tmp_path / "rows.csv"
+    runs.good("predict", finished, tmp_path / "finer.zarr", "--out", out)
+    said = trained.predict(made["spectra"][:], shift_cm1=made.shift_cm1)
+    found = rows_of(out)
+    assert [one["species_1"] for one in found] == [
+        one.content["species"][0]["name"] for one in said
+    ]
+    assert [one["truth"] for one in found] == [made.classes[k] for k in made["label"][:]]
+    half = {**grid, "stop_cm1": (grid["start_cm1"] + grid["stop_cm1"]) / 2}
+    short = own.recipe.model_copy(update={"grid": tersgen.Recipe(grid=half).grid})
+    tersgen.build(short, 5, tmp_path / "short.zarr")
+    line = runs.bad("predict", finished, tmp_path / "short.zarr")
+    assert "short.zarr: expected a spectrum over" in line
+    runs.good("predict", finished, tmp_path / "short.zarr", "--allow-extrapolation")
+
+
 def test_a_recipe_on_another_axis_is_no_measurement(runs, finished, few, tmp_path):
     recipe = tersgen.Recipe(library=("random:3",), grid={"n_points": 32})
     tersgen.save_recipe(recipe, tmp_path / "recipe.json")
