@@ -206,7 +206,7 @@ def suited_batch_size(usual: int, rows: int) -> int:
     """
     if rows < _LEAST_BATCH_SIZE:
         return min(usual, max(rows, 1))
-    fewer = 1 << ((rows // _LEAST_BATCHES).bit_length() - 1 if rows >= _LEAST_BATCHES else 0)
+    fewer = 1 << max(0, (rows // _LEAST_BATCHES).bit_length() - 1)
     return min(usual, max(_LEAST_BATCH_SIZE, fewer))
 
 

@@ -151,7 +151,7 @@ class Stream(IterableDataset[Batch]):
         asked = self.config.prefetch_mb
         most = max(_PREFETCH_MB, _MOST_OF_FREE * free_memory() / 1e6) if asked is None else asked
         if needed > 1e6 * most:
-            is_free = " of half the free memory" if asked is None else ""
+            is_free = ", half of the free memory" if asked is None else ""
             raise ConfigError(
                 f"stream.prefetch_mb: expected room for twice {self.order.mix_blocks} "
                 f"blocks, {needed / 1e6:.1f} MB, got {most:.0f}{is_free}; allow more memory, "

@@ -85,10 +85,7 @@ class LabelTable:
                 raise MeasurementError(
                     f"{path}: line {line}: expected each file once, got {printable(name)} again"
                 )
-            others = {
-                column: (_number(cells[k]) or 0.0) if k < len(cells) else math.nan
-                for column, k in numbers.items()
-            }
+            others = {column: of_line.get(line, math.nan) for column, of_line in numbers.items()}
             self._known[key] = Known(label or UNKNOWN, values["group"], values["part"], others)
             lines.setdefault(values["part"] or "", line)
         misspelt = misspelt_part(lines)
@@ -113,28 +110,32 @@ class LabelTable:
         return [printable(name) for name in self._known if name not in self._used]
 
 
-def _number_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> dict[str, int]:
-    """Return the columns of numbers of a table, and refuse others that would be ignored.
+def _number_columns(
+    path: Path, rows: Sequence[tuple[int, list[str]]]
+) -> dict[str, dict[int, float]]:
+    """Return the columns of numbers of a table, by line, and refuse others that would be ignored.
 
     One without a name may be, and an empty one.
     """
     heading = rows[0][1]
     missing = [name for name in _OTHERS if name not in map(str.lower, heading)]
-    found: dict[str, int] = {}
+    found: dict[str, dict[int, float]] = {}
     for place, cell in enumerate(heading):
         name = cell.strip()
         if not name or name.lower() in (*_FILE, *_LABEL, *_OTHERS):
             continue
-        texts = [(line, cells[place]) for line, cells in rows[1:] if place < len(cells)]
-        wrong = next(((line, text) for line, text in texts if _number(text) is None), None)
+        texts = {line: cells[place] for line, cells in rows[1:] if place < len(cells)}
+        numbers = {line: _number(text) for line, text in texts.items()}
+        known = {line: number for line, number in numbers.items() if number is not None}
+        wrong = next((line for line in numbers if line not in known), None)
         hint = did_you_mean(_MEANT.get(name.lower(), name.lower()), missing)
         if wrong is not None or hint:
-            text = f" with {printable(wrong[1])[:40]!r} in line {wrong[0]}" if wrong else ""
+            text = f" with {printable(texts[wrong])[:40]!r} in line {wrong}" if wrong else ""
             raise MeasurementError(
                 f"{path}: expected the columns file, label, group and part, and columns of "
                 f"numbers, got {printable(name)[:80]!r}{text}{hint}; rename or remove it"
             )
-        if all(math.isnan(_number(text) or 0.0) for _, text in texts):
+        if all(math.isnan(number) for number in known.values()):
             continue
         key = re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
         if not re.match("[a-z]", key) or key in found or len(key) > _LONGEST_NAME:
@@ -142,7 +143,7 @@ def _number_columns(path: Path, rows: Sequence[tuple[int, list[str]]]) -> dict[s
                 f"{path}: expected columns of different names, a letter and then at most "
                 f"{_LONGEST_NAME - 1} letters and digits, got {printable(name)[:80]!r}; rename it"
             )
-        found[key] = place
+        found[key] = known
     return found
 
 
