@@ -110,12 +110,11 @@ def accuracy(run: Path, data: Path) -> float:
     trained, dataset = load(run), tersgen.open(data)
     labels, right = dataset["label"][:], 0
     for first in range(0, len(dataset), 2000):
-        batch = dataset["spectra"][first : first + 2000]
-        said = trained.predict(batch, top=1)
+        rows = slice(first, first + 2000)
+        said = trained.predict(trained.inputs_of(dataset, rows), top=1)
         names = [one.content["species"][0]["name"] for one in said]
         right += sum(
-            name == trained.classes[label]
-            for name, label in zip(names, labels[first : first + 2000], strict=True)
+            name == trained.classes[label] for name, label in zip(names, labels[rows], strict=True)
         )
     return right / len(dataset)
 

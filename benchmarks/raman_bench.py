@@ -155,7 +155,7 @@ def outputs_of(run, dataset, part: str, name: str) -> tuple[torch.Tensor, torch.
     """Return outputs and labels of the rows of a part, in the order of the dataset."""
     rows = dataset.select(part=part)
     found = []
-    for batch in run.batches({"spectra": rows["spectra"][:]}):
+    for batch in run.batches(run.inputs_of(rows)):
         with torch.inference_mode():
             found.append(run.model(batch)[name].float().cpu())
     return torch.cat(found), torch.from_numpy(rows["label"][:]).long()

@@ -1,7 +1,8 @@
 """Compare responses of molecules to a tip with ab-initio images: atoms, sites, levels of theory.
 
 python benchmarks/tip_oracle.py --json results/tip_oracle.json --folder parts [molecule ...]
-python benchmarks/tip_oracle.py --convergence 'hf/6-31g*,hf/aug-cc-pvdz' --folder parts ethylene
+python benchmarks/tip_oracle.py --convergence 'hf/6-31g*,hf/aug-cc-pvdz' --folder parts --json
+    results/tip_levels.json ethylene
 python benchmarks/tip_oracle.py --picture nearfield_oracle.png --folder parts pyridine
 
 Tips are dipoles at random positions over each molecule, none of which was used to fit a model;
@@ -149,6 +150,16 @@ def summary(model, image):
     }
 
 
+def model_errors(molecule, made):
+    """Return the errors of models by height, at the level of theory of the images."""
+    rows = {"modes": len(molecule.frequencies)}
+    for model in ("sites", "atoms"):
+        for label in dict.fromkeys(molecule.labels.tolist()):
+            here = molecule.labels == label
+            rows.setdefault(model, {})[label] = summary(made[model][here], made["ab initio"][here])
+    return rows
+
+
 def other_fields(molecule, made):
     """Return the median cosine of images with other fields than a dipole's, by response."""
     flat = molecule.labels == "flat 3.5"
@@ -198,26 +209,16 @@ def table(names, level, folder):
     for name in names:
         molecule = Molecule(name, level, random_tips, folder / name)
         made = molecule.amplitudes()
-        rows = {}
-        for model in ("sites", "atoms"):
-            for label in dict.fromkeys(molecule.labels.tolist()):
-                here = molecule.labels == label
-                rows.setdefault(model, {})[label] = summary(
-                    made[model][here], made["ab initio"][here]
-                )
         out[name] = {
-            "modes": len(molecule.frequencies),
-            "atoms": len(molecule.atoms),
-            "sites": len(molecule.sites),
-            **rows,
+            **model_errors(molecule, made),
             "median_cosine_by_field": other_fields(molecule, made),
         }
         print(name, json.dumps(out[name]), flush=True)
     return out
 
 
-def markdown(rows):
-    """Return the tables of docs/nearfield.md."""
+def errors_markdown(rows):
+    """Return the table of errors of docs/nearfield.md."""
     labels = [f"{kind} {height:g}" for kind in ("flat", "tilted") for height in FLAT]
     lines = [
         "| molecule | modes | response | " + " | ".join(f"{one} Angstrom" for one in labels) + " |",
@@ -232,7 +233,12 @@ def markdown(rows):
             ]
             words = [name.replace("_", " "), str(one["modes"]), model]
             lines.append("| " + " | ".join(words + cells) + " |")
-    lines += ["", "| molecule | response | dipole | radial | gaussian_z |", "|---|---|---|---|---|"]
+    return "\n".join(lines)
+
+
+def fields_markdown(rows):
+    """Return the table of fields of docs/nearfield.md."""
+    lines = ["| molecule | response | dipole | radial | gaussian_z |", "|---|---|---|---|---|"]
     for name, one in rows.items():
         cosines = one["median_cosine_by_field"]
         for model in ("sites", "atoms"):
@@ -255,10 +261,11 @@ def parse_levels(text):
 
 
 def convergence(name, levels, folder):
-    """Return the errors of images at other levels relative to the last."""
+    """Return the errors of images at other levels relative to the last, and of models at it."""
     *others, best = levels
     reference = Molecule(name, best, random_tips, folder / name)
-    image = reference.amplitudes()["ab initio"]
+    own = reference.amplitudes()
+    image = own["ab initio"]
     out = {}
     for level in others:
         other = Molecule(name, level, random_tips, folder / name)
@@ -283,7 +290,37 @@ def convergence(name, levels, folder):
                 ],
             }
         print(level.describe() + smeared, json.dumps(rows), flush=True)
-    return {"of": best.describe(), "rows": out}
+    errors = model_errors(reference, own)
+    return {"molecule": name, "of": best.describe(), "rows": out, **errors}
+
+
+def levels_markdown(found):
+    """Return the table of levels of docs/nearfield.md."""
+    lines = [
+        "| molecule | level | compared with | 3.5 Angstrom | 5 Angstrom | error of sites |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in found:
+        for level, rows in one["rows"].items():
+            cells = [
+                f"{row['median_error']:.2f}, {row['largest_error']:.2f}, {row['least_cosine']:.2f}"
+                for row in rows.values()
+            ]
+            errors = ", ".join(
+                f"{row['error_of_sites']:.3f}" for row in rows.values() if "error_of_sites" in row
+            )
+            words = [one["molecule"].replace("_", " "), level, one["of"], *cells, errors]
+            lines.append("| " + " | ".join(words) + " |")
+    return "\n".join(lines)
+
+
+def joined(earlier, found):
+    """Return comparisons of this run and earlier ones."""
+    known = {}
+    for one in [*earlier, *found]:
+        before = known.get((one["molecule"], one["of"]), {"rows": {}})
+        known[one["molecule"], one["of"]] = {**one, "rows": {**before["rows"], **one["rows"]}}
+    return list(known.values())
 
 
 def draw(name, level, folder, path, n_modes=6):
@@ -342,11 +379,15 @@ def main():
         return
     if options.convergence:
         levels = parse_levels(options.convergence)
-        found = {name: convergence(name, levels, options.folder) for name in names}
+        found = [convergence(name, levels, options.folder) for name in names]
+        print(errors_markdown({one["molecule"]: one for one in found}), end="\n\n")
+        if options.json and options.json.exists():
+            found = joined(json.loads(options.json.read_text())["convergence"], found)
+        print(levels_markdown(found))
         write_json(options.json, {"machine": describe(), "convergence": found})
         return
     rows = table(names, level, options.folder)
-    print(markdown(rows))
+    print(f"{errors_markdown(rows)}\n\n{fields_markdown(rows)}")
     write_json(
         options.json,
         {"machine": describe(), "level": level.describe(), "positions": POSITIONS, "rows": rows},

@@ -15,9 +15,9 @@ from tersgen.schema.presets import PRESETS, merged
 mpl.use("Agg")
 from matplotlib import pyplot as plt
 
-COMMON = {"seed": 4, "library": ["builtin:benzene", "builtin:pyridine", "builtin:thiophenol"]}
+COMMON = {"seed": 4, "library": ["sites:benzene", "sites:pyridine", "sites:methanethiol"]}
 ROWS = (3, 8, 13)
-SIDES = {"ideal": ("nearfield", "ideal"), "recorded": ("realistic", "nearfield")}
+SIDES = {"ideal": ("ideal", "nearfield"), "recorded": ("realistic", "nearfield")}
 """Presets that are merged for each side."""
 
 

@@ -2,8 +2,9 @@
 
 ``python serve_onnx.py model.onnx 8000`` answers ``POST /`` with the species of each spectrum:
 ``curl -d '{"spectra": [[0.1, 0.5, ...]]}' localhost:8000``. Spectra are on the axis and in the
-range that ``GET /`` states. Without arguments it trains and exports a small model, serves it, and
-asks it once.
+range that ``GET /`` states; beside them, ``"measured"`` may be 0 where nothing was measured and an
+edge is repeated. Without arguments it trains and exports a small model, serves it, and asks it
+once.
 """
 
 import json
@@ -25,6 +26,7 @@ def server_of(path: str, port: int) -> ThreadingHTTPServer:
     about = {k: json.loads(v) for k, v in session.get_modelmeta().custom_metadata_map.items()
              if k in ("classes", "axis_cm1", "input_range")}  # fmt: skip
     about["points"] = session.get_inputs()[0].shape[1]
+    names = [one.name for one in session.get_inputs()]
 
     class Handler(BaseHTTPRequestHandler):
         def answer(self, status: int, content: object) -> None:
@@ -44,8 +46,13 @@ def server_of(path: str, port: int) -> ThreadingHTTPServer:
                 self.answer(413, {"error": f"expected at most {LARGEST} bytes, got {size}"})
                 return
             try:
-                rows = np.array(json.loads(self.rfile.read(size))["spectra"], np.float32)
-                (shares,) = session.run(["probabilities"], {"spectra": rows})
+                asked = json.loads(self.rfile.read(size))
+                rows = np.array(asked["spectra"], np.float32)
+                given = {"spectra": rows, "measured": np.ones_like(rows)}
+                if "measured" in asked:
+                    given["measured"] = np.array(asked["measured"], np.float32)
+                fed = {name: given[name] for name in names}
+                (shares,) = session.run(["probabilities"], fed)
             except (ValueError, KeyError, TypeError, InvalidArgument) as error:
                 expected = f'{{"spectra": rows of {about["points"]} numbers}}'
                 got = str(error).splitlines()[0]

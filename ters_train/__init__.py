@@ -12,6 +12,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from .api import fit, load, plan
+    from .calibration.novelty import Novelty
     from .callbacks import Callback, RunInfo
     from .config import ModelConfig, RunConfig
     from .data.draws import Draws
@@ -35,6 +36,7 @@ _HOMES = {
     "Draws": "data.draws",
     "Model": "models.model",
     "ModelConfig": "config",
+    "Novelty": "calibration.novelty",
     "Order": "data.order",
     "Partition": "data.order",
     "Predicted": "tasks.task",
@@ -62,6 +64,7 @@ __all__ = [
     "Draws",
     "Model",
     "ModelConfig",
+    "Novelty",
     "Order",
     "Partition",
     "Predicted",

@@ -70,7 +70,7 @@ def fit(config: RunConfig, folder: str | Path, *, resume: bool = False) -> Fitte
     TrainingError
         If the loss is not finite or a batch does not fit; the last checkpoint stays.
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds a run that is not resumed.
     """
     with process_group(None) as ranks:
         return fit_with_ranks(config, Path(folder), ranks, Quiet(), resume)

@@ -52,13 +52,7 @@ HOOKS = tuple(name for name in vars(Callback) if name.startswith("on_"))
 
 
 def check_hooks(name: str, callback: Any) -> None:
-    """Refuse a callback, a class or an object, that would never be called, or not where it expects.
-
-    Raises
-    ------
-    ConfigError
-        If it has a method ``on_...`` that is no hook, or no hook at all.
-    """
+    """Refuse a callback, class or object, that would never be called, or not where it expects."""
     own = [one for one in dir(callback) if one.startswith("on_")]
     for one in own:
         if one not in HOOKS and callable(getattr(callback, one)):

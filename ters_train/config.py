@@ -185,13 +185,21 @@ class ForeignConfig(Frozen):
 
 
 class ExposureConfig(Frozen):
-    """Outlier exposure: rows of no class in training batches; their target is uniform."""
+    """Outlier exposure: rows of no class in training batches; their class has the logit 0.
+
+    New classifiers of spectra have a share of 0.25 with ``builtin``, if the recipe of the data has
+    a light path.
+    """
 
     share: float = field("rows of no class for each row of a batch; 0 for none", "1", 0.0, ge=0,
                          le=1)  # fmt: skip
     data: tuple[ForeignConfig, ...] = field(
         "datasets of other species; the other half of the rows is made of those of the batch", "1",
         (), max_length=16,
+    )  # fmt: skip
+    builtin: bool = field(
+        "whether rows of built-in species that are not classes, on the instrument of the recipe, "
+        "are taken as well", "1", False,
     )  # fmt: skip
 
 

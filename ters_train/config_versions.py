@@ -10,13 +10,7 @@ from .config import RunConfig
 
 
 def read_config(text: str, origin: str) -> RunConfig:
-    """Return the configuration in a JSON text, of this version or of checkpoint format 2.
-
-    Raises
-    ------
-    ConfigError
-        If it is neither.
-    """
+    """Return the configuration in a JSON text, of this version or of checkpoint format 2."""
     try:
         table = json.loads(text)
     except (ValueError, RecursionError):

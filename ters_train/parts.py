@@ -1,4 +1,4 @@
-"""Models, tasks, callbacks and transforms by name: ours, those of packages, those of plug-ins.
+"""Models, tasks, scores of novelty, callbacks and transforms by name, ours and those of plug-ins.
 
 ``NAME`` is a part of the registry: one of ours, of an installed package, or registered by a module
 that the user named. ``NAME:ARGUMENT`` is a part that takes an argument, as ``timm:convnext_atto``
@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 from warnings import warn
 
 from pydantic import BaseModel
@@ -31,14 +31,13 @@ if TYPE_CHECKING:
     from .config import RunConfig
 
 Group = Literal[
-    "ters_train.models", "ters_train.tasks", "ters_train.callbacks", "ters_train.transforms"
-]
-GROUPS: tuple[Group, ...] = (
     "ters_train.models",
     "ters_train.tasks",
     "ters_train.callbacks",
     "ters_train.transforms",
-)
+    "ters_train.novelty",
+]
+GROUPS: tuple[Group, ...] = get_args(Group)
 _WORDS = {group: group.rpartition(".")[2].removesuffix("s") for group in GROUPS}
 _OWN = __name__.partition(".")[0]
 
@@ -71,13 +70,7 @@ def use_plugins(names: Iterable[str]) -> None:
 
 
 def use_module_of(name: str, group: Group) -> None:
-    """Import the module of a part that the user names as ``MODULE:CLASS``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such module, or it cannot be imported.
-    """
+    """Import the module of a part that the user names as ``MODULE:CLASS``."""
     module, colon, _ = name.partition(":")
     if colon and module not in names(group) and module not in _modules:
         use_plugins([module])
@@ -87,6 +80,7 @@ def use_module_of(name: str, group: Group) -> None:
 def _load_own() -> None:
     """Import the rooms of this package, which register their parts."""
     import_module(f"{_OWN}.data.hiding")
+    import_module(f"{_OWN}.calibration.novelty")
     for room in ("models", "tasks"):
         package = import_module(f"{_OWN}.{room}")
         for module in pkgutil.iter_modules(package.__path__):
@@ -100,13 +94,7 @@ def names(group: Group) -> tuple[str, ...]:
 
 
 def find(group: Group, name: str) -> Any:
-    """Return a part by name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name among what is installed and what the user has named.
-    """
+    """Return a part by name."""
     _load_own()
     word = _WORDS[group]
     known = plugins.names(group)
@@ -150,13 +138,7 @@ def find(group: Group, name: str) -> Any:
 
 
 def options_of(part: Any, group: Group, options: Mapping[str, Any]) -> BaseModel:
-    """Return the options of a part, checked by the model ``Options`` of its class.
-
-    Raises
-    ------
-    ConfigError
-        If they are not what it expects.
-    """
+    """Return the options of a part, checked by the model ``Options`` of its class."""
     model = getattr(part, "Options", NoOptions)
     if not (inspect.isclass(model) and issubclass(model, BaseModel)):
         raise ConfigError(f"{part.__name__}.Options: expected a pydantic model, got {model!r}")
@@ -174,11 +156,6 @@ def whole(group: Group, name: str, options: Mapping[str, Any]) -> dict[str, Any]
 
     So a default that a later version changes does not change what is there. Parts without
     ``Options`` are stored with what was given.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such part, or it does not take these options.
     """
     part = find(group, name)
     if not hasattr(part, "Options"):
@@ -190,11 +167,6 @@ def make(group: Group, config: PartConfig) -> Any:
     """Return a callback or transform: its class, or function, called with its options.
 
     A class without ``Options`` is given the options by keyword.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or it does not take these options.
     """
     part = find(group, config.name)
     if hasattr(part, "Options"):
@@ -230,30 +202,25 @@ def _used(config: "RunConfig") -> list[tuple[Group, str]]:
 
 
 def plugins_of(config: "RunConfig") -> tuple[PluginConfig, ...]:
-    """Return the parts of plug-ins that a run uses, with version and digest.
+    """Return the parts of plug-ins that a run uses, with version and digest."""
+    found = (plugin_of(group, name) for group, name in _used(config))
+    return tuple(one for one in found if one is not None)
 
-    Raises
-    ------
-    ConfigError
-        If one is not there, or has no source that could be named.
-    """
-    found = []
-    for group, name in _used(config):
-        part = find(group, name)
-        if is_own(group, name):
-            continue
-        origin = plugins.origin(part)
-        found.append(
-            PluginConfig(
-                group=group,
-                name=name,
-                module=origin.module,
-                package=origin.package,
-                version=origin.version,
-                digest=origin.digest,
-            )
-        )
-    return tuple(found)
+
+def plugin_of(group: Group, name: str) -> PluginConfig | None:
+    """Return where a part comes from, with version and digest; None for one of our own."""
+    part = find(group, name)
+    if is_own(group, name):
+        return None
+    origin = plugins.origin(part)
+    return PluginConfig(
+        group=group,
+        name=name,
+        module=origin.module,
+        package=origin.package,
+        version=origin.version,
+        digest=origin.digest,
+    )
 
 
 def check_plugins(config: "RunConfig", where: object, groups: Sequence[Group] = GROUPS) -> None:
@@ -267,39 +234,51 @@ def check_plugins(config: "RunConfig", where: object, groups: Sequence[Group] = 
         The file or folder that it was stored in, for messages.
     groups
         Kinds of parts that are needed: to use a trained model, model and task.
-
-    Raises
-    ------
-    ConfigError
-        If a part is neither of an installed package nor of a module that the user has named.
     """
     known = {(one.group, one.name): one for one in config.plugins}
-    changed = set()
+    changed = set[str]()
     for group, name in _used(config):
-        if group not in groups:
-            continue
-        was = known.get((group, name))
-        try:
-            part = find(group, name)
-        except ConfigError as error:
-            if was is None:
-                raise ConfigError(f"{where}: {error}") from None
-            raise ConfigError(
-                f"{where}: expected {_WORDS[group]} {name!r} of {_described(was)}, which is not "
-                f"there; {_advice(was)}"
-            ) from None
-        if was is None or is_own(group, name):
-            continue
-        now = plugins.origin(part)
-        if now.digest != was.digest and now.module not in changed:
-            changed.add(now.module)
-            version = f"version {now.version}, " if now.version else ""
-            warn(
-                f"{where}: {_WORDS[group]} {name!r} was trained with {_described(was)}; got "
-                f"{version}digest {now.digest[:12]}, which may compute something else",
-                TersWarning,
-                stacklevel=2,
-            )
+        if group in groups:
+            check_plugin(group, name, known.get((group, name)), where, changed)
+
+
+def check_plugin(
+    group: Group, name: str, was: PluginConfig | None, where: object, changed: set[str]
+) -> None:
+    """Refuse a stored part of a plug-in that is not there; warn if it has changed.
+
+    Parameters
+    ----------
+    group, name
+        The part.
+    was
+        Where it came from; None if it was one of ours.
+    where
+        The file or folder that it was stored in, for messages.
+    changed
+        Modules that there was a warning about; extended if there is one now.
+    """
+    try:
+        part = find(group, name)
+    except ConfigError as error:
+        if was is None:
+            raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(
+            f"{where}: expected {_WORDS[group]} {name!r} of {_described(was)}, which is not "
+            f"there; {_advice(was)}"
+        ) from None
+    if was is None or is_own(group, name):
+        return
+    now = plugins.origin(part)
+    if now.digest != was.digest and now.module not in changed:
+        changed.add(now.module)
+        version = f"version {now.version}, " if now.version else ""
+        warn(
+            f"{where}: {_WORDS[group]} {name!r} was trained with {_described(was)}; got "
+            f"{version}digest {now.digest[:12]}, which may compute something else",
+            TersWarning,
+            stacklevel=2,
+        )
 
 
 def _described(was: PluginConfig) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +11,7 @@ import numpy as np
 from tersgen.dataset.dataset import Dataset
 from tersgen.dataset.opening import open as open_dataset
 from tersgen.effects.classes.effect import class_thresholds
-from tersgen.errors import ConfigError, DatasetError
+from tersgen.errors import ConfigError, DatasetError, TersError
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import merged
 from tersgen.text import did_you_mean
@@ -40,13 +41,7 @@ more epochs than usual a quarter."""
 
 
 def open_data(data: DataConfig) -> Dataset:
-    """Open what a run is trained on: the very version that it was started with.
-
-    Raises
-    ------
-    DatasetError
-        If it is not there, or has become another.
-    """
+    """Open what a run is trained on: the very version that it was started with."""
     path = data.path
     if data.version is not None and "@" not in Path(path).name:
         path = f"{path}@{data.version}"
@@ -91,13 +86,7 @@ def class_counts(dataset: Dataset, data: DataConfig, part: str) -> tuple[float, 
 
 
 def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
-    """Refuse a dataset without some fields.
-
-    Raises
-    ------
-    ConfigError
-        If it lacks one.
-    """
+    """Refuse a dataset without some fields."""
     missing = [name for name in names if name not in dataset]
     if missing:
         group = missing[0].partition("/")[0]
@@ -108,6 +97,8 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
             advice = "build it with --preset structure, or sections nearfield and structure"
         elif group == "scene":
             advice = "build it with --preset scene, or sections nearfield and scene"
+        elif group == "maps" and "cube" in dataset:
+            advice = "for its cubes use --model unet --input cube"
         elif group == "maps" and "mixture/label" in dataset:
             advice = "mixtures have no maps: train on spectra"
         has_group = group in {name.partition("/")[0] for name in dataset.fields}
@@ -121,7 +112,8 @@ def check_fields(dataset: Dataset, names: tuple[str, ...], why: str) -> None:
 def _instead_of_spectra(dataset: Dataset) -> str:
     """Return what to do with a dataset without spectra."""
     if "structure/masks" in dataset:
-        return "for structures use --model unet"
+        cubes = "" if "maps" in dataset else " --input cube"
+        return f"for structures use --model unet{cubes}"
     if "maps" in dataset:
         return "for its maps use --input map --model vit"
     if dataset.kind == "measured":
@@ -153,6 +145,17 @@ def differing(before: RunConfig, now: RunConfig) -> list[str]:
 def default_task(dataset: Dataset) -> str:
     """Return the task of a dataset if neither user nor model chooses."""
     return "mixture" if MIXTURE_LABEL in dataset else "classification"
+
+
+def _members_of(run: Path, model: str) -> dict[str, Any]:
+    """Return how many networks the weights of a run of this model are of, if it can be read."""
+    from .engine.checkpoint import choose
+
+    with suppress(TersError):  # starting from it says what is wrong
+        config = choose(run).state.config.model
+        if config.name == model:
+            return {"members": config.options.get("members", 1)}
+    return {}
 
 
 def _table(table: Mapping[str, Any], name: str) -> dict[str, Any]:
@@ -243,13 +246,8 @@ def make_config(
         What a user sets, as tables within tables; the rest is taken from the dataset, or default.
     task
         Name of a task; by default that of the model or the dataset.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset lacks what the model or task needs, or a setting is not possible.
     """
-    from .data.outliers import checked_exposure
+    from .data.outliers import checked_exposure, suggested_exposure
     from .engine.weights import try_model
     from .models import model as models
     from .parts import find, plugins_of, whole
@@ -275,7 +273,13 @@ def make_config(
         _follows(f"task.options.{key}", wanted, key, value)
     options = whole(tasks.GROUP, str(name), {**wanted, **planned})
     table["task"] = {**own, "name": name, "options": options}
-    outputs = tasks.make_plain_task(validate(PartConfig, table["task"], "task")).outputs
+    plain = tasks.make_plain_task(validate(PartConfig, table["task"], "task"))
+    outputs = plain.outputs
+    is_classifier = name == "classification" and plain.fields == ("label",)
+    if is_classifier and data.input == "spectrum" and not models.is_fitted(model):
+        own = _table(table, "exposure")
+        if own.get("share") != 0 and not own.get("data"):
+            table["exposure"] = {**suggested_exposure(dataset), **own}
 
     own = _table(table, "model")
     suggest = getattr(part, "suggest", None)
@@ -288,7 +292,13 @@ def make_config(
                 f"{wanted['size']!r}; give one of them"
             )
         model, own["name"] = before, before
-    options = merged({} if suggest is None else suggest(shapes, wanted), wanted)
+    suggested = {} if suggest is None else suggest(shapes, wanted)
+    if set(outputs) != {"logits"}:
+        suggested.pop("members", None)  # of classifiers only
+    init = _table(table, "engine").get("init")
+    if init is not None and "members" in suggested:
+        suggested |= _members_of(Path(init), model)
+    options = merged(suggested, wanted)
     fixed: dict[str, Any] = {"name": model, "inputs": shapes, "outputs": outputs}
     for key, value in fixed.items():
         _follows(f"model.{key}", own, key, value)

@@ -99,15 +99,6 @@ class Generator:
     ----------
     recipe
         A resolved recipe: its library is written out and ``fields.n_modes`` is set.
-
-    Raises
-    ------
-    ValueError
-        If the recipe is not resolved.
-    ConfigError
-        If it needs another version of the generator, or a plug-in that is missing.
-    LibraryError
-        If near-field maps are asked for and a species has no geometry.
     """
 
     def __init__(self, recipe: Recipe) -> None:
@@ -150,11 +141,6 @@ class Generator:
         on_compile
             Called when the kernels of an effect start to compile, with its name and the number of
             effects left, including itself; not called if machine code is cached.
-
-        Raises
-        ------
-        ConfigError
-            If the rows of a plug-in's effect differ when they are generated again.
         """
         effects = [*self._of_blocks, *self._of_tiles]
         buffer = self.buffer(1)

@@ -24,13 +24,7 @@ _DEVICE_BYTES = 8 << 30
 
 
 def device_named(device: "str | torch.device") -> torch.device:
-    """Return a device that is there.
-
-    Raises
-    ------
-    ConfigError
-        If it is not, or none is called so.
-    """
+    """Return a device that is there."""
     try:
         found = torch.device(device)
         torch.empty(1, dtype=torch.float64, device=found)
@@ -52,12 +46,6 @@ class TorchGenerator:
         A resolved recipe.
     device
         Where to make them.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such device, the recipe needs another version of the generator, or an effect
-        of it cannot be made in torch operations.
     """
 
     def __init__(self, recipe: Recipe, device: "str | torch.device") -> None:

@@ -43,6 +43,7 @@ Group = Literal[
     "ters_train.tasks",
     "ters_train.callbacks",
     "ters_train.transforms",
+    "ters_train.novelty",
 ]
 """The kinds of parts; each is an entry-point group of that name."""
 
@@ -153,13 +154,7 @@ def names(group: Group) -> tuple[str, ...]:
 
 
 def load(group: Group, name: str) -> Any:
-    """Return a part by name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or two, or the package that declares it cannot be imported.
-    """
+    """Return a part by name."""
     _import_built_in(group)
     there = _registered.get(group, {}).get(name)
     entries = _installed(group).get(name, ())
@@ -259,11 +254,6 @@ def import_module(text: str) -> ModuleType:
     """Import a plug-in, ``my_module`` or ``folder/my_module.py``, and return its module.
 
     A module that is not installed is looked for in the working folder, too.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such module or file, another module has its name, or importing it fails.
     """
     try:
         with _importing:  # a module that another thread is importing is not whole yet
@@ -330,13 +320,7 @@ def plugin_options() -> list[str]:
 
 
 def import_again(wanted: tuple[Imported, ...]) -> None:
-    """Import what another process has imported.
-
-    Raises
-    ------
-    ConfigError
-        If a module is not here, or has other sources.
-    """
+    """Import what another process has imported."""
     for target, digest in wanted:
         here = _digest_of(import_module(target))
         if here != digest:
@@ -378,13 +362,7 @@ def _import_file(path: Path) -> ModuleType:
 
 
 def origin(part: Any) -> Origin:
-    """Return where a part comes from.
-
-    Raises
-    ------
-    ConfigError
-        If its source cannot be read, so that it cannot be named in a recipe or a lock.
-    """
+    """Return where a part comes from."""
     return _origin(_module_of(part))
 
 

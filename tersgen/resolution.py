@@ -2,10 +2,15 @@
 
 import warnings
 from collections.abc import Iterator
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from .effects.bands.selection import ModeChoice, mode_widths
+from .effects.settings import EffectSettings
 from .errors import ConfigError, LibraryError, TersWarning
 from .library.builtin import GROUPS, all_names, load_builtin, load_group, load_sites, sites_names
 from .library.importing import load_library
@@ -85,13 +90,6 @@ def build_library(recipe: Recipe, said: Statement = NOTHING_SAID) -> Library:
         The recipe.
     said
         Kind of the strengths in files that do not state it.
-
-    Raises
-    ------
-    ConfigError
-        If a source is not understood, or ``said`` is given and there is no file.
-    LibraryError
-        If a source cannot be used, or two species bear one name.
     """
     files = isinstance(recipe.library, tuple) and any(map(is_library_file, recipe.library))
     if said != NOTHING_SAID and not files:
@@ -184,27 +182,50 @@ def _warn(library: Library, recipe: Recipe, choice: ModeChoice) -> None:
 
 
 def _warn_idle(recipe: Recipe) -> None:
-    """Warn of settings without effect, unless they have their default or a preset's value."""
+    """Warn of settings without effect, unless they have their default or a preset's value.
+
+    In sections that all recipes have, such as ``map``, only presets count whose sections are all
+    there. Noise of 0 needs no warning where there is nothing to be noisy.
+    """
     idle = {name: section.idle(recipe) for name, section in recipe.sections.items()}
     sources = recipe.library
     is_drawn = ("random:", "unknown:")
     if isinstance(sources, tuple) and not any(one.startswith(is_drawn) for one in sources):
         idle["random"] = dict.fromkeys(RandomClasses.model_fields, "without random species")
-    found = []
+    if not recipe.fields.spectra:
+        idle["grid"] = {"n_points": "without spectra"}
+    complete = [
+        preset
+        for preset in PRESETS.values()
+        if all(getattr(recipe, name) is not None for name in preset)
+    ]
+    found: list[tuple[str, str]] = []
     for name, reasons in idle.items():
         section = getattr(recipe, name)
-        given, default = section.model_dump(mode="json"), type(section)().model_dump(mode="json")
-        presets = [preset.get(name) for preset in PRESETS.values()]
+        given = section.model_dump(mode="json")
+        presets = PRESETS.values() if Recipe.model_fields[name].default is None else complete
+        tables = [_defaults(section), *(preset.get(name) for preset in presets)]
+        if isinstance(section, EffectSettings):
+            tables.append(type(section)().noise_free.model_dump(mode="json"))
         for setting, reason in reasons.items():
             value = _value_at(given, setting)
-            if value not in (_value_at(table, setting) for table in (default, *presets)):
-                found.append(f"{name}.{setting} {reason}")
+            if value not in (_value_at(table, setting) for table in tables):
+                found.append((reason, f"{name}.{setting}"))
     if found:
+        runs = ((reason, [one for _, one in run]) for reason, run in groupby(found, itemgetter(0)))
+        said = ", ".join(f"{', '.join(names)} {reason}" for reason, names in runs)
         warnings.warn(
-            f"no effect: {', '.join(found)}; leave {'it' if len(found) == 1 else 'them'} out",
+            f"no effect: {said}; leave {'it' if len(found) == 1 else 'them'} out",
             TersWarning,
             stacklevel=3,
         )
+
+
+def _defaults(section: BaseModel) -> dict[str, Any]:
+    """Return the defaults of a section and of its parts, also of those that by default are none."""
+    values = ((name, getattr(section, name)) for name in type(section).model_fields)
+    parts = {name: _defaults(one) for name, one in values if isinstance(one, EffectSettings)}
+    return {**type(section)().model_dump(mode="json"), **parts}
 
 
 def _value_at(table: Any, setting: str) -> Any:
@@ -252,7 +273,7 @@ def resolve(recipe: Recipe, said: Statement = NOTHING_SAID) -> Recipe:
     there = {record.name for record in used}
     used += tuple(PluginRecord.of(name, part) for name, part in parts.items() if name not in there)
     library = build_library(recipe, said)
-    sections = {name: one.resolved(library) for name, one in recipe.sections.items()}
+    sections = {name: one.resolved_in(recipe, library) for name, one in recipe.sections.items()}
     if recipe.is_resolved:
         return recipe
     if not isinstance(recipe.library, LibraryReference):  # as it is stored

@@ -26,14 +26,6 @@ def decode(content: bytes, errors: str = "replace") -> str:
 
     It is UTF-16, with a mark or without; or UTF-8; or else Windows-1252 or Latin-1. What is no
     UTF-16 in a text that is, is handled as ``errors`` says to ``bytes.decode``.
-
-    Raises
-    ------
-    UnicodeDecodeError
-        If it is so, and ``errors`` is "strict".
-
-    >>> decode("1\t2".encode("utf-16-le")), decode("Wellenlänge".encode("cp1252"))
-    ('1\t2', 'Wellenlänge')
     """
     coding = utf_16(content)
     if coding is not None:

@@ -86,11 +86,6 @@ class LocalCopy(PosixPath):
 def as_path(path: str | Path, options: RemoteOptions | None = None) -> Path:
     """Return a path, a ``RemotePath`` if it is a URL.
 
-    Raises
-    ------
-    ConfigError
-        If it is a URL of another kind.
-
     Examples
     --------
     >>> as_path("s3://bucket/data.zarr")

@@ -3,6 +3,7 @@
 import gc
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -26,6 +27,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # tests start hundreds of processes, each of which would compile every module anew
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False
+# a small dataset is flushed to the disk a hundred times, which takes longer than to build it;
+# .ci/run sets the folder for Python 3.13, so that the same tests run on a disk, too
+_MEMORY = Path("/dev/shm")
+if _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > 1 << 33:
+    os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(_MEMORY))
 settings.register_profile("untimed", deadline=None)  # machines are busy; speed is no matter here
 settings.load_profile("untimed")
 
@@ -103,6 +109,22 @@ def tiny_recipe() -> Recipe:
 
 
 @pytest.fixture(scope="session")
+def built_once(tmp_path_factory) -> Callable[..., Path]:
+    """Return a function that builds a dataset at a path, or copies the one it built like that."""
+    kept: dict[tuple[Any, ...], Path] = {}
+
+    def build(path: Path, make: Callable[[Path, Recipe], None], recipe: Recipe) -> Path:
+        key = (make, recipe.model_dump_json(), path.name)
+        if key not in kept:
+            kept[key] = tmp_path_factory.mktemp("built")
+            make(kept[key] / path.name, recipe)
+        shutil.copytree(kept[key], path.parent, dirs_exist_ok=True)
+        return path
+
+    return build
+
+
+@pytest.fixture(scope="session")
 def resealed() -> Callable[..., dict[str, Any]]:
     """Return a function that changes the content of a manifest and works its digests out anew."""
 
@@ -132,6 +154,22 @@ def changed() -> Callable[..., Recipe]:
         return recipe.model_copy(update=update)
 
     return change
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder that a package from outside is installed in, from a copy of its sources."""
+    pytest.importorskip("setuptools", "77", reason="builds the package; install tersgen[test]")
+    package = Path(__file__).with_name("plugin_package")
+    place = tmp_path_factory.mktemp("outside")
+    shutil.copytree(package, place / "sources")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    options = ["--no-index", "--no-deps", "--no-build-isolation", "--target", place / "installed"]
+    done = subprocess.run(
+        [*pip, *options, place / "sources"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return place / "installed"
 
 
 @pytest.fixture

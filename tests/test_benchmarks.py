@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from tersgen.bench import task_names
+
 ROOT = Path(__file__).parents[1]
 BENCHMARKS = ROOT / "benchmarks"
 
 SMALLEST = {
     "beside": f"{ROOT} --n 1024 --pairs 1 --out OUT --json OUT/result.json",
-    "defaults": f"{ROOT} --data OUT/data.zarr --model cnn --seeds 1 --json OUT/result.json",
     "effects": f"{ROOT} --pairs 1 --seconds 0.01 --recipes mixture --json OUT/result.json",
     "few_shots": "--seeds 1 --shots 0 1 --n 300 --scored 1 --only 'library search' "
     "'CNN, from zoo:minerals' --out OUT/few --json OUT/result.json",
@@ -40,22 +41,20 @@ SMALLEST = {
     "presets": "--presets canonical --seconds 0.01 --n 256 --out OUT --json OUT/result.json",
     "raman_bench": "OUT/mirror --folds OUT/folds.csv --reference OUT --steps 10 --out OUT/ours.csv "
     "--json OUT/result.json",
-    "samples": "OUT/data.zarr --epochs 1 --obvious 100 --rows 20 --json OUT/result.json",
     "remote": "--n 1024 --rounds 1 --epochs 1 --rows 2 --out OUT --json OUT/result.json",
     "scaling": "--folder OUT --counts 2 3 --n 512 --rounds 1 --json OUT/result.json",
     "serving": "--presets canonical --seconds 0.2 --rounds 1 --json OUT/result.json",
-    "shipped": "--presets canonical --pairs 1 --seconds 0.01 --out OUT --json OUT/result.json",
     "startup": "--n 500 1000 --rounds 1 --out OUT --json OUT/result.json",
     "tip_oracle": "hydrogen_sulfide --basis sto-3g --folder OUT/parts --json OUT/result.json",
-    "tersbench": "mixtures response --only 'atom sum' PLS --seeds 1 --rows 300 --out OUT "
-    "--json OUT/result.json",
+    "tersbench": "--size trial --only 'atom sum' PLS U-Net 'local maxima' --seeds 1 --epochs 1 "
+    "--measured OUT/measured --out OUT --json OUT/result.json",
     "tight_binding": "time symmetry agreement table --molecules 1 --json OUT/result.json",
     "trust": "--n 2048 --rounds 1 --out OUT --json OUT/result.json",
+    "zoo": "--n 1000 --epochs 1 --scored 200 --out OUT/zoo --json OUT/result.json",
     "writing": "--n 2048 --rounds 1 --out OUT --memory OUT --json OUT/result.json",
 }
 """Options of each script; OUT is a folder."""
 NEEDED = {
-    "defaults": "torch",
     "few_shots": "torch",
     "gpu_twin": "torch",
     "tip_oracle": "pyscf",
@@ -65,10 +64,11 @@ NEEDED = {
     "precision": "torch",
     "predict": "torch",
     "raman_bench": "torch",
-    "samples": "torch",
     "remote": "torch",
     "mapping": "torch",
     "serving": "obstore",
+    "tersbench": "torch",
+    "zoo": "torch",
     "tight_binding": "tblite",
 }
 
@@ -127,6 +127,22 @@ def write_raman_bench(folder: Path) -> None:
     pq.write_table(pa.Table.from_pylist(results), place / "reference_results.parquet")
 
 
+def write_measured(folder: Path) -> None:
+    """Write spectra of two species, measured as far as TERSBench can tell."""
+    for name, center in (("calcite", 1086), ("silicon", 520)):
+        place = folder / "measured" / name
+        place.mkdir(parents=True)
+        lines = [f"{x} {1000 / (1 + ((x - center) / 5) ** 2):.3f}" for x in range(90, 4011, 2)]
+        (place / "a.txt").write_text("\n".join(lines))
+
+
+def check_tersbench(folder: Path) -> None:
+    """Each task has been scored."""
+    tasks = json.loads((folder / "result.json").read_text())["tasks"]
+    assert [*tasks] == task_names()
+    assert all(runs for runs in tasks.values())
+
+
 def test_none_is_left_out():
     scripts = {path.stem for path in BENCHMARKS.glob("*.py") if "argparse" in path.read_text()}
     assert scripts == set(SMALLEST)
@@ -155,15 +171,15 @@ def test_benchmark(name, tmp_path):
     if name in NEEDED:
         pytest.importorskip(NEEDED[name])
     arguments = shlex.split(SMALLEST[name].replace("OUT", str(tmp_path)))
-    if f"{tmp_path}/data.zarr" in arguments:
-        build = ("build", "--preset", "canonical", "--n", "1024")
-        run("-m", "tersgen", *build, "--out", f"{tmp_path}/data.zarr")
-        run("-m", "tersgen", "split", f"{tmp_path}/data.zarr")
     if name == "raman_bench":
         write_raman_bench(tmp_path)
+    if name == "tersbench":
+        write_measured(tmp_path)
     run(str(BENCHMARKS / f"{name}.py"), *arguments)
     if name == "raman_bench":
         check_raman_bench(tmp_path)
+    if name == "tersbench":
+        check_tersbench(tmp_path)
     for result in tmp_path.glob("*.json"):
         content = json.loads(result.read_text())
         measured = [content] if "machine" in content else list(content.values())  # case by case

@@ -15,4 +15,4 @@ from tersgen.plotting.samples import draw_sample
 
 with tempfile.TemporaryDirectory() as folder:
     dataset = tersgen.build("realistic_cube", 16, Path(folder) / "cube.zarr")
-    figure = draw_sample(dataset, 3, DrawOptions(channels=(15, 40, 58, 143), labels=False))
+    figure = draw_sample(dataset, 6, DrawOptions(channels=(10, 38, 40, 143), labels=False))

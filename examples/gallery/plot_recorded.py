@@ -12,7 +12,7 @@ from tersgen.plotting.style import COLOURS, DOUBLE_IN, INTENSITY, SHIFT, new_fig
 from tersgen.schema.presets import PRESETS, merged
 
 SPECIES = ("builtin:benzene", "builtin:pyridine", "builtin:thiophenol")
-LOOK = {"seed": 4, "library": SPECIES, "fields": {"maps": False}}
+LOOK = {"seed": 4, "library": SPECIES}
 
 shift = tersgen.Recipe().grid.points()
 figure = new_figure(DOUBLE_IN, 3.6)

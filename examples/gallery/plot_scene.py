@@ -18,7 +18,7 @@ recipe = merged(
     PRESETS["scene"],
     {
         "seed": 8, "noise": {"map": [0.01, 0.01]},
-        "library": ["builtin:benzene", "builtin:pyridine"],
+        "library": ["sites:benzene", "sites:pyridine"],
         "map": {"height": 80, "width": 80},
         "mixture": {"n_species": [2, 2]},
         "scene": {"islands": True, "domains": [3, 3], "superlattice": [[4, 0], [0, 4]]},

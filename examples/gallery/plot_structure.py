@@ -20,7 +20,7 @@ recipe = merged(
     PRESETS["structure"],
     {
         "seed": 5, "noise": {"map": [0.004, 0.004]}, "map": {"height": 96, "width": 96},
-        "library": ["builtin:pyridine"],
+        "library": ["sites:pyridine"],
         "nearfield": {"bands": BANDS, "frame_angstrom": [14, 14]},
     },
 )  # fmt: skip

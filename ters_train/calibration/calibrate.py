@@ -1,6 +1,6 @@
 """Calibration of a trained classifier on rows that it was not trained on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import torch
@@ -14,20 +14,13 @@ from ..data.rows import all_rows, rows_of_part
 from ..engine.pretrained import labels_by_name
 from ..engine.ranks import Ranks
 from ..engine.trained import Trained, check_fits
+from ..parts import find, names, plugin_of
 from ..planning import identity
 from ..tasks.classification.certainty import bin_means, count_bins
 from ..tasks.classification.scores import Bin, calibration_error
-from .document import COVERAGES, Calibration, Coverage, Foreign, NoveltyKind
-from .measures import (
-    Reference,
-    energy,
-    fit_gaussians,
-    fit_temperature,
-    neighbours_of,
-    novelty_of,
-    separation,
-    set_threshold,
-)
+from .document import COVERAGES, Calibration, Coverage, Foreign
+from .measures import fit_temperature, separation, set_threshold
+from .novelty import DEFAULT, GROUP, Novelty, fit_novelty, novelty_of
 from .outputs import Outputs, check_classifier, outputs_of
 
 _FEWEST = 20
@@ -43,11 +36,12 @@ def calibrate(
     ranks: Ranks,
     stream: StreamConfig,
     show: Callable[[int, int], None] = lambda _n, _total: None,
-) -> tuple[Calibration, Reference | None]:
+    novelty: str | None = None,
+) -> tuple[Calibration, Novelty]:
     """Return the calibration of a classifier on a part of a dataset.
 
-    Temperature, sets and the threshold of novelty follow from these rows. Of the three scores of
-    novelty, the one that detects the foreign rows best is taken; without foreign rows, the energy.
+    Temperature, sets and the threshold of novelty follow from these rows. Of all scores of novelty,
+    the one that detects the foreign rows best is taken; without foreign rows, the energy.
 
     Parameters
     ----------
@@ -63,15 +57,17 @@ def calibrate(
         How rows are read.
     show
         Called with the number of rows done, and of all.
+    novelty
+        Name of the score of novelty to take; by default one is chosen.
 
     Raises
     ------
     ConfigError
-        If it is not a classifier, the datasets do not fit, foreign rows are of its classes, or
-        there are fewer than 20 rows.
+        If it is not a classifier, the datasets do not fit, foreign rows are of its classes,
+        there are fewer than 20 rows, or a score of novelty is not there, fails, or needs features
+        that the model has not.
     """
     check_classifier(trained)
-    assert trained.task.n_classes is not None
     check_fits(trained, dataset)
     rows = rows_of_part(dataset, place, part)
     found = outputs_of(
@@ -80,21 +76,22 @@ def calibrate(
     n = len(found.labels)
     if n < _FEWEST:
         raise ConfigError(f"{place.path}: expected at least {_FEWEST} rows of {part}, got {n}")
+    if novelty is not None and find(GROUP, novelty).needs_features and found.features is None:
+        raise ConfigError(
+            f"--novelty {novelty}: expected a model with features, got {trained.folder}, which has "
+            "none, or too many to keep; use energy"
+        )
     temperature = fit_temperature(found.logits, found.labels)
     scaled = found.logits / temperature
     true = scaled.double().softmax(dim=1).gather(1, found.labels[:, None])[:, 0]
-    references, scores = _novelty(found, temperature, trained.task.n_classes)
+    fitted, scores = _fit(found, temperature, names(GROUP) if novelty is None else (novelty,))
     separations: dict[str, list[Foreign]] = {name: [] for name in scores}
     for name, other in foreign.items():
         check_fits(trained, other)
         check_foreign(trained, other)
         strange = outputs_of(trained, other, all_rows(other), ranks, stream, show, None)
         for kind, known in scores.items():
-            reference = references.get(kind)
-            if reference is None or strange.features is None:
-                theirs = energy(strange.logits / temperature)
-            else:
-                theirs = novelty_of(strange.features, reference)
+            theirs = novelty_of(kind, fitted[kind], strange.logits / temperature, strange.features)
             auroc, fpr95 = separation(known, theirs)
             digest, _ = identity(other)
             separations[kind].append(
@@ -102,7 +99,10 @@ def calibrate(
                     name=name, digest=digest, n_rows=len(strange.labels), auroc=auroc, fpr95=fpr95
                 )
             )
-    kind = max(scores, key=lambda one: sum(each.auroc for each in separations[one]))
+    kind = novelty or DEFAULT
+    if novelty is None and foreign:
+        detected = {one: sum(each.auroc for each in separations[one]) for one in scores}
+        kind = max(detected, key=lambda one: (detected[one], one == DEFAULT))
     steps = torch.linspace(0, 1, _N_QUANTILES, dtype=torch.float64)
     quantiles = scores[kind].quantile(steps).tolist()
     digest, _ = identity(dataset)
@@ -115,16 +115,17 @@ def calibrate(
         part=part,
         n_rows=n,
         temperature=temperature,
-        ece_before=_ece(found.logits, found.labels),
-        ece=_ece(scaled, found.labels),
+        ece_before=expected_calibration_error(found.logits, found.labels),
+        ece=expected_calibration_error(scaled, found.labels),
         coverages=tuple(
             Coverage(share=share, probability=set_threshold(true, share)) for share in COVERAGES
         ),
         novelty=kind,
+        plugin=plugin_of(GROUP, kind),
         novelty_quantiles=tuple(quantiles),
         foreign=tuple(separations[kind]),
     )
-    return calibration, references.get(kind)
+    return calibration, fitted[kind]
 
 
 def check_foreign(trained: Trained, other: Dataset) -> None:
@@ -143,25 +144,32 @@ def check_foreign(trained: Trained, other: Dataset) -> None:
         )
 
 
-def _novelty(
-    found: Outputs, temperature: float, n_classes: int
-) -> tuple[dict[NoveltyKind, Reference], dict[NoveltyKind, Tensor]]:
-    """Return what features are compared with, and the scores of known rows, by kind of score."""
-    scores: dict[NoveltyKind, Tensor] = {"energy": energy(found.logits / temperature)}
-    if found.features is None:
-        return {}, scores
-    half = len(found.labels) // 2  # scores of rows that the references were not made of
-    features, labels = found.features[:half], found.labels[:half]
-    references: dict[NoveltyKind, Reference] = {
-        "distance": fit_gaussians(features, labels, n_classes),
-        "nearest": neighbours_of(features),
-    }
-    for kind, reference in references.items():
-        scores[kind] = novelty_of(found.features[half:], reference)
-    return references, scores
+def _fit(
+    found: Outputs, temperature: float, kinds: Iterable[str]
+) -> tuple[dict[str, Novelty], dict[str, Tensor]]:
+    """Return scores of novelty by name, and their values for known rows."""
+    logits, features = found.logits / temperature, found.features
+    half = len(logits) // 2
+    fitted, scores = dict[str, Novelty](), dict[str, Tensor]()
+    for kind in kinds:
+        part: type[Novelty] = find(GROUP, kind)
+        if part.needs_features and features is None:
+            continue
+        first, rest = (
+            (logits[rows], None if features is None else features[rows])
+            for rows in (slice(half), slice(half, None))
+        )
+        score = fitted[kind] = fit_novelty(kind, part, *first, found.labels[:half])
+        # a score that compares rows is judged by rows that it was not fitted on
+        values = novelty_of(kind, score, *(rest if score.arrays else (logits, features)))
+        if not values.isfinite().all():
+            raise ConfigError(f"score of novelty {kind!r}: expected finite numbers, got others")
+        scores[kind] = values
+    return fitted, scores
 
 
-def _ece(logits: Tensor, labels: Tensor) -> float:
+def expected_calibration_error(logits: Tensor, labels: Tensor) -> float:
+    """Return the calibration error of the most probable class, Eq. (9.8)."""
     probability, predicted = logits.double().softmax(dim=1).max(dim=1)
     bins = bin_means(count_bins(probability, predicted == labels))
     return calibration_error(

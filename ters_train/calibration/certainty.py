@@ -10,7 +10,7 @@ from torch import Tensor
 from ..models.model import Model
 from ..tasks.task import Predicted
 from .document import KEPT, Calibration
-from .measures import Reference, energy, novelty_of
+from .novelty import Novelty, novelty_of
 
 NONE = "none of these"
 _LISTED = 5
@@ -21,14 +21,13 @@ class Certainty:
     """A calibration with its model, whose logits are already divided by the temperature."""
 
     calibration: Calibration
-    reference: Reference | None
-    """What features are compared with; None where novelty is the energy of the logits."""
+    novelty: Novelty
 
     def scores(self, model: Model, inputs: dict[str, Tensor], logits: Tensor) -> Tensor:
         """Return the novelty of each row, shape (B,): large for rows unlike all classes."""
-        if self.reference is None:
-            return energy(logits.float()).cpu()
-        return novelty_of(model.features(inputs).float().cpu(), self.reference)
+        needed = self.novelty.needs_features
+        features = model.features(inputs).float().cpu() if needed else None
+        return novelty_of(self.calibration.novelty, self.novelty, logits.cpu(), features)
 
     def typical(self, scores: Tensor) -> list[float]:
         """Return the fraction of known rows with at least this novelty, for each score."""
@@ -79,6 +78,28 @@ class Certainty:
             facts = {"set": names, "known": is_known, "typical": round(like, 4)}
             found.append(Predicted(text, {**one.content, **facts}))
         return found
+
+
+def judged_by_logits(said: Sequence[Predicted], logits: Tensor) -> list[Predicted]:
+    """Return predictions of a model trained with outliers, and whether each row is of any class.
+
+    Novelty is the probability of the further class, "none of these", whose logit is 0.
+
+    Parameters
+    ----------
+    said
+        Predictions of the task, one for each row.
+    logits
+        Those of the model, shape (B, K).
+    """
+    found = []
+    scores = torch.sigmoid(-logits.double().logsumexp(1)).tolist()
+    for one, novelty in zip(said, scores, strict=True):
+        is_known = novelty <= 0.5
+        text = one.text if is_known else f"{NONE}; nearest: {one.text}"
+        facts = {"known": is_known, "novelty": float(f"{novelty:.6g}")}
+        found.append(Predicted(text, {**one.content, **facts}))
+    return found
 
 
 def scale_logits(model: Model, temperature: float) -> None:

@@ -10,10 +10,11 @@ from tersgen.schema.base import Frozen, field
 from ..prediction.explain import Precision
 from ..reporting import Table
 from .certainty import Certainty
-from .document import COVERAGES, NoveltyKind
+from .document import COVERAGES
 from .groups import Groups
 from .intervals import coverage_interval, paired, wilson
-from .measures import energy, novelty_of, separation
+from .measures import energy, separation
+from .novelty import novelty_of
 from .outputs import Outputs
 
 
@@ -117,14 +118,16 @@ def detections(
     Scores are 1 minus the largest probability (D. Hendrycks and K. Gimpel, ICLR 2017), the energy,
     and that of the calibration.
     """
-    used: NoveltyKind | None = None if certainty is None else certainty.calibration.novelty
+    used = None if certainty is None else certainty.calibration.novelty
     scores = {
         "1 - probability": [1 - one.logits.double().softmax(1).amax(1) for one in (known, foreign)],
         "energy": [energy(one.logits) for one in (known, foreign)],
     }
-    if certainty is not None and certainty.reference is not None and used is not None:
-        both = [one.features for one in (known, foreign) if one.features is not None]
-        scores[used] = [novelty_of(one, certainty.reference) for one in both]
+    if certainty is not None and used is not None and used not in scores:
+        scores[used] = [
+            novelty_of(used, certainty.novelty, one.logits, one.features)
+            for one in (known, foreign)
+        ]
     found = []
     for kind, (ours, theirs) in scores.items():
         auroc, fpr95 = separation(ours, theirs)

@@ -10,19 +10,19 @@ from safetensors.torch import load, save
 from tersgen.dataset.output_file import write_output
 from tersgen.errors import ConfigError, DatasetError
 from tersgen.files import read_input
+from tersgen.plugins import named_errors
 from tersgen.schema.base import DIGEST, Frozen, field
 from tersgen.schema.loading import load_table, validate
 
-from .measures import Gaussians, Neighbours, Reference
+from ..config import PART, PluginConfig
+from ..parts import check_plugin, find
+from .novelty import GROUP, Novelty
 
 FILE, ARRAYS = "calibration.json", "calibration.safetensors"
 COVERAGES = (0.8, 0.9, 0.95, 0.99)
 KEPT = 0.95
 """Fraction of known rows below the threshold of novelty."""
 _LARGEST = 1 << 28
-
-NoveltyKind = Literal["energy", "distance", "nearest"]
-_REFERENCES: dict[NoveltyKind, type[Reference]] = {"distance": Gaussians, "nearest": Neighbours}
 
 
 class Coverage(Frozen):
@@ -60,10 +60,15 @@ class Calibration(Frozen):
     ece_before: float = field("expected calibration error on these rows with T = 1", "1")
     ece: float = field("the same with T", "1")
     coverages: tuple[Coverage, ...] = field("thresholds of sets, by fraction", "1", min_length=1)
-    novelty: NoveltyKind = field(
+    novelty: str = field(
         "score of novelty: energy of the logits, Mahalanobis distance of the features to the "
-        "nearest class, or cosine distance to the nearest known rows",
+        "nearest class (distance), cosine distance to the nearest known rows (nearest), or one of "
+        "a plug-in",
         "1",
+        pattern=PART,
+    )
+    plugin: PluginConfig | None = field(
+        "where the score of novelty comes from, if it is one of a plug-in", "1", None
     )
     novelty_quantiles: tuple[float, ...] = field(
         "scores of known rows, at equal steps from the smallest to the largest", "1", min_length=2
@@ -85,7 +90,7 @@ class Calibration(Frozen):
         raise ConfigError(f"coverage: expected one of {shares}, got {coverage:g}")
 
 
-def write_calibration(folder: Path, calibration: Calibration, reference: Reference | None) -> None:
+def write_calibration(folder: Path, calibration: Calibration, novelty: Novelty) -> None:
     """Write a calibration into the folder of its run, replacing an earlier one.
 
     Raises
@@ -93,31 +98,36 @@ def write_calibration(folder: Path, calibration: Calibration, reference: Referen
     OutputError
         If the file system refuses.
     """
-    if reference is not None:
-        tensors = {name: one.contiguous() for name, one in reference._asdict().items()}
+    if novelty.arrays:
+        tensors = {name: one.contiguous() for name, one in novelty.arrays.items()}
         write_output(folder / ARRAYS, save(tensors))
     write_output(folder / FILE, calibration.model_dump_json(indent=1).encode() + b"\n")
+    if not novelty.arrays:
+        (folder / ARRAYS).unlink(missing_ok=True)  # of an earlier score
 
 
-def read_calibration(folder: Path) -> tuple[Calibration, Reference | None] | None:
+def read_calibration(folder: Path) -> tuple[Calibration, Novelty] | None:
     """Return the calibration of a run, or None if it has none.
 
     Raises
     ------
     ConfigError, DatasetError
-        If its files are damaged.
+        If its files are damaged, or its score of novelty comes from a plug-in that is not there.
     """
     path = folder / FILE
     if not path.is_file():
         return None
     calibration = validate(Calibration, load_table(path), str(path))
-    kind = _REFERENCES.get(calibration.novelty)
-    if kind is None:
-        return calibration, None
+    name = calibration.novelty
+    check_plugin(GROUP, name, calibration.plugin, path, set())
+    part: type[Novelty] = find(GROUP, name)
     try:
-        arrays = load(read_input(folder / ARRAYS, _LARGEST))
-        # those of the zoo are in half precision
-        return calibration, kind(**{name: one.float() for name, one in arrays.items()})
+        stored = (folder / ARRAYS).is_file()
+        arrays = load(read_input(folder / ARRAYS, _LARGEST)) if stored else {}
+        with named_errors("score of novelty", name, part, DatasetError):
+            return calibration, part(arrays)
+    except DatasetError:
+        raise
     except (SafetensorError, TypeError, ValueError) as error:
         raise DatasetError(
             f"{folder / ARRAYS}: expected reference features, got a file that fails: {error}; "

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from tersgen.separation import auroc, false_positives_at_95
+
 _RANGE = (0.05, 20.0)
 MOST_NEIGHBOURS = 4096
 NEIGHBOUR = 10
@@ -119,10 +121,6 @@ class Neighbours(NamedTuple):
     """Shape (M, F)."""
 
 
-Reference = Gaussians | Neighbours
-"""What the features of a row are compared with."""
-
-
 def neighbours_of(features: Tensor) -> Neighbours:
     """Return the first ``MOST_NEIGHBOURS`` features, shape (n, F), scaled to unit length."""
     return Neighbours(functional.normalize(features[:MOST_NEIGHBOURS].float(), dim=1))
@@ -139,13 +137,6 @@ def nearest(features: Tensor, neighbours: Neighbours) -> Tensor:
     return 1.0 - torch.cat(parts).double()
 
 
-def novelty_of(features: Tensor, reference: Reference) -> Tensor:
-    """Return the novelty of features, shape (n, F), by the kind of the reference, shape (n,)."""
-    if isinstance(reference, Neighbours):
-        return nearest(features, reference)
-    return distance(features, reference)
-
-
 class Separation(NamedTuple):
     """How well a score of novelty separates foreign rows from known ones."""
 
@@ -157,9 +148,5 @@ class Separation(NamedTuple):
 
 def separation(known: Tensor, foreign: Tensor) -> Separation:
     """Return how well scores, shapes (n,) and (m,), separate; foreign rows have larger ones."""
-    order = known.sort().values
-    below = torch.searchsorted(order, foreign, side="left").double()
-    upto = torch.searchsorted(order, foreign, side="right").double()
-    auroc = float(((below + upto) / 2).mean() / len(known))
-    bound = known.quantile(0.95)
-    return Separation(auroc, float((foreign <= bound).double().mean()))
+    ours, theirs = (one.double().cpu().numpy() for one in (known, foreign))
+    return Separation(auroc(ours, theirs), false_positives_at_95(ours, theirs))

@@ -64,7 +64,7 @@ def outputs_of(
     ``labels`` has the model's label of each class of the dataset; None if they are the same.
     """
     batches: Iterable[Batch] = every_row(
-        dataset, rows, (*trained.model.shapes, "label"), trained.state.config.order,
+        dataset, rows, (*trained.input_fields(dataset), "label"), trained.state.config.order,
         stream, ranks,
     )  # fmt: skip
     total = min(MOST_ROWS, int(rows.counts().sum()))

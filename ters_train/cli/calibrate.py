@@ -31,6 +31,8 @@ if TYPE_CHECKING:
     "--foreign", type=FILE, multiple=True,
     help="Dataset of other species than those of the model, to choose the score of novelty.",
 )  # fmt: skip
+@click.option("--novelty", metavar="NAME", help="Score of novelty: energy, distance, nearest, or "
+              "one of a plug-in.  [default: the one that detects --foreign rows best]")  # fmt: skip
 @threads_option
 @links_option
 @plugin_option
@@ -42,6 +44,7 @@ def command(
     split: str | None,
     part: str,
     foreign: tuple[Path, ...],
+    novelty: str | None,
     threads: int | None,
     follow_links: bool,
     device: str | None,
@@ -62,13 +65,17 @@ def command(
     from ..calibration.calibrate import calibrate
     from ..calibration.document import FILE as NAME
     from ..calibration.document import write_calibration
+    from ..calibration.novelty import GROUP
     from ..config import StreamConfig
     from ..engine.checkpoint import CHECKPOINTS
     from ..engine.ranks import process_group
     from ..engine.trained import load_trained
+    from ..parts import use_module_of
     from ..planning import open_data
     from ..zoo import refuse_shipped
 
+    if novelty is not None:
+        use_module_of(novelty, GROUP)
     with process_group(device) as ranks:
         trained = load_trained(run, ranks.device, calibrated=False)
         if trained.folder.absolute().parent.name != CHECKPOINTS:
@@ -86,13 +93,13 @@ def command(
         if data is not None:
             place = elsewhere(data)
         with Display("rows", as_json) as display:
-            found, reference = calibrate(
+            found, score = calibrate(
                 trained, open_data(place), place, part,
                 {one.name: open_data(elsewhere(one)) for one in foreign}, ranks,
                 StreamConfig(threads=threads),
-                display.show,
+                display.show, novelty,
             )  # fmt: skip
-    write_calibration(home, found, reference)
+    write_calibration(home, found, score)
     if as_json:
         say_json(found.model_dump(mode="json"))
         return

@@ -140,7 +140,7 @@ def command(
         stream = every_row(
             dataset,
             rows_of_part(dataset, place, part),
-            fields_of(config, task, dataset),
+            fields_of(config, task, dataset, scored=True),
             order,
             reading,
             ranks,

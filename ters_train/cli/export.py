@@ -18,7 +18,7 @@ def command(run: Path, path: Path) -> None:
 
     from tersgen.dataset.output_file import check_output_file
 
-    from ..engine.export import export_onnx
+    from ..engine.export import export_onnx, input_shapes
     from ..engine.trained import load_trained
 
     check_output_file(path)
@@ -26,7 +26,7 @@ def command(run: Path, path: Path) -> None:
     difference = export_onnx(trained, path)
     inputs = ", ".join(
         f"{name} (rows, {', '.join(map(str, shape))})"
-        for name, shape in trained.model.shapes.items()
+        for name, shape in input_shapes(trained).items()
     )
     compared = (
         f"results within {difference:.1g} of the model's"

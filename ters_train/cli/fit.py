@@ -10,7 +10,7 @@ import click
 from tersgen.cli.common.messages import say
 from tersgen.cli.common.options import FILE
 from tersgen.cli.common.stopping import stop_after_step
-from tersgen.errors import ConfigError, OutputError
+from tersgen.errors import ConfigError
 from tersgen.text import command as shell_command
 from tersgen.text import counted
 
@@ -69,13 +69,6 @@ def command(
     _go(out or Path("run"), new.plan(), device, quiet, dry_run, take_over, resume=False)
 
 
-def _resume_command(folder: Path) -> str:
-    """Return the command that resumes a run, with the plug-ins that were imported for it."""
-    from tersgen.plugins import plugin_options
-
-    return shell_command("ters-train", "fit", "--resume", folder, *plugin_options())
-
-
 def _resumed(folder: Path, wanted: dict[str, Any]) -> Any:
     """Return the configuration of a run that is resumed."""
     from tersgen.schema.loading import read_text
@@ -120,16 +113,13 @@ def _go(
         say(*config.model_dump_json(indent=1).splitlines())
         _print_rows(config)
         return
-    from ..engine.fit import fit, is_run
+    from ..engine.fit import check_no_run, fit, resume_command
     from ..engine.ranks import process_group
     from ..models.model import is_fitted
     from .watching import Watcher
 
-    if not resume and is_run(folder):
-        raise OutputError(
-            f"{folder}: holds a run already; give another --out, or resume it: "
-            f"{_resume_command(folder)}"
-        )
+    if not resume:
+        check_no_run(folder)
     with ExitStack() as stack:
         stop = stack.enter_context(stop_after_step())
         ranks = stack.enter_context(process_group(device))
@@ -143,7 +133,7 @@ def _go(
         name = signal.Signals(stop.signal or signal.SIGTERM).name
         say(
             f"stopped by {name} at step {done.position.step}, which is saved; resume: "
-            f"{_resume_command(folder)}",
+            f"{resume_command(folder)}",
             err=True,
         )
         raise SystemExit(128 + (stop.signal or signal.SIGTERM))

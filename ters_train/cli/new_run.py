@@ -12,8 +12,8 @@ from tersgen.cli.common.options import (
     COUNT,
     FILE,
     Choice,
-    F,
     links_option,
+    option_group,
     plugin_option,
     threads_option,
 )
@@ -44,7 +44,7 @@ SETTINGS = {
 }
 """Settings of a run by the options that set them."""
 
-_OPTIONS = (
+run_options = option_group(
     click.option("--data", type=FILE, help="Dataset, or a version of one: data.zarr@v1.0."),
     click.option("--recipe", type=FILE, help="Recipe file: rows are generated, none are stored."),
     click.option("--n", "n_samples", type=COUNT,
@@ -97,14 +97,7 @@ _OPTIONS = (
     links_option,
 )  # fmt: skip
 
-
-def run_options(function: F) -> F:
-    """Add the options that describe a new run; ``NewRun.take`` takes their values."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
-
-
+"""The options that describe a new run; ``NewRun.take`` takes their values."""
 config_option = click.option("--config", type=FILE, help="Settings: TOML, YAML or JSON.")
 set_option = click.option(
     "--set", "settings", multiple=True, metavar="FIELD=VALUE",
@@ -129,11 +122,6 @@ class NewRun(NamedTuple):
         """Return what is asked for, and remove the values of ``run_options`` from the options.
 
         Plug-ins that the settings name are imported.
-
-        Raises
-        ------
-        ConfigError, click.BadParameter
-            If the settings are not what was expected.
         """
         options["follow_links"] = options["follow_links"] or None
         fields = {key: options.pop(key) for key in SETTINGS}
@@ -153,13 +141,7 @@ class NewRun(NamedTuple):
         return cls(given, wanted, changed)
 
     def check(self, otherwise: str = "") -> None:
-        """Refuse options that do not go together; ``otherwise`` says what else could be given.
-
-        Raises
-        ------
-        click.UsageError
-            If they do not, or neither dataset nor recipe is named.
-        """
+        """Refuse options that do not go together; ``otherwise`` says what else could be given."""
         given = self.given
         if given["data"] is not None and given["recipe"] is not None:
             raise click.UsageError("expected one of --data and --recipe, got both")
@@ -178,15 +160,7 @@ class NewRun(NamedTuple):
         return Path(path) if isinstance(path, str) else None
 
     def plan(self, changes: Mapping[str, Any] | None = None) -> Any:
-        """Return the configuration of the run, with other values of some fields by their names.
-
-        Raises
-        ------
-        ConfigError
-            If run and dataset do not fit each other, or a setting is not possible.
-        click.UsageError
-            If a model does not fit ``--init``.
-        """
+        """Return the configuration of the run, with other values of some fields by their names."""
         from tersgen.cli.common.options import set_value
 
         wanted = copy.deepcopy(self.wanted)
@@ -209,11 +183,6 @@ def refuse_others(out: Path, own: str = "config.json") -> None:
     """Refuse a folder of something else: a dataset, one inside a dataset, or one without a run.
 
     ``own`` is the file that a run, or a sweep, has in its folder.
-
-    Raises
-    ------
-    OutputError
-        If it is one, or its content cannot be listed.
     """
     from tersgen.dataset.ownership import dataset_around, has_marker
 

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from tersgen.cli.common.messages import say
-from tersgen.cli.common.options import Choice, F, set_field, set_value
+from tersgen.cli.common.options import Choice, set_field, set_value
 from tersgen.errors import ConfigError
 from tersgen.text import command, counted
 
@@ -15,19 +15,13 @@ INPUTS = Choice(["spectrum", "map", "both", "cube"])
 _LISTS = ("plugins", "callbacks")
 
 
-def device_option(function: F) -> F:
-    """Add ``--device``."""
-    return click.option("--device", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]")(
-        function
-    )
-
-
-def damage_option(function: F) -> F:
-    """Add ``--on-damage``."""
-    return click.option(
-        "--on-damage", type=Choice(["stop", "repair"]),
-        help="At a damaged chunk stop, or make its rows again in memory.  [default: stop]",
-    )(function)  # fmt: skip
+device_option = click.option(
+    "--device", help="cpu, cuda or cuda:N.  [default: a GPU if there is one]"
+)
+damage_option = click.option(
+    "--on-damage", type=Choice(["stop", "repair"]),
+    help="At a damaged chunk stop, or make its rows again in memory.  [default: stop]",
+)  # fmt: skip
 
 
 def report_repaired(n_blocks: int, path: Path | str) -> None:
@@ -53,13 +47,6 @@ def settings_from(
         Texts FIELD=VALUE.
     options
         Values by field name; None where the option was not given.
-
-    Raises
-    ------
-    ConfigError
-        If the file is not what was expected.
-    click.BadParameter
-        If a setting is no FIELD=VALUE.
     """
     from tersgen.schema.loading import parse_document, read_text  # --help stays quick
 

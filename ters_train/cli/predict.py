@@ -51,7 +51,8 @@ _WORTH_SAYING = 0.01
 )  # fmt: skip
 @click.option(
     "--allow-extrapolation", is_flag=True,
-    help="Repeat the outermost intensities where a spectrum does not cover the model's axis.",
+    help="Take spectra that do not cover the model's axis, by repeating their ends. Models trained "
+    "on spectra with parts missing (instrument.missing) always do.",
 )  # fmt: skip
 @click.option(
     "--axis", metavar="KIND|START:STOP|FILE|model",
@@ -145,7 +146,7 @@ def command(
         stated = stated._replace(axis=trained.shift_cm1)
     options = SourceOptions(
         stated,
-        allow_extrapolation or trained.is_shipped,
+        allow_extrapolation or trained.takes_parts,
         split, part, n_rows, follow_links, threads or available_cpus(),
     )  # fmt: skip
     listed: list[dict[str, Any]] = []
@@ -186,7 +187,7 @@ def command(
             elif as_json:
                 listed += [one.as_dict() for one in found]
             else:
-                _print(found)
+                _print(found, trained.model.uses_measured)
         if not n_done:
             raise MeasurementError(f"expected a file that can be used, got none: {first_refused}")
     if as_json:
@@ -196,7 +197,7 @@ def command(
         say(f"{out}: predictions for {counted(n_done, 'row')}{skipped}")
 
 
-def _print(found: Any) -> None:
+def _print(found: Any, is_masked: bool) -> None:
     for one in found:
         row = one.row
         file, name = Path(row.source).name, (row.summary or {}).get("name", "")
@@ -212,7 +213,9 @@ def _print(found: Any) -> None:
             )
             say(f"  bands that decided, cm^-1: {bands or 'none'}")
         if row.extrapolated >= _WORTH_SAYING:
-            say(f"  {row.extrapolated:.0%} of the model's axis was not measured: edges repeated")
+            share = f"{row.extrapolated:.0%} of the model's axis"
+            filled = "" if is_masked else ": filled from its edges"
+            say(f"  {share} was not measured{filled}")
         for note in (row.summary or {}).get("notes", ()):
             say(f"  {note}")
 

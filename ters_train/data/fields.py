@@ -11,3 +11,5 @@ STRUCTURE_FIELDS = (MASKS, POSITIONS, ELEMENTS, COUNT)
 """What a model of structures is trained on and scored by, in addition to bonds."""
 SPECIES_MAP = "scene/species"
 """Targets of models that predict the species at each pixel."""
+INSTANCE_MAP = "scene/instance"
+"""The molecule at each pixel, by which such models are scored as well."""

@@ -66,12 +66,6 @@ def checked_partition(asked: Partition | None, before: Partition | None) -> Part
         The one that the user gave, if any.
     before
         That of the group of the process this was pickled in: a worker of a DataLoader has none.
-
-    Raises
-    ------
-    ConfigError
-        If the one asked for contradicts the group: ranks would train on the same rows, or on too
-        few.
     """
     group = group_partition()
     if asked is None:

@@ -1,41 +1,83 @@
-"""Which points of a spectrum were measured."""
+"""Which points of a spectrum were measured: as its dataset recorded it, or as its axis says.
+
+Values say nothing about it: a saturated plateau at an end of a row looks like a repeated edge.
+"""
+
+import warnings
+from collections.abc import Collection, Mapping
 
 import torch
 from torch import Tensor
 
-UNMEASURED_POINTS = 8
-"""Fewest equal values at an end of a row that are taken for points not measured: noise and rounding
-repeat a few values by chance."""
+from tersgen.dataset.dataset import Dataset
+from tersgen.errors import TersWarning
+
+MEASURED = "measured"
+"""1 where a spectrum was measured, else 0, shape (B, L): in measured datasets and in batches."""
+INSTRUMENT = "params/instrument"
+"""What the instrument of a recipe did to each row; two columns count the points not measured."""
+MASK_FIELDS = (MEASURED, INSTRUMENT)
+_MISSING_LOW, _MISSING_HIGH = 12, 13
+"""Columns ``missing_low`` and ``missing_high``, which a test compares with the effect's."""
 
 
-def measured(spectra: Tensor) -> Tensor:
-    """Return which points were measured: all but the repeated values at either end of a row.
+def mask_fields(dataset: Dataset) -> tuple[str, ...]:
+    """Return the field of a dataset that says which points were measured; none if all were.
 
-    Instruments of recipes (``instrument.missing``) and measured files that do not cover the axis
-    repeat their outermost value, in datasets and in predictions. Fewer than ``UNMEASURED_POINTS``
-    equal values count as measured, and so does a row that is constant.
+    Warns
+    -----
+    TersWarning
+        If it has none, and some points were not measured.
+    """
+    if dataset.kind == "measured":
+        if MEASURED in dataset:
+            return (MEASURED,)
+        field, advice = "source/extrapolated", "ingest its files again"
+        lacks = field in dataset and bool((dataset[field][:] > 0).any())
+    else:
+        instrument = dataset.recipe.instrument
+        lacks = instrument is not None and any(instrument.missing)
+        if lacks and INSTRUMENT in dataset:
+            return (INSTRUMENT,)
+        advice = "build it with fields.params = true"
+    if lacks:
+        warnings.warn(
+            f"{dataset.path}: does not say which points of its spectra were measured, so all are "
+            f"taken to be; {advice}",
+            TersWarning,
+            stacklevel=2,
+        )
+    return ()
+
+
+def has_parts(dataset: Dataset, fields: Collection[str]) -> bool:
+    """Return whether some rows were measured in part, and the fields that are read say where."""
+    if INSTRUMENT in fields:
+        return True
+    return MEASURED in fields and bool((dataset["source/extrapolated"][:] > 0).any())
+
+
+def measured(batch: Mapping[str, Tensor]) -> Tensor:
+    """Return which points of the spectra of a batch were measured; all if it does not say.
 
     Parameters
     ----------
-    spectra
-        Shape (B, L), of any floating type.
+    batch
+        ``spectra`` (B, L), and maybe one of ``MASK_FIELDS``.
 
     Returns
     -------
     Tensor
-        1 or 0, of the type of the spectra, shape (B, L).
+        1 or 0, float32, shape (B, L).
     """
-    from_low = _beyond_run(spectra)
-    from_high = _beyond_run(spectra.flip(1)).flip(1)
-    inside = from_low * from_high
-    return torch.where(inside.sum(dim=1, keepdim=True) > 0, inside, torch.ones_like(inside))
-
-
-def _beyond_run(spectra: Tensor) -> Tensor:
-    """Return 1 from the last of the equal values at the low end on, and 1 everywhere if few."""
-    differs = (spectra != spectra[:, :1]).to(torch.int64)
-    is_run = differs.cumsum(dim=1) == 0
-    n_equal = is_run.sum(dim=1, keepdim=True)
-    point = torch.arange(spectra.shape[1], device=spectra.device)
-    # the last of them is the outermost point that was measured
-    return ((point >= n_equal - 1) | (n_equal < UNMEASURED_POINTS)).to(spectra.dtype)
+    spectra = batch["spectra"]
+    known = batch.get(MEASURED)
+    if known is not None:
+        return known.to(torch.float32)
+    done = batch.get(INSTRUMENT)
+    if done is None:
+        return torch.ones_like(spectra, dtype=torch.float32)
+    n_points = spectra.shape[1]
+    point = torch.arange(n_points, device=spectra.device)
+    first, last = done[:, _MISSING_LOW, None], n_points - 1 - done[:, _MISSING_HIGH, None]
+    return ((point >= first) & (point <= last)).to(torch.float32)

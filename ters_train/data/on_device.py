@@ -16,13 +16,7 @@ from .segments import ROW
 
 
 class DeviceRows:
-    """Rows of some fields of a recipe, made by PyTorch.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset is stored, or the device cannot make its rows.
-    """
+    """Rows of some fields of a recipe, made by PyTorch."""
 
     def __init__(self, dataset: Dataset, fields: Sequence[str], device: str | torch.device) -> None:
         if dataset.manifest is not None:

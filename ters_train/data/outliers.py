@@ -1,10 +1,12 @@
 """Outlier exposure: rows of no class in training batches, so that a network knows what it is not.
 
 D. Hendrycks, M. Mazeika and T. Dietterich, "Deep Anomaly Detection with Outlier Exposure", ICLR
-2019: their target is the uniform distribution over the classes.
+2019. There, their target is the uniform distribution over the classes; here, a further class whose
+logit is 0, so that the probabilities of the others remain calibrated.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,8 +16,10 @@ from torch.nn import functional
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError
 
-from ..config import ExposureConfig, ForeignConfig
+from ..config import DataConfig, ExposureConfig, ForeignConfig
 from .draws import Draws
+from .measured import MEASURED, mask_fields, measured
+from .other_species import rows_of_others, shows_others
 from .randomness import Key
 from .transforms import ROW, SPECTRA, Batch, minmax
 
@@ -26,6 +30,7 @@ _MOST_ROWS = 16_384
 """Rows of foreign datasets that are kept in memory."""
 _OFFSET = 1 << 40
 """Added to the number of a row to get that of what is made of it: it draws other numbers."""
+_DEFAULT_SHARE = 0.25
 _N_MADE = 4
 _SEGMENTS = 8
 _LEAST_ROLL = 8
@@ -48,72 +53,87 @@ class Outliers:
     low
         Lower end of the range of the spectra, 0 or -1.
     pool
-        Spectra of foreign datasets, shape (M, L), or None.
+        Spectra of foreign datasets, shape (M, L), and 1 or 0 where they were measured, or None.
     """
 
     def __init__(
-        self, config: ExposureConfig, seed: int, low: float, pool: Tensor | None = None
-    ) -> None:
+        self, config: ExposureConfig, seed: int, low: float,
+        pool: tuple[Tensor, Tensor] | None = None,
+    ) -> None:  # fmt: skip
         self._share, self._seed, self._low, self._pool = config.share, seed, low, pool
 
     def __call__(self, batch: Batch, epoch: int) -> Batch:
-        """Return a batch of ``spectra``, ``label`` and ``row`` with further rows at its end."""
+        """Return ``spectra``, ``measured``, ``label`` and ``row`` with further rows at the end."""
         n = round(self._share * len(batch[ROW]))
         if not n:
             return batch
         rows = batch[ROW][:n] + _OFFSET
         draws = Draws("outliers", Key(self._seed, epoch), rows)
         spectra = batch[SPECTRA].float()
-        made = self._made(spectra[:n], draws)
+        mask = measured(batch)
+        made, its_mask = self._made(spectra[:n], mask[:n], draws)
         if self._pool is not None:
-            chosen = draws.integers(1, len(self._pool), stream=5)[:, 0]
+            foreign, foreign_mask = self._pool
+            chosen = draws.integers(1, len(foreign), stream=5)[:, 0]
             is_foreign = draws.integers(1, 2, stream=6) == 1
-            made = torch.where(is_foreign, self._pool[chosen], made)
+            made = torch.where(is_foreign, foreign[chosen], made)
+            its_mask = torch.where(is_foreign, foreign_mask[chosen], its_mask)
         labels = batch[_LABEL]
         return {
             SPECTRA: torch.cat([spectra, made]),
+            MEASURED: torch.cat([mask, its_mask]),
             _LABEL: torch.cat([labels, labels.new_full((n,), NO_CLASS)]),
             ROW: torch.cat([batch[ROW], rows]),
         }
 
-    def _made(self, spectra: Tensor, draws: Draws) -> Tensor:
+    def _made(self, spectra: Tensor, mask: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Return what is made of spectra, and of where they were measured; both (n, L)."""
         n, n_points = spectra.shape
         points = torch.arange(n_points, device=spectra.device)
         least = n_points // _LEAST_ROLL
         by = least + draws.integers(1, n_points - 2 * least, stream=1)
-        places = (points - by) % n_points
-        rolled, mirrored = spectra.gather(1, places), spectra.flip(1).gather(1, places)
+        by_roll = (points - by) % n_points
         cycle = draws.uniform(_SEGMENTS, stream=2).argsort(dim=1)
         order = torch.empty_like(cycle).scatter_(1, cycle, cycle.roll(1, dims=1))  # none stays
         length = n_points // _SEGMENTS
         places = (order[:, :, None] * length + points[:length]).flatten(1)
-        rest = points[places.shape[1] :].expand(n, -1)
-        shuffled = spectra.gather(1, torch.cat([places, rest], dim=1))
+        by_segment = torch.cat([places, points[places.shape[1] :].expand(n, -1)], dim=1)
         half = max(1, n_points // (2 * _SEGMENTS))
         padded = functional.pad(spectra[:, None], (half, half), mode="replicate")
         smooth = functional.avg_pool1d(padded, 2 * half + 1, stride=1)[:, 0]
         noise = _NOISE * draws.uniform(1, stream=3).square() * draws.normal(n_points)
-        kinds = torch.stack([mirrored, rolled, shuffled, smooth + noise], dim=1)
         chosen = draws.integers(1, _N_MADE, stream=4)[:, :, None].expand(-1, 1, n_points)
-        return minmax(kinds.gather(1, chosen)[:, 0], self._low)
+
+        def of_kind(rows: Tensor, background: Tensor) -> Tensor:
+            rolled, mirrored = rows.gather(1, by_roll), rows.flip(1).gather(1, by_roll)
+            kinds = [mirrored, rolled, rows.gather(1, by_segment), background]
+            return torch.stack(kinds, dim=1).gather(1, chosen)[:, 0]
+
+        made = of_kind(spectra, smooth + noise * mask)
+        return minmax(made, self._low), of_kind(mask, mask)
+
+
+def suggested_exposure(dataset: Dataset) -> dict[str, Any]:
+    """Return the exposure of a new classifier of spectra, if nothing is said about it."""
+    return {"share": _DEFAULT_SHARE, "builtin": True} if shows_others(dataset) else {}
 
 
 def checked_exposure(config: ExposureConfig, dataset: Dataset, input: str) -> ExposureConfig:
-    """Return the exposure of a run with the digests of its foreign datasets.
-
-    Raises
-    ------
-    ConfigError
-        If the model sees no spectra, or a foreign dataset does not fit or has rows of a class.
-    """
+    """Return the exposure of a run with the digests of its foreign datasets."""
     from ..planning import identity
 
     if not config.share:
-        if config.data:
-            raise ConfigError("exposure.share: expected more than 0 with foreign datasets, got 0")
+        if config.data or config.builtin:
+            raise ConfigError("exposure.share: expected more than 0 with foreign species, got 0")
         return config
     if input != "spectrum":
         raise ConfigError(f"exposure: expected a model of spectra, got input {input!r}")
+    if config.builtin and not shows_others(dataset):
+        raise ConfigError(
+            "exposure.builtin: expected a recipe with instrument.optics, and without near fields, "
+            f"mixtures, plug-ins and unknown species, got that of {dataset.path}; give datasets "
+            "with --foreign"
+        )
     found = []
     for one in config.data:
         other = _opened(one)
@@ -123,7 +143,6 @@ def checked_exposure(config: ExposureConfig, dataset: Dataset, input: str) -> Ex
 
 
 def _opened(one: ForeignConfig) -> Dataset:
-    from ..config import DataConfig
     from ..planning import open_data
 
     return open_data(DataConfig(path=one.path, digest=one.digest, n_samples=_MOST_ROWS))
@@ -146,18 +165,36 @@ def _check(dataset: Dataset, other: Dataset) -> None:
         )
 
 
-def load_pool(config: ExposureConfig, device: torch.device) -> Tensor | None:
-    """Return spectra of the foreign datasets, shape (M, L), evenly spaced rows of each; or None.
+def load_pool(
+    config: ExposureConfig, data: DataConfig, device: torch.device
+) -> tuple[Tensor, Tensor] | None:
+    """Return spectra of foreign species, evenly spaced rows of each dataset, or None without any.
 
-    Raises
-    ------
-    DatasetError
-        If one is not there, or has become another.
+    Parameters
+    ----------
+    config
+        Where they come from.
+    data
+        What is trained on.
+    device
+        Where they are kept.
+
+    Returns
+    -------
+    tuple or None
+        Spectra, and 1 or 0 where they were measured, float32, shape (M, L).
     """
-    parts = []
-    for one in config.data:
-        other = _opened(one)
-        n = min(other.n_samples, _MOST_ROWS // len(config.data))
+    from ..planning import open_data
+
+    others = [_opened(one) for one in config.data]
+    if config.builtin:
+        others.append(rows_of_others(open_data(data), _MOST_ROWS))
+    parts, masks = [], []
+    for other in others:
+        n = min(other.n_samples, _MOST_ROWS // len(others))
         rows = np.linspace(0, other.n_samples - 1, n).astype(np.intp)
-        parts.append(torch.from_numpy(np.asarray(other[SPECTRA][rows], np.float32)))
-    return torch.cat(parts).to(device) if parts else None
+        fields = (SPECTRA, *mask_fields(other))
+        read = {one: torch.from_numpy(np.asarray(other[one][rows], np.float32)) for one in fields}
+        parts.append(read[SPECTRA])
+        masks.append(measured(read))
+    return (torch.cat(parts).to(device), torch.cat(masks).to(device)) if parts else None

@@ -136,13 +136,7 @@ class Prefetcher:
         return PrefetchTimes(sum(self._times, ReadTimes()), self._waited, len(self._threads))
 
     def __enter__(self) -> Self:
-        """Start the threads, or as many as the system starts.
-
-        Raises
-        ------
-        RuntimeError
-            If it starts none.
-        """
+        """Start the threads, or as many as the system starts."""
         self._start()
         return self
 
@@ -222,13 +216,7 @@ class Prefetcher:
                     self._state.notify_all()
 
     def take(self, number: int) -> Arrays:
-        """Return the arrays of a segment when all its rows are there.
-
-        Raises
-        ------
-        BaseException
-            Whatever a thread met instead.
-        """
+        """Return the arrays of a segment when all its rows are there."""
         start = time.perf_counter()
 
         def ready() -> bool:

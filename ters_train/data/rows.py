@@ -114,11 +114,6 @@ def rows_of_part(dataset: Dataset, data: DataConfig, part: str) -> RowSet:
 
     Of a recipe, ``train`` is the first ``data.n_samples`` rows; ``val`` and ``test`` are a tenth as
     many each, after them.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such part, or it is empty.
     """
     block = dataset.block_rows
     if dataset.manifest is None:

@@ -382,13 +382,7 @@ class Batches(Sampler[list[int]]):
         return {"epoch": self.epoch, "batch": self.batch, "of": self.order.digest}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Move to a place.
-
-        Raises
-        ------
-        ConfigError
-            If it is of another order, or there is no such place.
-        """
+        """Move to a place."""
         if state.get("of") != self.order.digest:
             raise ConfigError(
                 f"state: expected one of this order of batches, {self.order.digest[:12]}, got "

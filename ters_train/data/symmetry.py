@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from .fields import BONDS, MASKS, POSITIONS, SPECIES_MAP
+from .fields import BONDS, INSTANCE_MAP, MASKS, POSITIONS, SPECIES_MAP
 
-STRUCTURES = (MASKS, BONDS, POSITIONS, SPECIES_MAP)
+STRUCTURES = (MASKS, BONDS, POSITIONS, SPECIES_MAP, INSTANCE_MAP)
 """Targets that are flipped and turned with the maps that show them."""
 
 
@@ -58,14 +58,14 @@ def move_targets(
     Parameters
     ----------
     name
-        Which: masks, shape (B, E, H, W); bonds or species, (B, H, W); positions, (B, N, 3),
-        Angstrom, x along rows and y along columns from the frame's centre.
+        Which: masks, shape (B, E, H, W); bonds, species or molecules, (B, H, W);
+        positions, (B, N, 3), Angstrom, x along rows and y along columns from the frame's centre.
     values
         Their values.
     flip_rows, flip_columns, turns
         As there.
     """
-    if name in (BONDS, SPECIES_MAP):
+    if name in (BONDS, SPECIES_MAP, INSTANCE_MAP):
         return flip_and_turn(values[:, None], flip_rows, flip_columns, turns)[:, 0]
     if name == MASKS:
         return flip_and_turn(values, flip_rows, flip_columns, turns)

@@ -18,6 +18,7 @@ from typing import Final
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from tersgen.errors import ConfigError
 from tersgen.plugins import named_errors
@@ -27,7 +28,7 @@ from ..errors import PluginError
 from ..parts import make
 from . import randomness
 from .draws import Draws
-from .measured import measured
+from .measured import MEASURED, measured
 from .randomness import Key
 from .symmetry import STRUCTURES, move_targets
 from .symmetry import flip_and_turn as flip_and_turn
@@ -77,11 +78,6 @@ class Transforms:
     low
         Lower end of the dataset's range: 0, or -1 for data that are symmetric, which are not
         standardised again. Noise is in units of a range [0, 1], and twice that on [-1, 1].
-
-    Raises
-    ------
-    ConfigError
-        If a transform does not fit the shapes.
     """
 
     def __init__(
@@ -116,7 +112,8 @@ class Transforms:
         Returns
         -------
         dict
-            The same with ``spectra``, ``maps`` and ``cube`` in float32.
+            The same with ``spectra``, ``maps`` and ``cube`` in float32, and with ``measured`` where
+            spectra are changed.
         """
         if not train:
             return self.prepared(batch)
@@ -125,19 +122,21 @@ class Transforms:
             with named_errors("transform", name, change, PluginError):
                 changed = change(dict(batch), draws)
             batch = _checked(name, changed, batch)
+        if SPECTRA in self._fields and self._changes_spectra:
+            batch = {**batch, MEASURED: self._moved(measured(batch), batch[ROW], epoch)}
         done = dict(batch)
         for name in self._fields:
             values = batch[name]
             rows_at_once = max(1, _NUMBERS_AT_ONCE // math.prod(values.shape[1:]))
             if values.device.type != "cpu" or len(values) <= rows_at_once:
-                done[name] = self._changed(name, values, batch[ROW], epoch)
+                done[name] = self._changed(name, batch, epoch)
                 continue
             # A few rows after the other stay in cache; a row does not know with which it comes.
             done[name] = torch.empty(values.shape, dtype=torch.float32)
             for first in range(0, len(values), rows_at_once):
                 part = slice(first, first + rows_at_once)
-                changed = self._changed(name, values[part], batch[ROW][part], epoch)
-                done[name][part] = changed
+                some = {one: batch[one][part] for one in (name, MEASURED, ROW) if one in batch}
+                done[name][part] = self._changed(name, some, epoch)
         if self._moves and (MAPS in self._fields or CUBE in self._fields):
             moves = self._drawn_moves(Key(self.seed, epoch), batch[ROW])
             for name in STRUCTURES:
@@ -155,15 +154,16 @@ class Transforms:
             done[name] = self._scaled(name, batch[name].to(torch.float32))
         return done
 
-    def _changed(self, name: str, given: Tensor, rows: Tensor, epoch: int) -> Tensor:
+    def _changed(self, name: str, batch: Batch, epoch: int) -> Tensor:
         """Return one field of a batch, changed; the tensor itself if nothing is to be done."""
-        key = Key(self.seed, epoch)
-        values = given.to(torch.float32)
+        key, rows = Key(self.seed, epoch), batch[ROW]
+        values = batch[name].to(torch.float32)
         if name == CUBE:
             changed = self._change_maps(values.permute(0, 3, 1, 2), key, rows)
             return self._scaled(name, changed.permute(0, 2, 3, 1))
-        change = self._change_spectra if name == SPECTRA else self._change_maps
-        return self._scaled(name, change(values, key, rows))
+        if name == SPECTRA:
+            return self._scaled(name, self._change_spectra(values, batch.get(MEASURED), key, rows))
+        return self._scaled(name, self._change_maps(values, key, rows))
 
     def _scaled(self, name: str, values: Tensor) -> Tensor:
         if name == SPECTRA and self.config.minmax:
@@ -172,21 +172,48 @@ class Transforms:
             values = standardise(values)
         return values
 
-    def _change_spectra(self, spectra: Tensor, key: Key, rows: Tensor) -> Tensor:
+    @property
+    def _changes_spectra(self) -> bool:
+        """Whether spectra are moved or given noise."""
+        config = self.config
+        changes = config.shift_bins, config.stretch, config.roll_bins, config.spectrum_noise
+        return any(changes)
+
+    def _drawn_axis(self, key: Key, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return shifts in points and stretches, float32, shape (B,)."""
+        config = self.config
+        shift = _around_zero(key, rows, Stream.SHIFT, config.shift_bins)
+        return shift, _around_zero(key, rows, Stream.STRETCH, config.stretch)
+
+    def _drawn_roll(self, key: Key, rows: Tensor) -> Tensor:
+        """Return by how many points spectra are rolled, int64, shape (B,)."""
+        n_rolls = 2 * self.config.roll_bins + 1
+        bins = randomness.integers(key, rows, Stream.ROLL, 1, n_rolls) - self.config.roll_bins
+        return bins[:, 0]
+
+    def _change_spectra(
+        self, spectra: Tensor, mask: Tensor | None, key: Key, rows: Tensor
+    ) -> Tensor:
         config = self.config
         if config.shift_bins or config.stretch:
-            shift = _around_zero(key, rows, Stream.SHIFT, config.shift_bins)
-            stretch = _around_zero(key, rows, Stream.STRETCH, config.stretch)
-            spectra = shift_and_stretch(spectra, shift, stretch)
+            spectra = shift_and_stretch(spectra, *self._drawn_axis(key, rows))
         if config.roll_bins:
-            n_rolls = 2 * config.roll_bins + 1
-            bins = randomness.integers(key, rows, Stream.ROLL, 1, n_rolls) - config.roll_bins
-            spectra = roll(spectra, bins[:, 0])
-        if config.spectrum_noise:
+            spectra = roll(spectra, self._drawn_roll(key, rows))
+        if config.spectrum_noise and mask is not None:
             noise = randomness.normal(key, rows, Stream.SPECTRUM_NOISE, spectra.shape[1])
-            noise *= measured(spectra)  # repeated edges stay what they are
+            noise *= mask  # there is none where nothing was measured
             spectra = self._noisy(spectra, noise, config.spectrum_noise)
         return spectra
+
+    def _moved(self, mask: Tensor, rows: Tensor, epoch: int) -> Tensor:
+        """Return what was measured, shape (B, L), where spectra are moved to."""
+        config, key = self.config, Key(self.seed, epoch)
+        if config.shift_bins or config.stretch:
+            # a point between two is measured if both were; beyond the ends nothing was
+            padded = functional.pad(mask, (1, 1))
+            moved = shift_and_stretch(padded, *self._drawn_axis(key, rows))[:, 1:-1]
+            mask = (moved == 1).to(mask)
+        return roll(mask, self._drawn_roll(key, rows)) if config.roll_bins else mask
 
     @property
     def _moves(self) -> bool:

@@ -11,6 +11,7 @@ from tersgen.errors import ConfigError
 from tersgen.text import counted
 
 from ..config import RunConfig
+from ..data.measured import has_parts
 from ..data.rows import rows_of_part
 from ..models.model import Model, TrainingRows, build_model
 from ..reporting.logs import RunLog
@@ -25,17 +26,16 @@ from .trainer import input_range, make_transforms
 
 
 def check_at_once(config: RunConfig, ranks: Ranks) -> None:
-    """Refuse settings that mean nothing to a model that is fitted in one step.
-
-    Raises
-    ------
-    ConfigError
-        If there are several processes, or weights to start from.
-    """
+    """Refuse settings that mean nothing to a model that is fitted in one step."""
     if config.engine.init is not None:
         raise ConfigError(
             f"engine.init: expected none for {config.model.name!r}, a model that is fitted and not "
             f"trained, got {config.engine.init}"
+        )
+    if config.exposure.share:
+        raise ConfigError(
+            f"exposure.share: expected 0 for {config.model.name!r}, a model that is fitted and not "
+            f"trained, got {config.exposure.share:g}"
         )
     if ranks.world_size > 1:
         raise ConfigError(
@@ -47,19 +47,11 @@ def check_at_once(config: RunConfig, ranks: Ranks) -> None:
 def fit_at_once(
     config: RunConfig, dataset: Dataset, folder: Path, ranks: Ranks
 ) -> tuple[Model, Position, TaskScores, RunLog]:
-    """Fit a model, score it on the part that would choose an epoch, and save it as the best.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be fitted to the data.
-    OutputError
-        If the folder cannot be written.
-    """
+    """Fit a model, score it on the part that would choose an epoch, and save it as the best."""
     task = make_task(config)
     low = input_range(dataset)
     transforms = make_transforms(config, low)
-    fields = fields_of(config, task)
+    fields = fields_of(config, task, dataset)
 
     def batches(part: str) -> Iterator[dict[str, Tensor]]:
         rows = rows_of_part(dataset, config.data, part)
@@ -87,6 +79,7 @@ def fit_at_once(
         classes=dataset.classes,
         axis_cm1=None if axis is None else (float(axis[0]), float(axis[-1])),
         low=low,
+        parts=has_parts(dataset, fields),
     )
     write_config(folder, config)
     save_checkpoint(folder, state, {"model": dict(model.state_dict())}, best=True)

@@ -91,6 +91,7 @@ class State(Frozen):
         "first and last Raman shift of the spectra", "cm^-1", None
     )
     low: float = field("lower end of the range of the inputs: 0 or -1", "1", 0.0)
+    parts: bool = field("whether it was shown spectra that were measured in part", "1", False)
     order: str | None = field("digest of the order of training", "1", None, pattern=DIGEST)
     scaler: dict[str, JsonValue] = field("state of the dynamic loss scale", "1", {})
     files: dict[str, FileCheck] = field("its other files", "1", {})
@@ -244,16 +245,16 @@ def _folders(run: Path, kind: str) -> list[Path]:
     return sorted(named, key=lambda path: path.name, reverse=True)
 
 
+def has_checkpoints(run: Path) -> bool:
+    """Return whether a run has saved a checkpoint, complete or not."""
+    return bool(_folders(run, "step") or _folders(run, "best"))
+
+
 def prune(run: Path, position: Position, keep: int) -> None:
     """Remove all but the newest ``keep`` checkpoints up to a position, and its best one.
 
     Those of later steps are left over from before a resume, which has found them torn or has not
     come there again. One that holds anything else than its files is left as it is.
-
-    Raises
-    ------
-    OutputError
-        If the file system refuses.
     """
     place = run / CHECKPOINTS
     if place.is_symlink() or not place.is_dir():
@@ -370,11 +371,6 @@ def choose(path: Path) -> Checkpoint:
     """Return the checkpoint that a user names: itself, or the best, else the newest, of a run.
 
     ``zoo:NAME`` is a run that comes with the package.
-
-    Raises
-    ------
-    DatasetError
-        If there is none that is whole.
     """
     path = folder_of(path)
     if (path / _STATE).exists():

@@ -7,6 +7,7 @@ import torch
 from tersgen.dataset.dataset import Dataset
 
 from ..config import INPUT_FIELDS, OrderConfig, RunConfig, StreamConfig
+from ..data.measured import mask_fields
 from ..data.order import Order
 from ..data.rows import RowSet
 from ..data.stream import Batch, Stream
@@ -19,26 +20,24 @@ from .optimiser import Precision
 from .ranks import Ranks
 
 
-def fields_of(config: RunConfig, task: Task, dataset: Dataset | None = None) -> tuple[str, ...]:
-    """Return the fields of the dataset that a run reads.
+def fields_of(
+    config: RunConfig, task: Task, dataset: Dataset, scored: bool = False
+) -> tuple[str, ...]:
+    """Return the fields of a dataset that a run reads; with spectra, what of them was measured.
 
-    Of a dataset that a trained model is scored on, those that it may lack are left out.
+    Of one that a trained model is ``scored`` on, those that it may lack are left out.
     """
-    wanted = (*INPUT_FIELDS[config.data.input], *task.fields)
-    optional = () if dataset is None else task.optional
-    return tuple(name for name in wanted if name not in optional or name in (dataset or ()))
+    inputs = INPUT_FIELDS[config.data.input]
+    masks = mask_fields(dataset) if "spectra" in inputs else ()
+    optional = task.optional if scored else ()
+    wanted = dict.fromkeys((*inputs, *masks, *task.fields))
+    return tuple(name for name in wanted if name not in optional or name in dataset)
 
 
 def make_stream(
     dataset: Dataset, fields: tuple[str, ...], order: Order, stream: StreamConfig, ranks: Ranks
 ) -> Stream:
-    """Return the batches of this process, in memory that its device copies from, or made there.
-
-    Raises
-    ------
-    ConfigError
-        If rows are to be made on the device, and are stored, or cannot be made there.
-    """
+    """Return the batches of this process, in memory that its device copies from, or made there."""
     pin = ranks.device.type == "cuda"
     made_on = ranks.device if stream.on_device else None
     return Stream(dataset, fields, order, ranks.partition, stream, pin, made_on)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from tersgen.dataset.output_file import write_output
 from tersgen.errors import MissingExtraError, OutputError
 
+from ..data.measured import MEASURED
 from .trained import Trained
 
 
@@ -21,7 +22,7 @@ class _Named(nn.Module):
     def __init__(self, trained: Trained) -> None:
         super().__init__()
         self.model = trained.model
-        self.names = tuple(trained.model.shapes)
+        self.names = tuple(input_shapes(trained))
         self.task = trained.task
         self.transforms = trained.transforms
 
@@ -31,18 +32,30 @@ class _Named(nn.Module):
         return tuple(results[name] for name in self.task.result_names)
 
 
+def input_shapes(trained: Trained) -> dict[str, tuple[int, ...]]:
+    """Return the shapes of the inputs by name; also of what was measured if the model uses it."""
+    shapes = dict(trained.model.shapes)
+    return {**shapes, MEASURED: shapes["spectra"]} if trained.model.uses_measured else shapes
+
+
 def example_inputs(trained: Trained, n_rows: int) -> tuple[Tensor, ...]:
     """Return rows of random inputs in the range that the model was trained on."""
     generator = torch.Generator().manual_seed(0)
     low = trained.state.low
+    drawn = {
+        name: torch.rand(n_rows, *shape, generator=generator)
+        for name, shape in input_shapes(trained).items()
+    }
     return tuple(
-        low + (1 - low) * torch.rand(n_rows, *shape, generator=generator)
-        for shape in trained.model.shapes.values()
+        (one < 0.9).float() if name == MEASURED else low + (1 - low) * one
+        for name, one in drawn.items()
     )
 
 
 def export_onnx(trained: Trained, path: Path) -> float:
     """Write a model as ONNX; inputs as in the dataset, any number of rows.
+
+    A model that uses what of spectra was measured has the input ``measured``, 1 where it was.
 
     Outputs are the results of its task: of classes ``logits`` (B, K), ``probabilities`` (B, K) and
     maybe ``tensors`` (B, M, 3, 3); of structures ``logits`` and ``probabilities`` of masks
@@ -54,14 +67,8 @@ def export_onnx(trained: Trained, path: Path) -> float:
     float
         Largest difference of a result from that of the model itself, over the largest of them but
         at least 1, on random inputs; NaN where onnxruntime is not installed to compare.
-
-    Raises
-    ------
-    MissingExtraError
-        If the packages for it are not installed.
-    OutputError
-        If the file cannot be written, or does not compute what the model does.
     """
+    trained.model.check_export()
     try:
         import onnx
         import onnxscript  # noqa: F401 (what torch exports through)

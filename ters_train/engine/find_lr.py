@@ -102,13 +102,6 @@ def find_rate(
         Steps from one to the other.
     step
         Called with number, rate and loss of each step.
-
-    Raises
-    ------
-    ConfigError
-        If there are several processes, or the range is none.
-    DatasetError, TrainingError
-        As ``fit`` does.
     """
     if ranks.world_size > 1:
         raise ConfigError(f"expected one process, got {ranks.world_size}; leave out torchrun")

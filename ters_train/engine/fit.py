@@ -5,6 +5,7 @@ batch. Order, changes to batches and dropout are functions of these, so a resume
 exactly as it would have without the interruption.
 """
 
+import os
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -16,11 +17,13 @@ import torch
 from tersgen.errors import ConfigError, DamagedDataError, OutputError
 from tersgen.files import why
 from tersgen.plugins import plugin_options
+from tersgen.schema.loading import read_text
 from tersgen.store.lock import BuilderLock, remove_lock_files
 from tersgen.text import command
 
 from ..callbacks import RunInfo
 from ..config import RunConfig
+from ..config_versions import read_config
 from ..errors import TrainingError
 from ..models.model import is_fitted
 from ..planning import differing, open_data
@@ -29,7 +32,7 @@ from ..reporting.logs import RunLog
 from ..tasks.scores import TaskScores
 from ..tasks.task import make_task
 from .at_once import check_at_once, describe, fit_at_once
-from .checkpoint import CONFIG, Position, newest, prune, write_config
+from .checkpoint import CONFIG, Position, has_checkpoints, newest, prune, write_config
 from .cost import Forecast, Forecaster, choose_threads, threads
 from .optimiser import slowdown
 from .ranks import Ranks
@@ -164,13 +167,13 @@ def fit(
     TrainingError
         If the loss is not finite or a batch does not fit; the last checkpoint stays.
     OutputError
-        If the folder cannot be written.
+        If the folder cannot be written, or holds a run that is not resumed.
     BusyError
         If another process trains this run; ``take_over`` ignores one on another machine.
     """
     start = time.perf_counter()
     if is_fitted(config.model.name):
-        return _fit_at_once(config, folder, ranks, watch, take_over, start)
+        return _fit_at_once(config, folder, ranks, watch, resume, take_over, start)
     if config.engine.deterministic:
         torch.use_deterministic_algorithms(True)
     dataset = open_data(config.data)
@@ -186,6 +189,8 @@ def fit(
         if ranks.is_first:
             _make_folder(folder)
             run.lock = stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
+            if not resume:
+                check_no_run(folder)
         if resume:
             ranks.barrier()
             _resume(run, notes)
@@ -233,14 +238,17 @@ def _make_folder(folder: Path) -> None:
 
 
 def _fit_at_once(
-    config: RunConfig, folder: Path, ranks: Ranks, watch: Watch, take_over: bool, start: float
-) -> Fitted:
+    config: RunConfig, folder: Path, ranks: Ranks, watch: Watch, resume: bool, take_over: bool,
+    start: float,
+) -> Fitted:  # fmt: skip
     """Fit a model that is not trained by steps, and report on it; resuming does it again."""
     check_at_once(config, ranks)
     dataset = open_data(config.data)
     _make_folder(folder)
     with ExitStack() as stack:
         stack.enter_context(BuilderLock(folder, take_over, remove_lock_files))
+        if not resume:
+            check_no_run(folder)
         watch.begin(describe(config, dataset, folder), 0, Position(), [])
         model, position, scores, log = fit_at_once(config, dataset, folder, ranks)
         stack.enter_context(log)
@@ -264,14 +272,16 @@ def _epochs(run: Run, watch: Watch, log: RunLog | None, clock: Clock) -> bool:
     except TrainingError as error:
         kept, _ = newest(run.folder)
         left = (
-            f"the last good checkpoint is {kept.folder}" if kept else "no checkpoint was saved yet"
+            f"the last good checkpoint is {kept.folder}"
+            if kept
+            else "no checkpoint was saved yet, so a new run can have the same --out"
         )
         raise type(error)(f"{error}; {left}") from None
     except DamagedDataError as error:
-        resume = command("ters-train", "fit", "--resume", run.folder, *plugin_options())
         raise DamagedDataError(
-            f"{error}: {command('tersgen', 'repair', run.dataset.path)}; then {resume} (with "
-            "--on-damage repair it makes them in memory and continues)"
+            f"{error}: {command('tersgen', 'repair', run.dataset.path)}; then "
+            f"{resume_command(run.folder)} (with --on-damage repair it makes them in memory and "
+            "continues)"
         ) from None
     return False
 
@@ -371,6 +381,23 @@ def _report(run: Run, log: RunLog, scores: TaskScores) -> Report:
     return make_report(run.folder.name, run.config, run.dataset, scores, part, log.entries, facts)
 
 
-def is_run(folder: Path) -> bool:
-    """Return whether a folder holds a run."""
-    return (folder / CONFIG).exists()
+def resume_command(folder: Path) -> str:
+    """Return the command that resumes a run, with the plug-ins that were imported for it."""
+    return command("ters-train", "fit", "--resume", folder, *plugin_options())
+
+
+def check_no_run(folder: Path) -> None:
+    """Refuse the folder of a run, unless it has saved no checkpoint: then it starts over."""
+    path = folder / CONFIG
+    if not os.path.lexists(path):
+        return
+    try:
+        read_config(read_text(path), str(path))
+        may_begin = not has_checkpoints(folder)
+    except ConfigError:
+        may_begin = False  # it may be anybody's
+    if not may_begin:
+        raise OutputError(
+            f"{folder}: holds a run already; give another --out, or resume it: "
+            f"{resume_command(folder)}"
+        )

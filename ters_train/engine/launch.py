@@ -47,11 +47,6 @@ def find_launch(environment: Mapping[str, str]) -> Launch | None:
     them. Without ``RANK``, a step of SLURM (srun) of more than one task is as good: the first host
     of the step is the rendezvous, at a port made of the numbers of job and step, unless
     ``MASTER_ADDR`` or ``MASTER_PORT`` say otherwise. A batch script itself is no such step.
-
-    Raises
-    ------
-    ConfigError
-        If some of these are missing or are no numbers.
     """
     if "RANK" not in environment and _number(environment, "SLURM_STEP_NUM_TASKS", 1) > 1:
         return _from_slurm(environment)

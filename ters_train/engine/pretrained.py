@@ -29,13 +29,6 @@ def load_pretrained(model: Model, path: str, classes: tuple[str, ...]) -> tuple[
     -------
     tuple of str
         The names of these outputs.
-
-    Raises
-    ------
-    DatasetError
-        If that run has no whole checkpoint, or its weights are not those of its model.
-    ConfigError
-        If the models differ in more than their classes and outputs, or see spectra in other ways.
     """
     found = choose(Path(path))
     check_plugins(found.state.config, found.folder, ("ters_train.models",))
@@ -106,11 +99,6 @@ def labels_by_name(state: State, dataset: Dataset) -> Tensor | None:
     """Return the model's label of each class of a dataset, shape (K,); None if they are the same.
 
     A class that the model does not know counts as its class ``unknown``, if it has one.
-
-    Raises
-    ------
-    ConfigError
-        If there are rows of a class that the model has no output for.
     """
     if dataset.classes == state.classes:
         return None

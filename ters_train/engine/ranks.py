@@ -84,11 +84,6 @@ def choose_device(wanted: str | None, local_rank: int = 0) -> torch.device:
     """Return the device that a user wants, or a GPU if there is one, else the CPU.
 
     The processes of a host take its GPUs in turn.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such device here.
     """
     if wanted is None:
         wanted = "cuda" if torch.cuda.is_available() else "cpu"
@@ -108,15 +103,7 @@ def choose_device(wanted: str | None, local_rank: int = 0) -> torch.device:
 
 @contextmanager
 def process_group(device: str | None = None) -> Iterator[Ranks]:
-    """Join the processes that torchrun or srun started with this one; alone if there are none.
-
-    Raises
-    ------
-    ConfigError
-        If the device is not here, or the others cannot be found.
-    TrainingError
-        If another one is gone, or keeps this one waiting for longer than ``PATIENCE_S``.
-    """
+    """Join the processes that torchrun or srun started with this one; alone if there are none."""
     launch = find_launch(os.environ)
     if launch is None:
         yield Ranks(0, 1, choose_device(device))

@@ -97,13 +97,7 @@ def _examples(dataset: Dataset, scores: TaskScores, classes: Sequence[str]) -> t
 
 
 def write_results(folder: Path, report: Report, task: Task) -> None:
-    """Write scores.json, of classes confusion.json and misread.json, pictures, page and card.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written.
-    """
+    """Write scores.json, of classes confusion.json and misread.json, pictures, page and card."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

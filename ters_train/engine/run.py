@@ -14,6 +14,7 @@ from tersgen.text import counted
 
 from ..callbacks import Callbacks
 from ..config import RunConfig
+from ..data.measured import has_parts
 from ..data.order import Order
 from ..data.rows import rows_of_part
 from ..data.stream import Batch
@@ -67,7 +68,8 @@ class Run:
         order, engine = config.order, config.engine
         self.task = make_task(config)
         self.callbacks = Callbacks(config)
-        fields = fields_of(config, self.task)
+        fields = fields_of(config, self.task, dataset)
+        self._has_parts = has_parts(dataset, fields)
         self.val = rows_of_part(dataset, config.data, config.data.val_part)
         train = Order(
             rows_of_part(dataset, config.data, config.data.train_part),
@@ -110,6 +112,7 @@ class Run:
             if "spectra" in self.config.model.inputs
             else None,
             low=self.low,
+            parts=self._has_parts,
             order=self.stream.order.digest,
             scaler=self.trainer.precision.state_dict(),
         )
@@ -153,12 +156,15 @@ class Run:
         config, data = self.config, self.config.data
         read = "the rows of" if self.dataset.manifest is not None else "rows generated from"
         n_train = self.stream.order.rows.counts().sum()
+        n_outliers = round(config.exposure.share * int(n_train))
+        others = f" (and {counted(n_outliers, 'outlier')})" if n_outliers else ""
         n_weights = sum(value.numel() for value in self.trainer.model.parameters())
         ranks = f", {self.ranks.world_size} processes" if self.ranks.world_size > 1 else ""
         amp = "" if config.engine.amp == "off" else f", {config.engine.amp}"
         return (
             f"{self.folder}: {data.input} to {self.task.description}, {read} {data.path}: "
-            f"{n_train} of {data.train_part}, {self.val.counts().sum()} of {data.val_part}; "
+            f"{n_train} of {data.train_part}{others}, "
+            f"{self.val.counts().sum()} of {data.val_part}; "
             f"{counted(n_weights, 'parameter')} on {self.ranks.device}{ranks}{amp}; "
             f"{counted(config.optim.epochs, 'epoch')} of {counted(self.steps_per_epoch, 'step')}"
         )

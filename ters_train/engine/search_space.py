@@ -59,13 +59,7 @@ Axis = Choices | Range
 
 
 def axis_of(name: str, value: Any) -> Axis | None:
-    """Return what a value of a setting varies: a list its values, ``LOW..HIGH`` a range.
-
-    Raises
-    ------
-    ConfigError
-        If a list is empty or has a value twice, or a range is not one.
-    """
+    """Return what a value of a setting varies: a list its values, ``LOW..HIGH`` a range."""
     if isinstance(value, list):
         if not value:
             raise ConfigError(f"{name}: expected values to try, got an empty list")
@@ -95,11 +89,6 @@ def _number(text: str) -> int | float | None:
 
 def grid(axes: Sequence[Axis]) -> list[Settings] | None:
     """Return all combinations of values, the last setting changing fastest; None with a range.
-
-    Raises
-    ------
-    ConfigError
-        If they are too many.
 
     Examples
     --------

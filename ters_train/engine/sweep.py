@@ -61,15 +61,7 @@ class State(Frozen):
 
 
 def propose(axes: Sequence[Axis], trials: Sequence[Trial], seed: int) -> Settings:
-    """Return the settings of the next trial, a function of earlier ones, their scores and the seed.
-
-    Raises
-    ------
-    MissingExtraError
-        If Optuna is not installed.
-    ConfigError
-        If no combination is found that was not tried.
-    """
+    """Return the settings of the next trial, a function of earlier ones, scores and the seed."""
     try:
         import optuna
     except ImportError:
@@ -125,15 +117,7 @@ def propose(axes: Sequence[Axis], trials: Sequence[Trial], seed: int) -> Setting
 
 
 def read_sweep(folder: Path, axes: Sequence[Axis]) -> State:
-    """Return the sweep in a folder, a new one if there is none.
-
-    Raises
-    ------
-    DatasetError
-        If it is damaged.
-    ConfigError
-        If it varies other settings.
-    """
+    """Return the sweep in a folder, a new one if there is none."""
     path = folder / STATE
     if not path.exists():
         return State(axes=tuple(axes))
@@ -174,13 +158,7 @@ def trial_folder(folder: Path, number: int) -> Path:
 
 
 def _check_same(stored: RunConfig, planned: RunConfig, place: Path) -> None:
-    """Refuse to resume a run with other settings.
-
-    Raises
-    ------
-    ConfigError
-        If it was.
-    """
+    """Refuse to resume a run with other settings."""
     chosen = {"threads": stored.engine.threads} if planned.engine.threads is None else {}
     engine = planned.engine.model_copy(update=chosen)
     other = differing(stored, planned.model_copy(update={"engine": engine}))
@@ -221,13 +199,6 @@ def run_sweep(
         Called with a line before each trial, and after one that failed.
     take_over
         Ignore a process on another machine that holds the sweep.
-
-    Raises
-    ------
-    ConfigError
-        If the folder has another sweep.
-    OutputError
-        If the folder cannot be written.
     """
     combinations = grid(axes)
     try:

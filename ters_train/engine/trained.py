@@ -14,12 +14,13 @@ from torch import Tensor
 
 from tersgen.dataset.dataset import Dataset
 from tersgen.errors import ConfigError, DatasetError, TersWarning
-from tersgen.measured.resample import resample
+from tersgen.measured.resample import measured_points, resample
 from tersgen.measured.spectrum import ascending
 from tersgen.text import command, printable
 
-from ..calibration.certainty import Certainty, scale_logits
+from ..calibration.certainty import Certainty, judged_by_logits, scale_logits
 from ..calibration.document import FILE, read_calibration
+from ..data.measured import INSTRUMENT, MASK_FIELDS, MEASURED, mask_fields
 from ..data.transforms import Transforms
 from ..models.model import Model
 from ..parts import check_plugins
@@ -69,6 +70,11 @@ class Trained:
         return is_shipped(self.folder)
 
     @property
+    def takes_parts(self) -> bool:
+        """Whether spectra may be shorter than its axis: it knows such, and is told where."""
+        return self.is_shipped or (self.state.parts and self.model.uses_measured)
+
+    @property
     def shift_cm1(self) -> NDArray[np.float64]:
         """The axis of Raman shifts that it was trained on, Eq. (1.1), in cm^-1, shape (L,).
 
@@ -85,6 +91,23 @@ class Trained:
             )
         return np.linspace(*axis, shape[0])
 
+    def input_fields(self, dataset: Dataset) -> tuple[str, ...]:
+        """Return the fields of a dataset that it reads; with spectra, what was measured."""
+        names = tuple(self.model.shapes)
+        return (*names, *mask_fields(dataset)) if self.model.uses_measured else names
+
+    def inputs_of(self, dataset: Dataset, rows: Any = slice(None)) -> dict[str, NDArray[Any]]:
+        """Return the inputs of rows of a dataset by name, as ``predict`` takes them.
+
+        Parameters
+        ----------
+        dataset
+            A dataset, or a view of one.
+        rows
+            A slice, or row numbers, shape (n,).
+        """
+        return {name: np.asarray(dataset[name][rows]) for name in self.input_fields(dataset)}
+
     def predict(
         self,
         inputs: Inputs,
@@ -100,7 +123,8 @@ class Trained:
         inputs
             Spectra (n, L), maps (n, C, H, W) or cubes (n, H, W, C), or a dict of them by name for a
             model of several inputs; a single row is taken for n = 1. They are in the range trained
-            on, as the rows of datasets are.
+            on, as the rows of datasets are. With ``spectra`` there may be ``measured`` (n, L), 1
+            where they were measured and 0 elsewhere; :meth:`inputs_of` reads both.
         shift_cm1
             Axis of measured spectra, cm^-1, shape (N,), rising: they are brought to the model's
             axis and scaled.
@@ -144,7 +168,8 @@ class Trained:
             outputs = self.model(batch)
             found = self.task.predicted(outputs, self.classes, top)
             if self.certainty is None:
-                return found
+                with_outliers = self.state.config.exposure.share > 0
+                return judged_by_logits(found, outputs["logits"]) if with_outliers else found
             return self.certainty.judged(found, self.model, batch, outputs, self.classes, coverage)
 
     @torch.inference_mode()
@@ -156,6 +181,8 @@ class Trained:
         allow_extrapolation: bool = False,
     ) -> NDArray[np.float32]:
         """Return the features that the outputs are made of, shape (n, F); inputs as ``predict``.
+
+        Of an ensemble they are those of its first network.
 
         Raises
         ------
@@ -181,11 +208,13 @@ class Trained:
                         ascending(f"row {k}", np.asarray(shift_cm1, np.float64), values),
                         self.shift_cm1,
                         low=self.state.low,
-                        allow_extrapolation=allow_extrapolation or self.is_shipped,
+                        allow_extrapolation=allow_extrapolation or self.takes_parts,
                     )
                     for k, values in enumerate(given)
                 ]
             )
+            mask = measured_points(np.asarray(shift_cm1, np.float64), self.shift_cm1)
+            arrays[MEASURED] = np.broadcast_to(mask, arrays["spectra"].shape)
         return check_inputs(self, arrays, "inputs")
 
     def batches(self, arrays: Mapping[str, NDArray[Any]]) -> Iterator[dict[str, Tensor]]:
@@ -212,10 +241,7 @@ def check_inputs(
 ) -> dict[str, NDArray[Any]]:
     """Return the arrays that a model sees, rows of them; a single row gets a first dimension.
 
-    Raises
-    ------
-    ConfigError
-        If one is missing, or has another shape or range than the model was trained on.
+    With spectra also what says which points were measured, if it is there.
     """
     found: dict[str, NDArray[Any]] = {}
     low = trained.state.low
@@ -239,11 +265,33 @@ def check_inputs(
                 f"to {most:g}; subtract the offset and divide by the maximum"
             )
         found[name] = values
+    found.update(_checked_masks(found, arrays, where))
     counts = {len(values) for values in found.values()}
     if len(counts) > 1:
         got = ", ".join(f"{len(values)} of {name}" for name, values in found.items())
         raise ConfigError(f"{where}: expected as many rows of each array, got {got}")
     return found
+
+
+def _checked_masks(
+    found: Mapping[str, NDArray[Any]], arrays: Mapping[str, NDArray[Any]], where: str
+) -> dict[str, NDArray[Any]]:
+    """Return the arrays that say which points of spectra were measured."""
+    if "spectra" not in found:
+        return {}
+    masks = {name: np.asarray(arrays[name]) for name in MASK_FIELDS if name in arrays}
+    mask, wanted = masks.get(MEASURED), found["spectra"].shape
+    if mask is not None:
+        mask = masks[MEASURED] = mask[None] if mask.ndim == 1 else mask
+        if mask.shape != wanted or not np.isin(mask, (0, 1)).all():
+            raise ConfigError(
+                f"{where}: {MEASURED}: expected 1 where the spectra were measured, else 0, of "
+                f"shape {wanted}, got shape {mask.shape} and values from {mask.min():g} to "
+                f"{mask.max():g}"
+            )
+    if INSTRUMENT in masks and masks[INSTRUMENT].ndim == 1:
+        masks[INSTRUMENT] = masks[INSTRUMENT][None]
+    return masks
 
 
 def load_trained(path: Path, device: torch.device, calibrated: bool = True) -> Trained:
@@ -257,11 +305,6 @@ def load_trained(path: Path, device: torch.device, calibrated: bool = True) -> T
         Where the model shall be.
     calibrated
         Whether a calibration of this checkpoint is applied.
-
-    Raises
-    ------
-    DatasetError
-        If there is none that is whole, or its weights are not those of its model.
     """
     found = choose(path)
     config = found.state.config
@@ -304,13 +347,7 @@ def _certainty(found: Checkpoint) -> Certainty | None:
 
 
 def check_fits(trained: Trained, dataset: Dataset) -> None:
-    """Refuse a dataset that a model cannot be scored on.
-
-    Raises
-    ------
-    ConfigError
-        If the shape, axis or range of its inputs are not those trained on.
-    """
+    """Refuse a dataset that a model cannot be scored on."""
     state = trained.state
     trained.task.check_dataset(dataset)
     source = state.config.data.path

@@ -46,13 +46,7 @@ def input_range(dataset: Dataset) -> float:
 
 
 def make_transforms(config: RunConfig, low: float) -> Transforms:
-    """Return what is done to the batches of a run.
-
-    Raises
-    ------
-    ConfigError
-        If a transform does not fit the inputs.
-    """
+    """Return what is done to the batches of a run."""
     return Transforms(config.transforms, config.engine.seed, config.model.inputs, low)
 
 
@@ -106,7 +100,7 @@ class Trainer:
         exposure = self.config.exposure
         if not exposure.share:
             return None
-        pool = load_pool(exposure, self.ranks.device)
+        pool = load_pool(exposure, self.config.data, self.ranks.device)
         return Outliers(exposure, self.config.engine.seed, low, pool)
 
     def _fed(self, batch: Batch, epoch: int) -> Batch:
@@ -116,13 +110,7 @@ class Trainer:
         return self.transforms(batch, epoch, train=True)
 
     def load_pretrained(self, path: str, classes: tuple[str, ...]) -> tuple[str, ...]:
-        """Take the weights of another run, by the names of classes; return outputs it has not.
-
-        Raises
-        ------
-        DatasetError, ConfigError
-            If it has none, or those of another model.
-        """
+        """Take the weights of another run, by the names of classes; return outputs it has not."""
         fresh = load_pretrained(self.model, path, classes)
         if self.average is not None:
             self.average = Average(self.model, self.config.engine.ema)
@@ -214,13 +202,7 @@ class Trainer:
             self._refuse(*before)
 
     def check_finite(self) -> None:
-        """Look at the last loss and the weights, before anything is saved.
-
-        Raises
-        ------
-        NotFiniteError
-            If one is not finite.
-        """
+        """Look at the last loss and the weights, before anything is saved."""
         before, self._unseen = self._unseen, None
         if before is not None:
             self._refuse(*before)
@@ -306,13 +288,7 @@ class Trainer:
         return self.average.weights if self.average is not None else dict(self.model.state_dict())
 
     def load(self, checkpoint: Checkpoint) -> None:
-        """Restore the state of a checkpoint.
-
-        Raises
-        ------
-        DatasetError
-            If it is that of another model, or lacks a part.
-        """
+        """Restore the state of a checkpoint."""
         folder, tensors = checkpoint.folder, checkpoint.tensors
         for part in self.tensors().keys() - tensors.keys():
             raise DatasetError(f"{folder}: expected tensors of the {part}, got none")

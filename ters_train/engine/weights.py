@@ -21,13 +21,7 @@ _STEP = "step"
 
 
 def expected_weights(config: ModelConfig) -> dict[str, Tensor]:
-    """Return the weights of a model by name, without their values: on the meta device.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such model.
-    """
+    """Return the weights of a model by name, without their values: on the meta device."""
     if not is_own(GROUP, config.name):
         return _expected_of_plugin(config)
     try:
@@ -59,19 +53,15 @@ def _errors_of(name: str) -> AbstractContextManager[None]:
 
 
 def try_model(config: ModelConfig) -> None:
-    """Build a user's own model and feed it two rows of zeros, to find what does not fit.
-
-    Raises
-    ------
-    ConfigError, PluginError
-        If it cannot be built, or its outputs are not those that are asked for.
-    """
+    """Build a user's own model and feed it two rows of zeros, to find what does not fit."""
     expected_weights(config)
     if is_own(GROUP, config.name):
         return
     rows = {name: torch.zeros(2, *shape) for name, shape in config.inputs.items()}
     with torch.random.fork_rng(devices=[]), _errors_of(config.name):
-        outputs = build_model(config)(rows)
+        model = build_model(config)
+        model(rows)
+        outputs = model.eval()(rows)  # ensembles have more of them in training
     for name, shape in config.outputs.items():
         got = tuple(outputs[name].shape[1:]) if name in outputs else "none"
         if got != shape:
@@ -117,13 +107,7 @@ def check_optimiser(
 def load_weights(
     folder: Path, config: ModelConfig, weights: Mapping[str, Tensor], device: torch.device
 ) -> Model:
-    """Return a model with some weights, which are compared before it is built.
-
-    Raises
-    ------
-    DatasetError
-        If they are not those of the model.
-    """
+    """Return a model with some weights, which are compared before it is built."""
     check_weights(folder, config, weights)
     model = build_model(config)
     model.load_state_dict(weights)

@@ -1,7 +1,9 @@
 """Spectra and maps together: the CNN and the vision transformer, whose features all heads read."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Self
+
+from pydantic import model_validator
 
 from tersgen.plugins import register
 from tersgen.schema.base import Frozen, field
@@ -18,6 +20,15 @@ class BothConfig(Frozen):
 
     cnn: CnnConfig = field("the branch for spectra", "1", CnnConfig())
     vit: VitConfig = field("the branch for maps", "1", VitConfig())
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.cnn.members != 1:
+            raise ValueError(
+                f"cnn.members: expected 1 for a branch, got {self.cnn.members}; only models of "
+                "spectra alone can be ensembles"
+            )
+        return self
 
 
 @register("ters_train.models", "cnn+vit")
@@ -39,6 +50,6 @@ class BothModel(BranchModel):
         """Return the options of both branches."""
         inside = wanted.get("vit", {})
         return {
-            "cnn": CnnModel.suggest(shapes, {}),
+            "cnn": {**CnnModel.suggest(shapes, {}), "members": 1},
             "vit": suggest_options(shapes, inside if isinstance(inside, Mapping) else {}),
         }

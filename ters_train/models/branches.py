@@ -11,12 +11,17 @@ from torch import Tensor, nn
 from tersgen.errors import ConfigError
 
 from ..config import ModelConfig
+from ..data.measured import measured
 from .heads import ClassHead, TensorHead, ValueHead
 from .model import Model
+from .spectrum_inputs import SpectrumInputs
 
 
 class Branch(Protocol):
-    """A module from an array to features, shape (B, n_features)."""
+    """A module from an array to features, shape (B, n_features).
+
+    That of ``spectra`` is called with what was measured, too, 1 or 0, shape (B, L).
+    """
 
     n_features: int
 
@@ -41,6 +46,9 @@ class BranchModel(Model):
     ) -> None:
         super().__init__(config, options)
         self.branches = nn.ModuleDict(cast(dict[str, nn.Module], branches))
+        self.uses_measured = any(
+            isinstance(one, SpectrumInputs) and one.uses_measured for one in self.modules()
+        )
         n_features = sum(branch.n_features for branch in branches.values())
         outputs = dict(config.outputs)
         self.classes: ClassHead | None = None
@@ -61,9 +69,12 @@ class BranchModel(Model):
     def features(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return the features of all branches, shape (B, F), that the heads read."""
         dtype = next(self.parameters()).dtype
-        features = [
-            branch(self.input_of(inputs, name).to(dtype)) for name, branch in self.branches.items()
-        ]
+        features = []
+        for name, branch in self.branches.items():
+            given = [self.input_of(inputs, name).to(dtype)]
+            if name == "spectra":
+                given.append(measured(inputs))
+            features.append(branch(*given))
         return torch.cat(features, dim=1)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -73,18 +84,14 @@ class BranchModel(Model):
         ----------
         inputs
             ``"spectra"``, shape (B, L), and ``"maps"``, shape (B, C, H, W), whichever the model
-            sees, of any floating type; what else is in there is left alone.
+            sees, of any floating type; with spectra maybe ``"measured"``, 1 where they were
+            measured, else 0; what else is in there is left alone.
 
         Returns
         -------
         dict
             ``"logits"``, shape (B, K), ``"tensors"``, shape (B, M, 3, 3), and others, whichever it
             predicts.
-
-        Raises
-        ------
-        ConfigError
-            If an input is missing or has another shape than the model is for.
         """
         joined = self.features(inputs)
         outputs: dict[str, Tensor] = {}

@@ -79,11 +79,6 @@ class SpectrumCnn(nn.Module):
         Widths, depth, kernel and so on.
     n_points
         Points L of a spectrum.
-
-    Raises
-    ------
-    ConfigError
-        If the stages would leave less than one point.
     """
 
     def __init__(self, config: CnnConfig, n_points: int) -> None:
@@ -111,9 +106,9 @@ class SpectrumCnn(nn.Module):
             self.hidden = _hidden(self.n_features, config.hidden)
             self.n_features = config.hidden
 
-    def forward(self, spectra: Tensor) -> Tensor:
-        """Return features, shape (B, n_features), of spectra of shape (B, L)."""
-        left = self.stages(self.inputs(spectra))
+    def forward(self, spectra: Tensor, measured: Tensor) -> Tensor:
+        """Return features, shape (B, n_features), of spectra and what was measured, (B, L)."""
+        left = self.stages(self.inputs(spectra, measured))
         features: Tensor = self.dropout(left.flatten(1) if self.flat else left.mean(dim=2))
         if self.hidden is not None:
             features = self.dropout(self.hidden(features))
@@ -181,5 +176,5 @@ class CnnModel(SpectrumModel):
 
     @classmethod
     def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the inputs and features of new runs."""
-        return {**super().suggest(shapes, wanted), "features": "flat"}
+        """Return the inputs and features of new runs, and the networks of new classifiers."""
+        return {**super().suggest(shapes, wanted), "features": "flat", "members": 4}

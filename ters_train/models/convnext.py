@@ -90,11 +90,6 @@ class SpectrumConvNext(nn.Module):
         Widths, depths and so on.
     n_points
         Points L of a spectrum.
-
-    Raises
-    ------
-    ConfigError
-        If the stages would leave less than one point.
     """
 
     def __init__(self, config: ConvNextConfig, n_points: int) -> None:
@@ -134,9 +129,9 @@ class SpectrumConvNext(nn.Module):
                 nn.init.trunc_normal_(module.weight, std=_STD, a=-2 * _STD, b=2 * _STD)
                 nn.init.zeros_(module.bias)
 
-    def forward(self, spectra: Tensor) -> Tensor:
-        """Return features, shape (B, n_features), of spectra of shape (B, L)."""
-        left = self.stages(self.inputs(spectra))
+    def forward(self, spectra: Tensor, measured: Tensor) -> Tensor:
+        """Return features, shape (B, n_features), of spectra and what was measured, (B, L)."""
+        left = self.stages(self.inputs(spectra, measured))
         seen = left.transpose(1, 2) if self.flat else left.mean(dim=2)
         features: Tensor = self.dropout(self.norm(seen).flatten(1))
         return features

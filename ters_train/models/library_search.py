@@ -1,7 +1,7 @@
 """Search of a library of template spectra: the baseline that a network has to beat."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from tersgen.schema.base import Frozen, field
 from ..calibration.measures import fit_temperature
 from ..config import ModelConfig, Shape
 from ..data.measured import measured
+from .airpls import airpls
 from .baseline import smoothed, snip
 from .model import Model, TrainingRows, shape_of
 
@@ -44,10 +45,20 @@ class LibrarySearchConfig(Frozen):
         min_length=1,
         max_length=16,
     )
+    baseline: Literal["snip", "airpls"] = field(
+        "what is subtracted: a line clipped to ever shorter windows (snip), or one smoothed "
+        "through the points below it (airpls)",
+        "1",
+        "snip",
+    )
     window: int = field(
-        "half of the longest window of the baseline (SNIP); by default 1/55 of the axis", "point",
-        30, ge=1, le=4096,
-    )  # fmt: skip
+        "half of the longest window of snip, by default 1/55 of the axis, or length in which the "
+        "line of airpls does not bend, by default 1/110",
+        "point",
+        30,
+        ge=1,
+        le=4096,
+    )
     smoothing: float = field(
         "FWHM of the Gaussian that smooths spectra; by default 1/550 of the axis", "point", 3.0,
         ge=0, le=256,
@@ -59,10 +70,11 @@ class LibrarySearch(Model):
     """Correlation of a spectrum without its baseline with a template of each class.
 
     Baselines are those of SNIP (C. G. Ryan et al., Nucl. Instrum. Methods B 34, 396 (1988), with
-    the decreasing windows of M. Morhac et al., Nucl. Instrum. Methods A 401, 113 (1997)).
+    the decreasing windows of M. Morhac et al., Nucl. Instrum. Methods A 401, 113 (1997)), or of
+    airPLS, which cannot be exported to ONNX.
     Similarity is the Pearson correlation, the cosine after subtraction of the mean, over the
-    measured range: where edges are repeated at either end, nothing was measured. A class has its
-    template in several widths, of which the most similar counts.
+    points that were measured. A class has its template in several widths, of which the most similar
+    counts.
 
     Templates of synthetic data are means of noise-free rows of the same recipe, without instrument
     and perturbations; those of measured data are means of the training rows.
@@ -72,6 +84,7 @@ class LibrarySearch(Model):
     options: LibrarySearchConfig
     kinds = ("spectrum",)
     task = "classification"
+    uses_measured = True
 
     def __init__(self, config: ModelConfig, options: LibrarySearchConfig) -> None:
         super().__init__(config, options)
@@ -88,11 +101,20 @@ class LibrarySearch(Model):
         self.scale: Tensor
 
     @classmethod
-    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:  # noqa: ARG003
+    def suggest(cls, shapes: Mapping[str, Shape], wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Return window and smoothing for the length of the axis."""
         n_points = shapes["spectra"][0]
-        window = max(2, round(n_points / _WINDOW_SHARE))
+        share = _WINDOW_SHARE * (2 if wanted.get("baseline") == "airpls" else 1)
+        window = max(2, round(n_points / share))
         return {"window": window, "smoothing": n_points / _SMOOTHING_SHARE}
+
+    def check_export(self) -> None:
+        """Refuse airPLS: its rounds are not operations of ONNX."""
+        if self.options.baseline == "airpls":
+            raise ConfigError(
+                "export: expected a library search with the baseline snip, got airpls, which ONNX "
+                "cannot express; fit one with --set model.options.baseline=snip"
+            )
 
     def fit(self, rows: TrainingRows) -> None:
         """Set the templates, and the scale with which similarities are probabilities."""
@@ -105,10 +127,11 @@ class LibrarySearch(Model):
             means = _means(made, labels.long(), n_classes)
         step = float(dataset.shift_cm1[1] - dataset.shift_cm1[0])
         for k, fwhm in enumerate(self.options.broadening_cm1):
-            self.templates[k] = _scaled(self.corrected(smoothed(means, fwhm / step)))
+            wide = smoothed(means, fwhm / step)
+            self.templates[k] = _scaled(self.corrected(wide, torch.ones_like(wide)))
         found, true, n = [], [], 0
         for batch in rows.batches():
-            found.append(self.similarity(batch["spectra"]).cpu())
+            found.append(self.similarity(batch["spectra"], measured(batch)).cpu())
             true.append(batch["label"].long().cpu())
             n += len(true[-1])
             if n >= _SCALED_ROWS:
@@ -121,20 +144,32 @@ class LibrarySearch(Model):
         _, n_classes, n_points = self.templates.shape
         sums = self.templates.new_zeros(n_classes, n_points)
         for batch in rows.batches():
-            spectra = _scaled(self.corrected(batch["spectra"].to(sums)))
+            spectra = _scaled(self.corrected(batch["spectra"].to(sums), measured(batch)))
             sums.index_add_(0, batch["label"].long(), spectra)
         return sums
 
-    def corrected(self, spectra: Tensor) -> Tensor:
-        """Return spectra without noise of single points and without baseline, shape (B, L)."""
-        smooth = smoothed(spectra, self.options.smoothing)
-        return smooth - snip(smooth, self.options.window)
+    def corrected(self, spectra: Tensor, mask: Tensor) -> Tensor:
+        """Return spectra without noise of single points and without baseline, shape (B, L).
 
-    def similarity(self, spectra: Tensor) -> Tensor:
-        """Return the correlation with each class over the measured range, shape (B, K)."""
-        spectra = spectra.to(self.templates.dtype)
-        mask = measured(spectra)
-        values = self.corrected(spectra) * mask
+        They are 0 where ``mask`` is, which is 1 where they were measured.
+        """
+        smooth, window = smoothed(spectra, self.options.smoothing), self.options.window
+        is_snip = self.options.baseline == "snip"
+        baseline = snip(smooth, window) if is_snip else airpls(smooth, mask, window)
+        return (smooth - baseline) * mask
+
+    def similarity(self, spectra: Tensor, mask: Tensor) -> Tensor:
+        """Return the correlation with each class over what was measured, shape (B, K).
+
+        Parameters
+        ----------
+        spectra
+            Shape (B, L).
+        mask
+            1 where they were measured, else 0; shape (B, L).
+        """
+        spectra, mask = spectra.to(self.templates.dtype), mask.to(self.templates.dtype)
+        values = self.corrected(spectra, mask)
         flat = self.templates.flatten(0, 1)
         n = mask.sum(dim=1, keepdim=True).clamp_min(1.0)
         sums = mask @ flat.T
@@ -150,11 +185,12 @@ class LibrarySearch(Model):
     def features(self, inputs: dict[str, Tensor]) -> Tensor:
         """Return spectra without baseline, of unit length, shape (B, L)."""
         spectra = self.input_of(inputs, "spectra").to(self.templates.dtype)
-        return _scaled(self.corrected(spectra) * measured(spectra))
+        return _scaled(self.corrected(spectra, measured(inputs)))
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return ``logits``, shape (B, K): similarities times a scale."""
-        return {"logits": self.scale * self.similarity(self.input_of(inputs, "spectra"))}
+        spectra = self.input_of(inputs, "spectra")
+        return {"logits": self.scale * self.similarity(spectra, measured(inputs))}
 
 
 def noise_free(dataset: Dataset) -> tuple[NDArray[Any], NDArray[Any]]:

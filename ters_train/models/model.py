@@ -55,6 +55,9 @@ class Model(nn.Module):
     """Values of the option ``size`` that may follow the name, as in ``vit:base``."""
     takes_argument: ClassVar[bool] = False
     """Whether its name is followed by an argument, as in ``timm:convnext_atto``."""
+    uses_measured: bool = False
+    """Whether outputs depend on which points of a spectrum were measured; see
+    ``ters_train.data.measured.measured``, which takes it from a batch."""
     class_rows: tuple[str, ...] = ()
     """Weights with a row for each class, which fine-tuning takes by the names of classes."""
 
@@ -115,6 +118,9 @@ class Model(nn.Module):
             f"model {self.config.name!r}: expected a model with an embedding, got one without; "
             "let its class have a method features(inputs)"
         )
+
+    def check_export(self) -> None:
+        """Refuse options that ONNX cannot express, with a ConfigError; by default none."""
 
     def fit(self, rows: TrainingRows) -> None:
         """Set all weights from the training rows; a model with this method is not trained.
@@ -179,13 +185,7 @@ class Plain(Model):
         self.module = make(**given)
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the outputs by name.
-
-        Raises
-        ------
-        ConfigError
-            If an input or an output has another shape than was asked for.
-        """
+        """Return the outputs by name."""
         dtype = next((p.dtype for p in self.module.parameters()), torch.float32)
         found = self.module(*(self.input_of(inputs, name).to(dtype) for name in self.shapes))
         values = found if isinstance(found, tuple) else (found,)
@@ -207,13 +207,7 @@ class Plain(Model):
 
 
 def shape_of(config: ModelConfig, name: str, n_dims: int) -> Shape:
-    """Return the shape of a row of an input.
-
-    Raises
-    ------
-    ConfigError
-        If the model is not fed it, or with another number of dimensions.
-    """
+    """Return the shape of a row of an input."""
     shape = config.inputs.get(name)
     if shape is None or len(shape) != n_dims:
         raise ConfigError(
@@ -224,13 +218,7 @@ def shape_of(config: ModelConfig, name: str, n_dims: int) -> Shape:
 
 
 def kinds_of(name: str) -> tuple[Input, ...]:
-    """Return what a model can be fed; a class of a user's own may declare it in ``kinds``.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such model.
-    """
+    """Return what a model can be fed; a class of a user's own may declare it in ``kinds``."""
     kinds: tuple[Input, ...] = getattr(_module_class(name), "kinds", tuple(INPUT_FIELDS))
     return kinds
 
@@ -245,25 +233,13 @@ def _module_class(name: str) -> type[nn.Module]:
 
 
 def is_fitted(name: str) -> bool:
-    """Return whether a model is fitted at once, and not trained by steps.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such model.
-    """
+    """Return whether a model is fitted at once, and not trained by steps."""
     part = _module_class(name)
     return issubclass(part, Model) and part.fit is not Model.fit
 
 
 def build_model(config: ModelConfig) -> Model:
-    """Return a model with fresh weights, drawn from the global generator of torch.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or it cannot be built with these shapes and options.
-    """
+    """Return a model with fresh weights, drawn from the global generator of torch."""
     part = _module_class(config.name)
     if issubclass(part, Model):
         return part(config, options_of(part, GROUP, config.options))

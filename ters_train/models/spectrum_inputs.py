@@ -17,8 +17,6 @@ from torch.nn import functional
 
 from tersgen.schema.base import Frozen, field
 
-from ..data.measured import measured
-
 _OUTLIER = 4.0
 """Values larger than so many times the mean do not enter the scale."""
 _LEAST_SCALE = 1e-5
@@ -28,7 +26,16 @@ _LOCAL_FLOOR = 0.25
 
 
 class SpectrumOptions(Frozen):
-    """What a model sees of a spectrum."""
+    """What a model sees of a spectrum, and how many networks look at it."""
+
+    members: int = field(
+        "networks that are trained side by side, each with a loss of its own; their probabilities "
+        "are averaged. Classifiers only; new ones of the CNN have 4",
+        "1",
+        1,
+        ge=1,
+        le=64,
+    )
 
     inputs: Literal["raw", "derivative", "local", "views"] = field(
         "raw: the spectrum; derivative: its smoothed first derivative; local: less the running "
@@ -38,8 +45,8 @@ class SpectrumOptions(Frozen):
         "raw",
     )
     mask: bool = field(
-        "feed a channel that is 1 where the axis was measured and 0 elsewhere, where the edges of "
-        "the spectrum are repeated; new runs have it",
+        "feed a channel that is 1 where the axis was measured and 0 elsewhere, where edges are "
+        "repeated or gaps bridged; new runs have it",
         "1",
         False,
     )
@@ -79,7 +86,7 @@ class SpectrumInputs(nn.Module):
 
     Views are divided by what is usual in a row, outliers left out, and compressed by a symmetric
     logarithm: a cosmic ray, or a row without bands, does not produce large numbers. Where nothing
-    was measured, views are 0.
+    was measured, views are 0; the derivative, half its window farther.
 
     Parameters
     ----------
@@ -93,28 +100,34 @@ class SpectrumInputs(nn.Module):
         super().__init__()
         self.options = options
         self.is_raw = options.inputs == "raw"
+        self.uses_measured = options.mask or not self.is_raw
         n_views = 2 if options.inputs == "views" else 1
         self.n_channels = n_views + options.mask + options.position
         axis = torch.linspace(-1.0, 1.0, n_points) if options.position else None
         self.register_buffer("axis", axis, persistent=False)
         self.axis: Tensor | None
 
-    def forward(self, spectra: Tensor) -> Tensor:
-        """Return channels, shape (B, n_channels, L), of spectra of shape (B, L)."""
+    def forward(self, spectra: Tensor, measured: Tensor) -> Tensor:
+        """Return channels, shape (B, n_channels, L).
+
+        Parameters
+        ----------
+        spectra
+            Shape (B, L).
+        measured
+            1 where they were measured, 0 elsewhere; shape (B, L).
+        """
         wanted = self.options.inputs
-        needs_mask = self.options.mask or not self.is_raw
-        mask = measured(spectra).unsqueeze(1) if needs_mask else None
-        x = spectra.unsqueeze(1)
-        channels = []
-        if mask is None or self.is_raw:
-            channels.append(x)
-        else:
-            if wanted in ("derivative", "views"):
-                slope = self._derivative(x)
-                channels.append(compressed(slope / usual_size(slope, mask)))
-            if wanted in ("local", "views"):
-                channels.append(compressed(self._local(x, mask)))
-        if self.options.mask and mask is not None:
+        x, mask = spectra.unsqueeze(1), measured.to(spectra.dtype).unsqueeze(1)
+        channels = [x] if self.is_raw else []
+        if wanted in ("derivative", "views"):
+            slope = self._derivative(x)
+            size = self.options.smoothing  # the slope at an edge reaches beyond it
+            near = functional.max_pool1d(mask, size, 1, size // 2)
+            channels.append(compressed(slope / usual_size(slope, mask)) * near)
+        if wanted in ("local", "views"):
+            channels.append(compressed(self._local(x, mask)))
+        if self.options.mask:
             channels.append(mask)
         if self.axis is not None:
             channels.append(self.axis.to(x.dtype).expand_as(x))
@@ -165,7 +178,7 @@ def usual_size(view: Tensor, mask: Tensor) -> Tensor:
         Shape (B, 1, 1), at least ``_LEAST_SCALE``.
     """
     size = view.abs() * mask
-    n_points = mask.sum(dim=2, keepdim=True)
+    n_points = mask.sum(dim=2, keepdim=True).clamp_min(1.0)
     mean = size.sum(dim=2, keepdim=True) / n_points
     return torch.minimum(size, _OUTLIER * mean).sum(dim=2, keepdim=True) / n_points + _LEAST_SCALE
 

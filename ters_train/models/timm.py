@@ -64,13 +64,6 @@ class TimmModel(Model):
         The model, whole; its name is ``timm:NAME``.
     options
         Size of the images, and arguments.
-
-    Raises
-    ------
-    MissingExtraError
-        If timm is not installed.
-    ConfigError
-        If timm has no such model, or it takes none of these arguments.
     """
 
     Options = TimmConfig

@@ -49,11 +49,6 @@ class SpectrumTransformer(nn.Module):
         Width, depth and so on.
     n_points
         Points L of a spectrum.
-
-    Raises
-    ------
-    ConfigError
-        If the patches leave fewer than a few tokens.
     """
 
     def __init__(self, config: TransformerConfig, n_points: int) -> None:
@@ -92,9 +87,10 @@ class SpectrumTransformer(nn.Module):
         cut = 2 * EMBEDDING_STD
         nn.init.trunc_normal_(self.position, std=EMBEDDING_STD, a=-cut, b=cut)
 
-    def forward(self, spectra: Tensor) -> Tensor:
-        """Return features, shape (B, n_features), of spectra of shape (B, L)."""
-        tokens = self.projection(self.stem(self.inputs(spectra)).transpose(1, 2)) + self.position
+    def forward(self, spectra: Tensor, measured: Tensor) -> Tensor:
+        """Return features, shape (B, n_features), of spectra and what was measured, (B, L)."""
+        seen = self.stem(self.inputs(spectra, measured))
+        tokens = self.projection(seen.transpose(1, 2)) + self.position
         seen = self.norm(self.blocks(self.dropout(tokens)))
         features: Tensor = self.dropout(seen.flatten(1) if self.flat else seen.mean(dim=1))
         return features

@@ -186,11 +186,6 @@ class UnetModel(Model):
         -------
         dict
             Logits, ``"masks"``, shape (B, E, H, W), and ``"bonds"``, shape (B, H, W), say.
-
-        Raises
-        ------
-        ConfigError
-            If the input is missing or has another shape than the model is for.
         """
         logits = functional.pixel_shuffle(self.outputs(self._pixels(inputs)), self.block)
         outputs: dict[str, Tensor] = {}

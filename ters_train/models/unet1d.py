@@ -114,13 +114,7 @@ class Unet1dModel(Model):
         return levels
 
     def forward(self, inputs: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Return the outputs by name, shape (B, L) each, of ``spectra``, shape (B, L).
-
-        Raises
-        ------
-        ConfigError
-            If the input is missing or has another shape than the model is for.
-        """
+        """Return the outputs by name, shape (B, L) each, of ``spectra``, shape (B, L)."""
         *levels, x = self._levels(inputs)
         for up, stage, level in zip(self.up, self.joined, reversed(levels), strict=True):
             x = stage(torch.cat([level, up(x)], dim=1))

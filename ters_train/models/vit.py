@@ -298,13 +298,7 @@ class MapVit(nn.Module):
 
 
 def check_map(options: VitConfig, shape: tuple[int, int, int]) -> None:
-    """Refuse maps that patches do not cover.
-
-    Raises
-    ------
-    ConfigError
-        If the patch divides rows or columns not, or a map of several channels is to be repeated.
-    """
+    """Refuse maps that patches do not cover."""
     channels, height, width = shape
     if min(height, width) < 2:
         raise ConfigError(

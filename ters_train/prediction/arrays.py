@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from tersgen.errors import ConfigError, MeasurementError
 from tersgen.measured.npy import open_arrays
 
+from ..data.measured import MEASURED
 from ..engine.trained import Trained, check_inputs
 
 _STEP = 1e-6
@@ -23,7 +24,7 @@ def read_arrays(trained: Trained, path: Path) -> dict[str, NDArray[Any]]:
         The model; its shapes and range are those that are expected.
     path
         ``.npy`` with one row or several, of a model of one array; or ``.npz`` with the arrays by
-        name, ``maps``, ``cube`` or ``spectra``, and perhaps ``shift_cm1``.
+        name, ``maps``, ``cube`` or ``spectra``, and perhaps ``shift_cm1`` and ``measured``.
 
     Raises
     ------
@@ -41,9 +42,10 @@ def read_arrays(trained: Trained, path: Path) -> dict[str, NDArray[Any]]:
             if content.is_single:
                 arrays = {names[0]: content.single()}
             else:
-                wanted = [name for name in (*names, "shift_cm1") if name in content.names]
+                known = (*names, MEASURED, "shift_cm1")
+                wanted = [name for name in known if name in content.names]
                 arrays = {name: content.read(name) for name in wanted}
-                if not wanted:
+                if not set(wanted) - {MEASURED}:
                     arrays = dict.fromkeys(content.names, np.empty(0))
     except MeasurementError as error:
         raise ConfigError(f"{path}: {error}") from None

@@ -71,7 +71,7 @@ def check_explainable(trained: Trained) -> None:
         )
 
 
-def attributions(trained: Trained, spectra: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def attributions(trained: Trained, batch: Mapping[str, Tensor]) -> tuple[Tensor, Tensor, Tensor]:
     """Return predicted labels (B,), attributions (B, L) and bands (B, L): spectra less baselines.
 
     What is explained is the logit of the predicted class minus the mean of all. The path goes from
@@ -81,32 +81,35 @@ def attributions(trained: Trained, spectra: Tensor) -> tuple[Tensor, Tensor, Ten
     ----------
     trained
         A classifier of spectra.
-    spectra
-        As the model is fed them, shape (B, L).
+    batch
+        ``spectra`` as the model is fed them, shape (B, L), and what was measured.
     """
     with torch.inference_mode(False), torch.enable_grad():
-        x = spectra.detach().clone()
+        fed = {name: values.detach().clone() for name, values in batch.items()}
+        x = fed["spectra"]
         step = float(trained.shift_cm1[1] - trained.shift_cm1[0])
         smooth = smoothed(x, _SMOOTHING_CM1 / step)
         baseline = torch.minimum(snip(smooth, max(2, round(_WINDOW_CM1 / step))), x)
         bands = x - baseline
         with torch.no_grad():
-            predicted = trained.model({"spectra": x})["logits"].argmax(dim=1)
+            predicted = trained.model(fed)["logits"].argmax(dim=1)
         total = torch.zeros_like(x)
         for k in range(N_STEPS):
             at = (baseline + (k + 0.5) / N_STEPS * bands).requires_grad_()
-            logits = trained.model({"spectra": at})["logits"].float()
+            logits = trained.model({**fed, "spectra": at})["logits"].float()
             margin = logits.gather(1, predicted[:, None])[:, 0] - logits.mean(dim=1)
             (gradient,) = torch.autograd.grad(margin.sum(), at)
             total += gradient
         return predicted, total / N_STEPS * bands, smooth - baseline
 
 
-def explain(trained: Trained, spectra: Tensor, n_bands: int = N_BANDS) -> list[Explanation]:
-    """Return why each row of a batch, shape (B, L), was predicted as it was."""
-    predicted, weights, heights = attributions(trained, spectra)
+def explain(
+    trained: Trained, batch: Mapping[str, Tensor], n_bands: int = N_BANDS
+) -> list[Explanation]:
+    """Return why each row of a batch was predicted as it was."""
+    predicted, weights, heights = attributions(trained, batch)
     shift = trained.shift_cm1
-    rows = (one.cpu().numpy() for one in (predicted, weights, heights, spectra))
+    rows = (one.cpu().numpy() for one in (predicted, weights, heights, batch["spectra"]))
     return [
         Explanation(
             int(label),
@@ -228,8 +231,8 @@ def explained_part(
         )
     chosen = rows[np.linspace(0, len(rows) - 1, min(len(rows), MOST_ROWS)).astype(np.intp)]
     found: list[Explanation] = []
-    for batch in trained.batches({"spectra": dataset["spectra"][chosen]}):
-        found += explain(trained, batch["spectra"])
+    for batch in trained.batches(trained.inputs_of(dataset, chosen)):
+        found += explain(trained, batch)
     known = trained.classes
     return tuple(precision_at(found, known, lines, dataset.shift_cm1, k) for k in (1, 3, N_BANDS))
 

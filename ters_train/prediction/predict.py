@@ -118,7 +118,7 @@ def predict_batches(
         for inputs in trained.batches(batch.arrays):
             said += trained.said(inputs, top, coverage)
             if explained:
-                whys += explain(trained, inputs["spectra"])
+                whys += explain(trained, inputs)
         yield [
             Prediction(row, one, why)
             for row, one, why in zip(batch.rows, said, whys or repeat(None, len(said)), strict=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from tersgen.dataset.dataset import Dataset
@@ -24,12 +25,13 @@ from tersgen.measured.collection import find_files
 from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
 from tersgen.measured.quality import NO_BAND
 from tersgen.measured.reader import NOTHING_SAID, ReadOptions
-from tersgen.measured.resample import check_range, extrapolated, resample
+from tersgen.measured.resample import check_range, measured_points, resample
 from tersgen.measured.spectrum import Spectrum
 from tersgen.text import printable
 from tersgen.urls import as_path
 
-from ..config import INPUT_FIELDS, DataConfig
+from ..config import DataConfig
+from ..data.measured import MEASURED, measured
 from ..data.rows import rows_of_part
 from ..engine.trained import Trained, check_fits
 from ..engine.trainer import input_range
@@ -188,9 +190,10 @@ def _measured(
     target = TargetAxis(trained.shift_cm1, trained.state.low, options.allow_extrapolation)
     rows: list[SourceRow] = []
     values: list[NDArray[np.float32]] = []
+    masks: list[NDArray[np.bool_]] = []
 
     def batch() -> InputBatch:
-        return InputBatch(rows, {"spectra": np.stack(values)})
+        return InputBatch(rows, {"spectra": np.stack(values), MEASURED: np.stack(masks)})
 
     many = read_many_on_axis(paths, target, options.read, options.processes)
     for path, found in zip(paths, many, strict=True):
@@ -198,16 +201,17 @@ def _measured(
             if isinstance(one, MeasurementError):
                 if rows:
                     yield batch()
-                    rows, values = [], []
+                    rows, values, masks = [], [], []
                 answer = next(text for kind, text in _ANSWERS if isinstance(one, kind))
                 yield Refused(str(one), str(path), number if len(found) > 1 else None, answer)
                 continue
             fault = TOO_LITTLE if 1 - one.extrapolated < LEAST_MEASURED else one.fault
             rows.append(SourceRow(str(path), one.row, one.summary, one.extrapolated, fault=fault))
             values.append(one.intensity)
+            masks.append(one.measured)
             if len(rows) == _ROWS_AT_ONCE:
                 yield batch()
-                rows, values = [], []
+                rows, values, masks = [], [], []
     if rows:
         yield batch()
 
@@ -234,7 +238,7 @@ def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Itera
     target = _other_axis(trained, dataset, options)
     if target is None:
         check_fits(trained, dataset)
-    names = INPUT_FIELDS[config.input]
+    names = trained.input_fields(dataset)
     numbers = _row_numbers(dataset, place, options)
     labelled = _LABEL in dataset
     row_bytes = sum(dataset[name].spec.value_bytes for name in names)
@@ -249,7 +253,7 @@ def _dataset_rows(trained: Trained, path: Path, options: SourceOptions) -> Itera
             for row, label in zip(rows.tolist(), labels, strict=True)
         ]
         if target is not None:
-            return _on_axis(known, arrays["spectra"], dataset.shift_cm1, target)
+            return _on_axis(known, arrays, dataset.shift_cm1, target)
         return InputBatch(known, arrays)
 
     with ThreadPoolExecutor(1) as reader:
@@ -281,16 +285,22 @@ def _other_axis(trained: Trained, dataset: Dataset, options: SourceOptions) -> T
 
 def _on_axis(
     rows: list[SourceRow],
-    spectra: NDArray[Any],
+    arrays: dict[str, NDArray[Any]],
     shift_cm1: NDArray[np.float64],
     target: TargetAxis,
 ) -> InputBatch:
     """Return rows of a dataset, spectra of shape (n, L'), resampled as measured ones are."""
-    share = extrapolated(shift_cm1, target.shift_cm1)
+    spectra = arrays["spectra"]
+    step = (shift_cm1[-1] - shift_cm1[0]) / (len(shift_cm1) - 1)
+    nearest = np.rint((target.shift_cm1 - shift_cm1[0]) / step).astype(np.intp)
+    here = measured({name: torch.from_numpy(one) for name, one in arrays.items()}).numpy() > 0
+    mask = here[:, nearest.clip(0, len(shift_cm1) - 1)]
+    mask &= measured_points(shift_cm1, target.shift_cm1)
     values = np.full((len(rows), len(target.shift_cm1)), target.low, np.float32)
     known = []
     for k, row in enumerate(rows):
-        fault = TOO_LITTLE if 1 - share < LEAST_MEASURED else None
+        share = float(mask[k].mean())
+        fault = TOO_LITTLE if share < LEAST_MEASURED else None
         spectrum = Spectrum(f"{row.source}, row {row.row}", shift_cm1, spectra[k].astype(float))
         try:
             values[k] = resample(
@@ -301,8 +311,8 @@ def _on_axis(
             )
         except NoBandError:
             fault = NO_BAND
-        known.append(row._replace(extrapolated=share, fault=fault))
-    return InputBatch(known, {"spectra": values})
+        known.append(row._replace(extrapolated=1 - share, fault=fault))
+    return InputBatch(known, {"spectra": values, MEASURED: mask})
 
 
 def _row_numbers(dataset: Dataset, place: DataConfig, options: SourceOptions) -> NDArray[np.intp]:

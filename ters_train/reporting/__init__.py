@@ -128,11 +128,6 @@ def write_report(
         What to tell.
     pages
         The task's ``pages``: from report and curves, PNG, to files by name.
-
-    Raises
-    ------
-    OutputError
-        If one cannot be written.
     """
     from tersgen.dataset.output_file import replace_file
     from tersgen.plotting.training import curves_png

@@ -28,13 +28,7 @@ Entry = dict[str, Any]
 
 
 def read_log(folder: Path) -> list[Entry]:
-    """Return the entries of a run's log; lines that are not whole, after a crash, are left out.
-
-    Raises
-    ------
-    OutputError
-        If there is a log that cannot be read, is a link, or is too large.
-    """
+    """Return the entries of a run's log; lines that are not whole, after a crash, are left out."""
     path = folder / LOG
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
     try:
@@ -76,11 +70,6 @@ class RunLog:
         log begins empty.
     tensorboard
         Whether to write scalars for TensorBoard too, if it is installed.
-
-    Raises
-    ------
-    OutputError
-        If the log cannot be read or written, or a link would lead out of the folder.
     """
 
     def __init__(
@@ -97,15 +86,7 @@ class RunLog:
         self._writer = _summary_writer(folder / SCALARS, last_step) if tensorboard else None
 
     def append(self, entry: Mapping[str, Any]) -> None:
-        """Append an entry to all logs, and hand it to the system.
-
-        Raises
-        ------
-        ConfigError
-            If it has no step, or holds something else than numbers, texts, booleans and None.
-        OutputError
-            If the file system refuses.
-        """
+        """Append an entry to all logs, and hand it to the system."""
         clean = _checked(entry)
         self._write(self._log, _line(clean))
         self.entries.append(clean)
@@ -197,5 +178,6 @@ def _summary_writer(folder: Path, last_step: int | None) -> "SummaryWriter | Non
         return None
     if folder.is_symlink():
         raise OutputError(f"{folder}: expected a folder, got a link; remove it")
-    purged = None if last_step is None else last_step + 1
+    # hides what an earlier start has written, even if it saved no checkpoint
+    purged = 0 if last_step is None else last_step + 1
     return SummaryWriter(str(folder), purge_step=purged)

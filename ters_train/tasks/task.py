@@ -234,13 +234,7 @@ class TaskLoss(nn.Module):
 
 
 def task_class(name: str) -> type[Task]:
-    """Return the class of a task.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name.
-    """
+    """Return the class of a task."""
     part = find(GROUP, name)
     if not (inspect.isclass(part) and issubclass(part, Task)):
         raise ConfigError(
@@ -250,24 +244,12 @@ def task_class(name: str) -> type[Task]:
 
 
 def make_plain_task(config: PartConfig) -> Task:
-    """Return a task by name and options, whatever the rest of the run.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or the options are not what it expects.
-    """
+    """Return a task by name and options, whatever the rest of the run."""
     return task_class(config.name)(options_of(task_class(config.name), GROUP, config.options))
 
 
 def make_task(config: RunConfig) -> Task:
-    """Return the task of a run.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, or options, model or settings do not suit it.
-    """
+    """Return the task of a run."""
     task = make_plain_task(config.task)
     if config.model.outputs != task.outputs:
         raise ConfigError(

@@ -38,13 +38,7 @@ def cluster_options(
     scheduler: str | None,
     cluster: str | Mapping[str, Any] | None,
 ) -> ClusterOptions:
-    """Return which workers are asked for.
-
-    Raises
-    ------
-    ConfigError
-        If they do not go together.
-    """
+    """Return which workers are asked for."""
     given: dict[str, Any] = {"system": cluster} if isinstance(cluster, str) else dict(cluster or {})
     jobs = [name for name in ClusterOptions._fields if name not in ("threads", "scheduler")]
     for name in given:
@@ -159,15 +153,7 @@ def prepare_build(
     said: Statement = NOTHING_SAID,
     is_trial: bool = False,
 ) -> PreparedBuild:
-    """Return a build that is ready to run; nothing is written, and of a trial nothing will be.
-
-    Raises
-    ------
-    ConfigError, LibraryError
-        If the recipe, or its library, is not what was expected.
-    OutputError
-        If something else is at the output.
-    """
+    """Return a build that is ready to run; nothing is written, and of a trial nothing will be."""
     out = as_path(out)
     asked = workers or ClusterOptions()
     url = out if isinstance(out, RemotePath) else None

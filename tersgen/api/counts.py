@@ -6,13 +6,7 @@ from ..errors import ConfigError
 
 
 def whole(n: Any, name: str) -> int:
-    """Return a number of rows as an int; 1e6 is one, too.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
+    """Return a number of rows as an int; 1e6 is one, too."""
     try:
         number = int(n)
     except (TypeError, ValueError, OverflowError):

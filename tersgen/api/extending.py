@@ -56,15 +56,7 @@ class PreparedExtension(NamedTuple):
 def prepare_extension(
     path: Path, n: int | None, to: int | None, workers: ClusterOptions, compiling: Compiling
 ) -> PreparedExtension | ExtendedBefore:
-    """Return an extension that is ready to run, or that it was made before.
-
-    Raises
-    ------
-    ConfigError
-        If not just one of the numbers is given, or it is not larger.
-    OutputError
-        If another extension is under way, or there is not enough room.
-    """
+    """Return an extension that is ready to run, or that it was made before."""
     if (n is None) == (to is None):
         got = "none" if n is None else "both"
         raise ConfigError(f"expected n (samples to add) or to (samples to have), got {got}")

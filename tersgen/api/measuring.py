@@ -103,13 +103,7 @@ def prepare_ingest(
     threads: int | None = None,
     note: Note,
 ) -> PreparedIngest:
-    """Read and check measured files; see :func:`ingest`. ``note`` is told what a user may overlook.
-
-    Raises
-    ------
-    MeasurementError, ConfigError
-        As :func:`ingest`.
-    """
+    """Read and check measured files, see :func:`ingest`; tell ``note`` what a user may overlook."""
     if sum(one is not None for one in (labels, label, label_from)) > 1:
         raise ConfigError("labels: expected one of labels, label and label_from, got several")
     if like is not None and grid is not None:
@@ -272,13 +266,7 @@ def ingest(
 def _sources(
     paths: Sequence[Path], labels: Path | None, location: DatasetLocation, note: Note
 ) -> list[Path]:
-    """Return the files to read: without the labels, and what an earlier run has written.
-
-    Raises
-    ------
-    MeasurementError
-        If nothing else was found.
-    """
+    """Return the files to read: without the labels, and what an earlier run has written."""
     written = (location.path, location.folder, staging_folder(location))
     files = [
         path
@@ -319,13 +307,7 @@ def _on_axis(
 
 
 def _pattern(label_from: str | None) -> str | None:
-    """Return where labels come from, if the text says so.
-
-    Raises
-    ------
-    ConfigError
-        If it is no regular expression with a group.
-    """
+    """Return where labels come from, if the text says so."""
     if label_from in (None, "folder"):
         return label_from
     try:

@@ -56,13 +56,7 @@ class ProgressBar:
 
 @contextmanager
 def reporting(progress: ProgressLike) -> Iterator[Report | None]:
-    """Yield what progress is reported to.
-
-    Raises
-    ------
-    ConfigError
-        If it is nothing that can be called.
-    """
+    """Yield what progress is reported to."""
     if progress is True:
         bar = ProgressBar()
         try:

@@ -18,11 +18,6 @@ def find_sources(paths: Iterable[Path], note: Note, written: Sequence[Path] = ()
     """Return the files named and those in folders; datasets inside folders are skipped and named.
 
     Nothing is said of what is ``written`` by the command itself.
-
-    Raises
-    ------
-    MeasurementError
-        If a dataset is named itself, a path is not there, or there is no file at all.
     """
     paths = [with_local_copy(path) for path in paths]
     for path in paths:

@@ -1,7 +1,9 @@
 """The data of a task, in one folder: datasets for training and for scoring."""
 
 import io
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +14,15 @@ from numpy.typing import NDArray
 from ..api.building import build, prepare_build
 from ..api.datasets import split
 from ..api.measuring import ingest
-from ..dataset.output_file import replace_file
-from ..errors import ConfigError, OutputError
+from ..dataset.output_file import refuse_inside_dataset, replace_file
+from ..errors import ConfigError, OutputError, TersError, TersWarning
 from ..files import why
+from ..measured.collection import find_files
 from ..schema.base import Frozen, field
+from ..schema.contents import Contents
 from ..schema.loading import read_text, validate_text
-from ..schema.presets import Table
-from ..text import counted
-from .task import ENDING, Size, Task, load_task
+from ..text import counted, not_among
+from .task import ENDING, SIZES, TARGETS, PartName, Size, Task, load_task
 
 DOCUMENT = "task.json"
 OWN_TASK = "task.toml"
@@ -61,9 +64,9 @@ def make(
         The task, or the path of a file ``NAME.toml`` with one (docs/tersbench.md). A copy of the
         file is kept in the folder.
     folder
-        Gets the datasets ``train.zarr``, ``test.zarr`` and so on.
+        New, empty, or with the data of this task. Gets ``train.zarr``, ``test.zarr`` and so on.
     size
-        ``"small"`` or ``"full"``.
+        ``"trial"``, ``"small"`` or ``"full"``; without effect on tasks that have no datasets.
     measured
         For the task on measured spectra: a folder with a folder of files for each species.
     note
@@ -77,7 +80,10 @@ def make(
     OutputError
         If the folder has the data of another task, or cannot be written.
     """
+    if size not in SIZES:
+        raise ConfigError(f"size: {not_among(size, SIZES)}")
     task, folder = load_task(name), Path(folder)
+    size = size if task.parts else "full"  # a task without datasets has one form
     if task.measured and measured is None:
         raise ConfigError(
             f"task {task.name}: expected --measured FOLDER, with a folder of spectra for each "
@@ -85,23 +91,33 @@ def make(
         )
     if measured is not None and not task.measured:
         raise ConfigError(f"task {task.name}: expected no measured spectra, got {measured}")
-    _claim(task, folder, size)
-    if str(name).endswith(ENDING):
-        replace_file(folder / OWN_TASK, read_text(Path(name)).encode())
-    for part in task.parts:
-        recipe, n = task.recipe(part), task.rows(part, size)
-        path = folder / f"{part}.zarr"
-        digest, frozen = recipe_digest(recipe), task.parts[part].digest
-        if frozen is None:
-            note(f'{part} is not frozen: add digest = "{digest}" to [parts.{part}]')
-        elif digest != frozen:
+    contents = {part: part_contents(task, part) for part in task.parts}
+    digests = {part: one.recipe_digest for part, one in contents.items()}
+    for part, digest in digests.items():
+        frozen = task.parts[part].digest
+        if frozen not in (None, digest):
             raise ConfigError(
                 f"task {task.name}: expected a recipe with digest {frozen[:12]} for {part}, got "
                 f"{digest[:12]}: this version of tersgen makes other rows; scores would not be "
                 "comparable"
             )
+        if part != "train" and digest == digests["train"]:
+            raise ConfigError(
+                f"task {task.name}: parts.{part}: expected other rows than those of train, got the "
+                "same recipe; set another seed"
+            )
+    if measured is not None:
+        _check_species(Path(measured), contents["train"].classes)
+    _claim(task, folder, size)
+    if str(name).endswith(ENDING):
+        replace_file(folder / OWN_TASK, read_text(Path(name)).encode())
+    for part, digest in digests.items():
+        n, path = task.rows(part, size), folder / f"{part}.zarr"
+        if task.parts[part].digest is None:
+            note(f'{part} is not frozen: add digest = "{digest}" to [parts.{part}]')
         note(f"{path}: {counted(n, 'row')}")
-        dataset = build(recipe, n, path)
+        with _without_advice(task, part):
+            dataset = build(task.recipe(part), n, path)
         if part == "train" and "default" not in dataset.splits:
             split(path, RATIOS)
     if measured is not None:
@@ -126,9 +142,20 @@ def make(
     return Made(task, folder, size)
 
 
-def recipe_digest(recipe: Table) -> str:
-    """Return the digest of the resolved recipe of some settings, which names its rows."""
-    return prepare_build(recipe, 1, "trial.zarr", is_trial=True).plan.contents.recipe_digest
+def part_contents(task: Task, part: PartName) -> Contents:
+    """Return the contents of the dataset of a part; refuse one without what is predicted."""
+    try:
+        with _without_advice(task, part):
+            plan = prepare_build(task.recipe(part), 1, "trial.zarr", is_trial=True).plan
+    except TersError as error:
+        raise ConfigError(f"task {task.name}: parts.{part}: {error}") from None
+    contents, needed = plan.contents, TARGETS[task.kind]
+    if needed not in {spec.name for spec in (*contents.fields, *contents.computed)}:
+        raise ConfigError(
+            f"task {task.name}: parts.{part}.recipe: expected settings that make {needed}, as "
+            f"tasks of the kind {task.kind} need, got none"
+        )
+    return contents
 
 
 def open_made(folder: str | Path) -> Made:
@@ -171,6 +198,23 @@ def load_images() -> dict[str, NDArray[Any]]:
         return dict(arrays)
 
 
+@contextmanager
+def _without_advice(task: Task, part: PartName) -> Iterator[None]:
+    """Show no warnings about settings that are frozen."""
+    with warnings.catch_warnings():
+        if task.parts[part].digest is not None:
+            warnings.simplefilter("ignore", TersWarning)
+        yield
+
+
+def _check_species(measured: Path, known: tuple[str, ...]) -> None:
+    """Refuse measured spectra of other species than are trained on, which nothing could name."""
+    for path in find_files([measured]):
+        name = path.absolute().parent.name
+        if name not in known:
+            raise ConfigError(f"{path}: label of its folder: {not_among(name, known)}")
+
+
 def _claim(task: Task, folder: Path, size: Size) -> None:
     """Make the folder, or check that it has the data of this task."""
     mine = MadeTask(task=task.name, version=task.version, size=size)
@@ -183,8 +227,13 @@ def _claim(task: Task, folder: Path, size: Size) -> None:
                 f"{there.version}, {there.size}; choose another folder"
             )
         return
+    refuse_inside_dataset(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        names = (one.name for one in folder.iterdir())
+        found = min((name for name in names if not name.startswith(".")), default=None)
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {why(error)}") from None
+    if found is not None:
+        raise OutputError(f"{folder}: expected a new or empty folder, found {found!r} in it")
     replace_file(path, (mine.model_dump_json(indent=2) + "\n").encode())

@@ -1,6 +1,5 @@
 """Scores of predictions: means over rows, or functions of all rows."""
 
-import math
 from collections.abc import Callable
 
 import numpy as np
@@ -33,35 +32,6 @@ def macro_f1(truth: Ints, predicted: Ints) -> float:
     found = np.bincount(predicted[predicted >= 0], minlength=n)
     hits = np.bincount(truth[truth == predicted], minlength=n)
     return float((2 * hits / np.maximum(1, support + found))[support > 0].mean())
-
-
-def auroc(known: Floats, foreign: Floats) -> float:
-    """Return the area under the ROC curve: how likely a foreign row scores above a known one.
-
-    Ties count as half (Hanley and McNeil, Radiology 143, 29, 1982).
-
-    Examples
-    --------
-    >>> auroc(np.array([0.1, 0.2]), np.array([0.2, 0.9]))
-    0.875
-    """
-    values = np.concatenate([known, foreign])
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ranks = (np.cumsum(counts) - 0.5 * (counts - 1))[inverse]  # mean rank of ties, from 1
-    n, m = len(known), len(foreign)
-    return float((ranks[n:].sum() - 0.5 * m * (m + 1)) / (n * m))
-
-
-def false_positives_at_95(known: Floats, foreign: Floats) -> float:
-    """Return the share of foreign rows that pass where 95 % of the known rows do.
-
-    Examples
-    --------
-    >>> false_positives_at_95(np.arange(100.0), np.array([3.0, 50.0, 94.5, 99.0]))
-    0.5
-    """
-    threshold = np.sort(known)[math.ceil(0.95 * len(known)) - 1]
-    return float((foreign <= threshold).mean())
 
 
 def composition_errors(truth: Floats, predicted: Floats) -> Floats:

@@ -3,6 +3,7 @@
 import csv
 import json
 import math
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +15,11 @@ from numpy.typing import NDArray
 from ..dataset.parquet import arrow_package
 from ..errors import ConfigError
 from ..files import why
+from ..text import printable
+
+_LONGEST = 60
+"""Characters of a value that a message shows."""
+_LARGEST = 1e100
 
 
 class Found(NamedTuple):
@@ -42,12 +48,11 @@ def load_found(path: Path, n_rows: int) -> list[Found]:
     for number, record in enumerate(_records(path), 1):
         where = f"{path}: record {number}"
         try:
-            row = int(record["row"])
-            found_here = _found(record)
-        except (KeyError, TypeError, ValueError) as error:
+            row, found_here = _row(record), _found(record)
+        except (KeyError, ValueError) as error:
             raise ConfigError(
                 f"{where}: expected row, species_1 and probability_1 or fraction_1, as "
-                f"ters-train predict --out writes them, got {_shown(error)}"
+                f"ters-train predict --out writes them, got {_shown(error, record)}"
             ) from None
         if row in found or not 0 <= row < n_rows:
             raise ConfigError(
@@ -67,21 +72,40 @@ def load_found(path: Path, n_rows: int) -> list[Found]:
     return [found[row] for row in range(n_rows)]
 
 
-def _shown(error: Exception) -> str:
-    return f"no {error}" if isinstance(error, KeyError) else str(error)
+def _shown(error: Exception, record: Any) -> str:
+    if not isinstance(error, KeyError):
+        return printable(str(error))
+    return f"no {error.args[0]} among {printable(', '.join(map(str, record)))[:_LONGEST]!r}"
+
+
+def _row(record: Any) -> int:
+    if not isinstance(record, dict):
+        raise ValueError(f"{_short(record)}, which has no names")
+    if None in record:  # where csv puts cells without a heading
+        raise ValueError("more cells than columns")
+    number = _number(record["row"])
+    if number != int(number):
+        raise ValueError(f"row {number}, which is no whole number")
+    return int(number)
 
 
 def _found(record: dict[str, Any]) -> Found:
     listed = record.get("species")
     if isinstance(listed, list):
+        if not all(isinstance(one, dict) for one in listed):
+            raise ValueError(f"species {_short(listed)}, which have no names")
         pairs = [(str(one["name"]), _share(one, "")) for one in listed]
     else:
+        columns = [name for name in record if re.fullmatch("species_[0-9]+", name)]
+        n_named = sum(record[name] not in (None, "") for name in columns)
         pairs = []
-        while record.get(f"species_{len(pairs) + 1}") not in (None, ""):
-            k = len(pairs) + 1
+        for k in range(1, n_named + 1):
+            if record.get(f"species_{k}") in (None, ""):
+                raise ValueError(f"an empty species_{k} before others")
             pairs.append((str(record[f"species_{k}"]), _share(record, f"_{k}")))
     if not pairs:
         raise KeyError("species_1")
+    pairs.sort(key=lambda one: -one[1])
     names = [name for name, _ in pairs]
     if len(set(names)) < len(names):
         raise ValueError(f"{next(name for name in names if names.count(name) > 1)} twice")
@@ -92,26 +116,36 @@ def _found(record: dict[str, Any]) -> Found:
 
 
 def _share(record: dict[str, Any], ending: str) -> float:
-    fraction = record.get(f"fraction{ending}")
-    share = _number(record[f"probability{ending}"] if fraction in (None, "") else fraction)
+    names = (f"probability{ending}", f"fraction{ending}")
+    given = [name for name in names if record.get(name) not in (None, "")]
+    if not given and (empty := [name for name in names if name in record]):
+        raise ValueError(f"an empty {empty[0]}")
+    share = _number(record[given[-1] if given else names[0]])
     if not -1e-6 <= share <= 1 + 1e-6:
         raise ValueError(f"{share}, which is not from 0 to 1")
     return share
 
 
 def _number(value: Any) -> float:
-    number = float(value)
+    try:
+        number = float("" if isinstance(value, bool) else value)
+    except (TypeError, ValueError, OverflowError):
+        raise ValueError(f"{_short(value)}, which is no number") from None
     if not math.isfinite(number):
         raise ValueError(f"{value}, which is not finite")
     return number
 
 
-def _records(path: Path) -> Iterator[dict[str, Any]]:
-    """Yield the records of a table."""
+def _short(value: Any) -> str:
+    return repr(value)[:_LONGEST]
+
+
+def _records(path: Path) -> Iterator[Any]:
+    """Yield the records of a table: dictionaries, but anything from JSON lines."""
     ending = path.suffix.lower()
     try:
         if ending == ".csv":
-            with path.open(newline="", encoding="utf-8") as file:
+            with path.open(newline="", encoding="utf-8-sig") as file:
                 yield from csv.DictReader(file)
         elif ending == ".jsonl":
             with path.open(encoding="utf-8") as file:
@@ -122,7 +156,11 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
             raise ConfigError(f"{path}: expected a .csv, .jsonl or .parquet file")
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read: {why(error)}") from None
-    except (UnicodeDecodeError, json.JSONDecodeError, csv.Error) as error:
+    except ConfigError:
+        raise
+    except UnicodeDecodeError:
+        raise ConfigError(f"{path}: expected UTF-8 text, got other bytes") from None
+    except (ValueError, RecursionError, csv.Error) as error:
         raise ConfigError(f"{path}: not well formed: {error}") from None
 
 
@@ -158,7 +196,8 @@ def load_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]:
         raise
     except (ValueError, TypeError, AttributeError, EOFError, BadZipFile):
         raise ConfigError(
-            f"{path}: expected an .npz file with the arrays {', '.join(names)}, got something else"
+            f"{path}: expected an .npz file with the arrays {', '.join(names)}, of numbers or "
+            "text, got something else or a damaged file"
         ) from None
 
 
@@ -176,9 +215,14 @@ def check_numbers(
         raise ConfigError(f"{path}: {name}: expected {meaning} of shape {shape}, got {array.shape}")
     if array.dtype.kind not in "iuf":
         raise ConfigError(f"{path}: {name}: expected real numbers, got {array.dtype}")
-    if not np.isfinite(array).all():
+    values: NDArray[np.float64] = array.astype(np.float64)
+    if not np.isfinite(values).all():
         raise ConfigError(f"{path}: {name}: expected finite numbers, got NaN or infinity")
-    return array.astype(np.float64)
+    if (np.abs(values) > _LARGEST).any():  # whose square is infinite
+        raise ConfigError(
+            f"{path}: {name}: expected numbers up to {_LARGEST:g}, got {np.abs(values).max():g}"
+        )
+    return values
 
 
 def check_integers(

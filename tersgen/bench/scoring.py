@@ -9,10 +9,15 @@ import numpy as np
 from ..dataset.dataset import Dataset
 from ..dataset.opening import open as open_dataset
 from ..errors import ConfigError, LibraryError
+from ..separation import auroc, false_positives_at_95
+from ..text import did_you_mean
 from . import metrics
 from .making import Made, load_images, open_made
 from .metrics import Floats, Ints
 from .predictions import Found, check_integers, check_numbers, load_arrays, load_found
+
+_ROUNDING = 1e-3
+"""By how much the sum of fractions may exceed 1, as they may be rounded."""
 
 
 class Score(NamedTuple):
@@ -67,6 +72,8 @@ def score(folder: str | Path, predictions: str | Path, foreign: str | Path | Non
         )
         raise ConfigError(f"task {made.task.name}: expected {expected}")
     path = Path(predictions)
+    if foreign is not None and path.absolute() == Path(foreign).absolute():
+        raise ConfigError(f"{path}: expected two files of predictions, got one for both datasets")
     if kind == "response":
         scores = _response(path)
     else:
@@ -75,10 +82,11 @@ def score(folder: str | Path, predictions: str | Path, foreign: str | Path | Non
             scores = _structure(dataset, path)
         else:
             found = load_found(path, len(dataset))
-            _check_names(path, found, dataset.classes)
-            scores = _mixture(dataset, found) if kind == "mixture" else _species(dataset, found)
+            _check_names(path, found, _classes(made, dataset))
+            is_mixture = kind == "mixture"
+            scores = _mixture(dataset, found, path) if is_mixture else _species(dataset, found)
             if foreign is not None:
-                scores |= _open_set(made, found, Path(foreign))
+                scores |= _open_set(made, found, Path(foreign), _classes(made, dataset))
     task = made.task
     return Result(task.name, task.version, made.size, task.metric, scores)
 
@@ -97,14 +105,23 @@ def _labels(names: list[str], classes: tuple[str, ...]) -> Ints:
     return np.array([number.get(name, -1) for name in names], np.int64)
 
 
+def _classes(made: Made, test: Dataset) -> tuple[str, ...]:
+    """Return the species of a task: those of the test rows, then others that are trained on."""
+    train = made.folder / "train.zarr"
+    trained = open_dataset(train).classes if train.exists() else ()
+    return tuple(dict.fromkeys((*test.classes, *trained)))
+
+
 def _check_names(path: Path, found: list[Found], classes: tuple[str, ...]) -> None:
-    """Refuse predictions none of which names a species of the test rows."""
-    names = {name for one in found for name, _ in one.species}
-    if not names & set(classes):
-        raise ConfigError(
-            f"{path}: expected species of the task ({', '.join(classes[:5])}, ...), got "
-            f"{', '.join(sorted(names)[:5])}"
-        )
+    """Refuse names that are no species of the task: a misspelt one would count as wrong."""
+    known = frozenset(classes)
+    for row, one in enumerate(found):
+        for name, _ in one.species:
+            if name not in known:
+                raise ConfigError(
+                    f"{path}: row {row}: expected species of the task ({', '.join(classes[:5])}, "
+                    f"...), got {name!r:.80}{did_you_mean(name, classes)}"
+                )
 
 
 def _species(dataset: Dataset, found: list[Found]) -> dict[str, Score]:
@@ -118,7 +135,7 @@ def _species(dataset: Dataset, found: list[Found]) -> dict[str, Score]:
     }
 
 
-def _mixture(dataset: Dataset, found: list[Found]) -> dict[str, Score]:
+def _mixture(dataset: Dataset, found: list[Found], path: Path) -> dict[str, Score]:
     classes = dataset.classes
     truth = np.zeros((len(dataset), len(classes)))
     labels, fractions = dataset["mixture/label"][:], dataset["mixture/fraction"][:]
@@ -132,6 +149,11 @@ def _mixture(dataset: Dataset, found: list[Found]) -> dict[str, Score]:
         ):
             if k >= 0:
                 predicted[row, k] = fraction
+        total = sum(fraction for _, fraction in one.species)
+        if total > 1 + _ROUNDING:
+            raise ConfigError(
+                f"{path}: row {row}: expected fractions with a sum of at most 1, got {total:.4g}"
+            )
     least = 0.5 * min(fractions[fractions > 0])
     exact = ((truth >= least) == (predicted >= least)).all(axis=1)
     return {
@@ -140,9 +162,12 @@ def _mixture(dataset: Dataset, found: list[Found]) -> dict[str, Score]:
     }
 
 
-def _open_set(made: Made, found: list[Found], path: Path) -> dict[str, Score]:
+def _open_set(
+    made: Made, found: list[Found], path: Path, classes: tuple[str, ...]
+) -> dict[str, Score]:
     n_foreign = len(open_dataset(made.folder / "foreign.zarr"))
     found_foreign = load_found(path, n_foreign)
+    _check_names(path, found_foreign, classes)
     if found[0].measure != found_foreign[0].measure:
         raise ConfigError(
             f"{path}: expected {found[0].measure} as in the predictions for test.zarr, got "
@@ -160,8 +185,8 @@ def _open_set(made: Made, found: list[Found], path: Path) -> dict[str, Score]:
         return _with_interval(resampled, n + n_foreign)
 
     return {
-        "auroc": both(metrics.auroc),
-        "false_positives_at_95": both(metrics.false_positives_at_95),
+        "auroc": both(auroc),
+        "false_positives_at_95": both(false_positives_at_95),
     }
 
 
@@ -170,6 +195,10 @@ def _structure(dataset: Dataset, path: Path) -> dict[str, Score]:
     given = load_arrays(path, names)
     n = given["atom_rows"].size
     symbols = np.atleast_1d(given["symbols"])
+    if symbols.ndim > 1 or (n and not symbols.size):
+        raise ConfigError(
+            f"{path}: symbols: expected a list of chemical symbols, got shape {symbols.shape}"
+        )
     elements = check_integers(
         path, "atom_elements", given["atom_elements"], (n,), len(symbols), "places in symbols"
     )

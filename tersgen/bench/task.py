@@ -1,7 +1,7 @@
 """Tasks of the benchmark: what is predicted, from which data, and how it is scored."""
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -15,8 +15,9 @@ from ..schema.presets import Table, merged
 from ..text import not_among
 
 Kind = Literal["species", "open_set", "mixture", "structure", "response"]
-Size = Literal["small", "full"]
-SIZES: tuple[Size, ...] = ("small", "full")
+PartName = Literal["train", "test", "foreign"]
+Size = Literal["trial", "small", "full"]
+SIZES: tuple[Size, ...] = ("trial", "small", "full")
 
 METRICS: dict[Kind, tuple[str, ...]] = {
     "species": ("accuracy", "macro_f1"),
@@ -26,14 +27,31 @@ METRICS: dict[Kind, tuple[str, ...]] = {
     "response": ("median_error", "cosine_above_0.9"),
 }
 """Scores of each kind of task."""
+TARGETS: dict[Kind, str] = {
+    "species": "label",
+    "open_set": "label",
+    "mixture": "mixture/label",
+    "structure": "structure/positions",
+}
+"""The array with the ground truth of each kind of task."""
+_PARTS: dict[Kind, tuple[PartName, ...]] = {
+    "species": ("train", "test"),
+    "open_set": ("train", "test", "foreign"),
+    "mixture": ("train", "test"),
+    "structure": ("train", "test"),
+    "response": (),
+}
 ENDING = ".toml"
+_TRIAL = 100
+"""The trial form has one row for so many of the small one, and scores that mean nothing."""
+_FEWEST = 8
 _FOLDER = resources.files(__package__) / "tasks"
 
 
 class Part(Frozen):
     """A dataset of a task."""
 
-    like: str | None = field("part whose recipe this one starts from", "1", None)
+    like: PartName | None = field("part whose recipe this one starts from", "1", None)
     recipe: dict[str, Any] = field("settings of the recipe, or what differs from `like`", "1")
     digest: str | None = field(
         "digest of the resolved recipe, which freezes its rows; none while a task is being written",
@@ -56,31 +74,40 @@ class Task(Frozen):
     higher_is_better: bool = field("whether more of it is better", "1")
     why: str = field("what the task tests", "1")
     measured: bool = field("whether the spectra to score are the user's own", "1", False)
-    parts: dict[str, Part] = field("its datasets by name: train, test, foreign", "1")
+    parts: dict[PartName, Part] = field("its datasets by name", "1")
 
     @model_validator(mode="after")
     def _scored(self) -> Self:
         if self.metric not in METRICS[self.kind]:
             raise ValueError(f"metric: {not_among(self.metric, METRICS[self.kind])}")
-        needed = {"species": ("train", "test"), "open_set": ("train", "test", "foreign")}
-        wanted = () if self.measured else needed.get(self.kind, ())
-        for name in wanted:
-            if name not in self.parts:
-                raise ValueError(f"parts: expected {', '.join(wanted)}, got no {name}")
+        if self.measured and self.kind != "species":
+            raise ValueError(f"measured: expected a task of the kind species, got {self.kind}")
+        wanted = ("train",) if self.measured else _PARTS[self.kind]
+        if set(self.parts) != set(wanted):
+            raise ValueError(f"parts: expected {_listed(wanted)}, got {_listed(self.parts)}")
         for name, part in self.parts.items():
-            if part.like is not None and (part.like not in self.parts or part.like == name):
-                raise ValueError(f"parts.{name}.like: expected another part, got {part.like!r}")
+            others = [one for one in self.parts if self.parts[one].like is None and one != name]
+            if part.like is not None and part.like not in others:
+                raise ValueError(
+                    f"parts.{name}.like: expected another part that is like none, got {part.like!r}"
+                )
         return self
 
-    def recipe(self, part: str) -> Table:
+    def recipe(self, part: PartName) -> Table:
         """Return the settings of the recipe of a part."""
         one = self.parts[part]
-        return dict(one.recipe) if one.like is None else merged(self.recipe(one.like), one.recipe)
+        return merged({} if one.like is None else self.parts[one.like].recipe, one.recipe)
 
-    def rows(self, part: str, size: Size) -> int:
+    def rows(self, part: PartName, size: Size) -> int:
         """Return the number of rows of a part."""
         one = self.parts[part]
+        if size == "trial":
+            return min(one.small, max(_FEWEST, one.small // _TRIAL))
         return one.small if size == "small" else one.full
+
+
+def _listed(parts: Iterable[str]) -> str:
+    return ", ".join(sorted(parts, reverse=True)) or "none"  # train, test, foreign
 
 
 def task_names() -> list[str]:
@@ -111,15 +138,37 @@ def load_task(name: str | Path, called: str | None = None) -> Task:
     """
     if str(name).endswith(ENDING):
         path = Path(name)
-        text, source = read_text(path), str(path)
         name = called or path.name.removesuffix(ENDING)
-    elif name in task_names():
-        text, source = (_FOLDER / f"{name}{ENDING}").read_text("utf-8"), f"task {name}"
-    else:
-        others = f"{not_among(str(name), task_names())}, or a file NAME{ENDING}"
-        raise ConfigError(f"task: {others}")
+        task = _parsed(read_text(path), str(name), str(path))
+        _check_own(task, str(path))
+        return task
+    if name in task_names():
+        return _parsed((_FOLDER / f"{name}{ENDING}").read_text("utf-8"), str(name), f"task {name}")
+    others = f"{not_among(str(name), task_names())}, or a file NAME{ENDING}"
+    raise ConfigError(f"task: {others}")
+
+
+def _parsed(text: str, name: str, source: str) -> Task:
     try:
         table: Mapping[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{source}: expected TOML: {error}") from None
-    return validate(Task, {"name": name, **table}, source)
+    if "name" in table:
+        raise ConfigError(f"{source}: name: expected none, as a task has the name of its file")
+    return validate(Task, {**table, "name": name}, source)
+
+
+def _check_own(task: Task, source: str) -> None:
+    """Refuse what a task from somebody else must not do."""
+    if task.name in task_names():
+        raise ConfigError(
+            f"{source}: expected a name that none of our tasks has, got {task.name}: its scores "
+            "would be mistaken for those of ours"
+        )
+    if task.kind == "response":
+        raise ConfigError(f"{source}: kind: expected one that has data of its own, got response")
+    for name, part in task.parts.items():
+        if "plugins" in part.recipe:
+            raise ConfigError(
+                f"{source}: parts.{name}.recipe.plugins: expected none, as a task runs no code"
+            )

@@ -1,11 +1,15 @@
 """``tersgen bench``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 import click
 
 from .common.messages import say, say_json
 from .common.options import FILE, Choice, json_option
+
+if TYPE_CHECKING:
+    from ..bench.task import Size
 
 
 @click.group("bench")
@@ -40,8 +44,9 @@ def list_tasks(as_json: bool) -> None:
 @command.command("make")
 @click.argument("task")
 @click.option("--out", type=FILE, required=True, help="Folder for the data.")
-@click.option("--size", type=Choice(["small", "full"]), default="small", show_default=True,
-              help="small: for two processors and minutes to hours.")  # fmt: skip
+@click.option("--size", type=Choice(["trial", "small", "full"]), default="small",
+              show_default=True, help="small: minutes to hours on two processors; trial: "
+              "seconds, to test a program, with scores that mean nothing.")  # fmt: skip
 @click.option("--measured", type=FILE, metavar="FOLDER",
               help="Measured spectra, a folder for each species (task sim_to_real).")  # fmt: skip
 def make_task(task: str, out: Path, size: str, measured: Path | None) -> None:
@@ -51,7 +56,7 @@ def make_task(task: str, out: Path, size: str, measured: Path | None) -> None:
     """
     from ..bench.making import make
 
-    made = make(task, out, "full" if size == "full" else "small", measured, say)
+    made = make(task, out, cast("Size", size), measured, say)
     say(f"{out}: task {made.task.name}, version {made.task.version}, {made.size}")
     say(f"to score predictions: tersgen bench score {out} FILE")
 
@@ -74,7 +79,8 @@ def score_task(folder: Path, predictions: Path, foreign: Path | None, as_json: b
     if as_json:
         say_json(result.as_dict())
         return
-    say(f"{result.task}, version {result.version}, {result.size}")
+    note = " (too few rows to compare models)" if result.size == "trial" else ""
+    say(f"{result.task}, version {result.version}, {result.size}{note}")
     for name, one in result.scores.items():
         ranks = "  (ranks)" if name == result.metric else ""
         say(f"{name:22} {one.value:.4g}  [{one.low:.4g}, {one.high:.4g}]{ranks}")

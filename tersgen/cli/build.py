@@ -54,10 +54,11 @@ def command(
 ) -> None:
     """Build a dataset of N samples; a build that was stopped resumes with the same command.
 
-    Without --preset and --config, options are added to --preset nearfield: maps of eleven molecules
-    under a tip, and their spectra. Species without atoms cannot have such maps: --preset canonical
-    makes test patterns instead, --set fields.maps=false none. The same recipe and seed give the
-    same dataset, to the bit, on any machine.
+    Without --preset and --config, options are added to --preset nearfield: maps of 18 molecules
+    under a tip, and their spectra; with --library to --preset nearfield_atoms. Species without
+    atoms cannot have such maps: --preset canonical makes test patterns instead, --set
+    fields.maps=false none. The same recipe and seed give the same dataset, to the bit, on any
+    machine.
 
     \b
     Examples:

@@ -93,7 +93,8 @@ def command(
 ) -> None:
     """Write the dataset at PATH, or some of its rows, in the format of another program.
 
-    The file or folder is written whole or not at all, and nothing is replaced.
+    The file or folder is written whole or not at all, and nothing is replaced. After an export was
+    killed, the same command resumes it (formats of many files) or starts again.
 
     \b
     Examples:

@@ -8,7 +8,7 @@ import click
 from ..schema.columns import HAS
 from ..text import command as shell_command
 from .common.messages import say, say_json
-from .common.options import FILE, Choice, F, json_option, plugin_option
+from .common.options import FILE, Choice, json_option, option_group, plugin_option
 from .common.program import Group
 from .library_output import (
     load_library,
@@ -28,20 +28,12 @@ if TYPE_CHECKING:
     from ..schema.species import Species
 
 
-def _filter_options(function: F) -> F:
-    """Add the options that choose species."""
-    for option in reversed(
-        (
-            click.option("--formula", help="Only species of this formula, in any order: C6H6."),
-            click.option(
-                "--has", multiple=True, type=Choice(sorted(HAS)),
-                help="Only species of which this is known; may be repeated.",
-            ),
-            click.option("--name", metavar="PATTERN", help="Only names like 'random-*'."),
-        )
-    ):  # fmt: skip
-        function = option(function)
-    return function
+_filter_options = option_group(
+    click.option("--formula", help="Only species of this formula, in any order: C6H6."),
+    click.option("--has", multiple=True, type=Choice(sorted(HAS)),
+                 help="Only species of which this is known; may be repeated."),
+    click.option("--name", metavar="PATTERN", help="Only names like 'random-*'."),
+)  # fmt: skip
 
 
 @click.group("library", cls=Group)
@@ -112,7 +104,12 @@ def merge(sources: tuple[str, ...], output: Path, formula: str | None, has: tupl
 @command.command("show")
 @click.argument("source")
 @click.option("--name", metavar="PATTERN", help="Only names that match, e.g. 'random-00*'.")
-@click.option("--plot", "picture", type=FILE, help="Draw the spectrum into this file.")
+@click.option(
+    "--plot",
+    "picture",
+    type=FILE,
+    help="Draw the spectrum, or the images that library image computed, into this file.",
+)
 @intensity_options
 @json_option
 @plugin_option
@@ -132,9 +129,11 @@ def show(source: str, name: str | None, picture: Path | None, as_json: bool, **s
         if picture is not None:
             from ..plotting.spectra import draw_species
             from ..plotting.style import save, styled
+            from ..plotting.tip_images import draw_tip_images, tip_images
 
+            images = tip_images(one)
             with styled():
-                save(draw_species(one), picture)
+                save(draw_tip_images(one, images) if images else draw_species(one), picture)
 
 
 def _filtered(
@@ -160,7 +159,8 @@ def _print_modes(one: "Species") -> None:
     from ..library.uncertainty import frequency_uncertainty
 
     origin = one.provenance
-    say(f"{one.name}  {one.formula or ''}  {one.point_group or ''}".rstrip())
+    charge = f"charge {one.charge:+d}" if one.charge else None
+    say("  ".join(filter(None, (one.name, one.formula, one.point_group, charge))))
     importer = origin.importer and f"read by {origin.importer}"
     scaled = f"frequencies scaled by {origin.scaling:g}" if origin.scaling != 1.0 else None
     uncertain = f"uncertainty of the frequencies {frequency_uncertainty(one):g} cm^-1"

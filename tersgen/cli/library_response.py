@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .common.messages import say
-from .common.options import F
+from .common.options import option_group
 from .library_output import (
     load_library,
     output_option,
@@ -33,7 +33,9 @@ def _heights(_ctx: click.Context, _param: click.Parameter, value: str) -> tuple[
     return heights
 
 
-_level_options = (
+_ab_initio_options = option_group(
+    overwrite_option,
+    worker_options,
     click.option("--functional", default="hf", show_default=True, help="Functional, or hf."),
     click.option("--basis", default="aug-cc-pvdz", show_default=True,
                  help="Basis set; it needs diffuse functions (docs/nearfield.md)."),
@@ -42,13 +44,6 @@ _level_options = (
     click.option("--smearing", type=float, default=0.0, show_default=True,
                  help="Radius of the tip's Gaussian charges, bohr; 0 for points."),
 )  # fmt: skip
-
-
-def _ab_initio_options(function: F) -> F:
-    """Add the options of computations that displace every atom."""
-    for option in reversed(_level_options):
-        function = option(function)
-    return overwrite_option(worker_options(function))
 
 
 @click.command("respond")

@@ -181,6 +181,7 @@ def _draw(
     from ..plotting.sources import has_rows, holds_species, library_species, read_lines, rows_of
     from ..plotting.spectra import draw_lines, draw_species
     from ..plotting.structures import draw_structures, holds_structures
+    from ..plotting.tip_images import draw_tip_images, tip_images
     from ..plotting.training import draw_run
 
     if over:
@@ -201,6 +202,9 @@ def _draw(
     if holds_species(path):
         found = library_species(path, selection.species)
         if len(found) == 1:
+            images = tip_images(found[0])
+            if images:
+                return draw_tip_images(found[0], images)
             return draw_species(found[0], options.span_cm1, options.labels)
     lines = read_lines(path, selection)
     return draw_lines(lines, "", options.span_cm1, options.labels)

@@ -11,7 +11,8 @@ from pydantic import BaseModel
 from ..errors import ConfigError
 from ..recipe import Recipe
 from ..schema.loading import load_table, validate
-from ..schema.presets import DEFAULT_PRESET, PRESETS, merged
+from ..schema.presets import ATOMS_PRESET, DEFAULT_PRESET, PRESETS, merged
+from .common.messages import say
 from .common.options import set_field
 
 if TYPE_CHECKING:
@@ -35,13 +36,7 @@ def effects_of_plugins() -> dict[str, type[BaseModel]]:
 
 
 def take_statement(options: dict[str, Any]) -> "Statement":
-    """Remove what ``intensity_options`` has added to a command's options, and return it.
-
-    Raises
-    ------
-    ConfigError
-        If a number is out of range.
-    """
+    """Remove what ``intensity_options`` has added to a command's options, and return it."""
     from ..library.intensities import Statement
 
     given = {name: options.pop(name) for name in Statement.model_fields if name in options}
@@ -64,14 +59,8 @@ def recipe_from_options(
 ) -> Recipe:
     """Return the recipe that presets, a file and options describe; the later win.
 
-    Without presets and file, options are added to the default preset if there are maps or cubes.
-
-    Raises
-    ------
-    ConfigError
-        If the file is not what was expected.
-    click.BadParameter
-        If an option is not.
+    Without presets and file, options are added to a default preset if there are maps or cubes: that
+    of ab-initio responses, or with another library that of sums over atoms.
     """
     table = load_table(config) if config else {}
     origin = str(config) if config else "recipe"
@@ -89,22 +78,37 @@ def recipe_from_options(
             set_field(table, setting)
         return table
 
+    if "canonical" in presets and len(set(presets)) > 1:
+        raise click.BadParameter(
+            "canonical: expected no other preset with it, as it has the defaults of all settings, "
+            f"got {', '.join(presets)}",
+            param_hint="'--preset'",
+        )
     is_default = not presets and config is None and _has_image(completed({}))
+    has_sites = all(source.partition(":")[0] == "sites" for source in library)
+    default = DEFAULT_PRESET if has_sites else ATOMS_PRESET
     # a copy: options are set in place
-    for preset in (DEFAULT_PRESET,) if is_default else reversed(presets):
+    for preset in (default,) if is_default else reversed(presets):
         table = merged(copy.deepcopy(PRESETS[preset]), table)
     try:
-        return validate(Recipe, completed(table), "recipe")
+        recipe = validate(Recipe, completed(table), "recipe")
     except ConfigError as error:
         given = (("--preset", presets), ("--library", library), ("--set", settings))
         hint = " / ".join(f"'{name}'" for name, values in given if values)
         text = str(error)
         if is_default and _is_valid(completed({})):
             text += (
-                f"; without --preset and --config, options are added to --preset {DEFAULT_PRESET}; "
+                f"; without --preset and --config, options are added to --preset {default}; "
                 "test patterns need --preset canonical"
             )
         raise click.BadParameter(text, param_hint=hint or "'--config'") from None
+    if is_default and not has_sites:
+        say(
+            f"note: maps are sums over atoms (--preset {default}), whose amplitudes are off by "
+            f"about half; --preset {DEFAULT_PRESET} uses what tersgen library respond computes",
+            err=True,
+        )
+    return recipe
 
 
 def _has_image(table: dict[str, Any]) -> bool:

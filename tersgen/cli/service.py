@@ -1,31 +1,24 @@
 """What the commands that speak to a server share."""
 
 import os
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
 from ..text import human_time
 from .common.messages import say
+from .common.options import option_group
 
 if TYPE_CHECKING:
     from ..serve.client import Client
     from ..serve.job import Job
 
-F = TypeVar("F", bound=Callable[..., Any])
-
-
-def server_options(function: F) -> F:
-    """Add ``--server`` and ``--token``."""
-    for option in (
-        click.option("--token",
-                     help="Token of the server.  [default: that in its URL, or TERSGEN_TOKEN]"),
-        click.option("--server", metavar="URL",
-                     help="Server, such as http://host:8787.  [default: TERSGEN_SERVER]"),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+server_options = option_group(
+    click.option("--server", metavar="URL",
+                 help="Server, such as http://host:8787.  [default: TERSGEN_SERVER]"),
+    click.option("--token",
+                 help="Token of the server.  [default: that in its URL, or TERSGEN_TOKEN]"),
+)  # fmt: skip
 
 
 def connected(server: str | None, token: str | None) -> "Client":
@@ -45,13 +38,7 @@ def job_line(job: "Job") -> str:
 
 
 def watch_job(client: "Client", job: "Job | str", as_json: bool) -> "Job":
-    """Show a job until it has ended, and return it.
-
-    Raises
-    ------
-    click.ClickException
-        If it failed, or was cancelled.
-    """
+    """Show a job until it has ended, and return it."""
     for change in client.watch(job):
         if not as_json:
             say(job_line(change), err=True)

@@ -10,17 +10,7 @@ SEPARATORS = {".csv": ",", ".txt": "\t"}
 
 
 def write_spectrum(dataset: Dataset, index: int, output: Path) -> None:
-    """Write the Raman shifts, cm^-1, and intensities of one sample, under a heading of comments.
-
-    Raises
-    ------
-    RowIndexError
-        If there is no such row.
-    UnknownFieldError
-        If the dataset has no spectra.
-    OutputError
-        If the file cannot be written.
-    """
+    """Write the Raman shifts, cm^-1, and intensities of one sample, under a heading of comments."""
     separator = SEPARATORS[output.suffix.lower()]
     spectrum = dataset["spectra"][index]
     sample = dataset.sample(index)

@@ -11,13 +11,7 @@ _NAMES = {*ClusterOptions._fields} - {"threads"}
 
 
 def take_workers(threads: int | None, options: dict[str, Any]) -> ClusterOptions:
-    """Take the options of ``worker_options`` out of a command's, and return what they ask for.
-
-    Raises
-    ------
-    ConfigError
-        If they do not go together.
-    """
+    """Take the options of ``worker_options`` out of a command's, and return what they ask for."""
     asked = ClusterOptions(threads=threads, **{name: options.pop(name) for name in _NAMES})
     check_options(asked)
     return asked

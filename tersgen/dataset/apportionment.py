@@ -47,11 +47,6 @@ def apportion(
     first
         The part that gets a row before all others.
 
-    Raises
-    ------
-    ConfigError
-        If a ratio is negative, all are 0, or ``n`` is less than the rows there are already.
-
     Examples
     --------
     >>> apportion(10, (0.75, 0.15, 0.1))

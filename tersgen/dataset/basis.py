@@ -93,35 +93,17 @@ class StoredBasis:
 
     @cached_property
     def tip_field(self) -> TipField | None:
-        """The field on a grid that the document names.
-
-        Raises
-        ------
-        TersError
-            If it is missing or damaged.
-        """
+        """The field on a grid that the document names."""
         return None if self._tip_field is None else self._tip_field()
 
     @property
     def effects(self) -> tuple[PluginRecord, ...]:
-        """Parts from outside this package that change values whenever rows are made.
-
-        Raises
-        ------
-        ConfigError
-            If the document does not name them as it should.
-        """
+        """Parts from outside this package that change values whenever rows are made."""
         return self._records(self.content.get("plugins", ()))
 
     @property
     def plugins(self) -> tuple[PluginRecord, ...]:
-        """All parts from outside this package that the values come from, each once.
-
-        Raises
-        ------
-        ConfigError
-            If the document does not name them as it should.
-        """
+        """All parts from outside this package that the values come from, each once."""
         pages = () if self.library is None else self.library.pages
         importers = [page["provenance"].get("importer") for page in pages]
         return tuple(
@@ -148,24 +130,12 @@ class StoredBasis:
 
     @cached_property
     def library(self) -> Library | None:
-        """The library that the document names.
-
-        Raises
-        ------
-        TersError
-            If it is missing or damaged.
-        """
+        """The library that the document names."""
         return None if self._library is None else self._library()
 
     @cached_property
     def basis(self) -> Basis:
-        """The recipe, or what was measured, as this version of tersgen understands it.
-
-        Raises
-        ------
-        ConfigError
-            If it does not: the document is of a newer version, or of one with plug-ins.
-        """
+        """The recipe, or what was measured, as this version of tersgen understands it."""
         model: type[Basis] = Measured if self.is_measured else Recipe
         try:
             found = validate(model, self.content, self._origin)
@@ -183,15 +153,7 @@ class StoredBasis:
 
 
 def contents_of(document: StoredBasis) -> Contents:
-    """Return what this version of tersgen makes of a recipe, or of measured rows.
-
-    Raises
-    ------
-    ConfigError
-        If it does not understand the document, or a plug-in that it needs is not there.
-    ValueError
-        If the recipe is not resolved.
-    """
+    """Return what this version of tersgen makes of a recipe, or of measured rows."""
     basis = document.basis
     if isinstance(basis, Measured):
         fields = measured_table(basis)

@@ -26,13 +26,7 @@ def column_names(field: str) -> tuple[str, ...]:
 
 
 def column_number(field: str, column: str | None, n_columns: int) -> int:
-    """Return the number of a column of a field, given by its number or name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
+    """Return the number of a column of a field, given by its number or name."""
     names = column_names(field)
     if len(names) != n_columns:  # of another version
         names = ()

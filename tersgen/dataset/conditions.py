@@ -47,11 +47,6 @@ def parse_where(text: str, fields: Mapping[str, Any], classes: tuple[str, ...]) 
         The fields of the dataset, with ``ndim`` and ``dtype``.
     classes
         Names of the species.
-
-    Raises
-    ------
-    ConfigError
-        If it is no such text, or names what is not there.
     """
     if not isinstance(text, str):
         raise ConfigError(f"where: expected a text {_EXAMPLE}, got {type(text).__name__}")

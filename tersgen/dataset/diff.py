@@ -137,11 +137,6 @@ def compare(
         Rows of each side that statistics of differing fields are taken of.
     follow_links
         Whether files of the datasets may be links.
-
-    Raises
-    ------
-    DatasetError, ConfigError
-        If one of them cannot be opened.
     """
     one, other = (open_dataset(path, follow_links=follow_links) for path in (first, second))
     tables = []

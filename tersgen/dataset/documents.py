@@ -63,13 +63,7 @@ FILES = (MANIFEST, RECIPE, RECIPE_COPY, *SOURCES, LOCK, JOURNAL)
 
 
 def load_document(folder: Path, name: str, model: type[M]) -> M:
-    """Return the content of a JSON document of a dataset, by its path inside the folder.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, a link, larger than ``LARGEST_DOCUMENT`` bytes, or not what was expected.
-    """
+    """Return the content of a JSON document of a dataset, by its path inside the folder."""
     text, content = _parsed(folder, name, LARGEST_DOCUMENT)
     return _checked(model, text, content, folder / name)
 
@@ -102,24 +96,12 @@ def _checked(model: type[M], text: str, content: Any, path: Path) -> M:
 
 
 def load_head(location: DatasetLocation) -> Manifest:
-    """Return the newest version of a dataset.
-
-    Raises
-    ------
-    DatasetError
-        If the manifest is missing, damaged or not what was expected.
-    """
+    """Return the newest version of a dataset."""
     return _genuine(location, MANIFEST)
 
 
 def load_version_file(location: DatasetLocation, version: str, place: str = VERSIONS) -> Manifest:
-    """Return the version of a content id, from ``VERSIONS`` or ``COPIES``.
-
-    Raises
-    ------
-    DatasetError
-        If its manifest is missing, damaged or not what was expected.
-    """
+    """Return the version of a content id, from ``VERSIONS`` or ``COPIES``."""
     name = f"{place}/{version}.json"
     manifest = _genuine(location, name)
     if manifest.version != version:
@@ -147,13 +129,7 @@ def _genuine(location: DatasetLocation, name: str) -> Manifest:
 
 
 def load_tag(location: DatasetLocation, name: str, place: str = TAGS) -> Tag:
-    """Return the tag of a name, from ``TAGS`` or ``COPIES``.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing or not what was expected.
-    """
+    """Return the tag of a name, from ``TAGS`` or ``COPIES``."""
     inside = tag_path(name, place)
     tag = load_document(location.folder, inside, Tag)
     if tag.name != name:
@@ -169,13 +145,7 @@ def tag_path(name: str, place: str = TAGS) -> str:
 
 
 def load_stored_basis(location: DatasetLocation, digest: str, name: str = RECIPE) -> StoredBasis:
-    """Return the document that says what rows rest on, whose digest must be the given one.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, damaged, or another one.
-    """
+    """Return the document that says what rows rest on, whose digest must be the given one."""
     path = location.folder / name
     _, content = _parsed(location.folder, name, LARGEST_DOCUMENT)
     got = f"a {type(content).__name__}"
@@ -207,13 +177,7 @@ def _loaders(
 
 
 def load_tip_field(location: DatasetLocation, digest: str, name: str = TIP_FIELD) -> TipField:
-    """Return the field on a grid of a dataset, whose digest must be the given one.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, damaged, or another one.
-    """
+    """Return the field on a grid of a dataset, whose digest must be the given one."""
     path = location.folder / name
     content = read_inside(location.folder, name, _LARGEST_TIP_FIELD)
     try:
@@ -232,11 +196,6 @@ def load_library(location: DatasetLocation, digest: str, name: str = LIBRARY) ->
     """Return the library of a dataset, whose digest must be the given one.
 
     Its species are proved by their digests as they are read.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing, damaged, or another one.
     """
     path, file = open_inside(location.folder, name)
     try:
@@ -252,13 +211,7 @@ def load_library(location: DatasetLocation, digest: str, name: str = LIBRARY) ->
 
 
 def understood(path: Path, document: StoredBasis) -> Basis:
-    """Return what rows rest on, as this version of tersgen understands it.
-
-    Raises
-    ------
-    DatasetError
-        If it does not.
-    """
+    """Return what rows rest on, as this version of tersgen understands it."""
     try:
         return document.basis
     except ConfigError as error:
@@ -266,15 +219,7 @@ def understood(path: Path, document: StoredBasis) -> Basis:
 
 
 def check_generator(path: Path, contents: Contents, document: StoredBasis) -> Recipe:
-    """Return the recipe of a dataset whose rows this version of tersgen can make.
-
-    Raises
-    ------
-    DatasetError
-        If it makes others, or does not understand the recipe.
-    NotSyntheticError
-        If the dataset was measured.
-    """
+    """Return the recipe of a dataset whose rows this version of tersgen can make."""
     if document.is_measured:
         raise not_synthetic(path, document)
     if contents.generator != GENERATOR_VERSION:
@@ -309,13 +254,7 @@ def not_synthetic(path: Path, document: StoredBasis) -> NotSyntheticError:
 
 
 def load_lock(location: DatasetLocation) -> Lock:
-    """Return the lock file of a dataset.
-
-    Raises
-    ------
-    DatasetError
-        If it is missing or not what was expected, to the byte.
-    """
+    """Return the lock file of a dataset."""
     text, content = _parsed(location.folder, LOCK, LARGEST_DOCUMENT)
     lock = _checked(Lock, text, content, location.folder / LOCK)
     if not is_genuine(content, "check") or text != json.dumps(content, indent=1) + "\n":
@@ -332,13 +271,7 @@ def load_lock(location: DatasetLocation) -> Lock:
 
 
 def load_journal(location: DatasetLocation, n_shards: int, n_classes: int) -> JournalContent:
-    """Return the journal of a dataset of so many shards.
-
-    Raises
-    ------
-    DatasetError
-        If it is a link, cannot be read, or is larger than any journal of such a dataset.
-    """
+    """Return the journal of a dataset of so many shards."""
     path = location.folder / JOURNAL
     if not exists_inside(location.folder, JOURNAL):
         return JournalContent([], [])
@@ -360,11 +293,6 @@ def checked_layout(
     """Return the layout that a lock file or manifest states, if it is possible.
 
     ``table`` is that of a lock file, which has none of its own.
-
-    Raises
-    ------
-    DatasetError
-        If it is not, or a manifest contradicts itself.
     """
     if isinstance(description, Manifest):
         table = description.fields

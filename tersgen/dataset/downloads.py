@@ -22,15 +22,6 @@ def with_local_copy(path: Path) -> Path:
 
     The copy is called by its URL wherever the path is shown, and is removed when nobody has the
     path any more. Paths of this machine and the URLs of datasets are returned as they are.
-
-    Raises
-    ------
-    MeasurementError
-        If there is no such file, or it is too large.
-    DatasetError
-        If the server cannot be reached, or refuses.
-    MissingExtraError
-        If obstore is not installed.
     """
     if not is_remote(path) or names_dataset(path):
         return path

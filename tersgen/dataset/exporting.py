@@ -16,13 +16,7 @@ _CHUNK_ROWS = 4096
 
 
 def chosen_fields(dataset: "Dataset", fields: Iterable[str] | None) -> dict[str, Field]:
-    """Return some fields of a dataset by name, or all.
-
-    Raises
-    ------
-    UnknownFieldError
-        If it lacks one.
-    """
+    """Return some fields of a dataset by name, or all."""
     if isinstance(fields, str):
         fields = [fields]
     names = dataset.fields if fields is None else fields

@@ -19,11 +19,6 @@ def check_labels(labels: NDArray[Any], n_classes: int, first_row: int, origin: s
         Number of species.
     first_row
         Row of the first label; for the message, as is ``origin``, its beginning.
-
-    Raises
-    ------
-    DamagedDataError
-        If a label is below 0, or there are not so many species.
     """
     bad = np.flatnonzero((labels < 0) | (labels >= n_classes))
     if bad.size:

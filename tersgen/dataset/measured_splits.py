@@ -26,15 +26,7 @@ def default_by(dataset: Dataset) -> str:
 
 
 def assign_measured(dataset: Dataset, name: str, rule: SplitRule) -> tuple[Split, Parts]:
-    """Return a split of measured rows by ``given`` or ``sample``, and the part of each row.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset is synthetic, or no parts were given, or not these.
-    DamagedDataError
-        If stored labels or values are damaged.
-    """
+    """Return a split of measured rows by ``given`` or ``sample``, and the part of each row."""
     basis = dataset.basis
     if not isinstance(basis, Measured):
         raise ConfigError(

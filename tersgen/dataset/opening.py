@@ -42,13 +42,7 @@ _MOST_KEPT = 4
 
 
 def open_version(location: DatasetLocation, manifest: Manifest) -> Dataset:
-    """Return one version of a stored dataset, read-only.
-
-    Raises
-    ------
-    DatasetError
-        If its recipe is damaged, or the manifest contradicts itself.
-    """
+    """Return one version of a stored dataset, read-only."""
     document = load_stored_basis(location, manifest.recipe_digest)
     layout, contents = checked_layout(location.path, manifest), manifest.contents
     store = make_store(manifest.format, contents, layout)
@@ -121,17 +115,16 @@ def open(
 
 
 def open_recipe(path: Path, n_samples: int) -> Dataset:
-    """Return the dataset that a recipe file describes, whose rows are generated as they are read.
-
-    Raises
-    ------
-    ConfigError, LibraryError
-        If the recipe is not what was expected.
-    """
-    from ..generator import Generator  # stored datasets are opened without Numba
+    """Return the dataset that a recipe file describes; rows are generated as they are read."""
     from ..resolution import resolve
 
-    recipe = resolve(load_recipe(path))
+    return generated(resolve(load_recipe(path)), n_samples, path)
+
+
+def generated(recipe: "Recipe", n_samples: int, path: Path) -> Dataset:
+    """Return the dataset of a resolved recipe; only one with its file can be pickled."""
+    from ..generator import Generator  # stored datasets are opened without Numba
+
     document = StoredBasis.of(recipe)
     contents = contents_of(document)
     rows = GeneratedRows(Generator(recipe.complete), leaf_rows(contents.fields))
@@ -151,11 +144,6 @@ def reopen(path: str, is_stored: bool, wanted: str, n_samples: int, follow_links
 
     The last few stay open: each task of a cluster unpickles the fields that it reads. ``wanted`` is
     the id of its version, or the digest of the recipe that makes its rows.
-
-    Raises
-    ------
-    DatasetError
-        If it is not there, or another one is in its place.
     """
     folder = locate(as_path(path)).folder if is_stored else Path()
     remote = remote_source(folder)
@@ -269,13 +257,7 @@ def generate(
 
 
 def torch_generator(recipe: "Recipe", device: "str | torch.device") -> "TorchGenerator":
-    """Return what makes any rows of a resolved recipe as tensors on a device.
-
-    Raises
-    ------
-    ConfigError
-        If PyTorch or the device is not there, or an effect cannot be made on it.
-    """
+    """Return what makes any rows of a resolved recipe as tensors on a device."""
     try:
         from ..on_torch import TorchGenerator
     except ModuleNotFoundError as error:

@@ -19,13 +19,7 @@ _LONGEST = 64
 
 @contextmanager
 def written(path: Path) -> Iterator[None]:
-    """Let what the file system refuses inside be an error of the file that is written.
-
-    Raises
-    ------
-    OutputError
-        If it refuses.
-    """
+    """Let what the file system refuses inside be an error of the file that is written."""
     try:
         yield
     except OSError as error:
@@ -76,13 +70,7 @@ def replace_file(path: Path, content: bytes | Iterable[bytes]) -> None:
 
 
 def check_output_file(path: Path) -> None:
-    """Refuse a file to write that cannot be one, before it is worked out what goes into it.
-
-    Raises
-    ------
-    OutputError
-        If it is a folder, or lies inside a dataset of ours.
-    """
+    """Refuse a file to write that cannot be one, before it is worked out what goes into it."""
     try:
         if path.is_dir():
             raise OutputError(f"{path}: expected the name of a file to write, got a folder")
@@ -98,13 +86,7 @@ def check_output_file(path: Path) -> None:
 
 
 def refuse_inside_dataset(path: Path, shown: Path | None = None) -> None:
-    """Refuse a place to write that is a dataset of ours, or inside one.
-
-    Raises
-    ------
-    OutputError
-        If it is.
-    """
+    """Refuse a place to write that is a dataset of ours, or inside one."""
     around = path if has_marker(path) else dataset_around(path)
     if around is not None:
         raise OutputError(

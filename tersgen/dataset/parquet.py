@@ -21,13 +21,7 @@ _GROUP_BYTES = 1 << 26
 
 
 def arrow_package() -> Any:
-    """Return the package pyarrow.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Return the package pyarrow."""
     try:
         import pyarrow
     except ModuleNotFoundError as error:
@@ -66,15 +60,7 @@ def _schema(dataset: "Dataset", fields: "dict[str, Field]") -> Any:
 def to_arrow(
     dataset: "Dataset", fields: Iterable[str] | None = None, rows: slice = slice(None)
 ) -> Any:
-    """Return rows as a :class:`pyarrow.Table`: a column for each field, and ``species``.
-
-    Raises
-    ------
-    MissingExtraError
-        If pyarrow is not installed.
-    UnknownFieldError
-        If the dataset lacks a field.
-    """
+    """Return rows as a :class:`pyarrow.Table`: a column for each field, and ``species``."""
     arrow = arrow_package()
     named = chosen_fields(dataset, fields)
     values = {name: field[rows] for name, field in named.items()}

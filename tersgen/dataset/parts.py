@@ -50,13 +50,7 @@ def _header(n_rows: int) -> bytes:
 
 
 def load_parts(folder: Path, split: Split) -> Parts:
-    """Return the part of each row as a number in ``split.rule.names``, uint8, shape (n,).
-
-    Raises
-    ------
-    DamagedDataError
-        If the file is missing, a link, or not the one that the split was made with.
-    """
+    """Return the part of each row as a number in ``split.rule.names``, uint8, shape (n,)."""
     name = parts_path(split)
     try:
         data = read_inside(folder, name, _HEADER_BYTES + split.n_samples)
@@ -73,13 +67,6 @@ def store_split(location: DatasetLocation, split: Split, parts: Parts, check: Ch
     """Write the files of a split; no version names it yet.
 
     ``check`` is that of the lock that is held.
-
-    Raises
-    ------
-    OSError
-        If the file system refuses.
-    LostLockError
-        If another builder has taken over.
     """
     own_folder(location, SPLITS)
     rows = [_header(len(parts)), parts.tobytes()]

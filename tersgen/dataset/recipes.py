@@ -37,13 +37,7 @@ def load_recipe(path: str | Path) -> Recipe:
 
 
 def as_recipe(given: RecipeLike) -> Recipe:
-    """Return the recipe that is given in any of the forms of ``RecipeLike``.
-
-    Raises
-    ------
-    ConfigError
-        If it is none, or its settings are not what was expected.
-    """
+    """Return the recipe that is given in any of the forms of ``RecipeLike``."""
     if isinstance(given, Recipe):
         return given
     if isinstance(given, Mapping):

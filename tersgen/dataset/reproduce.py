@@ -50,13 +50,6 @@ def reproduce(
         Threads to use; by default one for each processor.
     follow_links
         Whether files of the dataset may be links.
-
-    Raises
-    ------
-    ConfigError
-        If the fraction is not one, or the dataset is not synthetic.
-    DatasetError
-        If there is no complete dataset, or it is damaged.
     """
     if not 0 < fraction <= 1:
         raise ConfigError(f"fraction: expected a number above 0 and up to 1, got {fraction:g}")

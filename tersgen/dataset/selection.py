@@ -28,13 +28,7 @@ def _checked(numbers: NDArray[np.intp], n_rows: int) -> NDArray[np.intp]:
 
 
 def select_rows(key: Any, n_rows: int) -> Rows:
-    """Return what to read for ``key``: an integer, slice, or array of integers or booleans.
-
-    Raises
-    ------
-    RowIndexError
-        If a row does not exist or the key is none of these.
-    """
+    """Return what to read for ``key``: an integer, slice, or array of integers or booleans."""
     if type(key) is int and 0 <= key < n_rows:  # as often as not
         return Rows(slice(key, key + 1, 1), 0)
     if isinstance(key, slice):

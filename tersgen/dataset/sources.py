@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 Values = NDArray[np.generic]
 
 _MOST_GENERATED = 1 << 14
+_OF_SPECTRA = "params/instrument"
+"""Parameters that depend on nothing but spectra."""
 
 
 class BlockSource(Protocol):
@@ -84,11 +86,14 @@ def narrowed(recipe: "Recipe", names: Iterable[str]) -> "Recipe":
     if not names.isdisjoint(spec.name for spec in computed_table(recipe)):
         recipe = recipe.complete
     wanted = {name.partition("/")[0] for name in names}
-    if "params" in wanted:  # which parameters there are depends on the other fields
+    params = {name for name in names if name.startswith("params/")}
+    if params - {_OF_SPECTRA}:  # which parameters there are depends on the other fields
         return recipe
+    if params:
+        wanted.add("spectra")
     switchable = ("spectra", "maps", "cube", "sticks", "tensors", "structure", "scene")
     switches = {name: name in wanted for name in switchable}
-    fields = recipe.fields.model_copy(update={**switches, "params": False})
+    fields = recipe.fields.model_copy(update={**switches, "params": bool(params)})
     return recipe.model_copy(update={"fields": fields})
 
 

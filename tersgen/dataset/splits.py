@@ -57,13 +57,7 @@ def _check_mixture(dataset: Dataset, rule: SplitRule) -> None:
 
 
 def _resolved(dataset: Dataset, rule: SplitRule) -> SplitRule:
-    """Return a rule with columns by their numbers, which no later version changes.
-
-    Raises
-    ------
-    ConfigError
-        If a range is of no field with one number a row, or of no column of a field.
-    """
+    """Return a rule with columns by their numbers, which no later version changes."""
     held = []
     for text in rule.hold_out:
         if "=" in text:
@@ -101,15 +95,7 @@ def _blocks(start: int, stop: int) -> Iterator[slice]:
 def assign_parts(
     dataset: Dataset, name: str, rule: SplitRule, previous: Split | None, old: Parts | None
 ) -> tuple[Split, Parts]:
-    """Return a split of a dataset and the part of each row; ``previous`` and ``old`` are grown.
-
-    Raises
-    ------
-    ConfigError
-        If the rule names species or fields that the dataset does not have.
-    DamagedDataError
-        If stored labels or values are damaged.
-    """
+    """Return a split of a dataset and the part of each row; ``previous`` and ``old`` are grown."""
     if rule.by in ("sample", "given"):
         return assign_measured(dataset, name, rule)
     _check_mixture(dataset, rule)
@@ -137,15 +123,6 @@ def grow_splits(
     """Grow every split of a version by the rows that a dataset has gained; no old row moves.
 
     ``check`` is that of the lock that is held.
-
-    Raises
-    ------
-    DamagedDataError
-        If a split or the labels are damaged.
-    OSError
-        If the file system refuses.
-    LostLockError
-        If another builder has taken over.
     """
     splits = []
     for split in manifest.splits:
@@ -157,13 +134,7 @@ def grow_splits(
 
 
 def check_split_name(name: str) -> None:
-    """Refuse a name that cannot be that of a split's files.
-
-    Raises
-    ------
-    ConfigError
-        If it is not up to 64 letters, digits, '.', '_' and '-'.
-    """
+    """Refuse a name that cannot be that of a split's files."""
     try:
         _NAME.validate_python(name)
     except ValidationError:

@@ -55,12 +55,6 @@ class SplitAssigner:
         the count does not matter.)
     previous
         The split to be grown by the rows that come: those it has keep their part.
-
-    Raises
-    ------
-    ConfigError
-        If a species held out is none of the classes, or ``previous`` has other classes or another
-        rule.
     """
 
     def __init__(
@@ -102,11 +96,6 @@ class SplitAssigner:
             Class of each row, shape (n,).
         in_range
             Whether each row is in a range held out, shape (n,); None if none is.
-
-        Raises
-        ------
-        DamagedDataError
-            If the labels are not those that were counted.
         """
         n_classes = len(self._held)
         check_labels(labels, n_classes, self.position)
@@ -135,11 +124,6 @@ class SplitAssigner:
             Name of the split.
         digest
             ``split_digest`` of all its rows, those of the previous split first.
-
-        Raises
-        ------
-        DamagedDataError
-            If fewer rows have come than were counted, or none.
         """
         missing = int(self._left.sum())
         before = self._previous.sizes if self._previous else ()

@@ -70,13 +70,7 @@ def check_shards(
     threads: int,
     watch: Watch | None,
 ) -> ShardsRead:
-    """Hold every shard of a dataset against its record.
-
-    Raises
-    ------
-    DatasetError
-        If there are to be so many more shards than there is any trace of, that there never were.
-    """
+    """Hold every shard of a dataset against its record."""
     layout, n_samples = store.layout, description.n_samples
     n_shards = layout.n_shards(n_samples)
     check_traces(location, store, n_shards, len(records))
@@ -120,13 +114,7 @@ def check_shards(
 
 
 def check_traces(location: DatasetLocation, store: Store, n_shards: int, n_recorded: int) -> None:
-    """Refuse a dataset of which far more is lost than there is any trace of.
-
-    Raises
-    ------
-    DatasetError
-        If so many shards have neither a record nor a file that they never were there.
-    """
+    """Refuse a dataset of which far more is lost than there is any trace of."""
     folder = (location.folder / store.shard_paths(0)[0]).parent
     n_files = sum(1 for _ in folder.iterdir()) if folder.is_dir() else 0
     if n_shards - max(n_recorded, n_files) > _MOST_LOST:
@@ -198,11 +186,6 @@ def verify(
         Called as shards are done, with files done and files in all.
     follow_links
         Whether files of the dataset may be links.
-
-    Raises
-    ------
-    DatasetError
-        If there is no dataset, or no such version.
     """
     start = time.perf_counter()
     location, reference = locate_version(path, follow_links)

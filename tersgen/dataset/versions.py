@@ -87,13 +87,7 @@ def split_reference(path: str | Path) -> tuple[Path, str | None]:
 
 
 def locate(path: Path, follow_links: bool = False) -> DatasetLocation:
-    """Return the place of the dataset that a user names; links in it are followed if asked to.
-
-    Raises
-    ------
-    DatasetError
-        If there is none.
-    """
+    """Return the place of the dataset that a user names; links in it are followed if asked to."""
     path = as_path(path)
     try:
         location = find_location(path)
@@ -118,27 +112,13 @@ def locate(path: Path, follow_links: bool = False) -> DatasetLocation:
 def locate_version(
     path: str | Path, follow_links: bool = False
 ) -> tuple[DatasetLocation, str | None]:
-    """Return the place of the dataset that a user names, and the version asked for.
-
-    Raises
-    ------
-    DatasetError
-        If there is none.
-    """
+    """Return the place of the dataset that a user names, and the version asked for."""
     path, reference = split_reference(path)
     return locate(path, follow_links), reference
 
 
 def locate_newest(path: str | Path, action: str) -> DatasetLocation:
-    """Return the place of a dataset whose newest version something is to be done with.
-
-    Raises
-    ------
-    ConfigError
-        If the user names another version: it cannot be done with that.
-    DatasetError
-        If there is none.
-    """
+    """Return the place of a dataset whose newest version something is to be done with."""
     path, reference = split_reference(path)
     check_local(path)
     if reference is not None:
@@ -296,24 +276,12 @@ def tag_names(location: DatasetLocation, place: str = TAGS) -> list[str]:
 
 
 def list_tags(location: DatasetLocation) -> list[Tag]:
-    """Return all tags, deleted ones too, by name.
-
-    Raises
-    ------
-    DatasetError
-        If one cannot be read.
-    """
+    """Return all tags, deleted ones too, by name."""
     return [load_tag(location, name) for name in tag_names(location)]
 
 
 def find_version(location: DatasetLocation, reference: str | None) -> Manifest:
-    """Return a version by tag, id or the beginning of an id; the newest by default.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such version, or its manifest is damaged.
-    """
+    """Return a version by tag, id or the beginning of an id; the newest by default."""
     remote = remote_source(location.folder)
     if remote is not None:
         remote.open_all([MANIFEST, RECIPE])  # at once: whoever reads rows wants both
@@ -354,13 +322,7 @@ def find_version(location: DatasetLocation, reference: str | None) -> Manifest:
 
 
 def history(location: DatasetLocation, manifest: Manifest) -> list[Manifest]:
-    """Return a version and those it came from, newest first.
-
-    Raises
-    ------
-    DatasetError
-        If one of them is missing or damaged.
-    """
+    """Return a version and those it came from, newest first."""
     versions = [manifest]
     while versions[-1].parent is not None:
         versions.append(load_version_file(location, versions[-1].parent))
@@ -372,17 +334,7 @@ def _tag_text(tag: Tag) -> bytes:
 
 
 def give_tag(location: DatasetLocation, name: str, reference: str | None) -> Tag:
-    """Give a version a name, once.
-
-    Raises
-    ------
-    ConfigError
-        If the name cannot be one.
-    OutputError
-        If the name is given already, or was.
-    DatasetError
-        If there is no such version.
-    """
+    """Give a version a name, once."""
     check_local(location.path)
     manifest = find_version(location, reference)
     tag = validate(Tag, {"name": name, "version": manifest.version, "created": now()}, "tag")
@@ -411,13 +363,7 @@ def give_tag(location: DatasetLocation, name: str, reference: str | None) -> Tag
 
 
 def delete_tag(location: DatasetLocation, name: str) -> Tag:
-    """Take a name back; it stays known as deleted. One that was taken back stays as it is.
-
-    Raises
-    ------
-    DatasetError
-        If there is no such tag.
-    """
+    """Take a name back; it stays known as deleted. One that was taken back stays as it is."""
     check_local(location.path)
     tag = next((tag for tag in list_tags(location) if tag.name == name), None)
     if tag is None:

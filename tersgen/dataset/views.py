@@ -24,13 +24,7 @@ def numbers_of(rows: RowNumbers, key: slice | NDArray[np.intp]) -> NDArray[np.in
 
 
 def chosen(rows: RowNumbers, key: Any) -> RowNumbers:
-    """Return the rows that a key, as NumPy takes it, chooses of a selection.
-
-    Raises
-    ------
-    RowIndexError
-        If a row does not exist, or the key is no slice or array of rows.
-    """
+    """Return the rows that a key, as NumPy takes it, chooses of a selection."""
     if isinstance(key, range):
         key = np.arange(key.start, key.stop, key.step)
     found = select_rows(key, len(rows))

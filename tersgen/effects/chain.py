@@ -20,7 +20,8 @@ EFFECTS = (
     *("plasmon.effect:Plasmon", "optics.effect:Laser", "bands.effect:Sticks"),
     *("instrument.effect:AxisError", "profile.effect:Profile", "instrument.effect:Spectrometer"),
     *("profile.effect:Peak", "plasmon.effect:MetalLight", "noise.effect:Roll"),
-    *("optics.effect:Support", "instrument.background:Background", "optics.effect:Throughput"),
+    *("optics.effect:Support", "instrument.background:Background"),
+    *("optics.luminescence:LuminescenceBand", "optics.effect:Throughput"),
     *("optics.visibility:Visibility", "noise.effect:Noise"),
     *("instrument.effect:Detector", "instrument.effect:Range", "scaling:Scaling"),
     *("hotspots.effect:Hotspots", "nearfield.effect:NearField", "scene.effect:Scene"),
@@ -45,8 +46,8 @@ _REPLACED = ("Profile", "Spectrometer")
 _ORDER = (
     *("spectra", "maps", "cube", "sticks", "tensors", "label", "mixture", "structure"),
     *("scene", "params/shift", "params/width", "params/orientation", "params/plasmon"),
-    *("params/substrate", "params/optics", "params/instrument", "params/spectrum_noise"),
-    "params/roll",
+    *("params/substrate", "params/optics", "params/luminescence", "params/instrument"),
+    *("params/spectrum_noise", "params/roll"),
     *("params/scan", "params/cube_detector", "params/hotspots", "params/move"),
     *("params/tip_height", "params/tip_width", "params/tip_dipole", "params/apex"),
     "params/background",
@@ -63,13 +64,7 @@ def _ours() -> tuple[type[Effect[Any]], ...]:
 
 
 def effect_types(recipe: Sections) -> list[type[Effect[Any]]]:
-    """Return the effects that a recipe has, in physical order; those of plug-ins end their stage.
-
-    Raises
-    ------
-    ConfigError
-        If the recipe names an effect of a plug-in that is not there, or two band profiles.
-    """
+    """Return the effects of a recipe in physical order; those of plug-ins end their stage."""
     from .plugged import plugged
 
     there = [effect for effect in _ours() if effect.is_part_of(recipe)]
@@ -99,15 +94,7 @@ def _rank(spec: FieldSpec) -> int:
 
 
 def field_table(recipe: Sections) -> tuple[FieldSpec, ...]:
-    """Return the arrays that a resolved recipe makes, in their order in a dataset.
-
-    Raises
-    ------
-    ValueError
-        If the recipe is not resolved.
-    ConfigError
-        If two effects record an array of one name.
-    """
+    """Return the arrays that a resolved recipe makes, in their order in a dataset."""
     made, owners = [], dict[str, str]()
     for effect in effect_types(recipe):
         for spec in effect.fields(recipe):

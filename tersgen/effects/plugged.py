@@ -187,13 +187,7 @@ def _after(stage: Stage) -> list[Stage]:
 
 
 def plugged(recipe: Sections) -> list[type[PluginEffect]]:
-    """Return the effects of plug-ins that a recipe has, by name.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such effect, it is not one, or its section is not what it expects.
-    """
+    """Return the effects of plug-ins that a recipe has, by name."""
     found = [_load(name) for name in sorted(recipe.effects)]
     for effect in found:
         effect.settings_of(recipe)

@@ -119,6 +119,23 @@ class Sections(Frozen):
         return self.fields.maps or self.fields.cube
 
     @property
+    def has_pixels(self) -> bool:
+        """Whether there are maps, cubes, or targets of their size."""
+        has_structure = self.structure is not None and self.fields.structure
+        return self.has_image or has_structure or self.has_scene
+
+    @property
+    def has_scene(self) -> bool:
+        """Whether the molecules of a scene are stored."""
+        return self.scene is not None and self.fields.scene
+
+    @property
+    def has_intensities(self) -> bool:
+        """Whether intensities of modes are in any array."""
+        has_near_maps = self.nearfield is not None and self.has_image
+        return self.fields.spectra or self.fields.sticks or has_near_maps or self.has_scene
+
+    @property
     def scale(self) -> Literal["unit", "symmetric"]:
         """Range of spectra and maps."""
         return self.fields.scale

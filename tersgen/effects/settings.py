@@ -39,10 +39,19 @@ class EffectSettings(Frozen):
         -------
         dict
             By name, ``"electrons"`` or ``"cube.electrons"``, what a warning says after it, such as
-            ``"without a cube"``. Not the form of arrays that a recipe leaves out by ``fields``:
-            recipes for several arrays share a grid, channels, noise and the size of maps.
+            ``"without a cube"``.
         """
         return {}
+
+    @property
+    def names(self) -> list[str]:
+        """Names of all settings, with those of its parts, such as ``cube.electrons``."""
+        found = []
+        for name in type(self).model_fields:
+            part = getattr(self, name)
+            inner = part.names if isinstance(part, EffectSettings) else None
+            found += [name] if inner is None else [f"{name}.{one}" for one in inner]
+        return found
 
     @property
     def is_resolved(self) -> bool:
@@ -58,6 +67,10 @@ class EffectSettings(Frozen):
     def noise_free(self) -> Self:
         """The settings without noise, background and detector; what is left is drawn as before."""
         return self
+
+    def resolved_in(self, recipe: Any, library: Library) -> Self:  # noqa: ARG002 - of most, library
+        """Return the settings with those set that follow from the library and other sections."""
+        return self.resolved(library)
 
     def resolved(self, library: Library) -> Self:  # noqa: ARG002 - of most, none follows
         """Return the settings with those set that follow from the library.
@@ -101,6 +114,12 @@ class Fields(EffectSettings):
         ge=1,
         le=4096,
     )
+
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return settings of how arrays are stored, if these are left out."""
+        has_signals = self.spectra or recipe.has_image
+        reason = "without spectra, maps and cubes"
+        return {} if has_signals else dict.fromkeys(("precision", "scale"), reason)
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse cubes of anything but near-field maps, and rows without any array."""

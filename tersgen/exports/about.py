@@ -10,6 +10,7 @@ from .. import __version__
 from ..errors import ConfigError
 from ..schema.base import Frozen, field
 from ..text import counted
+from .license import License
 
 if TYPE_CHECKING:
     from ..dataset.dataset import Dataset
@@ -53,9 +54,7 @@ class About(Frozen):
         "1",
         (),
     )
-    license: str | None = field(
-        "licence by its SPDX identifier, such as CC-BY-4.0", "1", None, pattern=r"^[A-Za-z0-9.+-]+$"
-    )
+    license: License | None = field("licence by its SPDX identifier, such as CC-BY-4.0", "1", None)
     description: str | None = field("summary  [default: from the dataset]", "1", None)
     url: str | None = field("address of its page", "1", None, pattern=r"^https?://\S+$")
     doi: str | None = field("DOI, such as 10.5281/zenodo.1234", "1", None, pattern=r"^10\.\d+/\S+$")

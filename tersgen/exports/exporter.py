@@ -33,6 +33,9 @@ class Exporter(ABC):
     ending: ClassVar[str] = ""
     """How the name of the file must end; empty if any name will do."""
 
+    resumes: ClassVar[bool] = False
+    """Whether :meth:`write` resumes if ``out`` has what it had written before it was killed."""
+
     class Settings(Frozen):
         """What ``--set`` and keyword arguments of ``tersgen.export`` set."""
 
@@ -53,7 +56,8 @@ class Exporter(ABC):
             Names of the fields to export, which exist; None for those that suit the format.
         out
             Where to write. The name is temporary: it gets that of the user when all is written,
-            and is removed after an error.
+            and is removed after an error. It exists only if ``resumes`` is set, and then has what
+            the same export had written before it was stopped.
         report
             To be called as rows are written.
 

@@ -1,14 +1,18 @@
 """Export rows in a format by its name."""
 
+import secrets
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
+
+from blake3 import blake3
 
 from .. import plugins
 from ..dataset.dataset import Dataset
 from ..errors import ConfigError, OutputError
 from ..schema.loading import validate
 from ..urls import is_remote
+from .about import TERSGEN_VERSION
 from .exporter import Exporter, Report
 from .place import new_place
 
@@ -37,6 +41,8 @@ def export(
 ) -> None:
     """Write rows in a format, whole or not at all; nothing is replaced.
 
+    Formats that consist of many files resume an export that was killed.
+
     Parameters
     ----------
     dataset
@@ -61,7 +67,7 @@ def export(
     MissingExtraError
         If a package that the format needs is not installed.
     OutputError
-        If ``out`` exists, is inside a dataset, or cannot be written.
+        If ``out`` exists, is inside a dataset, is being written, or cannot be written.
     DamagedDataError
         If stored bytes are missing or fail their checksum.
     """
@@ -75,8 +81,32 @@ def export(
         raise ConfigError(f"{dataset.path}: expected rows to export, got a selection without any")
     for field in fields or ():
         dataset[field]
-    with new_place(out) as partial, plugins.named_errors("exporter", name, kind, OutputError):
-        exporter.write(dataset, fields, partial, report or _ignore)
+    request = _request(dataset, name, exporter, fields)
+    place = new_place(out, request, kind.resumes)
+    with place as output, plugins.named_errors("exporter", name, kind, OutputError):
+        exporter.write(dataset, fields, output, report or _ignore)
+
+
+def _request(
+    dataset: Dataset, name: str, exporter: Exporter, fields: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return all that decides the bytes of an export; what another request wrote is not kept."""
+    try:
+        code = plugins.origin(type(exporter)).digest
+    except ConfigError:  # a class without a source file
+        code = secrets.token_hex(16)
+    rows = blake3(dataset.row_numbers.tobytes()).hexdigest() if dataset.is_view else None
+    return {
+        "format": name,
+        "settings": exporter.settings.model_dump(mode="json"),
+        "fields": None if fields is None else list(fields),
+        "dataset": dataset.path.name,
+        "identity": dataset.identity,
+        "version": dataset.manifest and dataset.manifest.version,
+        "n_rows": len(dataset),
+        "rows": rows,
+        "code": [TERSGEN_VERSION, code],
+    }
 
 
 def _ignore(done: int, total: int) -> None:

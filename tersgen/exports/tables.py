@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ..dataset.parquet import arrow_package, to_column
 from ..errors import ConfigError
+from ..store.files import sync_file
 from .about import coordinate_tables
 from .exporter import Report, plain, plain_dtype, row_blocks, species_of
 
@@ -151,8 +152,8 @@ class RowTable:
             return self._arrow.array(values.tolist(), self._arrow.string())
         return to_column(values)
 
-    def write(self, path: Path, report: Report, done: int = 0, total: int | None = None) -> int:
-        """Write a Parquet file, a group of rows at a time; return the rows written so far.
+    def write(self, path: Path, report: Report, done: int = 0, total: int | None = None) -> None:
+        """Write a Parquet file, a group of rows at a time; it gets its name when it is complete.
 
         Parameters
         ----------
@@ -163,12 +164,14 @@ class RowTable:
         """
         from pyarrow import parquet
 
-        with parquet.ParquetWriter(path, self.schema, compression="zstd") as writer:
+        partial = path.with_name(f"{path.name}.partial")
+        with parquet.ParquetWriter(partial, self.schema, compression="zstd") as writer:
             for table in self.tables():
                 writer.write_table(table)
                 done += len(table)
                 report(done, total or len(self._dataset))
-        return done
+        sync_file(partial)
+        partial.replace(path)
 
 
 def row_digests(values: dict[str, NDArray[Any]]) -> list[str]:

@@ -178,13 +178,6 @@ class ShardCommitter:
         """Write the record of a shard whose files are there, or wait to replace others.
 
         ``facts`` go into the log of events.
-
-        Raises
-        ------
-        OSError
-            If the file system refuses.
-        LostLockError
-            If another builder has taken over.
         """
         with self._appending:
             self._lock.check()

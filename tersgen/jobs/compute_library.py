@@ -168,15 +168,6 @@ class Computation:
             Called with the progress after each molecule; its samples are molecules.
         tell, waiting
             See ``molecules.outcomes``.
-
-        Raises
-        ------
-        LibraryError
-            If a molecule fails and is not to be skipped, or none is left.
-        ClusterError
-            If the workers are lost.
-        OutputError
-            If a file cannot be written.
         """
         todo = self.remaining(on_workers=options.executor != "threads")
         try:
@@ -276,13 +267,7 @@ class Computation:
 
 
 def write_report(path: Path, rows: Sequence[Row]) -> None:
-    """Write a report as a table of comma-separated values.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write a report as a table of comma-separated values."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
@@ -314,7 +299,8 @@ def is_result(
             ("class_name" in page) == (order.conformers > 1)
             and (not imaginary or followed == order.follow)
             and origin.get("program") == engine.program()
-            and str(origin.get("method")).startswith(f"{engine.method()}; charge ")
+            and origin.get("method") == engine.method()
+            and (entry.kind != "xyz" or page.get("charge", 0) == entry.charge)
             and origin.get("scaling", 1.0) == engine.scaling()[0]
             and (from_text or (entry.sha256 and origin.get("sha256") == entry.sha256))
         ):

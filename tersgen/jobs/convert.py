@@ -41,15 +41,6 @@ def convert(
     that of the original. A copy that was interrupted resumes. ``follow_links`` says whether files
     of the original may be links. With ``complete`` the copy stores the arrays that the original
     computes as rows are read: it is the dataset, with the digest, of the recipe that stores all.
-
-    Raises
-    ------
-    ConfigError
-        If the layout is not possible, or ``complete`` is given and nothing is computed.
-    DatasetError
-        If there is no such dataset or version, or it is damaged.
-    OutputError
-        If the output holds something else, or cannot be written.
     """
     location, reference = locate_version(path, follow_links)
     manifest = find_version(location, reference)

@@ -2,6 +2,7 @@
 
 import platform
 import re
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -31,20 +32,15 @@ def _plain(text: str) -> str:
     return re.sub(r"[^ -~]", "?", text)[:200]
 
 
+@cache
 def environment() -> Environment:
     """Return the versions, processor and system of this process."""
-    packages = {}
-    for name in _PACKAGES:
-        try:
-            packages[name] = version(name)
-        except PackageNotFoundError:
-            continue
     return Environment(
         tersgen=tersgen.__version__,
         python=platform.python_version(),
         platform=_plain(platform.platform()),
         cpu=_plain(_cpu()),
-        packages=packages,
+        packages={name: found for name in _PACKAGES if (found := _version(name)) != "none"},
     )
 
 

@@ -58,17 +58,7 @@ class Extension(NamedTuple):
 
 
 def plan_extension(path: Path, n_more: int | None, n_total: int | None) -> Extension:
-    """Return the plan of a dataset with more rows.
-
-    Raises
-    ------
-    ConfigError
-        If the number of rows is not larger.
-    OutputError
-        If another extension is under way.
-    DatasetError
-        If there is no complete dataset.
-    """
+    """Return the plan of a dataset with more rows."""
     location = locate_newest(path, "extend")
     manifest = find_version(location, None)
     document = load_stored_basis(location, manifest.recipe_digest)
@@ -95,11 +85,6 @@ def extended_before(path: Path, n_more: int) -> Manifest | None:
 
     Then the same command was run before, and is not to add them twice. None, too, while an
     extension is under way, which the same command finishes.
-
-    Raises
-    ------
-    DatasetError
-        If there is no complete dataset.
     """
     location, reference = locate_version(path)
     if reference is not None:

@@ -47,11 +47,6 @@ def make_manifest(
     """Return the manifest of a complete dataset from the records of all its shards.
 
     ``check`` is that of the lock that is held.
-
-    Raises
-    ------
-    DamagedDataError
-        If the digest is not the one that the origin promises.
     """
     ordered = [records[shard] for shard in range(plan.n_shards)]
     roots = {

@@ -14,7 +14,13 @@ from ..measured.collection import Collection, by_note
 from ..measured.cubes import band_areas
 from ..measured.labels import misspelt_part, ordered_classes, positions
 from ..measured.reader import RowArrays
-from ..measured.resample import check_range, extrapolated, interpolated, resample
+from ..measured.resample import (
+    check_range,
+    extrapolated,
+    interpolated,
+    measured_points,
+    resample,
+)
 from ..measured.spectrum import Spectrum
 from ..random.philox import philox
 from ..random.streams import MEASURED_ORDER
@@ -59,15 +65,7 @@ class Target(NamedTuple):
 
 
 def describe(collection: Collection, target: Target) -> Measured:
-    """Return what a dataset of some measured rows rests on.
-
-    Raises
-    ------
-    MeasurementError
-        If files cannot be put together: some with maps and some without, or no common axis.
-    ConfigError
-        If a class has a name that is not allowed.
-    """
+    """Return what a dataset of some measured rows rests on."""
     rows, known = collection.rows, collection.known
     n_raw = max(one.n_points for one in rows)
     shapes = sorted({one.map_shape or () for one in rows})
@@ -113,7 +111,7 @@ def repeated_edges(collection: Collection, grid: Grid) -> list[str]:
         shares = [extrapolated(one, axis) for one in rows.axes()]
         if shares and max(shares) >= _WORTH_SAYING:
             upto = "up to " if min(shares) < max(shares) else ""
-            text = f"{upto}{max(shares):.0%} of the axis was not measured: edges repeated"
+            text = f"{upto}{max(shares):.0%} of the axis was not measured: filled from its edges"
             found.append((file.name, text))
     return by_note(found)
 
@@ -240,13 +238,7 @@ class MeasuredRuns:
         self._parts, self._groups = positions(measured.parts), positions(measured.groups)
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
-        """Return rows by field.
-
-        Raises
-        ------
-        MeasurementError
-            If a spectrum does not cover the axis.
-        """
+        """Return rows by field."""
         out: dict[str, Values] = {
             spec.name: np.zeros((n_rows, *spec.shape), spec.dtype) for spec in self._table
         }
@@ -287,6 +279,7 @@ class MeasuredRuns:
             low=-1.0 if measured.scale == "symmetric" else 0.0,
             allow_extrapolation=measured.edges == "repeated",
         )
+        out["measured"][k] = measured_points(spectrum.shift_cm1, self._axis)
         count = len(spectrum.shift_cm1)
         if "raw/shift" in out:
             out["raw/shift"][k, :count] = spectrum.shift_cm1
@@ -334,13 +327,7 @@ class MeasuredRuns:
 def plan_ingest(
     collection: Collection, target: Target, format: Format
 ) -> tuple[Plan, MeasuredRuns]:
-    """Return the plan of a dataset of measured rows, and what makes them.
-
-    Raises
-    ------
-    MeasurementError, ConfigError
-        As ``describe``.
-    """
+    """Return the plan of a dataset of measured rows, and what makes them."""
     measured = describe(collection, target)
     plan = make_plan(measured, collection.n_rows, format)
     return plan, MeasuredRuns(collection, measured)
@@ -355,15 +342,7 @@ def ingest(
     report: Report | None = None,
     cancel: Event | None = None,
 ) -> Built:
-    """Write a dataset of measured rows, and the split of the parts that rows were given, if any.
-
-    Raises
-    ------
-    MeasurementError
-        If a spectrum does not cover the axis.
-    OutputError
-        If the output holds something else, or cannot be written.
-    """
+    """Write a dataset of measured rows, and the split of the parts that rows were given, if any."""
     measured = plan.recipe
     parts = measured.parts if isinstance(measured, Measured) else ()
 

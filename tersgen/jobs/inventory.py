@@ -234,13 +234,6 @@ def remove_files(inventory: Inventory, check: Check | None = None) -> str | None
     -------
     str or None
         One thing that is still there and no part of the dataset.
-
-    Raises
-    ------
-    OSError
-        If the file system refuses.
-    LostLockError
-        If another builder has taken over.
     """
     for tries_left in range(_TRIES, 0, -1):
         if check is not None:

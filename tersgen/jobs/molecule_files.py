@@ -51,13 +51,7 @@ class MoleculeFiles:
             return ""
 
     def save(self, entry: Entry, outcome: Outcome) -> None:
-        """Store the outcome of a molecule.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be written.
-        """
+        """Store the outcome of a molecule."""
         try:
             self.folder.mkdir(exist_ok=True)
         except OSError as error:

@@ -74,13 +74,7 @@ _engines: dict[Order, Engine] = {}
 
 
 def compute_entry(order: Order, entry: Entry) -> Outcome:
-    """Compute a molecule; expected failures are returned, with the reason.
-
-    Raises
-    ------
-    ClusterError
-        If versions or plug-ins differ from those that ordered it.
-    """
+    """Compute a molecule; expected failures are returned, with the reason."""
     check_versions(order.versions)
     with _working:
         if order not in _engines:
@@ -147,13 +141,6 @@ def outcomes(
         Called with a line at each step of a molecule, if this process computes.
     waiting
         Called now and then with what is waited for, if workers compute.
-
-    Raises
-    ------
-    ConfigError
-        If the executor takes only builds.
-    ClusterError
-        If the workers or their scheduler are lost, missing, or unfit for it.
     """
     if options.executor == "threads":
         engine = order.make_engine()

@@ -59,13 +59,7 @@ def _refuse_folder(location: DatasetLocation, overwrite: bool) -> None:
 
 
 def refuse_foreign(location: DatasetLocation) -> None:
-    """Refuse to replace a dataset that has files of others in its folder, however deep.
-
-    Raises
-    ------
-    OutputError
-        If there is one.
-    """
+    """Refuse to replace a dataset that has files of others in its folder, however deep."""
     foreign = find_foreign(inventory_of(location))
     if foreign is not None:
         raise OutputError(
@@ -96,11 +90,6 @@ def check_output(location: DatasetLocation, overwrite: bool = False) -> None:
     """Refuse an output that cannot be a dataset of tersgen, before anything is done.
 
     A dataset whose build resumes may have files of others in it; one to be replaced may not.
-
-    Raises
-    ------
-    OutputError
-        If something else is there, the place is inside another dataset, or it cannot be written.
     """
     out = location.path
     if ":/" in str(out) or str(out) in (".", ""):

@@ -150,13 +150,7 @@ class Estimate(Frozen):
 
 
 def check_compression(format: Format, compression: Compression | None) -> Compression:
-    """Return how a back end is to compress.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot.
-    """
+    """Return how a back end is to compress."""
     if format == "hdf5" and compression == "lz4":
         raise ConfigError(
             "compression: expected none for HDF5, which any program can then read, got lz4; leave "
@@ -174,13 +168,7 @@ def make_plan(
     shard_rows: int | None = None,
     compression: Compression | None = None,
 ) -> Plan:
-    """Return the plan of a build of ``n_samples`` rows of a resolved recipe, or of measured rows.
-
-    Raises
-    ------
-    ConfigError
-        If the numbers of rows are not possible, or HDF5 is to be compressed.
-    """
+    """Return the plan of ``n_samples`` rows of a resolved recipe, or of measured rows."""
     if not 1 <= n_samples <= LARGEST_N:
         raise ConfigError(f"n: expected a whole number from 1 to 2^53, got {n_samples:.6g}")
     try:
@@ -241,13 +229,7 @@ def estimate(
 
 
 def check_space(expected: Estimate, location: DatasetLocation, n_kept: int = 0) -> None:
-    """Refuse a build that cannot fit, ``n_kept`` samples of which are there already.
-
-    Raises
-    ------
-    OutputError
-        If the estimated size of what is missing exceeds the free space.
-    """
+    """Refuse a build that cannot fit, ``n_kept`` samples of which are there already."""
     wanted = expected.bytes_stored * (1 - n_kept / expected.n_samples)
     if wanted > expected.free_bytes:
         raise OutputError(

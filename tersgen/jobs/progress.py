@@ -46,13 +46,7 @@ class ProgressCounter:
         self._n_added = 0
 
     def check(self) -> None:
-        """Stop here if the build was cancelled; executors call it in the main thread, often.
-
-        Raises
-        ------
-        CancelledError
-            If it was.
-        """
+        """Stop here if the build was cancelled; executors call it in the main thread, often."""
         if self._cancel is not None and self._cancel.is_set():
             raise CancelledError("cancelled")
 

@@ -53,13 +53,7 @@ Watch = Callable[[int, int], None]
 
 
 def remote_path(url: str | Path) -> RemotePath:
-    """Return the URL that a dataset is pushed to.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
+    """Return the URL that a dataset is pushed to."""
     path = as_path(url)
     if not is_remote(path):
         raise ConfigError(f"{url}: expected a URL such as s3://bucket/data.zarr, got a local path")
@@ -127,13 +121,7 @@ def _check_format(location: DatasetLocation) -> None:
 def refuse_other(
     target: RemoteTarget, there: dict[str, There], location: DatasetLocation, manifest: Manifest
 ) -> bool:
-    """Refuse a place with another dataset; return whether an older version of this one is there.
-
-    Raises
-    ------
-    OutputError
-        If something else is there.
-    """
+    """Refuse a place with another dataset; return whether an older version of this one is there."""
     if MANIFEST in there:
         known = parse_json(target.read(MANIFEST).decode())
         version = known.get("version") if isinstance(known, dict) else None
@@ -151,13 +139,7 @@ def refuse_other(
 
 
 def claim(target: RemoteTarget, there: dict[str, There], lock: bytes, ours: bool = False) -> None:
-    """Send the lock file first: it says whose place this is.
-
-    Raises
-    ------
-    OutputError
-        If it is another's.
-    """
+    """Send the lock file first: it says whose place this is."""
     if ours:  # of an older version, perhaps
         if target.read(LOCK) != lock and not target.replace(LOCK, lock, there[LOCK]):
             raise OutputError(f"{target.url}/{LOCK}: changed by another push; run it again")
@@ -196,15 +178,7 @@ def send_all(
     paths: dict[str, Path],
     facts: dict[str, FileFacts],
 ) -> Iterator[Sent]:
-    """Send files that are not there, some at once; yield each that is there.
-
-    Raises
-    ------
-    DamagedDataError
-        If a shard is not what was recorded.
-    OutputError
-        If one cannot be written.
-    """
+    """Send files that are not there, some at once; yield each that is there."""
 
     def send(inside: str) -> Sent:
         path = paths[inside]
@@ -229,13 +203,7 @@ def send_all(
 
 
 def publish_remote(target: RemoteTarget, there: dict[str, There], text: bytes) -> None:
-    """Send the manifest, which makes the dataset one.
-
-    Raises
-    ------
-    OutputError
-        If another was there first.
-    """
+    """Send the manifest, which makes the dataset one."""
     if MANIFEST in there:
         done = target.read(MANIFEST) == text or target.replace(MANIFEST, text, there[MANIFEST])
     else:

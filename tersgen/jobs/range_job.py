@@ -104,13 +104,7 @@ class BuiltRange(NamedTuple):
 
 
 def check_range(plan: Plan, first: int, last: int | None) -> tuple[int, int]:
-    """Return a range of shards, cut at the end of the dataset.
-
-    Raises
-    ------
-    ConfigError
-        If it is empty, or none of these shards exist.
-    """
+    """Return a range of shards, cut at the end of the dataset."""
     end = plan.n_shards if last is None else min(last, plan.n_shards)
     if not 0 <= first < end:
         raise ConfigError(
@@ -171,13 +165,7 @@ class NothingLeft:
     """Makes no shard, but says which ones are missing."""
 
     def run(self, job: Job) -> None:
-        """Refuse to finish if any shard is missing.
-
-        Raises
-        ------
-        OutputError
-            If one is.
-        """
+        """Refuse to finish if any shard is missing."""
         if job.todo:
             raise OutputError(
                 f"{job.location}: expected all {job.plan.n_shards} shards, "
@@ -187,17 +175,7 @@ class NothingLeft:
 
 
 def finalize(path: Path, take_over: bool = False) -> Built:
-    """Complete a dataset whose shards are all finished, and publish it.
-
-    Raises
-    ------
-    OutputError
-        If shards are missing, with their numbers.
-    BusyError
-        If a job, or another builder, is still at work.
-    DatasetError
-        If no build was started here, or it is damaged.
-    """
+    """Complete a dataset whose shards are all finished, and publish it."""
     location = locate_newest(path, "finalize")
     plan = stored_plan(location, load_lock(location))
     return run(plan, location, take_over=take_over, executor=NothingLeft())

@@ -51,13 +51,7 @@ def recorded_in_ranges(folder: Path) -> list[ShardRecord]:
 
 
 def merge_ranges(location: DatasetLocation, lock: BuilderLock, take_over: bool) -> None:
-    """Append the records of all jobs to the dataset's journal; call it with the lock held.
-
-    Raises
-    ------
-    BusyError
-        If a job is still at work.
-    """
+    """Append the records of all jobs to the dataset's journal; call it with the lock held."""
     refuse_live_ranges(location.folder, take_over)
     found = recorded_in_ranges(location.folder)
     if found:

@@ -228,13 +228,7 @@ def _head(target: RemoteTarget, plan: Plan) -> dict[str, Any]:
 
 
 def _complete(target: RemoteTarget, there: dict[str, There], plan: Plan) -> Manifest | None:
-    """Return the manifest if the very dataset is there; None if nothing is, or part of it.
-
-    Raises
-    ------
-    OutputError
-        If something else is there.
-    """
+    """Return the manifest if the very dataset is there; None if nothing is, or part of it."""
     if MANIFEST in there:
         known = Manifest.model_validate_json(target.read(MANIFEST))
         same = (known.recipe_digest, known.n_samples) == (plan.document.digest, plan.n_samples)

@@ -141,17 +141,6 @@ def repair(
     Shards are made from the recipe, and take the place of damaged ones only if their digests are
     those that were recorded. Recipe, manifest, lock file, journal, metadata and splits are restored
     from each other.
-
-    Raises
-    ------
-    IncompleteDatasetError
-        If the build did not finish: it has to be resumed.
-    DatasetError
-        If there is no dataset, or what all else is made from is lost.
-    DamagedDataError
-        If the generator makes other values than those that were recorded.
-    BusyError
-        If a builder is writing the dataset.
     """
     location = locate_newest(path, "repair")
     if not is_dataset(location.folder):

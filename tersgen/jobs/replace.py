@@ -57,13 +57,7 @@ def staged_location(location: DatasetLocation) -> DatasetLocation:
 
 
 def is_staged(location: DatasetLocation) -> bool:
-    """Return whether a replacement is built beside ``location``, or is to be.
-
-    Raises
-    ------
-    OutputError
-        If something else lies where it would.
-    """
+    """Return whether a replacement is built beside ``location``, or is to be."""
     folder = staging_folder(location)
     if not os.path.lexists(folder):
         return has_marker(location.folder)
@@ -94,13 +88,7 @@ def building_location(location: DatasetLocation, plan: Plan, overwrite: bool) ->
 
 
 def refuse_interrupted(location: DatasetLocation) -> None:
-    """Refuse to resume a dataset that another was about to replace.
-
-    Raises
-    ------
-    OutputError
-        If a builder was killed between the two renames.
-    """
+    """Refuse to resume a dataset that another was about to replace."""
     version = _noted_version(staging_folder(location))
     if version is not None and not _is_version(location.folder, version):
         raise OutputError(
@@ -160,15 +148,7 @@ def _is_version(folder: Path, version: str) -> bool:
 
 @contextmanager
 def replacing(location: DatasetLocation, plan: Plan, take_over: bool) -> Iterator["Replacement"]:
-    """Hold the place of a dataset that is to be replaced; give it back whatever happens.
-
-    Raises
-    ------
-    BusyError
-        If another process is writing either of the two.
-    OutputError
-        If the old one has files of others in it, or the place cannot be written.
-    """
+    """Hold the place of a dataset that is to be replaced; give it back whatever happens."""
     folder = staging_folder(location)
     with in_one_line(location, f"{folder.name}, where the new dataset is built, cannot be made"):
         make_folder(folder)
@@ -254,25 +234,13 @@ class Replacement:
         staged.folder.rmdir()
 
     def check(self) -> None:
-        """Make sure that no one has taken over.
-
-        Raises
-        ------
-        LostLockError
-            If another has.
-        """
+        """Make sure that no one has taken over."""
         self._lock.check()
         if self._old_lock is not None:
             self._old_lock.check()
 
     def finish(self) -> None:
-        """Put the new dataset, which is complete, in its place, and remove the old one.
-
-        Raises
-        ------
-        OutputError
-            If files of others came into the old one, or the file system refuses.
-        """
+        """Put the new dataset, which is complete, in its place, and remove the old one."""
         doing = "the new dataset is complete, the same command puts it here; now it cannot be done"
         with in_one_line(self._location, doing):
             self.check()

@@ -75,13 +75,7 @@ class Repair(NamedTuple):
 
 
 def clear_folders(repair: Repair, names: Iterable[str]) -> None:
-    """Remove links and pipes from where folders of the dataset go.
-
-    Raises
-    ------
-    OutputError
-        If a file is in the way: files of others are never removed.
-    """
+    """Remove links and pipes from where folders of the dataset go."""
     for name in names:
         path = repair.location.folder / name
         if path.is_file() and not path.is_symlink():
@@ -95,11 +89,6 @@ def clear_files(repair: Repair, names: Collection[str]) -> None:
     """Remove links, pipes and empty folders from where files of the dataset go.
 
     Folders on the way to them are cleared too, from the top.
-
-    Raises
-    ------
-    OutputError
-        If a folder that is not empty is in the way: files of others are never removed.
     """
     clear_folders(repair, sorted({str(p) for name in names for p in Path(name).parents[:-1]}))
     for name in names:
@@ -178,11 +167,6 @@ def restore_recipe(repair: Repair, digest: str, facts: FileFacts | None) -> Stor
     """Return the recipe of a digest, restored from its copy, or the copy from it; the library too.
 
     ``facts`` tells which of two files that say the same is the one that was written.
-
-    Raises
-    ------
-    DatasetError
-        If both are lost.
     """
     location = repair.location
     texts: dict[str, bytes] = {}
@@ -274,13 +258,7 @@ def _assign_again(repair: Repair, plan: Plan, split: Split) -> tuple[Split, Part
 
 
 def restore_splits(repair: Repair, plan: Plan, manifest: Manifest) -> None:
-    """Make files of splits again that are damaged or missing, in all versions.
-
-    Raises
-    ------
-    DamagedDataError
-        If one cannot be rebuilt.
-    """
+    """Make files of splits again that are damaged or missing, in all versions."""
     location = repair.location
     known = {split.digest: split for split in manifest.splits}
     for version in version_ids(location):

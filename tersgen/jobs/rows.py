@@ -47,13 +47,7 @@ class StoredRuns:
         self._names = tuple(names)
 
     def make(self, start: int, n_rows: int) -> Mapping[str, Values]:
-        """Return rows by field.
-
-        Raises
-        ------
-        DamagedDataError
-            If stored bytes are missing or fail their checks, or a label is that of no species.
-        """
+        """Return rows by field."""
         rows = slice(start, start + n_rows)
         fields = [self._dataset[name] for name in self._names]
         made = {field.spec.name: _stored(field.spec, field[rows]) for field in fields}

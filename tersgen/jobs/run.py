@@ -80,11 +80,6 @@ def explained(
 
     Call it with the lock held. ``shown`` is the dataset that the user knows, where this one is to
     take its place.
-
-    Raises
-    ------
-    LostLockError
-        Instead of any error, if another builder has taken over.
     """
     new = not any((location.folder / name).exists() for name in (LOCK, MANIFEST, JOURNAL))
     try:
@@ -168,15 +163,6 @@ def complete(
     """Commit every shard of a plan that is not there, and publish the version.
 
     Call it with the lock held and the lock file of the plan written.
-
-    Raises
-    ------
-    OSError
-        If the file system refuses.
-    LostLockError
-        If another builder has taken over.
-    ClusterError
-        If scheduler or workers are lost.
     """
     make_folders(location, plan)
     merge_ranges(location, lock, take_over)

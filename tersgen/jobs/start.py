@@ -51,15 +51,7 @@ _PLANNED = (
 
 
 def stored_plan(location: DatasetLocation, lock: Lock) -> Plan:
-    """Return the plan of a synthetic dataset whose build has started.
-
-    Raises
-    ------
-    DatasetError
-        If its recipe is damaged, or this version of tersgen makes other rows.
-    NotSyntheticError
-        If the dataset was measured.
-    """
+    """Return the plan of a synthetic dataset whose build has started."""
     document = load_stored_basis(location, lock.recipe_digest)
     if document.is_measured:
         raise not_synthetic(location.path, document)
@@ -67,13 +59,7 @@ def stored_plan(location: DatasetLocation, lock: Lock) -> Plan:
 
 
 def plan_of(location: DatasetLocation, description: Manifest | Lock, document: StoredBasis) -> Plan:
-    """Return the plan of a dataset, from what a version of it or its lock file says.
-
-    Raises
-    ------
-    DatasetError
-        If that is not possible, or this version of tersgen does not understand the recipe.
-    """
+    """Return the plan of a dataset, from what a version of it or its lock file says."""
     if isinstance(description, Manifest):
         contents = description.contents
     else:
@@ -135,7 +121,8 @@ def check_same(location: DatasetLocation, plan: Plan) -> Manifest | None:
         more = f"; and {len(found) - _MOST_SHOWN} more" if len(found) > _MOST_SHOWN else ""
         raise OutputError(
             f"{location}: holds another dataset: {'; '.join(found[:_MOST_SHOWN])}{more}. Run the "
-            "command that started it, pass --overwrite to replace it, or another --out"
+            "command that started it, choose another --out, or replace it (remove it or pass "
+            "--overwrite)"
         )
     if os.path.lexists(location.folder / MANIFEST):
         manifest = load_head(location)
@@ -159,15 +146,7 @@ def check_same(location: DatasetLocation, plan: Plan) -> Manifest | None:
 
 
 def remove_started(location: DatasetLocation, plan: Plan, check: Check) -> None:
-    """Remove what a build of a plan has written, name by name, but the lock that is held.
-
-    Raises
-    ------
-    OSError
-        If something cannot be removed.
-    LostLockError
-        If another builder has taken over.
-    """
+    """Remove what a build of a plan has written, name by name, but the lock that is held."""
     fields = [spec.name for spec in plan.table]
     axes = [one.name for one in plan.contents.positions]
     remove_files(Inventory(location.folder, fields, axes, plan.n_shards), check)
@@ -228,11 +207,6 @@ def rows_kept(location: DatasetLocation, plan: Plan, wanted: Container[int] | No
     """Return how many rows of a plan the journals say are there, before anything is locked.
 
     Of all shards, or only of the ``wanted`` ones.
-
-    Raises
-    ------
-    OutputError, DatasetError
-        If another dataset is there, or a damaged one.
     """
     if not (location.folder / LOCK).exists():
         return 0

@@ -47,13 +47,7 @@ class BuildSeen(NamedTuple):
 
 
 def see_build(path: Path, follow_links: bool = False) -> BuildSeen:
-    """Return how far the build of a dataset is, or its extension.
-
-    Raises
-    ------
-    DatasetError
-        If there is none, or its documents are damaged.
-    """
+    """Return how far the build of a dataset is, or its extension."""
     location = locate(path, follow_links)
     check_local(location.path)
     return _seen(location, load_lock(location))
@@ -63,11 +57,6 @@ def see_unfinished(path: Path, follow_links: bool = False) -> BuildSeen | None:
     """Return how far a build or extension is that is under way, or was stopped; None without one.
 
     None, too, for what is no dataset or says nothing of its build: whoever opens it says more.
-
-    Raises
-    ------
-    DatasetError
-        If its documents are damaged.
     """
     try:
         location = locate(path, follow_links)

@@ -24,15 +24,7 @@ _TICK_S = 0.25
 
 @contextmanager
 def open_mapper(options: ClusterOptions) -> Iterator[Mapper]:
-    """Start or find workers and yield a function that runs tasks on them, or here without workers.
-
-    Raises
-    ------
-    ConfigError
-        If the executor takes only builds.
-    ClusterError
-        If the workers cannot be started, or are lost.
-    """
+    """Start or find workers and yield a function that runs tasks on them, or here if none."""
     if options.executor == "threads":
         yield run_here
         return
@@ -71,13 +63,7 @@ def _run_checked(wanted: Versions, function: Callable[[T], R], task: T) -> R:
 
 
 def check_versions(wanted: Versions) -> None:
-    """Refuse to work for a process with other versions of the programs.
-
-    Raises
-    ------
-    ClusterError
-        If versions differ.
-    """
+    """Refuse to work for a process with other versions of the programs."""
     different = version_differences(program_versions(), wanted)
     if different:
         raise ClusterError(f"{platform.node()}: versions differ: {different} (here: the builder)")
@@ -94,11 +80,6 @@ def ended(
 
     A task in whose company workers died is tried once more, by itself, at the end. ``waiting`` is
     called now and then with what is waited for.
-
-    Raises
-    ------
-    ClusterError
-        If the workers or their scheduler are lost or missing.
     """
     from .executors.cluster_watch import Watch
 

@@ -28,11 +28,6 @@ def build_molecule(
         Name of a basis set.
     charge
         Charge of the molecule, e.
-
-    Raises
-    ------
-    LibraryError
-        If PySCF does not have the basis set for all elements.
     """
     from pyscf import gto
     from pyscf.gto.mole import bse_predefined_ecp

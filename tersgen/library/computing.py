@@ -71,11 +71,6 @@ def compute_species(
     Species
         All vibrational modes in the molecule's standard frame, with per-atom tensors. Imaginary
         modes that remain are left out with a warning and counted in the note of the provenance.
-
-    Raises
-    ------
-    LibraryError
-        If the molecule cannot be computed, or a step does not converge.
     """
     computed = compute(engine, molecule, report, follow)
     if computed.n_imaginary:
@@ -123,13 +118,7 @@ def compute(
 
 
 def check_bonds(molecule: Molecule) -> None:
-    """Refuse an optimised molecule with broken bonds.
-
-    Raises
-    ------
-    LibraryError
-        If a bond is longer than 1.3 times the sum of the covalent radii.
-    """
+    """Refuse an optimised molecule with broken bonds."""
     for bond in molecule.bonds:
         symbols = [SYMBOLS[molecule.numbers[atom]] for atom in bond]
         length = float(np.linalg.norm(np.subtract(*molecule.coordinates[list(bond)])))
@@ -190,11 +179,12 @@ def _species(
         provenance=Provenance(
             kind="computed",
             program=engine.program(),
-            method=f"{engine.method()}; charge {molecule.charge}",
+            method=engine.method(),
             scaling=scaling,
             note="; ".join(remark for remark in remarks if remark),
         ),
         formula=molecule.formula,
+        charge=molecule.charge or None,
         point_group=group.name,
         atoms=tuple(
             Atom(symbol=SYMBOLS[number], position=(float(x), float(y), float(z)))

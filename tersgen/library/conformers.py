@@ -47,11 +47,6 @@ def compute_conformers(
         stereocentres.
     report, follow
         See ``computing.compute_species``.
-
-    Raises
-    ------
-    LibraryError
-        If none can be computed.
     """
     tell = report or (lambda _: None)
     unique: list[tuple[Molecule, Floats]] = []

@@ -26,13 +26,7 @@ COVALENT_ANGSTROM: tuple[float, ...] = (0.0, *map(float, _TABLE.split()))
 
 
 def covalent_radius(number: int) -> float:
-    """Return the covalent radius of an element in Angstrom.
-
-    Raises
-    ------
-    LibraryError
-        If none was published.
-    """
+    """Return the covalent radius of an element in Angstrom."""
     if not 1 <= number < len(COVALENT_ANGSTROM):
         raise LibraryError(
             f"expected an element up to Cm for a bond, got {SYMBOLS[number]}, which has no "

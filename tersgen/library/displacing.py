@@ -126,13 +126,7 @@ def _forms(solution: Any, probes: Probes) -> Forms:
 
 
 def solve(numbers: Ints, coordinates: Floats, level: ResponseLevel, density: Any = None) -> Any:
-    """Return a converged PySCF mean field of a closed shell; coordinates in bohr, (n_atoms, 3).
-
-    Raises
-    ------
-    LibraryError
-        If the basis or functional cannot be used, or the energy does not converge.
-    """
+    """Return a converged PySCF mean field of a closed shell; coordinates in bohr, (n_atoms, 3)."""
     from pyscf import dft, scf
 
     formula, charge = hill_formula(numbers), level.charge or 0

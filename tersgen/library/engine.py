@@ -162,13 +162,7 @@ class Engine(ABC):
 
 
 def check_molecule(molecule: Molecule, heaviest: int = 118) -> None:
-    """Refuse a molecule without modes, or with electrons that are not paired.
-
-    Raises
-    ------
-    LibraryError
-        If it is one, or has an element beyond ``heaviest``.
-    """
+    """Refuse a molecule without modes, or with electrons that are not paired."""
     numbers = molecule.numbers
     if len(numbers) < 2:
         raise LibraryError("expected a molecule of two or more atoms, got one: it has no modes")
@@ -186,13 +180,7 @@ def check_molecule(molecule: Molecule, heaviest: int = 118) -> None:
 
 
 def require(install: str, *modules: str) -> None:
-    """Refuse to go on without some packages; ``install`` is what pip installs them with.
-
-    Raises
-    ------
-    MissingExtraError
-        If one is not installed.
-    """
+    """Refuse to go on without some packages; ``install`` is what pip installs them with."""
     missing = [module for module in modules if util.find_spec(module) is None]
     if missing:
         raise MissingExtraError(
@@ -202,15 +190,7 @@ def require(install: str, *modules: str) -> None:
 
 
 def make_engine(text: str, level: Level | None = None) -> Engine:
-    """Return the engine that ``--engine`` names: NAME, or NAME:ARGUMENT.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name, it is no engine, or its argument is not as expected.
-    MissingExtraError
-        If it needs a package that is not installed.
-    """
+    """Return the engine that ``--engine`` names: NAME, or NAME:ARGUMENT."""
     name, _, argument = text.partition(":")
     part = load("tersgen.engines", name)
     if not (isinstance(part, type) and issubclass(part, Engine)):

@@ -63,13 +63,6 @@ def read_entries(source: str, name: str | None = None, charge: int = 0) -> list[
         Name of the molecule, if there is one; by default that in the file, or the file's name.
     charge
         Charge of the molecule of an .xyz file, e.
-
-    Raises
-    ------
-    LibraryError
-        If there is no such file, it holds no molecules, or name or charge do not fit it.
-    MissingExtraError
-        If RDKit is needed and not installed.
     """
     if name and clean_name(name) != name:
         raise LibraryError(f"--name: expected {IN_WORDS[NAME]}, at most 64, got {name[:80]!r}")
@@ -149,13 +142,7 @@ def _records(text: str, stem: str, is_single: bool) -> Iterator[Entry]:
 
 
 def sketch(entry: Entry) -> tuple[Entry, Molecule]:
-    """Return an entry with a name, and its molecule without a geometry, both of which are fast.
-
-    Raises
-    ------
-    LibraryError
-        If it is no molecule, or cannot be computed.
-    """
+    """Return an entry with a name, and its molecule without a geometry, both of which are fast."""
     if entry.kind == "xyz":
         molecule = make_molecule(entry)
     elif entry.kind == "mol":
@@ -167,13 +154,7 @@ def sketch(entry: Entry) -> tuple[Entry, Molecule]:
 
 
 def make_molecule(entry: Entry) -> Molecule:
-    """Return the molecule of an entry, at a starting geometry.
-
-    Raises
-    ------
-    LibraryError
-        If it cannot be made.
-    """
+    """Return the molecule of an entry, at a starting geometry."""
     if entry.kind == "smiles":
         return molecule_of_smiles(entry.text, entry.name)
     if entry.kind == "mol":
@@ -183,13 +164,7 @@ def make_molecule(entry: Entry) -> Molecule:
 
 
 def make_conformers(entry: Entry, most: int) -> tuple[list[Molecule], bool]:
-    """Return starting geometries of an entry, and whether their mirror images belong to it, too.
-
-    Raises
-    ------
-    LibraryError
-        If it is no SMILES, or cannot be made.
-    """
+    """Return starting geometries of an entry, and whether their mirror images belong to it, too."""
     if entry.kind != "smiles":
         raise LibraryError("expected a SMILES for conformers, got coordinates; leave --conformers")
     starts = conformers_of_smiles(entry.text, entry.name, most)

@@ -42,11 +42,6 @@ def choose_species(
         What must be known, of :data:`tersgen.schema.library.HAS`.
     name
         A pattern as of a shell, with ``*`` and ``?``.
-
-    Raises
-    ------
-    ConfigError
-        If the formula is none.
     """
     chosen = np.ones(len(library), bool)
     if formula is not None:

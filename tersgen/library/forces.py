@@ -52,13 +52,7 @@ class ForceField(NamedTuple):
 
 
 def force_field(species: Species) -> ForceField:
-    """Return the force constants and polarizability derivatives of a molecule.
-
-    Raises
-    ------
-    LibraryError
-        If modes or atom tensors are missing, or do not determine them.
-    """
+    """Return the force constants and polarizability derivatives of a molecule."""
     coordinates, masses = atom_positions(species), atom_masses(species)
     n_atoms, n_modes = len(coordinates), len(species.modes)
     if n_atoms < 2:
@@ -178,11 +172,6 @@ def displacements_from_shares(
     list of Floats
         dR/dQ in amu^-1/2, shape (n_modes, n_atoms, 3): solutions from different starts, which have
         the same force constants if the shares determine them.
-
-    Raises
-    ------
-    LibraryError
-        If there are too many modes.
     """
     n_modes, n_atoms = shares.shape[:2]
     if n_modes > MOST_MODES:

@@ -13,13 +13,7 @@ CLOSEST_ANGSTROM = 0.4
 
 
 def atomic_number(symbol: str) -> int:
-    """Return the atomic number of a chemical symbol, written in any case.
-
-    Raises
-    ------
-    LibraryError
-        If there is no such element.
-    """
+    """Return the atomic number of a chemical symbol, written in any case."""
     wanted = symbol.strip().capitalize()
     if wanted not in SYMBOLS[1:]:
         raise LibraryError(f"expected a chemical symbol such as C or Cl, got {symbol[:20]!r}")
@@ -48,12 +42,6 @@ def read_xyz(text: str) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         Atomic numbers, shape (n_atoms,).
     coordinates
         Cartesian positions in Angstrom, shape (n_atoms, 3).
-
-    Raises
-    ------
-    LibraryError
-        If the count and the lines differ, an element is unknown, a number is not finite, or two
-        atoms lie on top of one another.
     """
     lines = text.splitlines()
     first = lines[0].strip() if lines else ""

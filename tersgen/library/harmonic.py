@@ -128,11 +128,6 @@ def normal_modes(hessian: Floats, masses: Floats, coordinates: Floats) -> Normal
     NormalModes
         3N-6 modes, 3N-5 for a linear molecule, less the imaginary ones. The sign of a mode is
         fixed by its largest component, which is positive.
-
-    Raises
-    ------
-    LibraryError
-        If there are fewer than two atoms, shapes do not fit, or a number is not finite.
     """
     n_atoms = len(masses)
     if n_atoms < 2:
@@ -220,11 +215,6 @@ def build_modes(
         Significant digits of the largest number of its kind to keep; all of them if None.
     displacements
         Cartesian displacements in any scale, shape (n_modes, n_atoms, 3); kept with a norm of 1.
-
-    Raises
-    ------
-    LibraryError
-        If a number is not finite.
     """
     if not np.isfinite(shares).all() or not np.isfinite(frequencies_cm1).all():
         raise LibraryError("expected finite frequencies and tensors, got NaN or infinity")

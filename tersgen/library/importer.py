@@ -36,13 +36,7 @@ class TextImporter(Importer):
 
     @abstractmethod
     def read_source(self, source: SourceFile) -> Species | Iterable[Species]:
-        """Return the species in a text; ``read_species`` puts the file's name before errors.
-
-        Raises
-        ------
-        LibraryError, ValidationError, LinAlgError
-            If it is damaged.
-        """
+        """Return the species in a text; ``read_species`` puts the file's name before errors."""
 
     def matches(self, path: Path, head: bytes) -> bool:  # noqa: ARG002 - the text decides
         """Return whether a file is in this format, see ``recognises``."""
@@ -58,13 +52,7 @@ class ObservedImporter(TextImporter):
 
     @abstractmethod
     def read_table(self, source: SourceFile, said: Statement) -> Species | Iterable[Species]:
-        """Return the species in a text; a user has ``said`` something of its strengths.
-
-        Raises
-        ------
-        LibraryError
-            If it is damaged, or what is said contradicts it.
-        """
+        """Return the species in a text; a user has ``said`` something of its strengths."""
 
     def read_source(self, source: SourceFile) -> Species | Iterable[Species]:
         """Return the species in a text without further statements, see ``read_table``."""

@@ -35,11 +35,6 @@ def load_library(path: Path, said: Statement = NOTHING_SAID) -> Library:
 
     Species of a library file are read as they are needed. What is ``said`` of strengths is only for
     tables whose strengths may be observed ones.
-
-    Raises
-    ------
-    LibraryError
-        If it is none, or damaged.
     """
     if has_library(path):
         _refuse_statement(path, "library file", said)
@@ -119,13 +114,7 @@ def read_species(
 
 
 def _scaled(species: Species, factor: float) -> Species:
-    """Return a species with scaled frequencies; its provenance has the product of all factors.
-
-    Raises
-    ------
-    LibraryError
-        If the frequencies are no calculated ones, or the factor is far from 1.
-    """
+    """Return a species with scaled frequencies; its provenance has the product of all factors."""
     if not 0.5 <= factor <= 1.5:
         raise LibraryError(f"expected a factor of 0.5 to 1.5 on frequencies, got {factor:g}")
     origin = species.provenance

@@ -122,11 +122,6 @@ def read_statement(lines: Iterable[tuple[str, str]], form: Form) -> Statement:
         Name and text of each line that may be a statement; other names are skipped.
     form
         How such a line is written, for messages.
-
-    Raises
-    ------
-    LibraryError
-        If a name is misspelt, a text is none of those allowed, or two lines contradict each other.
     """
     found: dict[str, str | float] = {}
     for name, text in lines:
@@ -143,13 +138,7 @@ def read_statement(lines: Iterable[tuple[str, str]], form: Form) -> Statement:
 
 
 def read_comments(text: str) -> Statement:
-    """Return what the comments of a table state, such as ``# intensity: observed area``.
-
-    Raises
-    ------
-    LibraryError
-        As ``read_statement`` does.
-    """
+    """Return what the comments of a table state, such as ``# intensity: observed area``."""
     found = (_COMMENT.search(line) for line in text.splitlines() if "#" in line)
     return read_statement(((one[1], one[2]) for one in found if one), comment)
 
@@ -181,13 +170,7 @@ def headed_intensity(heading: str) -> Intensity | None:
 
 
 def agreed(said: Statement, options: Statement) -> Statement:
-    """Return what a file and a user's options say together.
-
-    Raises
-    ------
-    LibraryError
-        If they contradict each other.
-    """
+    """Return what a file and a user's options say together."""
     values = said.model_dump(exclude_none=True)
     for name, value in options.model_dump(exclude_none=True).items():
         if values.setdefault(name, value) != value:
@@ -213,11 +196,6 @@ def decide(said: Statement, headed: Intensity | None, usual: Observed) -> Observ
         What the heading of the column says.
     usual
         What strengths are if nothing states it.
-
-    Raises
-    ------
-    LibraryError
-        If statements contradict the heading or each other.
     """
     kind = said.intensity or headed
     if headed not in (None, kind):

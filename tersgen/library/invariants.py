@@ -27,11 +27,6 @@ def tensor_of(activity: float, ratio: float | None) -> Matrix3:
         S, Angstrom^4/amu.
     ratio
         rho, 0 to 0.75; rounding of a print above that is taken as 0.75.
-
-    Raises
-    ------
-    LibraryError
-        If they are negative or not finite, or the ratio is too large.
     """
     rho = 0.0 if ratio is None else ratio
     if not (0 <= activity < math.inf) or not 0 <= rho <= LARGEST_RATIO + 1e-3:
@@ -45,13 +40,7 @@ def tensor_of(activity: float, ratio: float | None) -> Matrix3:
 
 
 def tensor_of_invariants(mean: float, anisotropy_squared: float) -> Matrix3:
-    """Return the tensor of a mean polarizability derivative a and gamma^2: diag(-t, -t, 2t) + a I.
-
-    Raises
-    ------
-    LibraryError
-        If gamma^2 is negative or a number is not finite.
-    """
+    """Return the tensor of mean derivative a and anisotropy gamma^2: diag(-t, -t, 2t) + a I."""
     if not math.isfinite(mean) or not 0 <= anisotropy_squared < math.inf:
         raise LibraryError(
             f"expected finite invariants, gamma^2 >= 0, got {mean:g} and {anisotropy_squared:g}"

@@ -48,13 +48,7 @@ class FileRows:
         self.shape = shape
 
     def __getitem__(self, key: slice) -> Values:
-        """Return some rows, from the first to the last.
-
-        Raises
-        ------
-        LibraryError
-            If the file has become shorter.
-        """
+        """Return some rows, from the first to the last."""
         start, stop, _ = key.indices(self.shape[0])
         shape = (max(stop - start, 0), *self.shape[1:])
         row = int(np.prod(self.shape[1:], dtype=np.int64)) * self.dtype.itemsize
@@ -99,13 +93,7 @@ def read_library(path: Path) -> Library:
 
 
 def open_library(file: ByteFile, path: Path) -> Library:
-    """Return the library in an open file; ``path`` is for messages.
-
-    Raises
-    ------
-    LibraryError
-        If it is no library file, or damaged.
-    """
+    """Return the library in an open file; ``path`` is for messages."""
     try:
         arrays = _arrays(_File(file, path), file.size)
         columns, digests = _columns(arrays)
@@ -131,13 +119,7 @@ def has_library(path: Path) -> bool:
 
 
 def check_library(library: Library, path: Path) -> None:
-    """Refuse impossible species in a library file of unknown origin.
-
-    Raises
-    ------
-    LibraryError
-        If a species is not what its digest says, or a number is not finite or possible.
-    """
+    """Refuse impossible species in a library file of unknown origin."""
     library.prove(look=partial(_check_modes, path=path))
 
 

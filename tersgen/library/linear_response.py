@@ -67,11 +67,6 @@ def response_forms(solution: Any, probes: Probes) -> Forms:
     """Return the response of a converged PySCF mean field to some potentials.
 
     Potentials act on the electrons with the charge -1, twice: their sign does not matter.
-
-    Raises
-    ------
-    numpy.linalg.LinAlgError
-        If the solution is no minimum (A + B is not positive definite).
     """
     from scipy import linalg
 

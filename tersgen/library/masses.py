@@ -196,13 +196,7 @@ MASSES: dict[str, dict[int, float]] = {
 
 
 def most_abundant(symbol: str) -> int:
-    """Return the mass number of the most abundant isotope of an element.
-
-    Raises
-    ------
-    LibraryError
-        If there is no such element.
-    """
+    """Return the mass number of the most abundant isotope of an element."""
     if symbol not in MASSES:
         raise LibraryError(f"expected a chemical element, got {symbol}")
     return next(iter(MASSES[symbol]))
@@ -223,13 +217,7 @@ def isotope_masses(numbers: NDArray[np.int64]) -> NDArray[np.float64]:
 
 
 def atom_masses(species: Species) -> NDArray[np.float64]:
-    """Return the masses of the atoms in amu, shape (n_atoms,): stored, or most abundant isotopes.
-
-    Raises
-    ------
-    LibraryError
-        If there is no such element.
-    """
+    """Return the masses of atoms in amu, shape (n_atoms,): stored, or most abundant isotopes."""
     if species.masses_amu is not None:
         return np.array(species.masses_amu, np.float64)
     return _most_abundant_masses([atom.symbol for atom in species.atoms or ()])

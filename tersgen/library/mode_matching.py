@@ -32,11 +32,6 @@ def find_displacements(species: Species, far: Floats) -> tuple[Floats, str]:
         A molecule with displacements or atom tensors.
     far
         d(alpha)/dR at the level of the response, shape (n_atoms, 3, 3, 3), bohr^2.
-
-    Raises
-    ------
-    LibraryError
-        If the species has neither displacements nor atom tensors, or they do not match.
     """
     masses = atom_masses(species)
     known = [mode.displacements for mode in species.modes]

@@ -14,19 +14,14 @@ from ..errors import LibraryError
 from ..numeric import frame
 from ..schema.library import Library
 from ..schema.species import Species, triangle
+from .builtin import sites_names
 
 Floats = NDArray[np.float64]
 Quaternion = tuple[float, float, float, float]
 
 
 def require_geometry(library: Library) -> None:
-    """Refuse species that near-field maps cannot be made of.
-
-    Raises
-    ------
-    LibraryError
-        If atom positions or atom tensors of one are missing.
-    """
+    """Refuse species that near-field maps cannot be made of."""
     n_atoms = np.diff(library.array("position")[1])
     shares, first = library.array("atom_tensor")
     unknown = np.concatenate([[0], np.cumsum(np.isnan(shares[:, 0]))])
@@ -41,22 +36,17 @@ def require_geometry(library: Library) -> None:
 
 
 def require_sites(library: Library) -> None:
-    """Refuse species without a response at sites.
-
-    Raises
-    ------
-    LibraryError
-        If one has none.
-    """
+    """Refuse species without a response at sites."""
     sites = library.counts("site")
     numbers = library.counts("frequency") * triangle(3 * sites)
     whole = (sites > 0) & (library.counts("site_response") == numbers)
     for k in np.flatnonzero(~whole | (library.counts("position") == 0))[:1]:
         name = library.names[k]
+        shipped = f"sites:{name}" if name in sites_names() else "molecules that have one (sites)"
         raise LibraryError(
             f'{name}: expected a response at sites for nearfield.response = "sites", got none; '
             "compute it (tersgen library respond FILE -o sites.tlib, a library file or a built-in "
-            "name), take built-in molecules that have it (--library sites), or leave it out"
+            f'name), use {shipped}, or make sums over atoms (nearfield.response = "atoms")'
         )
 
 
@@ -174,11 +164,6 @@ def near_field_intensities(
     -------
     Floats
         Shape (n_modes,), Angstrom^4 amu^-1.
-
-    Raises
-    ------
-    LibraryError
-        If the species has no geometry.
     """
     require_geometry(Library([species]))
     positions = atom_positions(species)

@@ -51,11 +51,6 @@ def optimise_geometry(
         Convergence criteria.
     report
         Called with one line per step.
-
-    Raises
-    ------
-    LibraryError
-        If it does not converge.
     """
     from geometric.errors import GeomOptNotConvergedError
     from geometric.internal import DelocalizedInternalCoordinates

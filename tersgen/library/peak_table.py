@@ -39,11 +39,6 @@ def read_peak_table(source: SourceFile) -> tuple[Peak, ...]:
     """Read a peak table: columns frequency, irrep, intensity, FWHM, in cm^-1 and Angstrom^4/amu.
 
     The first line is a heading; the columns irrep and FWHM may be missing.
-
-    Raises
-    ------
-    LibraryError
-        If a line has other columns or a number that is not finite.
     """
     lines = [line for line in source.text.splitlines() if line.strip() and line[0] != "#"]
     peaks: list[Peak] = []
@@ -81,11 +76,6 @@ def attach_peaks(species: Species, peaks: tuple[Peak, ...], file: str) -> Specie
 
     Each mode takes those of the peak within PEAK_TOLERANCE_CM1 of it; degenerate partners share a
     peak, and modes without one, which are inactive, stay as they are.
-
-    Raises
-    ------
-    LibraryError
-        If a peak belongs to no mode: the table is then another crystal's.
     """
     positions = np.array([peak.frequency_cm1 for peak in peaks])
     used: set[int] = set()

@@ -6,7 +6,6 @@ amplitude of a mode is then a quadratic form of the field at the sites. The same
 point dipoles on a grid of tips are images without a model, the reference in ``docs/nearfield.md``.
 """
 
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -34,8 +33,6 @@ Report = Callable[[str], None]
 _SYMMETRIC_ANGSTROM = 1e-3
 """Tolerance of symmetry operations that save displacements."""
 _NO_TIPS = np.empty((0, 3))
-_CHARGE = re.compile(r"\bcharge ([+-]?\d+)\b")
-"""The charge of a computed molecule, in the method of its provenance."""
 
 
 @dataclass(frozen=True)
@@ -55,9 +52,7 @@ class Geometry:
                 f"{len(species.atoms or ())} atoms; compute it first: tersgen library compute"
             )
         numbers = np.array([atomic_number(atom.symbol) for atom in species.atoms], np.int64)
-        stated = _CHARGE.search(species.provenance.method or "")
-        charge = int(stated[1]) if stated else 0
-        return cls(numbers, atom_positions(species) / BOHR_ANGSTROM, charge)
+        return cls(numbers, atom_positions(species) / BOHR_ANGSTROM, species.charge or 0)
 
 
 def respond(
@@ -82,13 +77,6 @@ def respond(
         Runs the tasks; one after the other by default.
     report
         Called with a line for each displacement.
-
-    Raises
-    ------
-    MissingExtraError
-        If PySCF is not installed.
-    LibraryError
-        If the molecule or level cannot be used, or its modes are not found.
     """
     molecule = Geometry.of(species)
     made = derive(molecule, level or ResponseLevel(), _NO_TIPS, finished, mapper, report)
@@ -314,6 +302,7 @@ def _with(
     modes = [mode.model_copy(update=more) for mode, more in zip(species.modes, each, strict=True)]
     update = {
         **own,
+        "charge": level.charge or None,
         "modes": tuple(modes),
         "provenance": provenance.model_copy(update={"levels": levels}),
     }

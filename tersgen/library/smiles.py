@@ -19,13 +19,7 @@ _ALIKE_ANGSTROM = 0.1
 
 
 def require_rdkit() -> None:
-    """Refuse to go on without RDKit.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
+    """Refuse to go on without RDKit."""
     if util.find_spec("rdkit") is None:
         raise MissingExtraError(
             "expected RDKit for SMILES, .mol and .sdf, got no such package; run: pip install "
@@ -41,13 +35,7 @@ def canonical_smiles(smiles: str) -> str:
 
 
 def sketch_smiles(smiles: str, name: str = "") -> Molecule:
-    """Return the molecule of a SMILES without a geometry, by default named by its InChIKey.
-
-    Raises
-    ------
-    LibraryError
-        If it is no SMILES, or one of fragments, radicals or isotopes.
-    """
+    """Return the molecule of a SMILES without a geometry, by default named by its InChIKey."""
     from rdkit import Chem, rdBase
 
     graph = _parsed(smiles)
@@ -56,26 +44,14 @@ def sketch_smiles(smiles: str, name: str = "") -> Molecule:
 
 
 def molecule_of_smiles(smiles: str, name: str) -> Molecule:
-    """Return the molecule of a SMILES, at a starting geometry.
-
-    Raises
-    ------
-    LibraryError
-        If it is no SMILES, or one of fragments, radicals or isotopes, or cannot be embedded.
-    """
+    """Return the molecule of a SMILES, at a starting geometry."""
     from rdkit import Chem
 
     return _embedded(Chem.AddHs(_parsed(smiles)), name, f"from SMILES {smiles}")[0]
 
 
 def molecule_of_block(block: str, name: str) -> Molecule:
-    """Return the molecule of a mol file: at its coordinates, or embedded if they are flat.
-
-    Raises
-    ------
-    LibraryError
-        If it is damaged, or as for ``molecule_of_smiles``.
-    """
+    """Return the molecule of a mol file: at its coordinates, or embedded if they are flat."""
     from rdkit import Chem
 
     graph = _parsed_block(block)

@@ -57,13 +57,7 @@ def clean_name(text: str) -> str:
 
 
 def open_source(path: Path) -> SourceFile:
-    """Read a file of at most one gibibyte.
-
-    Raises
-    ------
-    LibraryError
-        If it is missing, not a file, too large or unreadable.
-    """
+    """Read a file of at most one gibibyte."""
     content = read_beginning(path, MAX_BYTES)
     if len(content) > MAX_BYTES:
         raise LibraryError(
@@ -73,13 +67,7 @@ def open_source(path: Path) -> SourceFile:
 
 
 def read_beginning(path: Path, largest: int) -> bytes:
-    """Return the content of a file, or of a larger one the first ``largest`` + 1 bytes.
-
-    Raises
-    ------
-    LibraryError
-        If it is missing, not a file, or unreadable.
-    """
+    """Return the content of a file, or of a larger one the first ``largest`` + 1 bytes."""
     try:
         return read_input(path, largest)
     except FileNotFoundError:

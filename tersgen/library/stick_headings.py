@@ -97,11 +97,6 @@ def read_heading(lines: list[Line], width: int) -> tuple[list[str] | None, list[
         The lines before the first row.
     width
         Number of columns of the rows.
-
-    Raises
-    ------
-    LibraryError
-        If a line or a name is not understood, or a column is another than expected.
     """
     if not lines:
         return None, [], ""
@@ -166,13 +161,7 @@ def _cells(text: str, width: int) -> list[str]:
 
 
 def _role(name: str, line: Line) -> str | None:
-    """Return what a column is; None if its heading is not understood.
-
-    Raises
-    ------
-    LibraryError
-        If it is an axis of something else, or no Raman strength.
-    """
+    """Return what a column is; None if its heading is not understood."""
     if _OTHER_AXIS.search(name):
         raise LibraryError(
             f"line {line.number}: expected Raman shifts in one of {', '.join(WAVENUMBERS)}, got "
@@ -191,13 +180,7 @@ def _role(name: str, line: Line) -> str | None:
 
 
 def _check_roles(names: list[str], roles: list[str | None], line: Line) -> None:
-    """Refuse columns in another order, or of other things.
-
-    Raises
-    ------
-    LibraryError
-        If they are.
-    """
+    """Refuse columns in another order, or of other things."""
     expected = [_POSITION, _INTENSITY, _WIDTH]
     if roles[0] == "number":
         expected = [_COUNTER, *expected]
@@ -221,13 +204,7 @@ def _english(heading: str) -> str:
 
 
 def factors(units: list[str | None]) -> tuple[float, float]:
-    """Return the units of positions and widths in cm^-1; that of a width is the position's.
-
-    Raises
-    ------
-    LibraryError
-        If one is stated that is not known.
-    """
+    """Return the units of positions and widths in cm^-1; that of a width is the position's."""
     position = (units[0] if units else None) or "cm-1"
     width = (units[2] if len(units) > 2 else None) or position
     for what, unit in (("positions", position), ("widths", width)):
@@ -239,13 +216,7 @@ def factors(units: list[str | None]) -> tuple[float, float]:
 
 
 def refuse_commented_unit(text: str) -> None:
-    """Refuse a table that states no unit, a comment of which states another than cm^-1.
-
-    Raises
-    ------
-    LibraryError
-        If one does: a comment that speaks of the axis, or that is a heading.
-    """
+    """Refuse a table that states no unit, a comment of which states another than cm^-1."""
     for number, line in enumerate(text.split("\n"), 1):
         found = COMMENT.search(line)
         if found is None:

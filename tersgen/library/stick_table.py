@@ -95,13 +95,7 @@ def _looks_like_row(fields: list[str], style: str) -> bool:
 
 
 def read_stick_table(text: str) -> StickTable:
-    """Return what a table of sticks says.
-
-    Raises
-    ------
-    LibraryError
-        If a row is no stick, or the heading or the unit is not understood, with its line.
-    """
+    """Return what a table of sticks says."""
     lines = _lines(text)
     style = _style(lines)
     cells = [_split(line.text, style) for line in lines]
@@ -189,13 +183,7 @@ def _begins_row(field: str) -> bool:
 
 
 def _values(lines: list[Line], cells: list[list[str]], style: str) -> list[list[float | None]]:
-    """Return the numbers of all rows, None for a last field that is empty.
-
-    Raises
-    ------
-    LibraryError
-        If a field is no number.
-    """
+    """Return the numbers of all rows, None for a last field that is empty."""
     rows: list[list[float | None]] = []
     for line, fields in zip(lines, cells, strict=True):
         mode = _MODE.fullmatch(fields[0]) if len(fields) > 2 else None
@@ -241,13 +229,7 @@ def _stick(line: Line, values: list[float | None]) -> tuple[float, float, float]
 def _without_numbers(
     lines: list[Line], values: list[list[float | None]]
 ) -> tuple[list[list[float | None]], bool]:
-    """Return rows without a first column that numbers them, and whether there was one.
-
-    Raises
-    ------
-    LibraryError
-        If the first column may be mode numbers or positions.
-    """
+    """Return rows without a first column that numbers them, and whether there was one."""
     first = [row[0] for row in values]
     whole = all(value is not None and value == int(value) >= 0 for value in first)
     if not values or not whole:
@@ -285,13 +267,7 @@ def _refuse_spectrum(lines: list[Line], values: list[list[float | None]]) -> Non
 
 
 def _refuse_ambiguous(lines: list[Line], values: list[list[float | None]]) -> None:
-    """Refuse a third column without a heading that may be depolarization ratios.
-
-    Raises
-    ------
-    LibraryError
-        If no value is above 0.75.
-    """
+    """Refuse a third column without a heading that may be depolarization ratios."""
     third = [row[2] for row in values if len(row) == 3 and row[2] is not None]
     if len(third) > 2 and len(third) == len(values) and max(third) <= _RATIOS:
         raise LibraryError(
@@ -301,13 +277,7 @@ def _refuse_ambiguous(lines: list[Line], values: list[list[float | None]]) -> No
 
 
 def _refuse_thousands(lines: list[Line], cells: list[list[str]], n_columns: int) -> None:
-    """Refuse positions such as 1,086 whose comma may separate thousands.
-
-    Raises
-    ------
-    LibraryError
-        If there are any, and no comma among the positions that is a decimal one.
-    """
+    """Refuse positions such as 1,086 whose comma may separate thousands."""
     positions = [fields[-n_columns] for fields in cells if len(fields) >= n_columns]
     commas = [one for one in positions if "," in one]
     if any(re.fullmatch(r"[1-9],\d{3}", one) for one in commas) and all(

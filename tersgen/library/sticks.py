@@ -53,12 +53,6 @@ def sticks_species(
         How a line of a statement is written, for messages.
     notes
         What else the provenance says.
-
-    Raises
-    ------
-    LibraryError
-        If they are a spectrum, or no Raman shifts, or no stick lies above 0, or statements are not
-        as expected, or observed strengths cannot become activities.
     """
     refuse_spectrum(rows)
     seen = decide(said, headed, usual)
@@ -124,11 +118,6 @@ def refuse_spectrum(rows: Floats) -> None:
     ----------
     rows
         Position and strength, then whatever, shape (n, 2 or more), in the order of the file.
-
-    Raises
-    ------
-    LibraryError
-        If they are.
     """
     positions, strengths = rows[:, 0], rows[:, 1]
     n = len(positions)

@@ -69,13 +69,7 @@ class Vibrations:
     start: int = 0
 
     def species(self, source: SourceFile) -> Species:
-        """Return the species: modes of frequency <= 0, translations and rotations are left out.
-
-        Raises
-        ------
-        LibraryError
-            If no mode is left.
-        """
+        """Return the species: modes of frequency <= 0, translations and rotations are left out."""
         frequencies = np.asarray(self.frequencies_cm1, np.float64)
         if not np.isfinite(frequencies).all():
             at = int(np.flatnonzero(~np.isfinite(frequencies))[0])
@@ -148,11 +142,6 @@ def atom(element: str, position: Sequence[float]) -> Atom:
     """Return an atom from its symbol, in any case, or its atomic number.
 
     ``position`` is Cartesian, Angstrom, shape (3,).
-
-    Raises
-    ------
-    LibraryError
-        If there is no such element, or a coordinate is not finite.
     """
     if re.fullmatch(r"\d{1,3}", element):
         symbol = SYMBOLS[int(element)] if 0 < int(element) < len(SYMBOLS) else ""
@@ -165,13 +154,7 @@ def atom(element: str, position: Sequence[float]) -> Atom:
 
 
 def to_float(word: str) -> float:
-    """Return a number as programs print it, with an exponent of E or D.
-
-    Raises
-    ------
-    LibraryError
-        If it is none, or not finite: Fortran prints asterisks where a number does not fit.
-    """
+    """Return a number as programs print it, with an exponent of E or D."""
     if not NUMBER.fullmatch(word) or not np.isfinite(value := float(re.sub("[Dd]", "E", word))):
         raise LibraryError(f"expected a number, got {quote(word)}")
     return value

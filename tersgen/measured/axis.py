@@ -111,13 +111,7 @@ def kind_named(text: str | None) -> Kind | None:
 
 
 def unit_named(text: str | None) -> str | None:
-    """Return the unit of ``UNITS`` that a user names in any spelling, or None for none.
-
-    Raises
-    ------
-    MeasurementError
-        If it is another.
-    """
+    """Return the unit of ``UNITS`` that a user names in any spelling, or None for none."""
     if text is None:
         return None
     unit = meaning_of(f"({text})").unit
@@ -164,12 +158,6 @@ def decide_axis(
         The numbers of the axis, in the order and unit of the file, shape (N,).
     stated
         What the user says; it wins over the file, but a kind alone does not win over a unit.
-
-    Raises
-    ------
-    MeasurementError
-        If the axis is no Raman shift and cannot become one, if what the file says contradicts
-        itself or the numbers, or if neither settles what the axis is.
     """
     if not len(values):
         raise MeasurementError("expected an axis, got one without a number")

@@ -162,11 +162,6 @@ def find_files(paths: Iterable[Path], skip: Callable[[Path], bool] = lambda _: F
 
     Hidden files are skipped, and files and whole folders inside folders if ``skip`` says so; it is
     asked once for each, and not for those inside one that is skipped.
-
-    Raises
-    ------
-    MeasurementError
-        If a path is not there, or there is no file at all.
     """
     found: list[Path] = []
     for path in paths:
@@ -220,11 +215,6 @@ def collect(
         ending it all; a map of cubes is skipped as a whole.
     cubes
         Whether the spectra of a file are one map: a row of the dataset is a cube.
-
-    Raises
-    ------
-    MeasurementError
-        If a file cannot be used, or none can.
     """
     names = _names(paths)
     files: list[MeasuredFile] = []

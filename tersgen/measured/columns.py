@@ -54,13 +54,7 @@ class Table(NamedTuple):
     """Lines below."""
 
     def column(self, column: int) -> NDArray[np.float64]:
-        """Return the numbers of a column, shape (N,).
-
-        Raises
-        ------
-        MeasurementError
-            If one is too large.
-        """
+        """Return the numbers of a column, shape (N,)."""
         fields = [row.fields[column] for row in self.rows]
         try:
             values = np.array([float(field) for field in fields])

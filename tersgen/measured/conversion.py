@@ -29,12 +29,6 @@ def to_shift(
         energies its wavenumber is 1e7 / laser_nm.
     vacuum
         Whether wavelengths, the laser's too, are those in vacuum instead of air.
-
-    Raises
-    ------
-    MeasurementError
-        If the laser is needed and not known, or the shifts cannot be those of this laser, or of
-        any spectrum.
     """
     kind, unit = meaning.kind, meaning.unit
     if kind == "shift":

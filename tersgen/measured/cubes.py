@@ -17,12 +17,6 @@ def cube_of(spectra: Sequence[Spectrum]) -> RowArrays:
     """Return the spectra of one map as one cube.
 
     Rows rise along y and columns along x, in whatever order the map was measured.
-
-    Raises
-    ------
-    MeasurementError
-        If they have no positions or different axes, or the positions are no regular grid of two
-        rows and two columns or more.
     """
     places = [one.position_um for one in spectra if one.position_um is not None]
     if len(places) < len(spectra):
@@ -103,11 +97,6 @@ def band_areas(cubes: Values, shift_cm1: Values, low: float, high: float) -> Val
     -------
     areas
         Intensity times cm^-1, shape (...); trapezoidal rule.
-
-    Raises
-    ------
-    MeasurementError
-        If the band was not measured, or lies between fewer than three points.
     """
     inside = (shift_cm1 >= low) & (shift_cm1 <= high)
     x = shift_cm1[inside]

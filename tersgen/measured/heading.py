@@ -74,11 +74,6 @@ def read_heading(
         Lines below; of these only keys of programs count.
     cells
         Splits a line as those of the table are split.
-
-    Raises
-    ------
-    MeasurementError
-        If the second column is no scattered intensity, or the columns are in the other order.
     """
     found = Heading([], [], _optical(lines), laser_of(lines))
     axes: dict[str, dict[str, str]] = {}

@@ -42,12 +42,6 @@ def read_isolated(path: Path, module: str, format: str) -> Taken:
         Its name in ``tersgen.measured``; its ``main`` calls ``serve``.
     format
         What the format is called, for messages.
-
-    Raises
-    ------
-    MeasurementError
-        If the file is refused, or the child crashes or takes more than 10 s (and 1 s for each 16
-        MiB).
     """
     seconds = _SECONDS + path.stat().st_size / _BYTES_A_SECOND
     folders = os.pathsep.join(one for one in sys.path if one)

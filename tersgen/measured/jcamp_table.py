@@ -45,13 +45,7 @@ class Line(NamedTuple):
 
 
 def label_number(labels: Labels, name: str, default: float | None = None) -> float:
-    """Return the number of a labelled record, with a decimal point or comma.
-
-    Raises
-    ------
-    MeasurementError
-        If it is no number, or missing and there is no default.
-    """
+    """Return the number of a labelled record, with a decimal point or comma."""
     text = labels.get(name, "").replace(",", ".").strip()
     if not text and default is not None:
         return default
@@ -88,13 +82,7 @@ def with_points(labels: Labels, lines: Sequence[str]) -> Sequence[str]:
 
 
 def check_announced(labels: Labels, n_points: int) -> None:
-    """Refuse a table of no points, or of other than the announced number.
-
-    Raises
-    ------
-    MeasurementError
-        If it is one.
-    """
+    """Refuse a table of no points, or of other than the announced number."""
     if n_points < 1:
         raise MeasurementError("expected points in the table of JCAMP-DX, got none")
     wanted = labels.get("NPOINTS")
@@ -105,13 +93,7 @@ def check_announced(labels: Labels, n_points: int) -> None:
 
 
 def read_pairs(labels: Labels, lines: Sequence[str], columns: int) -> NDArray[np.float64]:
-    """Return the rows of a table of points, shape (n, columns), scaled.
-
-    Raises
-    ------
-    MeasurementError
-        If one is no row of numbers.
-    """
+    """Return the rows of a table of points, shape (n, columns), scaled."""
     values: list[float] = []
     for line in with_points(labels, lines):
         rest = _NUMBER.sub("", line)
@@ -128,13 +110,7 @@ def read_pairs(labels: Labels, lines: Sequence[str], columns: int) -> NDArray[np
 
 
 def check_ends(labels: Labels, x: NDArray[np.float64]) -> None:
-    """Refuse a table of points, in either order, whose ends are not those announced.
-
-    Raises
-    ------
-    MeasurementError
-        If they are others.
-    """
+    """Refuse a table of points, in either order, whose ends are not those announced."""
     for ends in (x[[0, -1]], x[[-1, 0]]):
         wanted = [label_number(labels, name, end) for name, end in zip(_ENDS, ends, strict=True)]
         slack = [_slack(labels.get(name, ""), end) for name, end in zip(_ENDS, ends, strict=True)]
@@ -149,13 +125,7 @@ def check_ends(labels: Labels, x: NDArray[np.float64]) -> None:
 def read_stepped(
     labels: Labels, lines: Sequence[str]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return abscissa and ordinate of a table of evenly spaced points, scaled.
-
-    Raises
-    ------
-    MeasurementError
-        If a check of the format fails.
-    """
+    """Return abscissa and ordinate of a table of evenly spaced points, scaled."""
     first, last, count = _ends(labels)
     step = (last - first) / (count - 1)
     factor, y_factor = label_number(labels, "XFACTOR", 1.0), label_number(labels, "YFACTOR", 1.0)
@@ -236,13 +206,7 @@ def _check_first_ordinate(labels: Labels, first: float, line: str, factor: float
 
 
 def decode(line: str) -> Line:
-    """Return the numbers of a line in any form: AFFN, PAC, SQZ, DIF, DUP.
-
-    Raises
-    ------
-    MeasurementError
-        If it holds something else.
-    """
+    """Return the numbers of a line in any form: AFFN, PAC, SQZ, DIF, DUP."""
     values: list[float] = []
     difference: float | None = None
     at = 0

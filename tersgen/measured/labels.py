@@ -48,12 +48,6 @@ class LabelTable:
         CSV with a heading: ``file`` and ``label``, and perhaps ``group`` (what must not be split:
         spectra of one sample) and ``part`` (train, val, test). All others are columns of numbers,
         such as a concentration. Commas, semicolons or tabs.
-
-    Raises
-    ------
-    MeasurementError
-        If the table cannot be read, lacks a column, has one of texts that is not known, names a
-        file twice, or has a part that seems to be misspelt.
     """
 
     def __init__(self, path: Path) -> None:
@@ -236,13 +230,7 @@ class LabelRule(NamedTuple):
     """``folder``: the name of the folder; or a regular expression, whose group is the label."""
 
     def of(self, path: Path) -> Known:
-        """Return what is known of a file.
-
-        Raises
-        ------
-        MeasurementError
-            If the table or the pattern says nothing of it.
-        """
+        """Return what is known of a file."""
         if self.table is not None:
             known = self.table.find(path)
             if known is None:

@@ -101,11 +101,6 @@ def take(
         What a user should know of every row.
     left
         What was not taken.
-
-    Raises
-    ------
-    MeasurementError
-        If there is no row, too many values, or no axis of Raman shifts can be made.
     """
     if not len(rows):
         raise MeasurementError("expected a spectrum, got none")
@@ -146,13 +141,7 @@ def placed(
 
 
 def check_count(n_values: int, n_spectra: int = 1) -> None:
-    """Refuse more intensities, or more spectra, than fit into memory.
-
-    Raises
-    ------
-    MeasurementError
-        If there are more than ``MOST_VALUES`` or ``MOST_SPECTRA``.
-    """
+    """Refuse more intensities, or more spectra, than fit into memory."""
     if n_values > MOST_VALUES:
         raise MeasurementError(
             f"expected at most {MOST_VALUES} intensities, got {n_values}; split the file"

@@ -66,13 +66,7 @@ class ArrayFile:
         return tuple(self._members)
 
     def single(self) -> NDArray[Any]:
-        """Return the array of a .npy, mapped.
-
-        Raises
-        ------
-        MeasurementError
-            If it is not what its header says.
-        """
+        """Return the array of a .npy, mapped."""
         self._file.seek(0)
         header = _header(self._file.read(_LARGEST_HEADER + 12))
         held = self._size - header.offset
@@ -86,13 +80,7 @@ class ArrayFile:
         return np.memmap(self._file, header.dtype, "r", header.offset, header.shape, order)
 
     def read(self, name: str) -> NDArray[Any]:
-        """Return an array of an archive.
-
-        Raises
-        ------
-        MeasurementError
-            If it is damaged, encrypted, not an array, or more than fits in memory.
-        """
+        """Return an array of an archive."""
         try:
             return self._read(self._members[name])
         except MeasurementError as error:

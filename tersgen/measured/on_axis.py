@@ -18,7 +18,7 @@ from ..text import printable
 from .quality import fault_of
 from .reader import NOTHING_SAID, ReadOptions, RowArrays
 from .reading import read_file
-from .resample import extrapolated, resample
+from .resample import extrapolated, measured_points, resample
 from .spectrum import Spectrum
 
 _FILES_A_TASK = 32
@@ -47,7 +47,9 @@ class AxisRow(NamedTuple):
     intensity: NDArray[np.float32]
     """Scaled, shape (L,)."""
     extrapolated: float
-    """Share of the axis that was not measured: there, edges are repeated."""
+    """Share of the axis that was not measured: there, edges are repeated or gaps are bridged."""
+    measured: NDArray[np.bool_]
+    """Which points of the axis were measured, shape (L,)."""
     summary: dict[str, Any]
     """What is worth showing of the spectrum, as JSON takes it."""
     fault: str | None = None
@@ -91,8 +93,11 @@ def _row(
         where = "" if row is None else f"row {row}: "
         reason = str(error).removeprefix(f"{spectrum.name}: ")
         return type(error)(f"{shown}: {where}{reason}")
-    share = extrapolated(spectrum.shift_cm1, axis)
-    return AxisRow(row, values, share, spectrum.summary(), _fault_within(spectrum, axis))
+    measured = spectrum.shift_cm1
+    return AxisRow(
+        row, values, extrapolated(measured, axis), measured_points(measured, axis),
+        spectrum.summary(), _fault_within(spectrum, axis),
+    )  # fmt: skip
 
 
 def _fault_within(spectrum: Spectrum, axis: NDArray[np.float64]) -> str | None:
@@ -121,7 +126,8 @@ def _array_rows(arrays: RowArrays, target: TargetAxis, shown: str) -> FileRows:
             least = values.min()
             scaled = (values - least) / (values.max() - least)
             intensity = np.asarray(target.low + (1.0 - target.low) * scaled, np.float32)
-            rows.append(AxisRow(number, intensity, 0.0, one.summary(), fault_of(values)))
+            whole = np.ones(len(axis), bool)
+            rows.append(AxisRow(number, intensity, 0.0, whole, one.summary(), fault_of(values)))
         else:
             rows.append(_row(one, target, number, shown))
     return tuple(rows)
@@ -154,11 +160,6 @@ def read_many_on_axis(
         What the user states about files.
     processes
         How many processes read; few files are read by this one alone.
-
-    Raises
-    ------
-    MeasurementError
-        If a process that reads was killed.
     """
     if processes < 2 or len(paths) < _FEW_FILES:
         for path in paths:

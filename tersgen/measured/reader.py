@@ -112,24 +112,12 @@ def shown_name(path: Path) -> str:
 
 
 def check_size(path: Path, largest: int) -> None:
-    """Refuse a file of more bytes.
-
-    Raises
-    ------
-    MeasurementError
-        If it has more, or is not there.
-    """
+    """Refuse a file of more bytes."""
     read_beginning(path, 0, largest)
 
 
 def read_beginning(path: Path, count: int, largest: int | None = None) -> bytes:
-    """Return the first bytes of a plain file.
-
-    Raises
-    ------
-    MeasurementError
-        If it cannot be read, or has more than ``largest`` bytes.
-    """
+    """Return the first bytes of a plain file."""
     try:
         with open_input(path) as file:
             size = os.fstat(file.fileno()).st_size
@@ -162,11 +150,6 @@ def decoded(content: bytes, whole: bool = True) -> str:
     """Return a text, see ``text.decode``.
 
     ``whole`` says that it is the whole file, which may be refused, and not only its beginning.
-
-    Raises
-    ------
-    MeasurementError
-        If the whole file is no text.
     """
     if whole and b"\0" in content and utf_16(content) is None:
         raise MeasurementError(

@@ -28,13 +28,7 @@ def read_options(
     spectrum: str | None = None,
     laser_nm: float | None = None,
 ) -> ReadOptions:
-    """Return what a user states of files: ``axis`` is a kind, or the axis itself.
-
-    Raises
-    ------
-    MeasurementError
-        If there is no such unit or axis.
-    """
+    """Return what a user states of files: ``axis`` is a kind, or the axis itself."""
     kind = kind_named(axis)
     return ReadOptions(
         laser_nm=laser_nm,
@@ -70,15 +64,6 @@ def read_file(path: Path, options: ReadOptions, reader: str | None = None) -> Re
         What the file may not say itself.
     reader
         Name of the reader; by default the one that recognises the file.
-
-    Raises
-    ------
-    MeasurementError
-        If the file cannot be read, is too large, or holds no spectrum.
-    MissingExtraError
-        If its reader needs a package that is not installed.
-    ConfigError
-        If there is no such reader, or one cannot be imported.
     """
     try:
         head = read_beginning(path, HEAD_BYTES)
@@ -129,13 +114,7 @@ def _named(
 
 
 def _checked(spectra: tuple[object, ...]) -> tuple[Spectrum | MeasurementError, ...]:
-    """Return the spectra of a reader from outside, which promise nothing.
-
-    Raises
-    ------
-    MeasurementError
-        If they are none, or what no spectrum is.
-    """
+    """Return the spectra of a reader from outside, which promise nothing."""
     checked: list[Spectrum | MeasurementError] = []
     for one in spectra:
         if isinstance(one, MeasurementError):

@@ -9,6 +9,9 @@ from ..errors import NoBandError, NotCoveredError
 from .spectrum import Spectrum
 
 _EPS = 1e-12
+_GAP_POINTS, _GAP_STEPS = 8.0, 2.0
+"""A gap is wider than so many times the median distance of the measured points, and than so many
+steps of the grid."""
 
 
 def resample(
@@ -67,13 +70,7 @@ def check_range(
     grid: NDArray[np.float64],
     allow_extrapolation: bool = False,
 ) -> None:
-    """Refuse a spectrum that does not cover a grid, see ``resample``.
-
-    Raises
-    ------
-    MeasurementError
-        If it does not.
-    """
+    """Refuse a spectrum that does not cover a grid, see ``resample``."""
     x, step = shift_cm1, float(grid[-1] - grid[0]) / (len(grid) - 1)
     ranges = (
         f"{name}: expected a spectrum over {grid[0]:g} to {grid[-1]:g} cm^-1, the axis "
@@ -98,13 +95,50 @@ def interpolated(
     return np.where(denser, means, np.interp(grid, x, y))
 
 
+def measured_points(
+    shift_cm1: NDArray[np.floating[Any]], grid_shift_cm1: NDArray[np.floating[Any]]
+) -> NDArray[np.bool_]:
+    """Return which points of a grid were measured, shape (L,), from the axes alone.
+
+    They are those less than a step of the grid from a measured point, and all between two measured
+    points without a gap between them. Elsewhere ``resample`` repeats the edges, and bridges gaps by
+    straight lines.
+
+    Parameters
+    ----------
+    shift_cm1
+        Raman shifts that were measured, cm^-1, rising, shape (N,), N > 1.
+    grid_shift_cm1
+        Those of the grid, cm^-1, evenly spaced and rising, shape (L,), L > 1.
+    """
+    x = np.asarray(shift_cm1, np.float64)
+    grid = np.asarray(grid_shift_cm1, np.float64)
+    step = float(grid[-1] - grid[0]) / (len(grid) - 1)
+    measured: NDArray[np.bool_] = (grid > x[0] - step) & (grid < x[-1] + step)
+    for low, high in _gaps(x, step):
+        measured &= (grid < low + step) | (grid > high - step)
+    return measured
+
+
 def extrapolated(
     shift_cm1: NDArray[np.floating[Any]], grid_shift_cm1: NDArray[np.floating[Any]]
 ) -> float:
-    """Return the share of a grid, from its first point to its last, that an axis leaves out."""
+    """Return the share of a grid, from its first point to its last, that was not measured.
+
+    That is what lies beyond the ends of the measured axis, or in its gaps: see ``measured_points``.
+    """
+    x = np.asarray(shift_cm1, np.float64)
     low, high = float(grid_shift_cm1[0]), float(grid_shift_cm1[-1])
-    beyond = max(0.0, float(shift_cm1[0]) - low) + max(0.0, high - float(shift_cm1[-1]))
-    return float(min(1.0, beyond / (high - low)))
+    beyond = max(0.0, float(x[0]) - low) + max(0.0, high - float(x[-1]))
+    gaps = np.clip(_gaps(x, (high - low) / (len(grid_shift_cm1) - 1)), low, high)
+    return float(min(1.0, (beyond + float(np.diff(gaps, axis=1).sum())) / (high - low)))
+
+
+def _gaps(x: NDArray[np.float64], step: float) -> NDArray[np.float64]:
+    """Return the ends of the gaps of an axis, for a grid of that step, shape (n, 2)."""
+    distance = np.diff(x)
+    is_gap = distance > max(_GAP_POINTS * float(np.median(distance)), _GAP_STEPS * step)
+    return np.stack([x[:-1][is_gap], x[1:][is_gap]], axis=1)
 
 
 def _spacing(x: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:

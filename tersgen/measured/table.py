@@ -24,13 +24,7 @@ _SPECTRAL = (*KINDS, "wavenumber")
 
 
 def read_lines(path: Path) -> list[str]:
-    """Return the lines of a text of at most 64 MiB.
-
-    Raises
-    ------
-    MeasurementError
-        If it cannot be read, is larger, or no text.
-    """
+    """Return the lines of a text of at most 64 MiB."""
     return re.split(r"\r\n|\r|\n", decoded(read_beginning(path, LARGEST_TABLE, LARGEST_TABLE)))
 
 
@@ -110,11 +104,6 @@ def refuse_doubtful_commas(rows: Sequence[tuple[int, Sequence[str]]]) -> None:
     ----------
     rows
         Number and cells of each line.
-
-    Raises
-    ------
-    MeasurementError
-        If some cells have commas and others points, or all commas of a column may part thousands.
     """
     with_comma = next((line for line, cells in rows if any("," in one for one in cells)), None)
     if with_comma is None:

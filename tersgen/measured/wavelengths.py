@@ -19,13 +19,7 @@ def air_refractivity(wavelength_nm: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def vacuum_nm(air_nm: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the vacuum wavelengths of wavelengths in standard air, both nm, any shape.
-
-    Raises
-    ------
-    MeasurementError
-        If one is not above 185 nm, where air absorbs.
-    """
+    """Return the vacuum wavelengths of wavelengths in standard air, both nm, any shape."""
     if not (air_nm > _SHORTEST_IN_AIR_NM).all():
         raise MeasurementError(
             f"expected wavelengths in air above {_SHORTEST_IN_AIR_NM:g} nm, got {air_nm.min():g}"
@@ -43,11 +37,6 @@ def shift_from_nm(
 
     Both are wavelengths in air, as gratings and lamps give them and lasers are named by them, or in
     vacuum. Read as the other, a shift of 3000 cm^-1 is off by 0.8.
-
-    Raises
-    ------
-    MeasurementError
-        If a wavelength is not above 0.
     """
     if not (wavelength_nm > 0).all():
         raise MeasurementError(f"expected wavelengths above 0 nm, got {wavelength_nm.min():g}")

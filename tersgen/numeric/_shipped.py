@@ -54,11 +54,6 @@ def targets() -> dict[str, str]:
     """Return the classes of processors that this one belongs to, the best first.
 
     They are values for NUMBA_CPU_NAME, with those for NUMBA_CPU_FEATURES.
-
-    Raises
-    ------
-    NotImplementedError
-        If it belongs to none.
     """
     known = _PROCESSORS.get(platform.machine().lower(), {})
     found = {cpu: features for cpu, features in known.items() if not _lacks(features)}

@@ -19,13 +19,7 @@ def is_run(folder: Path) -> bool:
 
 
 def read_log(folder: Path, largest: int = _LARGEST_LOG) -> list[dict[str, Any]]:
-    """Return the entries of a run's log; a line that was cut short is left out.
-
-    Raises
-    ------
-    DamagedDataError
-        If it cannot be read, or has more than ``largest`` bytes.
-    """
+    """Return the entries of a run's log; a line that was cut short is left out."""
     entries = []
     for line in _read(folder / _LOG, largest).splitlines():
         with suppress(ValueError, RecursionError):
@@ -36,13 +30,7 @@ def read_log(folder: Path, largest: int = _LARGEST_LOG) -> list[dict[str, Any]]:
 
 
 def read_document(path: Path) -> Any:
-    """Return a JSON document of a run; None if there is none, or a link.
-
-    Raises
-    ------
-    DamagedDataError
-        If it cannot be read, or is no JSON.
-    """
+    """Return a JSON document of a run; None if there is none, or a link."""
     if not path.is_file() or path.is_symlink():
         return None
     try:

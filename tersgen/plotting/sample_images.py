@@ -12,13 +12,14 @@ from .images import Image
 from .style import shown
 
 _MOST_PANELS = 64
+_MOST_CHANNELS = 4
 
 
 class DrawOptions(NamedTuple):
     """What is drawn of a sample."""
 
     channels: tuple[int, ...] | None = None
-    """Channels of the map; None for all."""
+    """Channels of the map; None for those with most contrast, four at most."""
     band_cm1: tuple[float, float] | None = None
     """In place of the channels, the map of a band, or at a Raman shift if both ends are equal."""
     span_cm1: tuple[float, float] | None = None
@@ -39,7 +40,7 @@ def images_of(dataset: Dataset, sample: dict[str, Any], options: DrawOptions) ->
         maps = sample["maps"]
         images += [
             Image(_channel_title(dataset, k, len(maps)), maps[k], signed=signed)
-            for k in _channels(options.channels, len(maps))
+            for k in _channels(options.channels or _clearest(maps), len(maps))
         ]
     elif "cube" in sample:
         cube = np.asarray(sample["cube"], np.float32)
@@ -64,7 +65,10 @@ def images_of(dataset: Dataset, sample: dict[str, Any], options: DrawOptions) ->
 
 
 def scene_images(sample: dict[str, Any]) -> list[Image]:
-    """Return the molecules of a scene, their species, and the species' fractions of the light."""
+    """Return the molecules of a scene, their species, and the species' fractions of the light.
+
+    The fraction of the last one is what the others leave of the light.
+    """
     numbers = sample["scene/instance"]
     images = [Image("molecules", numbers, (0.0, float(max(numbers.max(), 1))))]
     kinds, names = sample["scene/species"], list(sample.get("composition", ()))
@@ -73,8 +77,18 @@ def scene_images(sample: dict[str, Any]) -> list[Image]:
     for k, name in enumerate(names):
         mask = kinds == 1 + int(sample["mixture/label"][k])
         images.append(Image(f"molecules of {shown(name)}", mask, (0.0, 1.0)))
+    for k, name in enumerate(names[:-1]):
         images.append(Image(f"light of {shown(name)}", sample["scene/fraction"][k], (0.0, 1.0)))
     return images
+
+
+def _clearest(maps: NDArray[Any]) -> list[int]:
+    """Return up to four channels of a map, (C, H, W), those with most contrast, in their order.
+
+    Others are often noise alone: a molecule has no strong mode in every band.
+    """
+    low, high = np.quantile(np.asarray(maps, np.float32), (0.5, 0.98), axis=(1, 2))
+    return sorted(np.argsort(low - high, kind="stable")[:_MOST_CHANNELS].tolist())
 
 
 def _strongest(cube: NDArray[np.float32]) -> int:
@@ -118,11 +132,6 @@ def _band(
     """Return the map of a band: of a cube the mean of its channels there, of maps their band.
 
     Of a cube and a single Raman shift it is the nearest channel.
-
-    Raises
-    ------
-    ConfigError
-        If no channel is there.
     """
     low, high = band
     asked = f"{low:g}" if low == high else f"{low:g}-{high:g}"

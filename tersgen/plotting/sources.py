@@ -50,13 +50,7 @@ def has_rows(path: Path) -> bool:
 
 
 def rows_of(dataset: Dataset, selection: Selection) -> tuple[int, ...]:
-    """Return the chosen rows; of a species the first of it, unless rows are named.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset has no such species, or no row of it among its first.
-    """
+    """Return the chosen rows; of a species the first of it, unless rows are named."""
     if selection.species is None:
         return selection.rows or (0,)
     classes = dataset.classes
@@ -84,15 +78,7 @@ def rows_of(dataset: Dataset, selection: Selection) -> tuple[int, ...]:
 
 
 def read_lines(path: Path, selection: Selection) -> list[Line]:
-    """Return the spectra of a source.
-
-    Raises
-    ------
-    TersError
-        As opening a dataset, reading a measured file or a library does.
-    ConfigError
-        If there are no spectra in it, or not those chosen.
-    """
+    """Return the spectra of a source."""
     if has_rows(path):
         dataset = open_dataset(path, follow_links=selection.follow_links)
         return [dataset_line(dataset, row) for row in rows_of(dataset, selection)]
@@ -119,13 +105,7 @@ def read_lines(path: Path, selection: Selection) -> list[Line]:
 
 
 def dataset_line(dataset: Dataset, row: int) -> Line:
-    """Return the spectrum of a row; parts that were not measured are NaN.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset has no spectra.
-    """
+    """Return the spectrum of a row; parts that were not measured are NaN."""
     if "spectra" not in dataset:
         raise ConfigError(f"{dataset.path}: expected a dataset with spectra, got one without any")
     sample = dataset.sample(row)
@@ -171,15 +151,7 @@ def holds_species(path: Path) -> bool:
 
 
 def library_species(path: Path | str, name: str | None) -> list[Species]:
-    """Return the species of a library, or the one of a name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none of that name.
-    LibraryError
-        If it cannot be read.
-    """
+    """Return the species of a library, or the one of a name."""
     from ..recipe import Recipe
     from ..resolution import build_library
 
@@ -228,13 +200,7 @@ def _check_rows(path: Path, rows: Sequence[int], n_rows: int) -> None:
 
 
 def read_predictions(path: Path) -> list[dict[str, Any]] | None:
-    """Return the rows of a table that ``ters-train predict`` wrote; None if it is none.
-
-    Raises
-    ------
-    ConfigError
-        If it is damaged.
-    """
+    """Return the rows of a table that ``ters-train predict`` wrote; None if it is none."""
     ending = path.suffix.lower()
     if ending not in _TABLES or not path.is_file():
         return None

@@ -31,13 +31,7 @@ def holds_structures(path: Path) -> bool:
 
 
 def draw_structures(path: Path, rows: Sequence[int]) -> "Figure":
-    """Return the probabilities of atoms, by element, and of bonds in some maps, a line for each.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such map, or the arrays do not fit each other.
-    """
+    """Return the probabilities of atoms, by element, and of bonds in some maps, a line for each."""
     try:
         with open_arrays(path) as content:
             arrays = {k: content.read(k) for k in (*_ARRAYS, "bonds") if k in content.names}

@@ -72,13 +72,7 @@ def shown(name: str, longest: int = _LONGEST) -> str:
 
 
 def picture(figure: "Figure", kind: str, dpi: int = DPI) -> bytes:
-    """Return a figure as a file; the same figure gives the same file.
-
-    Raises
-    ------
-    ValueError
-        If there is no such kind of picture.
-    """
+    """Return a figure as a file; the same figure gives the same file."""
     content = io.BytesIO()
     # without the version of the library in it, or a date
     metadata = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
@@ -87,13 +81,7 @@ def picture(figure: "Figure", kind: str, dpi: int = DPI) -> bytes:
 
 
 def check_picture(output: Path) -> None:
-    """Refuse a picture of a kind that cannot be drawn, before work is done for it.
-
-    Raises
-    ------
-    OutputError
-        If there is no such kind.
-    """
+    """Refuse a picture of a kind that cannot be drawn, before work is done for it."""
     kind = output.suffix[1:].lower() or "png"
     if kind not in new_figure(1, 1).canvas.get_supported_filetypes():
         raise OutputError(f"{output}: expected a name that ends in .png, .pdf or .svg")

@@ -149,13 +149,7 @@ def spectra_png(title: str, lines: Sequence[Line]) -> bytes:
 
 
 def draw_run(folder: Path) -> "Figure":
-    """Return the curves of a run, and its confusion matrix if it has one of few classes.
-
-    Raises
-    ------
-    DamagedDataError
-        If its log or matrix cannot be read.
-    """
+    """Return the curves of a run, and its confusion matrix if it has one of few classes."""
     found = read_document(folder / "confusion.json")
     scored = found if isinstance(found, dict) else {}
     classes, confusion = scored.get("classes", []), scored.get("confusion", [])

@@ -76,6 +76,7 @@ FIXED_PATTERN = 77
 DETECTOR = 78
 SUPPORT = 79
 OVEREXPOSURE = 80
+LUMINESCENCE = 83
 
 _PLUGINS = 1 << 31
 """Where the numbers of plug-ins begin."""

@@ -34,7 +34,7 @@ _DIMENSIONS = {
     **{"scene/position": (2, 2), "scene/orientation": (2, 2), "scene/label": (1, 1)},
     **{"scene/domain": (1, 1)},
     **{"source/file": (0, 0), "source/row": (0, 0), "source/part": (0, 0), "source/group": (0, 0)},
-    **{"source/x": (0, 0), "source/y": (0, 0)},
+    **{"source/x": (0, 0), "source/y": (0, 0), "measured": (1, 1)},
 }
 """Fewest and most dimensions of a row of each array that this version of tersgen knows."""
 

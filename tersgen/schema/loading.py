@@ -74,20 +74,14 @@ def _describe(error: Any, model: type[BaseModel]) -> str:
     if error["type"] == "string_pattern_mismatch":
         pattern = error["ctx"]["pattern"]
         message = f"expected {IN_WORDS.get(pattern, f'a text that matches {pattern!r}')}"
-    return f"{name}: {message}, got {shown[:80]}"
+    return f"{f'{name}: ' if name else ''}{message}, got {shown[:80]}"
 
 
 class ExplainedErrors(type(BaseModel)):  # type: ignore[misc]
     """Metaclass of models that users make: wrong settings are a ConfigError of one line."""
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Make an instance.
-
-        Raises
-        ------
-        ConfigError
-            If a setting is not what was expected.
-        """
+        """Make an instance."""
         try:
             return super().__call__(*args, **kwargs)
         except ValidationError as error:
@@ -95,13 +89,7 @@ class ExplainedErrors(type(BaseModel)):  # type: ignore[misc]
 
 
 def validate(model: type[M], data: Any, origin: str) -> M:
-    """Return ``data`` as a ``model``; an error names the wrong field of ``origin`` in one line.
-
-    Raises
-    ------
-    ConfigError
-        If ``data`` does not fit the model.
-    """
+    """Return ``data`` as a ``model``; an error names the wrong field of ``origin`` in one line."""
     try:
         return model.model_validate(data)
     except ValidationError as error:
@@ -109,13 +97,7 @@ def validate(model: type[M], data: Any, origin: str) -> M:
 
 
 def validate_text(model: type[M], text: str, origin: str) -> M:
-    """Return a JSON text as a ``model``, every value of just the type that is expected.
-
-    Raises
-    ------
-    ConfigError
-        If it does not fit the model.
-    """
+    """Return a JSON text as a ``model``, every value of just the type that is expected."""
     try:
         return model.model_validate_json(text, strict=True)
     except ValidationError as error:
@@ -136,13 +118,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def parse_json(text: str) -> Any:
-    """Return the content of a JSON text, in which no table may name anything twice.
-
-    Raises
-    ------
-    ValueError
-        If it is not well formed, or too deep.
-    """
+    """Return the content of a JSON text, in which no table may name anything twice."""
     try:
         return json.loads(text, object_pairs_hook=_once)
     except RecursionError:
@@ -150,13 +126,7 @@ def parse_json(text: str) -> Any:
 
 
 def read_text(path: Path, largest: int = _LARGEST_FILE) -> str:
-    """Return the text of a file of at most ``largest`` bytes.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, is too large or is not UTF-8.
-    """
+    """Return the text of a file of at most ``largest`` bytes."""
     try:
         content = read_input(path, largest)
         if len(content) > largest:
@@ -169,13 +139,7 @@ def read_text(path: Path, largest: int = _LARGEST_FILE) -> str:
 
 
 def parse_document(text: str, path: Path) -> Any:
-    """Return the content of a TOML, YAML or JSON text; the file's ending says which.
-
-    Raises
-    ------
-    ConfigError
-        If the ending is another, or the text is not well formed.
-    """
+    """Return the content of a TOML, YAML or JSON text; the file's ending says which."""
     try:
         if path.suffix == ".toml":
             return tomllib.loads(text)
@@ -190,13 +154,7 @@ def parse_document(text: str, path: Path) -> Any:
 
 
 def load_table(path: Path) -> dict[str, Any]:
-    """Return the table of settings in a recipe file, paths in it made relative to the file.
-
-    Raises
-    ------
-    ConfigError
-        If the file cannot be read or holds no table.
-    """
+    """Return the table of settings in a recipe file, paths in it made relative to the file."""
     data = parse_document(read_text(path), path)
     if data is None:
         data = {}

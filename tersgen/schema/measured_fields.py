@@ -29,6 +29,10 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
         sizes = dict(zip(("channel", "row", "column"), measured.map, strict=True))
         table.append(_signal(measured, "maps", text, sizes))
     table.append(spec("label", "int32", "1", "class: position of its name in the list"))
+    if measured.n_raw and not measured.has_cubes:
+        text = "1 where the grid was measured, 0 where edges are repeated or a gap is bridged"
+        sizes = {"raman_shift": measured.grid.n_points}
+        table.append(spec("measured", "float16", "1", text, **sizes))
     if measured.n_raw:
         if measured.raw_axis:
             text = "Raman shifts as measured, rising; 0 beyond count"
@@ -37,7 +41,7 @@ def measured_table(measured: Measured) -> tuple[FieldSpec, ...]:
         sizes = {**size, "raw_point": measured.n_raw}
         table.append(spec("raw/intensity", "float32", "1", text, **sizes))
         table.append(spec("raw/count", "int32", "1", "points as measured"))
-        text = "share of the grid that was not measured: there the edges are repeated"
+        text = "share of the grid that was not measured, where edges are repeated or gaps bridged"
         table.append(spec("source/extrapolated", "float32", "1", text))
     table.append(spec("source/file", "int32", "1", "position of its file in the list of files"))
     table.append(spec("source/row", "int32", "1", "which spectrum of that file it is"))

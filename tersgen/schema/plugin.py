@@ -55,11 +55,6 @@ def check_plugins(group: Group, records: Iterable[PluginRecord]) -> None:
 
     They are looked for among installed packages and what the user's command has imported; nothing
     is imported because a document names it.
-
-    Raises
-    ------
-    ConfigError
-        If one is not, with what to install.
     """
     for record in records:
         if record.name not in names(group):

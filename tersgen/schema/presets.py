@@ -9,21 +9,44 @@ _MOLECULES = (
     *("cytosine", "naphthalene", "pyrazine", "pyridine", "thiophenol", "thymine"),
 )
 
-_PLANAR = (
-    *("4-mercaptopyridine", "benzene", "ethylene", "formaldehyde"),
-    *("formic_acid", "pyrazine", "pyridine", "thiophenol"),
-)
+_PLANAR = ("benzene", "ethylene", "formaldehyde", "formic_acid", "pyrazine", "pyridine")
+_SITES = {
+    "response": "sites",
+    "tip_field": "dipole",
+    "apex_radius_angstrom": [1.0, 3.0],
+    "dipole_tilt_deg": [0.0, 20.0],
+}
+"""The response that agrees with ab-initio images, in the field that does (docs/nearfield.md)."""
 
-DEFAULT_PRESET = "nearfield"
-"""What is built if neither a preset nor a recipe is given."""
+DEFAULT_PRESET, ATOMS_PRESET = "nearfield", "nearfield_atoms"
+"""What is built without a preset and a recipe; the second, if a library is given."""
 
 PRESETS: dict[str, Table] = {
     "nearfield": {
+        "library": ["sites"],
+        "geometry": {"orientation": "random"},
+        "grid": {"start_cm1": 50.0},
+        "lineshape": {"profile": "lorentzian"},
+        "nearfield": {
+            **_SITES,
+            "height_angstrom": [2.5, 4.0],
+            "apex_angstrom": 1.0,
+            "orientation": "tilted",
+            "max_tilt_deg": 20.0,
+            "frame_angstrom": [12.0, 12.0],
+            "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2000.0, 3900.0]],
+        },
+        "fields": {"maps": True},
+    },
+    "nearfield_atoms": {
         "library": [f"builtin:{name}" for name in _MOLECULES],
         "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "nearfield": {
+            # defaults, but a preset before it may have others
+            "response": "atoms",
+            "tip_field": "radial",
             "width_angstrom": [4.0, 6.0],
             "height_angstrom": [2.5, 4.0],
             "apex_angstrom": 1.0,
@@ -33,26 +56,12 @@ PRESETS: dict[str, Table] = {
         },
         "fields": {"maps": True},
     },
-    "nearfield_sites": {
-        "library": ["sites"],
-        "grid": {"start_cm1": 50.0},
-        "lineshape": {"profile": "lorentzian"},
-        "nearfield": {
-            "response": "sites",
-            "tip_field": "dipole",
-            "height_angstrom": [2.5, 4.0],
-            "apex_radius_angstrom": [1.0, 3.0],
-            "dipole_tilt_deg": [0.0, 20.0],
-            "apex_angstrom": 1.0,
-            "orientation": "tilted",
-            "max_tilt_deg": 20.0,
-            "frame_angstrom": [12.0, 12.0],
-            "bands": [[300.0, 900.0], [900.0, 1300.0], [1300.0, 1800.0], [2500.0, 3900.0]],
-        },
-        "fields": {"maps": True},
-    },
     "canonical": {},
-    "ideal": {"noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]}, "instrument": None},
+    "ideal": {
+        "noise": {"spectrum": [0.0, 0.0], "map": [0.0, 0.0]},
+        "instrument": None,
+        "fields": {"maps": False},  # which are near-field maps if their preset comes after it
+    },
     "realistic": {
         "geometry": {"orientation": "powder"},
         "lineshape": {"profile": "lorentzian", "fwhm_cm1": 7.0},
@@ -90,6 +99,7 @@ PRESETS: dict[str, Table] = {
                 "support": ["glass", "silica", "quartz", "silicon", "water", "pet"],
                 "support_share": 0.25,
                 "support_height": [0.02, 0.5],
+                "luminescence": {"height": [0.03, 30.0], "share": 0.3},
                 "edge_cm1": [40.0, 200.0],
                 "edge_width_cm1": [10.0, 60.0],
                 "edge_ripple": 0.03,
@@ -112,17 +122,18 @@ PRESETS: dict[str, Table] = {
         "fields": {"maps": False},
     },
     "realistic_cube": {
-        "library": [f"builtin:{name}" for name in _MOLECULES],
+        "library": ["sites"],
         "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 200.0},
         "lineshape": {"profile": "lorentzian"},
         "map": {"height": 32, "width": 32, "background": [0.02, 0.2]},
         "nearfield": {
-            "width_angstrom": [4.0, 6.0],
+            **_SITES,
             "height_angstrom": [2.5, 4.0],
             "apex_angstrom": 1.0,
             "orientation": "tilted",
             "max_tilt_deg": 20.0,
+            "frame_angstrom": [12.0, 12.0],
         },
         "perturbations": {"mode_shift_cm1": 1.5, "width": [0.6, 1.8], "intensity": 0.4},
         "instrument": {
@@ -143,14 +154,14 @@ PRESETS: dict[str, Table] = {
     },
     "mixture": {"mixture": {}, "fields": {"maps": False}},
     "structure": {
-        "library": [f"builtin:{name}" for name in _PLANAR],
+        "library": [f"sites:{name}" for name in _PLANAR],
         "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "map": {"height": 128, "width": 128},
         "nearfield": {
-            "width_angstrom": [2.5, 4.0],
-            "height_angstrom": [2.0, 3.0],
+            **_SITES,
+            "height_angstrom": [2.5, 3.5],
             "apex_angstrom": 1.0,
             "bands": [
                 *([100.0, 500.0], [500.0, 800.0], [800.0, 1050.0], [1050.0, 1250.0]),
@@ -161,13 +172,14 @@ PRESETS: dict[str, Table] = {
         "fields": {"spectra": False, "maps": True, "sticks": False, "tensors": False},
     },
     "scene": {
-        "library": [f"builtin:{name}" for name in _PLANAR],
+        "library": [f"sites:{name}" for name in _PLANAR],
         "geometry": {"orientation": "random"},
         "grid": {"start_cm1": 50.0},
         "lineshape": {"profile": "lorentzian"},
         "nearfield": {
-            "width_angstrom": [2.5, 4.0],
-            "height_angstrom": [2.0, 3.0],
+            **_SITES,
+            "apex_radius_angstrom": [0.5, 1.5],
+            "height_angstrom": [2.5, 3.0],
             "apex_angstrom": 0.0,
             "frame_angstrom": [40.0, 40.0],
             "bands": [
@@ -187,7 +199,7 @@ PRESETS: dict[str, Table] = {
                 "change_width": [0.8, 1.3],
                 "change_height_angstrom": [-0.1, 0.15],
                 "second_apex": 0.1,
-                "second_distance_angstrom": [8.0, 16.0],
+                "second_distance_angstrom": [28.0, 36.0],
                 "blinking": 0.2,
                 "picocavities": 0.2,
             },
@@ -196,15 +208,16 @@ PRESETS: dict[str, Table] = {
         "fields": {"spectra": False, "maps": True, "sticks": False, "tensors": False},
     },
 }
-"""``nearfield``: maps of single molecules under a tip, in four bands. ``nearfield_sites``: those of
-the molecules with an ab-initio response, in the field of a dipole. ``structure``: planar ones in
-eight bands, with their atoms and bonds. ``scene``: many molecules of one or two species on a
-surface. ``realistic_cube``: single molecules with a spectrum at each pixel, counted by a detector
-during a scan. ``mixture``: spectra of up to three species. ``ideal``: no noise, no instrument.
-``realistic``: spectra of powders and liquids as instruments record them, over ranges that
-spectrometers have and measured spectra show (docs/instruments.md). Presets of near-field maps come
-after it, as they show single molecules, and are recorded by its scan. ``canonical``: the defaults
-of all settings; its maps, and those of ``ideal``, are test patterns of hotspots."""
+"""``nearfield``: maps of single molecules under a tip, in four bands, by their ab-initio response
+at sites. ``nearfield_atoms``: those of any molecules with atom tensors, by the sum over atoms,
+which is off by about half. ``structure``: planar molecules in eight bands, with their atoms and
+bonds. ``scene``: many molecules of one or two species on a surface. ``realistic_cube``: single
+molecules with a spectrum at each pixel, counted by a detector during a scan. ``mixture``: spectra
+of up to three species. ``ideal``: spectra without noise and instrument. ``realistic``: spectra of
+powders and liquids as instruments record them, over ranges that spectrometers have and measured
+spectra show (docs/instruments.md). Presets of near-field maps come after these two, which leave
+maps out; those after ``realistic`` are recorded by its scan. ``canonical``: the defaults of all
+settings; its maps are test patterns of hotspots."""
 
 
 def merged(below: Table, above: Table) -> Table:

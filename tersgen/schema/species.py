@@ -142,6 +142,7 @@ class Species(Frozen):
     formula: str | None = field("chemical formula", "1", None, max_length=64)
     point_group: str | None = field("point group, Schoenflies symbol", "1", None, max_length=8)
     atoms: tuple[Atom, ...] | None = field("geometry", "Angstrom", None)
+    charge: int | None = field("charge; none if neutral or not stated", "e", None)
     masses_amu: tuple[Annotated[float, Field(gt=0)], ...] | None = field(
         "mass of each atom", "amu", None
     )

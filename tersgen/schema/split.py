@@ -38,12 +38,6 @@ class FieldRange(NamedTuple):
 def parse_range(text: str) -> FieldRange:
     """Return the field and the limits of a range; either limit may be infinite.
 
-    Raises
-    ------
-    ValueError
-        If the text is neither ``FIELD=LOW:HIGH`` with LOW below HIGH nor ``FIELD=VALUE``, where
-        FIELD may be ``FIELD[COLUMN]``.
-
     Examples
     --------
     >>> parse_range("params/width=1.1:1.25")

@@ -28,14 +28,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(text: str) -> Any:
-    """Return the content of a YAML text.
-
-    Raises
-    ------
-    ValueError, yaml.YAMLError
-        If it is not well formed, gives a key twice or that is no text, or has aliases that contain
-        themselves or repeat more than a million values.
-    """
+    """Return the content of a YAML text."""
     loader = _Loader(text)
     try:
         node = loader.get_single_node()

@@ -89,13 +89,7 @@ class Tokens:
         return sorted(self._known.values(), key=lambda one: one.name)
 
     def make(self, name: str, right: Right, n_bytes: float | None, hours: float | None) -> str:
-        """Return a new token, of which only the hash is kept.
-
-        Raises
-        ------
-        ConfigError
-            If the name is taken.
-        """
+        """Return a new token, of which only the hash is kept."""
         secret = secrets.token_urlsafe(32)
         token = Token(
             name=name, sha256=_digest(secret), right=right, bytes=n_bytes, hours=hours,
@@ -110,13 +104,7 @@ class Tokens:
         return secret
 
     def remove(self, name: str) -> None:
-        """Accept a token no longer.
-
-        Raises
-        ------
-        ConfigError
-            If there is none of that name, or it is the owner's.
-        """
+        """Accept a token no longer."""
         with self._lock:
             names = {one.name: one for one in self._known.values() if one.name != OWNER}
             if name not in names:

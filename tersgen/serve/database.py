@@ -36,11 +36,6 @@ class Database:
     """Jobs and audit in an SQLite file; safe to use from many threads.
 
     A file that is no database, or a damaged one, is put aside: see the module.
-
-    Raises
-    ------
-    OutputError
-        If the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -64,13 +59,7 @@ class Database:
             self._connection.close()
 
     def put(self, job: Job) -> None:
-        """Store a job, in place of what is stored of it.
-
-        Raises
-        ------
-        OutputError
-            If the file cannot be written.
-        """
+        """Store a job, in place of what is stored of it."""
         row = (job.id, job.state, job.priority, job.created, job.model_dump_json())
         try:
             with self._lock, self._connection:

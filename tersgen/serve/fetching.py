@@ -36,13 +36,6 @@ class Fetch:
         What the server says of the dataset.
     out
         Where the copy goes.
-
-    Raises
-    ------
-    OutputError
-        If there is something already.
-    ConfigError
-        If the name cannot be that of the dataset.
     """
 
     def __init__(self, facts: Mapping[str, Any], out: Path) -> None:

@@ -55,13 +55,6 @@ class Folder:
     ----------
     path
         A folder, which need not contain anything.
-
-    Raises
-    ------
-    ConfigError
-        If it is no folder.
-    OutputError
-        If the server cannot write there.
     """
 
     def __init__(self, path: Path) -> None:
@@ -87,13 +80,7 @@ class Folder:
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Be the only server of the folder.
-
-        Raises
-        ------
-        BusyError
-            If another one is running.
-        """
+        """Be the only server of the folder."""
         descriptor = os.open(self.state / "server.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC)
         try:
             try:
@@ -199,13 +186,7 @@ class Folder:
         return dict(sorted(found.items()))
 
     def output(self, name: str) -> Path:
-        """Return where a new dataset of a name goes.
-
-        Raises
-        ------
-        ConfigError
-            If the name is not that of a dataset.
-        """
+        """Return where a new dataset of a name goes."""
         if not is_name(name) or not name.lower().endswith(_DATASET_ENDINGS):
             raise ConfigError(
                 "name: expected at most 64 letters, digits and any of ._- that end in .zarr or "

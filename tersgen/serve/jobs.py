@@ -95,26 +95,14 @@ class Jobs:
         return self._database.in_state(state)
 
     def get(self, id: str) -> Job:
-        """Return a job.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is none of that id.
-        """
+        """Return a job."""
         job = self._database.get(id)
         if job is None:
             raise UnknownNameError(f"job: {not_among(id, [one.id for one in self.all()])}")
         return _seen(job, self._folder.locations()) if job.state == "done" else job
 
     def estimate(self, ready: Ready, n_samples: int, name: str = "data.zarr") -> Estimate:
-        """Return what a build takes, from a trial in memory.
-
-        Raises
-        ------
-        ConfigError
-            If the number of rows is not possible.
-        """
+        """Return what a build takes, from a trial in memory."""
         path = self._folder.output(name)
         location = new_location(path, guess_format(path))
         key = ready.digest, n_samples, location.format
@@ -135,19 +123,7 @@ class Jobs:
         priority: Priority = 0,
         executor: str = "threads",
     ) -> tuple[Job, bool]:
-        """Return the job that builds a dataset, and whether it is new.
-
-        Raises
-        ------
-        ConfigError
-            If the name or the number of rows is not what was expected.
-        TakenError
-            If another dataset or job has the name.
-        QuotaError
-            If the token does not allow it.
-        OutputError
-            If there is no room for it.
-        """
+        """Return the job that builds a dataset, and whether it is new."""
         id = job_id(ready.digest, n_samples)
         with self._lock:
             known = self._database.get(id)
@@ -241,15 +217,7 @@ class Jobs:
             return new
 
     def cancel(self, id: str, token: Token) -> Job:
-        """Take a job from the queue, or end its build; what is built stays, and can be resumed.
-
-        Raises
-        ------
-        NotYoursError
-            If it is somebody else's.
-        EndedError
-            If it has ended.
-        """
+        """Take a job from the queue, or end its build; what is built stays, and can be resumed."""
         with self._lock:
             job = self._own(id, token)
             if job.state == "queued":
@@ -261,13 +229,7 @@ class Jobs:
             )
 
     def resume(self, id: str) -> Job:
-        """Queue a job again that ended before its dataset was complete.
-
-        Raises
-        ------
-        EndedError
-            If it runs, waits or is complete.
-        """
+        """Queue a job again that ended before its dataset was complete."""
         with self._lock:
             job = self.get(id)
             if job.state in FINAL and not self.is_complete(job):
@@ -280,13 +242,7 @@ class Jobs:
             )
 
     def set_priority(self, id: str, priority: Priority, token: Token) -> Job:
-        """Change the priority of a job.
-
-        Raises
-        ------
-        NotYoursError
-            If it is somebody else's.
-        """
+        """Change the priority of a job."""
         return self.change(self._own(id, token).id, priority=priority)
 
     def _own(self, id: str, token: Token) -> Job:

@@ -53,15 +53,6 @@ class Libraries:
             A file that ``tersgen library import`` reads.
         ending
             Ending of its name, such as fchk.
-
-        Raises
-        ------
-        LibraryError
-            If the name or the file is not what was expected.
-        TakenError
-            If another library has the name.
-        OutputError
-            If it cannot be written.
         """
         if not is_name(name) or not _ENDING.fullmatch(ending):
             raise LibraryError(

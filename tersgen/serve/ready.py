@@ -68,13 +68,7 @@ class ReadyRecipes:
         self._resolving = threading.Lock()
 
     def get(self, table: Mapping[str, Any]) -> Ready:
-        """Return a recipe that a request contains, resolved.
-
-        Raises
-        ------
-        ConfigError, LibraryError
-            If it is not what was expected, names a file or module, or is too large.
-        """
+        """Return a recipe that a request contains, resolved."""
         key = key_of(table)
         ready = self.kept(key)
         if ready is None:
@@ -107,13 +101,7 @@ class ReadyRecipes:
         return ready
 
     def _safe(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the table of a recipe whose sources are files of the server's alone.
-
-        Raises
-        ------
-        ConfigError, LibraryError
-            If it names a module to import, or a file.
-        """
+        """Return the table of a recipe whose sources are files of the server's alone."""
         plugins = table.get("plugins", ())
         if not isinstance(plugins, list | tuple) or any(isinstance(one, str) for one in plugins):
             raise ConfigError(

@@ -54,13 +54,7 @@ class RecipeStore:
         return dict(self._known)
 
     def get(self, name: str) -> StoredRecipe:
-        """Return the recipe of a name.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is none.
-        """
+        """Return the recipe of a name."""
         if name not in self._known:
             raise UnknownNameError(f"recipe: {not_among(name, self._known)}")
         return self._known[name]
@@ -80,15 +74,7 @@ class RecipeStore:
         return str(path) if recipe.origin == "user" else key_of(recipe.table)
 
     def put(self, name: str, table: Mapping[str, Any], n_virtual: int) -> tuple[StoredRecipe, bool]:
-        """Store a recipe under a new name, and return it, and whether it is new.
-
-        Raises
-        ------
-        ConfigError, LibraryError
-            If the name or the recipe is not what was expected, or the name has another recipe.
-        OutputError
-            If it cannot be written.
-        """
+        """Store a recipe under a new name, and return it, and whether it is new."""
         if not is_name(name):
             raise ConfigError(
                 "name: expected at most 64 letters, digits and any of ._- with a letter or digit "

@@ -38,13 +38,6 @@ def make_report(dataset: "Dataset", n_rows: int | None = None) -> bytes:
         A stored dataset.
     n_rows
         Rows to include; None for as many as take 16 MiB, 100 at most.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset is not stored, or has fewer rows.
-    DamagedDataError
-        If stored bytes are missing or fail their checksum.
     """
     if dataset.manifest is None:
         raise ConfigError(

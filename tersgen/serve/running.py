@@ -19,15 +19,7 @@ from .server import Server, Settings, make_server
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such host.
-    OutputError
-        If the port is in use, or may not be used.
-    """
+    """Return a socket that listens."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     # asyncio turns Nagle's delay of 40 ms off only where the protocol is named
     sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
@@ -69,13 +61,6 @@ def serve(
         The owner's token; a new one if None.
     say
         Called with the URL, and with the token if it is new, when the server listens.
-
-    Raises
-    ------
-    ConfigError, OutputError
-        If the folder or the port cannot be used.
-    BusyError
-        If another server serves the folder.
     """
     folder = Folder(root)
     with folder.held():

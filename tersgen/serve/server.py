@@ -51,15 +51,7 @@ class Server:
     """Set when the server ends: streams of events end, too."""
 
     def ready_of(self, recipe: Mapping[str, Any] | str) -> Ready:
-        """Return a recipe from a request, or a stored one, ready to make rows.
-
-        Raises
-        ------
-        UnknownNameError
-            If there is none of that name.
-        ConfigError, LibraryError
-            If it is not what was expected.
-        """
+        """Return a recipe from a request, or a stored one, ready to make rows."""
         if isinstance(recipe, str):
             return self.recipes.ready(self.recipes.get(recipe))
         return self.ready.get(recipe)

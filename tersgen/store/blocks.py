@@ -105,11 +105,6 @@ class BlockReader:
         """Copy rows, counted from row ``first``, to their places; the seconds go to ``times``.
 
         A chunk is read and decoded once, whatever number of ``copies`` take rows of it.
-
-        Raises
-        ------
-        DamagedDataError
-            If stored bytes are missing or fail their checks.
         """
         chunk_rows = self._layout.chunk_rows
         low = first + min(int(copy.take[0]) for copy in copies)

@@ -84,13 +84,7 @@ def make_table(place: Place, n_rows: int, entries: NDArray[np.uint32]) -> bytes:
 
 
 def read_table(data: bytes, place: Place, n_rows: int) -> NDArray[np.uint32]:
-    """Return the CRC32C of each chunk from the table of a file that must have a place and rows.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is damaged, of another place, or has fewer rows.
-    """
+    """Return the CRC32C of each chunk from the table of a file that must have a place and rows."""
     if crc32c(data[:-_ENTRY]) != int.from_bytes(data[-_ENTRY:], "little"):
         raise DamagedDataError("its checksum (CRC32C) does not match")
     head = np.frombuffer(data, _HEAD, 1)[0]

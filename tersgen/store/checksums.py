@@ -33,13 +33,7 @@ def checksum(data: bytes | NDArray[np.uint8]) -> bytes:
 
 
 def checked(data: Bytes) -> Bytes:
-    """Return what stands before the CRC32C at the end of ``data``.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is not the CRC32C of what stands before it.
-    """
+    """Return what stands before the CRC32C at the end of ``data``."""
     payload, stored = data[:-CHECKSUM], data[-CHECKSUM:]
     if checksum(payload) != bytes(stored):
         raise DamagedDataError("the checksum (CRC32C) does not match")

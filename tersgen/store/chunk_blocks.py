@@ -44,13 +44,7 @@ def plain_blocks(begin: int, n_bytes: int) -> ChunkBlocks:
 
 
 def blosc_blocks(payload: NDArray[np.uint8]) -> ChunkBlocks:
-    """Return the blocks of a blosc buffer whose header has been checked.
-
-    Raises
-    ------
-    DamagedDataError
-        If its blocks are not all inside.
-    """
+    """Return the blocks of a blosc buffer whose header has been checked."""
     n_bytes, block = np.frombuffer(payload, "<u4", 2, 4).tolist()
     flags, type_size = payload[2:4].tolist()
     if flags & STORED:
@@ -78,13 +72,7 @@ def blosc_blocks(payload: NDArray[np.uint8]) -> ChunkBlocks:
 
 
 def decode_block(blocks: ChunkBlocks, number: int, encoded: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return what the bytes of a block decode to.
-
-    Raises
-    ------
-    DamagedDataError
-        If they cannot be decoded.
-    """
+    """Return what the bytes of a block decode to."""
     size = min(blocks.block, blocks.n_bytes - number * blocks.block)
     alone = np.empty(HEADER + 4 + len(encoded), np.uint8)
     alone[:HEADER] = blocks.header
@@ -99,13 +87,7 @@ def decode_block(blocks: ChunkBlocks, number: int, encoded: NDArray[np.uint8]) -
 
 
 def decompress(payload: bytes | NDArray[np.uint8], values: NDArray[np.uint8]) -> None:
-    """Decode a blosc buffer into ``values``.
-
-    Raises
-    ------
-    DamagedDataError
-        If it cannot be decoded.
-    """
+    """Decode a blosc buffer into ``values``."""
     try:
         blosc.decompress(payload, values)
     except (RuntimeError, ValueError) as error:

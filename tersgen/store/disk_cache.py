@@ -35,11 +35,6 @@ class DiskCache:
         The folder, made if need be.
     limit
         Most bytes that all blocks may come to.
-
-    Raises
-    ------
-    ConfigError
-        If the folder cannot be made.
     """
 
     def __init__(self, folder: Path, limit: int = _DEFAULT_LIMIT) -> None:
@@ -111,11 +106,6 @@ class DiskCache:
 
 def size_in_bytes(text: str) -> int:
     """Return the bytes of a size such as ``20GB`` or ``500MB``.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
 
     Examples
     --------

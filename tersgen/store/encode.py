@@ -79,11 +79,6 @@ def decode_chunk(
     """Return the ``n_rows`` rows of a stored chunk; safe to call from many threads at once.
 
     ``check`` is the CRC32C that the checksum table records for it.
-
-    Raises
-    ------
-    DamagedDataError
-        If it has another, or says that it holds anything but these rows.
     """
     payload = _proved(data, check)
     settings = blosc_settings(spec, compression)
@@ -101,13 +96,7 @@ def decode_chunk(
 def chunk_blocks(
     payload: NDArray[np.uint8], n_rows: int, spec: FieldSpec, compression: Compression
 ) -> ChunkBlocks:
-    """Return where the ``n_rows`` rows of a chunk lie in its bytes, the checksum of which is right.
-
-    Raises
-    ------
-    DamagedDataError
-        If it says that it holds anything but these rows.
-    """
+    """Return where the ``n_rows`` rows of a chunk, whose checksum is right, lie in its bytes."""
     settings = blosc_settings(spec, compression)
     wanted = n_rows * spec.row_bytes
     if settings is None:
@@ -201,11 +190,6 @@ def parse_index(data: bytes, n_used: int, body: int, largest: int) -> NDArray[np
     """Return (offset, bytes) of the first ``n_used`` chunks from the index of a shard file.
 
     Both are -1 for a chunk that is missing, too large, or not within the first ``body`` bytes.
-
-    Raises
-    ------
-    DamagedDataError
-        If the index fails its checksum.
     """
     index = np.frombuffer(checked(data), "<u8").reshape(-1, 2)[:n_used]
     offset, size = index[:, 0], index[:, 1]

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from xxhash import xxh3_128
 
+from ..files import open_input
 from ..schema.manifest import BESIDE, FileFacts
 
 STAGE_BYTES = 4 << 20
@@ -87,13 +88,7 @@ def facts_of(parts: Iterable[bytes | memoryview]) -> FileFacts:
 
 
 def file_facts(path: Path) -> FileFacts:
-    """Return size and checksum of a file on disk.
-
-    Raises
-    ------
-    OSError
-        If it is not there, cannot be read, or is a link.
-    """
+    """Return size and checksum of a file on disk."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     with os.fdopen(descriptor, "rb", buffering=0) as file:
         return facts_of(iter(lambda: file.read(_PIECE), b""))
@@ -234,6 +229,19 @@ def exchange(one: Path, other: Path) -> bool:
     if number in (errno.EINVAL, *_NO_LINKS):
         return False
     raise OSError(number, os.strerror(number), str(one))
+
+
+def sync_file(path: Path) -> None:
+    """Flush a file to disk."""
+    with open_input(path) as file:
+        os.fsync(file.fileno())
+
+
+def sync_tree(path: Path) -> None:
+    """Flush a file, or all files of a folder, to disk."""
+    for one in path.rglob("*") if path.is_dir() else [path]:
+        if one.is_file():
+            sync_file(one)
 
 
 def sync_folder(folder: Path) -> None:

@@ -138,13 +138,7 @@ def index_file(
 
 
 def check_first_source(index: bytes, spec: FieldSpec, expected: str) -> None:
-    """Refuse an index that looks elsewhere for the first shard of an array.
-
-    Raises
-    ------
-    DamagedDataError
-        If it does, or the array in it is none that is put together from shards.
-    """
+    """Refuse an index that looks elsewhere for the first shard of an array."""
     try:
         with open_file(io.BytesIO(index)) as file:
             creation = open_array(file, spec.name).get_create_plist()

@@ -85,13 +85,7 @@ def open_file(source: io.RawIOBase | io.BytesIO) -> h5py.File:
 
 
 def open_array(file: h5py.File, name: str) -> h5py.h5d.DatasetID:
-    """Return an array reached through hard links only.
-
-    Raises
-    ------
-    DamagedDataError
-        If there is none.
-    """
+    """Return an array reached through hard links only."""
     node = h5py.h5g.open(file.id, b"/")
     for part in name.encode().split(b"/"):
         if not isinstance(node, h5py.h5g.GroupID) or not node.links.exists(part):

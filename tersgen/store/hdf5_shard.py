@@ -135,13 +135,7 @@ class ShardTemplate:
         return Chunk(payload, fletcher(payload))
 
     def parts(self, place: Place, chunks: Mapping[str, list[Chunk]]) -> list[bytes]:
-        """Return the pieces of the file of a place with these chunks of each array.
-
-        Raises
-        ------
-        ValueError
-            If there are more or fewer chunks than rows need, or one has not the size of its rows.
-        """
+        """Return the pieces of the file of a place with these chunks of each array."""
         stored = {**chunks, CHECKS: [self._checksum_table(place, chunks)]}
         parts: list[bytes] = []
         for before, name, number, size in self._chunks:

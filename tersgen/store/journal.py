@@ -27,13 +27,7 @@ class JournalContent(NamedTuple):
 
 
 def read_journal(folder: Path) -> JournalContent:
-    """Return the records of a dataset's journal, in the order of the lines; none if there is none.
-
-    Raises
-    ------
-    OSError
-        If there is one that cannot be read, or is no plain file.
-    """
+    """Return the records of a dataset's journal in the order of its lines; none without one."""
     records: list[ShardRecord] = []
     bad: list[int] = []
     if not exists_inside(folder, JOURNAL):
@@ -71,13 +65,7 @@ class Journal:
         self._file = os.open(folder / JOURNAL, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
 
     def append(self, record: ShardRecord) -> None:
-        """Write a record and flush it to disk.
-
-        Raises
-        ------
-        OSError
-            If the file system refuses.
-        """
+        """Write a record and flush it to disk."""
         size = os.fstat(self._file).st_size
         try:
             write_all(self._file, memoryview(_line(record)))

@@ -70,11 +70,6 @@ def choose_layout(
 
     Chunks of at most 2 MiB and 256 rows; shards of at most 64 MiB, or 256 MiB from five million
     samples on, to keep the number of files down. All are powers of two.
-
-    Raises
-    ------
-    ValueError
-        If given numbers of rows do not fit.
     """
     leaf = leaf_rows(table)
     chunk = chunk_rows or leaf
@@ -92,13 +87,7 @@ def check_layout(
     shard_rows: int,
     compression: Compression = "lz4",
 ) -> Layout:
-    """Return a layout, if it is possible for an array table.
-
-    Raises
-    ------
-    ValueError
-        If a number is no power of two, or the shard or a chunk is too small or too large.
-    """
+    """Return a layout, if it is possible for an array table."""
     for name, rows in (("chunk", chunk_rows), ("shard", shard_rows)):
         if rows != _power_of_two_below(rows):
             raise ValueError(

@@ -38,13 +38,6 @@ def open_file(name: Path | str, follow: bool, folder: int | None = None) -> int:
         The file; in the folder of the descriptor ``folder``, if that is given.
     follow
         Whether a link is followed, to a plain file alone.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is a link to something else, or to what is not there.
-    OSError
-        If it is a link that is not followed, or cannot be opened.
     """
     if not follow:
         return os.open(name, _FLAGS | os.O_NOFOLLOW, dir_fd=folder)

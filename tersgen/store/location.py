@@ -40,13 +40,7 @@ class DatasetLocation(NamedTuple):
 
 @contextmanager
 def in_one_line(location: DatasetLocation, what: str) -> Iterator[None]:
-    """Turn an error of the file system into one that names the dataset.
-
-    Raises
-    ------
-    OutputError
-        Instead of it.
-    """
+    """Turn an error of the file system into one that names the dataset."""
     try:
         yield
     except OSError as error:
@@ -56,13 +50,7 @@ def in_one_line(location: DatasetLocation, what: str) -> Iterator[None]:
 
 
 def own_folder(location: DatasetLocation, name: str) -> Path:
-    """Return a folder inside a dataset to be written into, made if need be.
-
-    Raises
-    ------
-    OutputError
-        If it is a link: nothing is written outside the dataset.
-    """
+    """Return a folder inside a dataset to be written into, made if need be."""
     folder = location.folder / name
     for place in (folder, *folder.parents[: name.count("/")]):
         if place.is_symlink():
@@ -80,13 +68,7 @@ def guess_format(path: Path) -> Format:
 
 
 def check_local(path: Path) -> None:
-    """Refuse a URL where something is written, or only a folder can tell.
-
-    Raises
-    ------
-    ConfigError
-        If the path is one.
-    """
+    """Refuse a URL where something is written, or only a folder can tell."""
     if is_remote(path):
         raise ConfigError(
             f"{path}: expected a dataset on this machine, got a URL, which is only read; change "
@@ -95,13 +77,7 @@ def check_local(path: Path) -> None:
 
 
 def new_location(out: str | Path | DatasetLocation, format: Format) -> DatasetLocation:
-    """Return where a new dataset goes; a place that is known already is checked alone.
-
-    Raises
-    ------
-    ConfigError
-        If its name ends as one of the other format, or the place is for the other format.
-    """
+    """Return where a new dataset goes; a place that is known already is checked alone."""
     if isinstance(out, DatasetLocation):
         if out.format != format:
             raise ConfigError(f"{out}: expected a place for {format}, got one for {out.format}")

@@ -170,13 +170,6 @@ class BuilderLock:
     clear
         Called with the folder once the lock is held: removes what a builder that is dead, or
         believed so, may be about to give a name. By default the temporary files of a dataset.
-
-    Raises
-    ------
-    BusyError
-        If another builder holds it.
-    OutputError
-        If the file system refuses.
     """
 
     def __init__(
@@ -264,13 +257,7 @@ class BuilderLock:
         return self
 
     def check(self) -> None:
-        """Make sure that nobody has taken the lock from this builder.
-
-        Raises
-        ------
-        LostLockError
-            If another has.
-        """
+        """Make sure that nobody has taken the lock from this builder."""
         newest = _newest(self._folder)
         if newest is None or newest.token != self.token:
             who = f"process {newest.pid} on {newest.host}" if newest else "another builder"
@@ -313,13 +300,7 @@ class LockView:
         self._patience_s = patience_s
 
     def check(self) -> None:
-        """Make sure that the builder still holds the lock.
-
-        Raises
-        ------
-        LostLockError
-            If it does not, or its lock is not seen here.
-        """
+        """Make sure that the builder still holds the lock."""
         end = time.monotonic() + self._patience_s
         while True:
             locks = _locks(self._folder) if self._folder.is_dir() else []

@@ -77,36 +77,16 @@ class Reader:
         return BlockReader(self._folder, self._store, fields, self._n_samples)
 
     def read(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
-        """Return rows of an array: a slice with positive step, or an array of row numbers.
-
-        Raises
-        ------
-        DamagedDataError
-            If stored bytes are missing or fail their checks.
-        DatasetError
-            If the rows do not fit in memory.
-        """
+        """Return rows of an array: a slice with positive step, or an array of row numbers."""
         return self._read(self._specs[name], rows, self._specs[name].value_dtype)
 
     def read_stored(self, name: str, rows: slice | NDArray[np.intp]) -> Values:
-        """Return rows as they are stored, integers of fixed-point arrays; not to be written to.
-
-        Raises
-        ------
-        DamagedDataError, DatasetError
-            As ``read``.
-        """
+        """Return rows as they are stored, integers of fixed-point arrays; not to be written to."""
         spec = self._specs[name]
         return self._read(spec, rows, np.dtype(spec.dtype))
 
     def read_part(self, name: str, row: int) -> Part:
-        """Return a row as it is stored, and those that had to be decoded with it.
-
-        Raises
-        ------
-        DamagedDataError, DatasetError
-            As ``read``.
-        """
+        """Return a row as it is stored, and those that had to be decoded with it."""
         spec = self._specs[name]
         chunk, inside = divmod(row, self._layout.chunk_rows)
         if self._remote is not None:  # transfer costs more than decoding
@@ -182,13 +162,7 @@ class Reader:
         self._rows = self._row_reader()  # files stay open until nobody has the other any more
 
     def check_files(self) -> None:
-        """Refuse rows that the files of their shards cannot hold; looks at those of one array.
-
-        Raises
-        ------
-        DamagedDataError
-            If one is missing or too small.
-        """
+        """Refuse rows that the files of their shards cannot hold; looks at those of one array."""
         self._check_files(next(iter(self._specs.values())), slice(0, self._n_samples, 1))
 
     def _check_files(self, spec: FieldSpec, rows: slice | NDArray[np.intp]) -> None:

@@ -137,15 +137,7 @@ def _runs(numbers: list[int]) -> list[tuple[int, int]]:
 
 
 class RemoteSource:
-    """The files of a dataset below a URL; safe to use from many threads.
-
-    Raises
-    ------
-    MissingExtraError
-        If obstore is not installed.
-    ConfigError
-        If the URL, or what the environment says of it, cannot be used.
-    """
+    """The files of a dataset below a URL; safe to use from many threads."""
 
     def __init__(self, path: RemotePath) -> None:
         options = path.options
@@ -243,15 +235,7 @@ class RemoteSource:
             raise
 
     def read_whole(self, inside: str, largest: int) -> bytes:
-        """Return the content of a file in one request, which needs no server that knows ranges.
-
-        Raises
-        ------
-        DamagedDataError
-            If there is no such file, or it has more than ``largest`` bytes.
-        DatasetError
-            If the server cannot be reached, or refuses.
-        """
+        """Return the content of a file in one request, which needs no server that knows ranges."""
         import obstore
 
         def ask() -> bytes:
@@ -288,15 +272,7 @@ class RemoteSource:
         return sorted(one["path"].rpartition("/")[2] for one in found["objects"])
 
     def _tried(self, inside: str, ask: Callable[[], T]) -> T:
-        """Return what ``ask`` returns, in a few tries; obstore has some of its own for each.
-
-        Raises
-        ------
-        DamagedDataError
-            If there is no such file, or another than the one that was opened.
-        DatasetError
-            If the server cannot be reached, or refuses.
-        """
+        """Return what ``ask`` returns, in a few tries; obstore has some of its own for each."""
         return tried(f"{self.url}/{inside}", ask)
 
 
@@ -305,15 +281,7 @@ class _TornError(Exception):
 
 
 def tried(name: str, ask: Callable[[], T]) -> T:
-    """Return what ``ask`` returns, in a few tries; ``name`` is the file's, for messages.
-
-    Raises
-    ------
-    DamagedDataError
-        If there is no such file.
-    DatasetError
-        If the server cannot be reached, or refuses.
-    """
+    """Return what ``ask`` returns, in a few tries; ``name`` is the file's, for messages."""
     from obstore.exceptions import BaseError, GenericError
 
     _check_process(name)
@@ -385,13 +353,6 @@ def object_store(url: str, token: str | None = None) -> Any:
     """Return the object store below a URL.
 
     Credentials, region and endpoint are those of the environment, as obstore knows them.
-
-    Raises
-    ------
-    MissingExtraError
-        If obstore is not installed.
-    ConfigError
-        If the URL, or what the environment says of it, cannot be used.
     """
     try:
         from obstore.exceptions import BaseError

@@ -29,13 +29,7 @@ class There(NamedTuple):
 
 
 class RemoteTarget:
-    """The place of a dataset in an object store, which files are sent to.
-
-    Raises
-    ------
-    ConfigError
-        If it is a web server: these are read only.
-    """
+    """The place of a dataset in an object store, which files are sent to."""
 
     def __init__(self, path: RemotePath) -> None:
         if str(path).startswith("http"):
@@ -46,13 +40,7 @@ class RemoteTarget:
         self._store = object_store(self.url)
 
     def files(self) -> dict[str, There]:
-        """Return all files that are there, by path.
-
-        Raises
-        ------
-        DatasetError
-            If the store cannot be reached, or refuses.
-        """
+        """Return all files that are there, by path."""
         import obstore
 
         def ask() -> dict[str, There]:
@@ -65,13 +53,7 @@ class RemoteTarget:
         return tried(self.url, ask)
 
     def read(self, inside: str) -> bytes:
-        """Return the content of a small file.
-
-        Raises
-        ------
-        DatasetError
-            If it cannot be read.
-        """
+        """Return the content of a small file."""
         import obstore
 
         name = f"{self.url}/{inside}"
@@ -90,13 +72,7 @@ class RemoteTarget:
         return self._checksum(inside) == _xxh128(_pieces(path))
 
     def send(self, inside: str, path: Path) -> There:
-        """Send a file, prove that it is there, and return what is.
-
-        Raises
-        ------
-        OutputError
-            If it is not.
-        """
+        """Send a file, prove that it is there, and return what is."""
         import obstore
 
         is_large = path.stat().st_size > _WHOLE
@@ -112,23 +88,11 @@ class RemoteTarget:
         return there
 
     def create(self, inside: str, content: bytes) -> bool:
-        """Send a small file that must not exist; return False if it does.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be sent.
-        """
+        """Send a small file that must not exist; return False if it does."""
         return self._put(inside, content, mode="create")
 
     def replace(self, inside: str, content: bytes, there: There) -> bool:
-        """Replace a small file; return False if it is no longer what it was.
-
-        Raises
-        ------
-        OutputError
-            If it cannot be sent.
-        """
+        """Replace a small file; return False if it is no longer what it was."""
         return self._put(inside, content, mode={"e_tag": there.tag})
 
     def _put(self, inside: str, content: Any, mode: Any = None, **options: Any) -> bool:

@@ -51,13 +51,7 @@ class _Known(NamedTuple):
     blocks: ChunkBlocks
 
     def take(self, file: ByteFile, offset: int, begin: int, end: int) -> NDArray[np.uint8]:
-        """Return some bytes of the chunk, which is at an offset in a file.
-
-        Raises
-        ------
-        DamagedDataError
-            If they are no longer those that were checked.
-        """
+        """Return some bytes of the chunk, which is at an offset in a file."""
         low, high = begin // _PIECE, -(-end // _PIECE)
         start = low * _PIECE
         data = np.empty(min(high * _PIECE, self.size) - start, np.uint8)
@@ -147,13 +141,7 @@ class RowReader:
 
 
 def row_part(blocks: ChunkBlocks, spec: FieldSpec, row: int, inside: int, take: Take) -> Part:
-    """Return a row, number ``inside`` of a chunk; of a block that is decoded all whole rows.
-
-    Raises
-    ------
-    DamagedDataError
-        If a block cannot be decoded, or as ``take`` does.
-    """
+    """Return a row, number ``inside`` of a chunk; of a block that is decoded all whole rows."""
     size, block = spec.row_bytes, blocks.block
     start, stop = inside * size, (inside + 1) * size
     numbers = range(start // block, (stop - 1) // block + 1)

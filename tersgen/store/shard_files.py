@@ -72,11 +72,6 @@ class ShardFiles:
 
         The table has been checked: no chunk in it is larger than its rows justify; a chunk that is
         missing has -1 bytes. The file stays open as long as it is used.
-
-        Raises
-        ------
-        DamagedDataError
-            If there is no such file, or it does not tell where its chunks lie.
         """
         inside = self._store.array_path(shard, spec)
         file = self._files.get(inside) or self._open(inside)

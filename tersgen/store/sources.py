@@ -100,15 +100,7 @@ def _close_all(descriptors: dict[str, int]) -> None:
 
 
 def open_plain(name: Path | str, follow: bool, folder: int | None = None) -> LocalFile:
-    """Open a plain file for reading, as ``open_file`` does.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is something else.
-    OSError
-        If it is a link that is not followed, or cannot be opened.
-    """
+    """Open a plain file for reading, as ``open_file`` does."""
     descriptor = open_file(name, follow, folder)
     file = LocalFile(descriptor)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -156,13 +148,7 @@ def coalesced(
 
 
 def exists_inside(folder: Path, inside: str) -> bool:
-    """Return whether a dataset has a file, or a link of its name.
-
-    Raises
-    ------
-    DatasetError
-        If a server does not tell.
-    """
+    """Return whether a dataset has a file, or a link of its name."""
     remote = remote_source(folder)
     if remote is None:
         return os.path.lexists(folder / inside)
@@ -195,13 +181,6 @@ def open_inside(folder: Path, inside: str) -> tuple[Path, ByteFile]:
         What messages call it.
     file
         The file.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is missing or no plain file, a folder on the way is a link, or it is one itself.
-    DatasetError
-        If a limit of the system is reached.
     """
     path = folder / inside
     remote = remote_source(folder)
@@ -229,13 +208,7 @@ def open_inside(folder: Path, inside: str) -> tuple[Path, ByteFile]:
 
 
 def read_inside(folder: Path, inside: str, largest: int) -> bytes:
-    """Return the content of a plain file of a dataset of at most ``largest`` bytes.
-
-    Raises
-    ------
-    DamagedDataError
-        If it is missing, no plain file, larger, cannot be read, or is reached through a link.
-    """
+    """Return the content of a plain file of a dataset of at most ``largest`` bytes."""
     path, file = open_inside(folder, inside)
     size = file.size
     if size > largest:

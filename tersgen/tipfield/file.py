@@ -21,13 +21,7 @@ _NEEDED, _OPTIONAL = ("x", "y", "z", "E_in"), ("E_out", "tip")
 
 
 def head_of(path: Path, size: int = 4096) -> bytes:
-    """Return the beginning of a file.
-
-    Raises
-    ------
-    ConfigError
-        If there is none.
-    """
+    """Return the beginning of a file."""
     try:
         return read_input(path, size)[:size]
     except FileNotFoundError:
@@ -39,13 +33,7 @@ def head_of(path: Path, size: int = 4096) -> bytes:
 
 
 def read_tip_field(path: Path) -> TipField:
-    """Return the field in a file.
-
-    Raises
-    ------
-    ConfigError
-        If there is none, or it is not what was expected.
-    """
+    """Return the field in a file."""
     head = head_of(path)
     if head.startswith(ZIP):
         try:
@@ -77,11 +65,6 @@ def find_tip_field(named: str | TipFieldReference, region: Region) -> TipField:
         As the recipe has it.
     region
         Where the field of a model is needed.
-
-    Raises
-    ------
-    ConfigError
-        If it cannot be read, or is another one.
     """
     if isinstance(named, str):
         if named.startswith(MODEL):
@@ -102,13 +85,7 @@ def find_tip_field(named: str | TipFieldReference, region: Region) -> TipField:
 
 
 def parse_tip_field(content: bytes, path: Path) -> TipField:
-    """Return the field in the bytes of an .npz file, whose path is for messages.
-
-    Raises
-    ------
-    ConfigError
-        If it is not what was expected.
-    """
+    """Return the field in the bytes of an .npz file, whose path is for messages."""
     with tempfile.TemporaryFile() as file:
         file.write(content)
         file.seek(0)

@@ -54,11 +54,6 @@ def import_tip_field(
         File with the field at scattered wavelengths, if it is another one.
     format
         Name of the importer; by default the one that recognises the file.
-
-    Raises
-    ------
-    ConfigError
-        If a file is not as expected, two files have different grids, or there is no such importer.
     """
     held = _read(path, placement, format)
     e_in = held.chosen(path, *laser)
@@ -81,13 +76,7 @@ def import_tip_field(
 
 
 def choose_importer(path: Path, format: str | None = None) -> Chosen:
-    """Return the importer of a file, by its content unless it is named.
-
-    Raises
-    ------
-    ConfigError
-        If no importer recognises it, or several do, or there is none of that name.
-    """
+    """Return the importer of a file, by its content unless it is named."""
     found = FORMATS.choose(path, head_of(path, HEAD_BYTES), format)
     if found is None:
         raise ConfigError(

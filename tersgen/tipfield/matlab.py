@@ -18,15 +18,7 @@ def is_matlab(head: bytes) -> bool:
 
 
 def read_variables(path: Path, head: bytes) -> dict[str, Any]:
-    """Return variables by name: arrays of numbers, and dictionaries for structures.
-
-    Raises
-    ------
-    ConfigError
-        If the file is damaged.
-    MissingExtraError
-        If it needs SciPy, which is not installed.
-    """
+    """Return variables by name: arrays of numbers, and dictionaries for structures."""
     try:
         if HDF5 in head[:1024]:
             with h5py.File(path, "r") as file:
@@ -65,13 +57,7 @@ def _of_scipy(value: Any) -> Any:
 
 
 def numbers_of(table: dict[str, Any], name: str, path: Path) -> np.ndarray[Any, Any]:
-    """Return an array of numbers.
-
-    Raises
-    ------
-    ConfigError
-        If it is missing or something else.
-    """
+    """Return an array of numbers."""
     found = table.get(name)
     if not isinstance(found, np.ndarray) or found.dtype.kind not in "fciub" or not found.size:
         raise ConfigError(f"{path}: expected numbers in {name}, got none")

@@ -55,13 +55,7 @@ class TipFieldModel(ABC):
 
 
 def sampled(text: str, region: Region) -> TipField:
-    """Return the field of a model, NAME or NAME:ARGUMENT, on a grid that covers a region.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such model, it is none, or its argument or field is not as expected.
-    """
+    """Return the field of a model, NAME or NAME:ARGUMENT, on a grid that covers a region."""
     name, _, argument = text.partition(":")
     part = load("tersgen.tip_fields", name)
     if not (isinstance(part, type) and issubclass(part, TipFieldModel)):

@@ -119,11 +119,6 @@ def numbers(text: str, name: str, counts: Sequence[int]) -> F64:
 
     >>> numbers("1,2,3.5", "--tip", (3,)).tolist()
     [1.0, 2.0, 3.5]
-
-    Raises
-    ------
-    ConfigError
-        If there are others, or not as many as expected.
     """
     try:
         values = np.array([float(one) for one in text.split(",")])

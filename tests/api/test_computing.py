@@ -67,7 +67,7 @@ def test_settings_that_an_engine_does_not_take_are_refused(tmp_path, engine):
         )
 
 
-def test_other_coordinates_under_the_same_name_are_not_taken_for_done(tmp_path):
+def test_other_coordinates_or_charges_under_the_same_name_are_not_taken_for_done(tmp_path):
     path = tmp_path / "molecule.xyz"
     path.write_text("2\n\nH 0 0 0\nF 0 0 0.92\n")
     tersgen.compute_library(path, tmp_path / "one.json", engine="xtb")
@@ -79,3 +79,5 @@ def test_other_coordinates_under_the_same_name_are_not_taken_for_done(tmp_path):
         tersgen.compute_library(path, tmp_path / "one.json", engine="xtb")
     library = tersgen.compute_library(path, tmp_path / "one.json", engine="xtb", overwrite=True)
     assert library[0].formula == "ClH"
+    with pytest.raises(tersgen.TersError, match="exists already"):
+        tersgen.compute_library(path, tmp_path / "one.json", engine="xtb", charge=-2)

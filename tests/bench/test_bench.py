@@ -1,6 +1,7 @@
 """Tasks: their rows are frozen, and predictions are scored as expected."""
 
 import json
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -8,7 +9,8 @@ from click.testing import CliRunner
 
 import tersgen
 from tersgen.bench import load_task, make, score, task_names
-from tersgen.bench.making import DOCUMENT, MadeTask, load_images, recipe_digest
+from tersgen.bench.making import DOCUMENT, MadeTask, load_images, part_contents
+from tersgen.bench.predictions import load_found
 from tersgen.cli import main
 from tersgen.errors import ConfigError, OutputError
 
@@ -19,7 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::tersgen.TersWarning")
 @pytest.mark.parametrize(("name", "part"), PARTS)
 def test_rows_are_frozen(name, part):
     task = load_task(name)
-    assert recipe_digest(task.recipe(part)) == task.parts[part].digest, (
+    assert part_contents(task, part).recipe_digest == task.parts[part].digest, (
         "other rows: raise the version of the task"
     )
 
@@ -83,8 +85,12 @@ def test_a_task_of_somebody_else(tmp_path):
     ("old", "new", "message"),
     [
         ('"macro_f1"', '"auroc"', "metric: expected one of accuracy, macro_f1, got 'auroc'"),
-        ('like = "train"', 'like = "val"', "parts.test.like: expected another part, got 'val'"),
-        ("[parts.test", "[parts.val", "parts: expected train, test, got no test"),
+        ('like = "train"', 'like = "test"', "expected another part that is like none, got 'test'"),
+        ("[parts.train]", '[parts.train]\nlike = "test"', "parts.train.like: expected another"),
+        ("[parts.test", "[parts.foreign", "parts: expected train, test, got train, foreign"),
+        ("[parts.test", '[parts."../test"', "expected 'train', 'test' or 'foreign', got '../test'"),
+        ("seed = 2", 'plugins = ["a.py"]', "recipe.plugins: expected none, as a task runs no code"),
+        ("version = 1", 'version = 1\nname = "a"', "name: expected none"),
         ("version = 1", "version =", "mine.toml: expected TOML"),
     ],
 )
@@ -93,6 +99,35 @@ def test_a_task_that_cannot_be_scored(tmp_path, old, new, message):
     file.write_text(OWN.replace(old, new))
     with pytest.raises(ConfigError, match=message):
         load_task(file)
+
+
+def test_a_task_is_not_taken_for_one_of_ours(tmp_path):
+    file = tmp_path / "mixtures.toml"
+    file.write_text(OWN)
+    with pytest.raises(ConfigError, match="expected a name that none of our tasks has"):
+        load_task(file)
+    ours = resources.files("tersgen.bench") / "tasks" / "response.toml"
+    (tmp_path / "mine.toml").write_text(ours.read_text())
+    with pytest.raises(ConfigError, match="kind: expected one that has data of its own"):
+        load_task(tmp_path / "mine.toml")
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"seed = 2": "sead = 2"}, "parts.test: recipe: sead: unknown field"),
+        ({"seed = 2": ""}, "parts.test: expected other rows than those of train"),
+        ({'"species"': '"mixture"', "macro_f1": "exact"}, "settings that make mixture/label"),
+    ],
+)
+def test_nothing_is_built_of_a_task_that_has_a_bad_part(tmp_path, changes, message):
+    file, text = tmp_path / "mine.toml", OWN
+    for old, new in changes.items():
+        text = text.replace(old, new)
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        make(file, tmp_path / "made")
+    assert not (tmp_path / "made").exists()
 
 
 def table(path, rows):
@@ -122,6 +157,12 @@ def test_species_and_foreign_rows(tmp_path):
         score(tmp_path / "a", known)
     rows = [{**row, "novelty": 0.5} for row in species([0] * 40, test.classes)]
     with pytest.raises(ConfigError, match="measured in one way"):
+        score(tmp_path / "a", known, table(tmp_path / "other.jsonl", rows))
+    with pytest.raises(ConfigError, match="two files of predictions, got one"):
+        score(tmp_path / "a", known, known)
+    rows = species([0] * 40, test.classes)
+    rows[-1]["species"][0]["name"] = "no molecule"
+    with pytest.raises(ConfigError, match="row 39: expected species of the task"):
         score(tmp_path / "a", known, table(tmp_path / "other.jsonl", rows))
 
 
@@ -172,6 +213,10 @@ def test_structures(tmp_path):
         ({"atom_elements": numbers}, "expected places in symbols, integers from 0 to 3, got"),
         ({"atom_rows": rows + 7}, "expected rows of test.zarr, integers from 0 to 2, got"),
         ({"symbols": np.array(["H", "C", "Xq", "O"])}, "got 'Xq'"),
+        ({"symbols": np.array([], str)}, "expected a list of chemical symbols, got shape"),
+        ({"symbols": symbols[None]}, "expected a list of chemical symbols, got shape"),
+        ({"atom_positions": moved * 1e200}, "atom_positions: expected numbers up to 1e.100"),
+        ({"symbols": symbols.astype(object)}, "of numbers or text"),
     ]:
         np.savez(tmp_path / "p.npz", **{**arrays, **wrong})
         with pytest.raises(ConfigError, match=message):
@@ -218,7 +263,16 @@ def two_rows(tmp_path_factory):
         ),
         ('{"row": 0, "species_1": "a", "probability_1": 1}', "row 1 is missing"),
         ('{"row": 0, "species_1": "a", "probability_1": NaN}', "not finite"),
+        ('{"row": 0, "species_1": "a", "fraction_1": null}', "an empty fraction_1"),
         ('{"row": 0, "species_1": "a", "probability_1": 60}', "not from 0 to 1"),
+        ('{"row": 0.5, "species_1": "a", "probability_1": 1}', "no whole number"),
+        ('{"row": 1e999, "species_1": "a", "probability_1": 1}', "not finite"),
+        ('{"row": true, "species_1": "a", "probability_1": 1}', "True, which is no number"),
+        (f'{{"row": {"9" * 400}, "species_1": "a", "probability_1": 1}}', "no number"),
+        (f'{{"row": {"9" * 5000}}}', "not well formed"),
+        ("[0]", "which has no names"),
+        ('{"row": 0, "species": ["a"]}', "have no names"),
+        ('{"row": 0, "species_2": "a", "probability_2": 1}', "empty species_1 before others"),
         (
             '{"row": 0, "species": [{"name": "a", "fraction": 1}, {"name": "a", "fraction": 0}]}',
             "got a twice",
@@ -226,6 +280,16 @@ def two_rows(tmp_path_factory):
         (
             "\n".join(f'{{"row": {row}, "species_1": "a", "probability_1": 1}}' for row in (0, 1)),
             "expected species of the task",
+        ),
+        (
+            '{"row": 0, "species_1": "benzene", "fraction_1": 1}\n'
+            '{"row": 1, "species_1": "benzen", "fraction_1": 1}',
+            "row 1: expected species of the task .* got 'benzen' .did you mean 'benzene'",
+        ),
+        (
+            '{"row": 0, "species_1": "benzene", "fraction_1": 1, "species_2": "water", '
+            '"fraction_2": 1}\n{"row": 1, "species_1": "benzene", "fraction_1": 1}',
+            "row 0: expected fractions with a sum of at most 1, got 2",
         ),
         ('{"row"', "not well formed"),
     ],
@@ -236,13 +300,46 @@ def test_bad_tables(two_rows, tmp_path, text, message):
         score(two_rows, tmp_path / "p.jsonl")
 
 
+def test_tables_as_programs_write_them(two_rows, tmp_path):
+    """A mark of UTF-8, rows that are floats, species in any order."""
+    heading = "row,species_1,fraction_1,species_2,fraction_2"
+    rows = "0.0,benzene,0.6,water,0.4\n1.0,water,0.1,benzene,0.9\n"
+    path = tmp_path / "p.csv"
+    path.write_text(f"\ufeff{heading}\n{rows}")
+    found = load_found(path, 2)
+    assert [one.species[0] for one in found] == [("benzene", 0.6), ("benzene", 0.9)]
+    assert [one.novelty for one in found] == pytest.approx([0.4, 0.1])
+    for first, row, message in [
+        (heading.replace(",", ";"), "0;benzene;0.6;water;0.4", "no row among 'row;species_1;"),
+        (heading, "0,benzene,0.6,water,0.4,1", "more cells than columns"),
+    ]:
+        path.write_text(f"{first}\n{row}\n")
+        with pytest.raises(ConfigError, match=message):
+            score(two_rows, path)
+
+
+def test_sizes_are_named(tmp_path):
+    with pytest.raises(ConfigError, match=r"size: .*'smal'"):
+        make("mixtures", tmp_path / "made", "smal")
+
+
 def test_a_folder_is_of_one_task(tmp_path):
     make("response", tmp_path / "a")
     make("response", tmp_path / "a")  # again is as well
     with pytest.raises(OutputError, match="choose another folder"):
-        make("response", tmp_path / "a", "full")
+        make("mixtures", tmp_path / "a")
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / "notes.txt").touch()
+    with pytest.raises(OutputError, match=r"expected a new or empty folder, found 'notes.txt'"):
+        make("response", tmp_path / "c")
     with pytest.raises(ConfigError, match="spectra of your own"):
         make("sim_to_real", tmp_path / "b")
+    spectrum = tmp_path / "measured" / "Calcite" / "a.txt"
+    spectrum.parent.mkdir(parents=True)
+    spectrum.write_text("100 1\n4000 2\n")
+    with pytest.raises(ConfigError, match=r"a.txt: label of its folder: .* mean 'calcite'"):
+        make("sim_to_real", tmp_path / "b", measured=tmp_path / "measured")
+    assert not (tmp_path / "b").exists()
     with pytest.raises(ConfigError, match="bench make"):
         score(tmp_path, tmp_path / "p.jsonl")
 

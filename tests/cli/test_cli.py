@@ -25,9 +25,8 @@ def tersgen_command(tersgen_cli):
     return tersgen_cli.run
 
 
-def test_build_info_and_plot(tersgen_cli, tmp_path):
-    good, bad = tersgen_cli.good, tersgen_cli.bad
-    text = good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
+def test_build_info_and_plot(tersgen_cli, good, bad, tmp_path):
+    text = tersgen_cli.good("build", "--n", "1e3", *SMALL, "--out", "data.zarr", cwd=tmp_path)
     dataset = tersgen.open(tmp_path / "data.zarr")
     assert dataset.n_samples == 1000
     assert "samples/s" in text
@@ -40,7 +39,7 @@ def test_build_info_and_plot(tersgen_cli, tmp_path):
     planned = json.loads(good("plan", "--n", 1000, *SMALL, "--json"))
     assert [one["name"] for one in planned["roundings"]] == ["spectra", "maps"]
     assert planned["roundings"] == info["roundings"]
-    good("plot", "data.zarr", "--index", 7, "-o", "seven.png", cwd=tmp_path)
+    tersgen_cli.good("plot", "data.zarr", "--index", 7, "-o", "seven.png", cwd=tmp_path)
     assert (tmp_path / "seven.png").read_bytes()[:4] == b"\x89PNG"
     for name, separator in (("seven.txt", "\t"), ("seven.CSV", ",")):
         good("plot", "data.zarr", "--index", 7, "-o", name, cwd=tmp_path)
@@ -307,11 +306,30 @@ def test_presets(good, bad, tmp_path):
     both = ["--preset", "realistic", "--preset", "ideal"]
     shown = json.loads(good("config", "show", *both, "--json", cwd=tmp_path))
     assert shown.get("instrument") is None
+    both = ["--preset", "ideal", "--preset", "nearfield"]
+    shown = json.loads(good("config", "show", *both, "--json", cwd=tmp_path))
+    assert shown["noise"]["map"] == [0.0, 0.0]
+    assert shown["fields"].get("maps", True)
+    line = bad("config", "show", "--preset", "nearfield", "--preset", "ideal", cwd=tmp_path)
+    assert "use --preset ideal --preset nearfield" in line
+    shown = json.loads(
+        good("config", "show", *("--preset", "nearfield", "--preset", "nearfield_atoms"), "--json")
+    )
+    assert shown["nearfield"]["response"] == "atoms"
+    assert shown["nearfield"]["tip_field"] == "radial"
+    line = bad("config", "show", "--preset", "nearfield", "--preset", "canonical")
+    assert "expected no other preset with it" in line
     line = bad(
-        *("build", "--preset", "nearfield", "--library", "random:2", "--out", "x.zarr"),
+        *("build", "--preset", "nearfield_atoms", "--library", "random:2", "--out", "x.zarr"),
         cwd=tmp_path,
     )
     assert "expected atom positions and atom tensors for near-field maps, got none" in line
+    line = bad(
+        *("build", "--preset", "nearfield", "--library", "builtin:water", "--out", "x.zarr"),
+        cwd=tmp_path,
+    )
+    assert "water: expected a response at sites" in line
+    assert 'use sites:water, or make sums over atoms (nearfield.response = "atoms")' in line
 
 
 def test_what_is_built_if_nothing_is_said(good, bad, tmp_path):
@@ -328,11 +346,14 @@ def test_what_is_built_if_nothing_is_said(good, bad, tmp_path):
     (tmp_path / "own.toml").write_text("seed = 3\n")
     assert shown("--config", tmp_path / "own.toml") == {**plain, "seed": 3}
     build = ("build", "--n", 10, "--out", tmp_path / "x.zarr", "--library", "random:2")
+    atoms = shown("--preset", "nearfield_atoms", "--library", "builtin:adenine")
+    assert shown("--library", "builtin:adenine") == atoms
+    assert shown("--library", "sites:water")["nearfield"]["response"] == "sites"
     line = bad(*build, code=1)
     assert "random-0000: expected atom positions" in line
     assert "spectra only (fields.maps = false) or test patterns (--preset canonical)" in line
     line = bad(*build, "--set", "map.blur_px=1", code=2)
-    assert "options are added to --preset nearfield; test patterns need --preset canonical" in line
+    assert "options are added to --preset nearfield_atoms; test patterns need" in line
     assert not (tmp_path / "x.zarr").exists()
 
 
@@ -345,7 +366,7 @@ def test_structure_targets_in_both_formats(good, bad, tmp_path):
     zarr, hdf5 = (tersgen.open(tmp_path / name) for name in ("s.zarr", "s.h5"))
     assert zarr.digest == hdf5.digest
     made = tersgen.generate(zarr.recipe, 0, 40)
-    assert made["structure/masks"].shape == (40, 5, 24, 24)
+    assert made["structure/masks"].shape == (40, 4, 24, 24)
     for name, values in made.items():
         assert np.array_equal(zarr[name][:], values), name
         assert np.array_equal(hdf5[name][:], values), name

@@ -5,8 +5,10 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
+from click.testing import CliRunner
 
 from tersgen.cli.common.progress import Display
 from tersgen.text import command, did_you_mean, not_among
@@ -70,10 +72,18 @@ def run(program, *arguments, cwd=None):
         ("ters_train", ["a\x1b[31m"], 2, r"got 'a\x1b[31m'"),
     ],
 )
-def test_exit_codes_and_suggestions(tmp_path, program, arguments, code, text):
-    done = run(program, *arguments, cwd=tmp_path)
-    assert done.returncode == code, done.stderr
+def test_exit_codes_and_suggestions(program, arguments, code, text):
+    done = CliRunner().invoke(import_module(f"{program}.cli").main, arguments)
+    assert done.exit_code == code, done.output
     assert text in (done.stderr if code else done.stdout)
+    assert isinstance(done.exception, SystemExit | None)
+
+
+@pytest.mark.parametrize("program", ["tersgen", "ters_train"])
+def test_a_mistake_ends_a_process_with_a_line_and_its_exit_code(program):
+    done = run(program, "none")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "got 'none'" in done.stderr
     assert "Traceback" not in done.stderr
 
 

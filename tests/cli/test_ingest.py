@@ -80,8 +80,8 @@ def test_the_axis_is_named_and_never_a_sliver(quick_cli, tmp_path):
     wide = ("--grid", "200:3000:512", "--allow-extrapolation", "--overwrite")
     done = quick_cli.run("ingest", tmp_path / "in", *out, *wide)
     assert "axis 200 to 3000 cm^-1 in 512 points, of --grid" in done.stdout
-    assert "low.txt: 43% of the axis was not measured: edges repeated" in done.stderr
-    assert "high.txt: 57% of the axis was not measured: edges repeated" in done.stderr
+    assert "low.txt: 43% of the axis was not measured: filled from its edges" in done.stderr
+    assert "high.txt: 57% of the axis was not measured: filled from its edges" in done.stderr
     done = quick_cli.run("ingest", tmp_path / "in" / "low.txt", *out, "--overwrite", "--json")
     assert json.loads(done.stdout)["n_samples"] == 1
     assert "axis 200 to 1800" in done.stderr

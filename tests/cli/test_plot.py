@@ -69,6 +69,7 @@ def test_a_sample_has_all_channels_in_angstrom_with_modes_and_atoms(good, near, 
     assert "A1g" not in drawn(good, tmp_path, near, "--species", "benzene", "--no-labels")
 
 
+@pytest.mark.filterwarnings("ignore:no effect")  # points of spectra
 def test_a_cosmic_ray_does_not_choose_the_channel_of_a_cube(good, tmp_path):
     """A recorded cube of benzene: what is drawn is a band of it, the ray is elsewhere."""
     exposure = {"electrons": (500.0, 500.0), "cosmic_rays": 0.02, "cosmic_height": (20.0, 20.0)}

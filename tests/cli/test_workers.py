@@ -21,7 +21,7 @@ def digest(quick_cli, tmp_path_factory):
     return json.loads(quick_cli.good("build", *SMALL, "--out", out, "--json"))["digest"]
 
 
-def test_workers_of_this_machine(tersgen_cli, tmp_path, digest):
+def test_workers_of_this_machine(tersgen_cli, quick_cli, tmp_path, digest):
     out = tmp_path / "a.zarr"
     done = tersgen_cli.run("build", *SMALL, "--out", out, "--workers", 1)
     assert done.returncode == 0, done.stderr
@@ -29,7 +29,7 @@ def test_workers_of_this_machine(tersgen_cli, tmp_path, digest):
     assert re.match(r"dashboard(: http://127\.0\.0\.1:\d+/status; from elsewhere: ssh -L| at http)",
                     done.stderr)  # fmt: skip
     assert len(done.stderr.splitlines()) == 1
-    again = tersgen_cli.run("build", *SMALL, "--out", out, "--workers", 1)
+    again = quick_cli.run("build", *SMALL, "--out", out, "--workers", 1)
     assert (again.returncode, again.stderr) == (0, "")
     assert "complete already, nothing to do" in again.stdout
 

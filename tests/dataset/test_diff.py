@@ -16,10 +16,13 @@ from tersgen.schema.split import SplitRule
 from tersgen.store.backends import make_store
 
 
+def make(path, recipe):
+    run(make_plan(recipe, 600, chunk_rows=64, shard_rows=256), path)
+
+
 @pytest.fixture
-def data(tiny_recipe, tmp_path):
-    run(make_plan(tiny_recipe, 600, chunk_rows=64, shard_rows=256), tmp_path / "a.zarr")
-    return tmp_path / "a.zarr"
+def data(built_once, tiny_recipe, tmp_path):
+    return built_once(tmp_path / "a.zarr", make, tiny_recipe)
 
 
 def test_a_dataset_is_equal_to_itself_whatever_its_layout(data, tiny_recipe, tmp_path):

@@ -18,13 +18,15 @@ from tersgen.store.lock import BuilderLock
 RULE = SplitRule(seed=1)
 
 
-@pytest.fixture(params=["data.zarr", "data.h5"])
-def data(request, tiny_recipe, tmp_path):
-    """A dataset of 1000 rows of three species in shards of 256, in either back end."""
-    path = tmp_path / request.param
+def make(path, recipe):
     form = "hdf5" if path.suffix == ".h5" else "zarr"
-    run(make_plan(tiny_recipe, 1000, form, chunk_rows=64, shard_rows=256), path)
-    return path
+    run(make_plan(recipe, 1000, form, chunk_rows=64, shard_rows=256), path)
+
+
+@pytest.fixture(params=["data.zarr", "data.h5"])
+def data(request, built_once, tiny_recipe, tmp_path):
+    """A dataset of 1000 rows of three species in shards of 256, in either back end."""
+    return built_once(tmp_path / request.param, make, tiny_recipe)
 
 
 def grow(path, n):

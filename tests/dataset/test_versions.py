@@ -22,18 +22,20 @@ from tersgen.jobs.run import run
 from tersgen.schema.split import SplitRule
 
 
-@pytest.fixture(params=["data.zarr", "data.h5"])
-def data(request, tiny_recipe, tmp_path):
-    """A dataset with three versions: 300 rows, split, 700 rows; tagged first and split."""
-    path = tmp_path / request.param
+def make(path, recipe):
     form = "hdf5" if path.suffix == ".h5" else "zarr"
-    run(make_plan(tiny_recipe, 300, form, chunk_rows=64, shard_rows=256), path)
+    run(make_plan(recipe, 300, form, chunk_rows=64, shard_rows=256), path)
     give_tag(locate(path), "v1.0", None)
     make_split(path, "default", SplitRule())
     give_tag(locate(path), "split", None)
     location, plan, _ = plan_extension(path, 400, None)
     extend(location, plan)
-    return path
+
+
+@pytest.fixture(params=["data.zarr", "data.h5"])
+def data(request, built_once, tiny_recipe, tmp_path):
+    """A dataset with three versions: 300 rows, split, 700 rows; tagged first and split."""
+    return built_once(tmp_path / request.param, make, tiny_recipe)
 
 
 def test_history_goes_back_to_the_build(data):

@@ -14,6 +14,8 @@ from tersgen.schema.presets import PRESETS, merged
 INSTRUMENT_PARAMETERS = [one.description for one in instrument.PARAMETERS]
 SCAN_PARAMETERS = [one.description for one in scan.PARAMETERS]
 
+pytestmark = pytest.mark.filterwarnings("ignore:no effect")
+"""Settings of maps, cubes or spectra are in recipes without them, too."""
 CALM = {
     "seed": 5,
     "library": ["builtin:benzene", "builtin:water"],
@@ -144,7 +146,6 @@ def test_resolution_widens_bands():
     assert widths[1].mean() * recipe.grid.step_cm1 > 40.0 > widths[0].mean() * recipe.grid.step_cm1
 
 
-@pytest.mark.filterwarnings("ignore:no effect")  # counting replaces it
 def test_noise_that_is_not_counted_is_that_of_a_plain_spectrum():
     arrays, recipe = made(60, {}, noise={"spectrum": [0.02, 0.05]})
     assert arrays["params/spectrum_noise"].min() >= 0.02

@@ -189,6 +189,25 @@ def test_supports_show_their_bands_at_their_height():
     assert np.abs(tops[kind == 2] - 3400).max() < 40
 
 
+def test_luminescence_is_a_broad_gaussian_that_the_sensor_sees():
+    band = {"height": [0.1, 10.0], "share": 0.4, "centre_cm1": [1000.0, 5000.0],
+            "width_cm1": [400.0, 2000.0]}  # fmt: skip
+    made, calm = Made(800, {"luminescence": band}), Made(800, {})
+    height, centre, width = made.rows["params/luminescence"].astype(np.float64).T
+    has = height > 0
+    assert has.mean() == pytest.approx(0.4, abs=0.06)
+    assert np.log10(height[has]).mean() == pytest.approx(0.0, abs=0.1)
+    x = (made.shift - centre[has, None]) / (width[has, None] / 2)
+    wanted = height[has, None] * 0.5 ** (x**2)
+    added = (made.line - calm.line)[has]
+    assert np.abs(added - wanted).max(axis=1) == pytest.approx(0.0, abs=2e-5)
+    assert np.array_equal(made.rows["spectra"][~has], calm.rows["spectra"][~has])
+    cut = {"silicon_um": [15.0, 15.0], "lasers_nm": [785.0]}
+    seen, bare = Made(800, cut | {"luminescence": band}), Made(800, cut)
+    share = (seen.line - bare.line)[has][:, 1000] / np.maximum(wanted[:, 1000], 1e-3)
+    assert np.median(share[wanted[:, 1000] > 0.1]) < 0.1  # silicon is transparent there
+
+
 def test_rows_without_a_band_are_cut_again():
     cut = COUNTING | {"missing": [0.1, 0.8]}
     loose, made = Made(600, {}, cut), Made(600, {"visible": 0.5}, cut)
@@ -232,7 +251,7 @@ def test_a_sample_alone_is_that_of_its_block():
     optics = {"lasers_nm": [532.0, 785.0], "support": ["pet", "quartz"], "visible": 0.4,
               "silicon_um": [10.0, 40.0], "etaloning": 0.2, "fixed_pattern": [0.0, 0.01],
               "detectors": 5, "edge_cm1": [50.0, 200.0], "rayleigh": [0.1, 2.0],
-              "bleaching": [0.1, 5.0]}  # fmt: skip
+              "bleaching": [0.1, 5.0], "luminescence": {"share": 0.5}}  # fmt: skip
     block = Made(200, optics, COUNTING | {"fluorescence": [0.1, 1.0], "missing": [0.1, 0.7]})
     for row in (0, 127, 128, 199):
         alone = tersgen.generate(block.recipe, row, row + 1)
@@ -252,6 +271,8 @@ def test_a_sample_alone_is_that_of_its_block():
         ({"support": ["steel"]}, {}, "support"),
         ({"own_supports": {"steel": [STEEL]}}, {}, "own_supports: expected names that support"),
         ({"support": ["pet"], "own_supports": {"pet": [STEEL]}}, {}, "a name of its own for 'pet'"),
+        ({"luminescence": {"height": [0.0, 0.0]}}, {}, "height: expected an interval above 0"),
+        ({"luminescence": {"width_cm1": [9.0, 99.0]}}, {}, "at least 50 cm.-1"),
     ],
 )
 def test_what_is_not_possible_is_said(optics, sections, message):

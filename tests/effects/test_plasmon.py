@@ -163,6 +163,7 @@ def test_light_and_gain_in_a_cube():
     assert np.ptp(light, axis=(1, 2)).max() < 1e-4  # the same at every pixel
 
 
+@pytest.mark.filterwarnings("ignore:no effect")  # points of spectra
 def test_anti_stokes_bands_of_a_map():
     table = {
         "library": ("builtin:benzene",),

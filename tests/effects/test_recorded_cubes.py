@@ -146,7 +146,7 @@ def test_whole_counts_that_are_clipped():
 
 
 def test_the_preset_and_a_sample_alone():
-    small = {"map": {"height": 6, "width": 7}, "library": ["builtin:benzene", "builtin:pyridine"]}
+    small = {"map": {"height": 6, "width": 7}, "library": ["sites:benzene", "sites:pyridine"]}
     recipe = validate(Recipe, merged(PRESETS["realistic_cube"], small), "preset")
     recipe = tersgen.resolve(recipe)
     assert recipe.precision == "float16", "of what is recorded the noise is not known"

@@ -18,6 +18,8 @@ from tersgen.schema.library import Library
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import PRESETS, merged
 
+pytestmark = pytest.mark.filterwarnings("ignore:no effect")
+"""Recipes without cubes have channels, too."""
 SPACING = 2.889
 STILL = {
     "perturbations": {"shift_cm1": 0, "mode_shift_cm1": 0, "width": [1, 1], "intensity": 0},
@@ -130,7 +132,6 @@ def test_maps_cubes_and_fractions_are_sums_over_the_molecules(recipe, block):
         np.testing.assert_allclose(block["scene/fraction"][row, k], share, rtol=0, atol=2e-3)
 
 
-@pytest.mark.filterwarnings("ignore:no effect")  # width of a dipole's field
 def test_sites_under_a_tilted_dipole_over_a_metal():
     """Eqs. (2.12), (2.13) and (4.3) in a scene: what acts on one molecule acts on each of many."""
     recipe = recipe_of(
@@ -208,7 +209,6 @@ def test_two_molecules_far_apart_are_the_sum_of_the_single_ones():
     raise AssertionError(f"expected three maps of two molecules, got {seen}")
 
 
-@pytest.mark.filterwarnings("ignore:no effect")  # bands without maps
 def test_nmf_finds_the_spectra_of_two_species():
     """Islands of two species under a wide tip, under which the modes of a molecule look alike."""
     decomposition = pytest.importorskip("sklearn.decomposition")
@@ -316,7 +316,6 @@ def test_coverage_is_one_over_the_cell(name, spacing):
     assert coverage.mean() == pytest.approx(expected, rel=5 * error)
 
 
-@pytest.mark.filterwarnings("ignore:no effect")  # least
 def test_molecules_are_drawn_by_the_fractions():
     arrays = made(60, mixture={"fractions": [0.7, 0.3]}, map={"height": 2, "width": 2},
                   scene={"vacancies": [0, 0.5]})  # fmt: skip

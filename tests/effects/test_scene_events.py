@@ -10,6 +10,8 @@ from tersgen.effects.scene.events import PARAMETERS, dwell_time
 from tersgen.schema.loading import validate
 from tersgen.schema.presets import merged
 
+pytestmark = pytest.mark.filterwarnings("ignore:no effect")
+"""Recipes without cubes have channels, too."""
 PLACE = {one.name: k for k, one in enumerate(PARAMETERS)}
 PLAIN = {
     "seed": 8,
@@ -102,7 +104,6 @@ def test_a_changed_tip_is_a_map_of_another_tip():
         )
 
 
-@pytest.mark.filterwarnings("ignore:no effect")  # width of a dipole's field
 def test_a_changed_dipole_keeps_its_width():
     """Only height and amplitude change: the width of its field follows from its height."""
     change = {"tip_change": 1.0, "change_amplitude": [1.0, 1.0]}

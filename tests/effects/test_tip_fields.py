@@ -7,7 +7,7 @@ import tersgen
 from tersgen.effects.nearfield.dipole import fill_dipole_features, fill_direction
 from tersgen.effects.nearfield.gridfield import fill_grid_features, grid_field
 from tersgen.effects.nearfield.kernels import TILE
-from tersgen.errors import ConfigError, LibraryError
+from tersgen.errors import ConfigError, LibraryError, TersWarning
 from tersgen.library.nearfield import dipole_field, dipole_potential, near_field_intensities
 from tersgen.schema.tipfield import TipField
 from tersgen.tipfield.analytic import sphere_field, spheroid_apex_factor
@@ -235,9 +235,9 @@ def test_a_tilted_dipole_against_float64():
         ({"tip_field": "dipole", "dipole_azimuth_deg": (90, 90)}, "dipole_azimuth_deg"),
     ],
 )
-def test_settings_of_another_field_are_refused(settings, name):
-    with pytest.raises(ConfigError, match=f"{name}: expected none with tip_field"):
-        tersgen.Recipe(nearfield=settings)
+def test_settings_of_another_field_cause_a_warning(settings, name):
+    with pytest.warns(TersWarning, match=f"no effect: nearfield.{name} with "):
+        tersgen.resolve(tersgen.Recipe(library=["builtin:water"], nearfield=settings))
 
 
 def test_fields_that_do_not_fit(tmp_path):

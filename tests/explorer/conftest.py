@@ -22,7 +22,7 @@ _APT = ("apt-get", "-y", "-q", "-o", "Acquire::http::Timeout=10", "-o", "DPkg::L
 
 CERTAIN = "--set perturbations.uncertain_frequencies=false"
 RECIPES = {
-    "cube": f"--preset realistic --preset nearfield {CERTAIN} --set fields.cube=true "
+    "cube": f"--preset realistic --preset nearfield_atoms {CERTAIN} --set fields.cube=true "
     "--set map.height=12 --set map.width=16 --library builtin:benzene --library builtin:pyridine "
     "--n 40",
     "spectra": f"--preset realistic {CERTAIN} --library builtin:benzene --library builtin:water "

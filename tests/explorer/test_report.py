@@ -43,7 +43,7 @@ def test_a_report_needs_nothing_else(tab, datasets, tmp_path, opened):
 
 def test_images_that_are_drawn_on_reading_are_in_it(tmp_path):
     path, out = tmp_path / "drawn.zarr", tmp_path / "drawn.html"
-    options = "--preset structure --set map.height=48 --set map.width=48 --library builtin:water"
+    options = "--preset structure --set map.height=48 --set map.width=48 --library sites:water"
     command("build", "--n", "8", "--out", str(path), *options.split())
     assert tersgen.open(path).contents.computed
     command("report", str(path), "-o", str(out))

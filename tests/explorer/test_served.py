@@ -96,7 +96,7 @@ def test_a_build_from_the_page(served, root, tmp_path):
     page.get_by_label("samples").fill("300")
     page.get_by_label("name").fill("made.zarr")
     page.get_by_role("button", name="Estimate").click()
-    page.get_by_text(re.compile("300 rows, .*MB")).wait_for()
+    page.get_by_text(re.compile("300 rows, .*B")).wait_for()
     page.get_by_role("button", name="Build").click()
     page.get_by_role("link", name="made.zarr").wait_for(timeout=120_000)  # when it is done
     page.get_by_role("link", name="made.zarr").click()

@@ -11,7 +11,7 @@ import pytest
 
 import tersgen
 from tersgen import plugins
-from tersgen.errors import ConfigError, OutputError, UnknownFieldError
+from tersgen.errors import BusyError, ConfigError, OutputError, UnknownFieldError
 from tersgen.exports.exporter import row_blocks
 
 SLOW = """
@@ -53,15 +53,18 @@ def test_what_is_stopped_leaves_nothing_of_its_name(path, slow, tmp_path, number
     arguments = [sys.executable, "-m", "tersgen", *map(str, command)]
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as child:
         assert child.stdout.readline() == b"half\n"
+        with pytest.raises(BusyError, match="one that is running"):
+            tersgen.export(path, place / "out", "bagit")
         child.send_signal(number)
         code = child.wait(60)
     left = [one.name for one in place.iterdir()]
     if number == signal.SIGTERM:
         assert (code, left) == (143, [])
     else:
-        (name,) = left
-        assert name.startswith(".out.")
-        assert name.endswith(".partial")
+        assert left == [".out.partial"]
+        tersgen.export(path, place / "out", "bagit")
+        assert [one.name for one in place.iterdir()] == ["out"]
+        assert not (place / "out" / "half").exists()
 
 
 def test_an_error_names_the_plug_in_and_leaves_nothing(path, slow, tmp_path, forgotten_plugins):
@@ -123,6 +126,12 @@ def test_wrong_requests_are_one_line(path, tmp_path):
     refused(UnknownFieldError, "'cubes'", fields="cubes")
     refused(OutputError, r"ends in \.parquet", out="x.csv")
     refused(ConfigError, "one field", to="hyperspy", out="x.hspy", fields=["maps", "cube"])
+    meant = (
+        r"license: expected the SPDX identifier .* got 'CC BY 4.0' \(did you mean 'CC-BY-4.0'\?\)"
+    )
+    refused(ConfigError, meant, to="citation", out="x.cff", license="CC BY 4.0")
+    for name in ("none", "LicenseRef-mine", "MIT OR Apache-2.0", "(", "MIT+"):
+        refused(ConfigError, "license: expected the SPDX", to="huggingface", license=name)
     refused(ConfigError, "authors: expected a value", to="citation", out="x.cff")
     refused(ConfigError, "the dataset's own files", to="bagit", rows=slice(3))
     refused(ConfigError, "along samples alone", to="hyperspy", out="x.hspy", fields="label")

@@ -30,7 +30,7 @@ FORMATS = {"zarr": "zarr", "hdf5": "h5"}
     packed=st.sampled_from(["lz4", "none"]),
     precision=st.sampled_from(["float16", "uint8", "uint12"]),
 )
-@settings(max_examples=14, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 def test_there_and_back_is_the_same(
     tiny_recipe, changed, tmp_path_factory, n, there, back, rows, packed, precision
 ):
@@ -47,13 +47,15 @@ def test_there_and_back_is_the_same(
             assert (third / path.relative_to(first)).read_bytes() == path.read_bytes()
 
 
-@pytest.fixture
-def data(tiny_recipe, tmp_path):
-    path = tmp_path / "data.zarr"
-    run(make_plan(tiny_recipe, 600, chunk_rows=64, shard_rows=256), path)
+def make(path, recipe):
+    run(make_plan(recipe, 600, chunk_rows=64, shard_rows=256), path)
     give_tag(locate(path), "bare", None)
     make_split(path, "default", SplitRule(seed=1))
-    return path
+
+
+@pytest.fixture
+def data(built_once, tiny_recipe, tmp_path):
+    return built_once(tmp_path / "data.zarr", make, tiny_recipe)
 
 
 def test_splits_go_with_it_and_a_version_can_be_copied(data, tmp_path):

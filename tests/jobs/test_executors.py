@@ -96,7 +96,7 @@ def test_workers_of_this_machine_are_started_and_ended(spectra_recipe, tmp_path,
         assert watching.startswith("dashboard")
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=8, deadline=None)
 @given(
     format=st.sampled_from(["zarr", "hdf5"]),
     steps=st.lists(
@@ -111,11 +111,11 @@ def test_workers_of_this_machine_are_started_and_ended(spectra_recipe, tmp_path,
     lost=st.sets(st.integers(0, N_SHARDS - 1), max_size=2),
 )
 def test_any_mixture_of_who_begins_and_who_goes_on_makes_the_same(
-    spectra_recipe, dask_executor, whole, format, steps, last, lost
+    spectra_recipe, dask_executor, whole, tmp_path_factory, format, steps, last, lost
 ):
     plan = plan_of(spectra_recipe, format)
     executors = {"threads": Threads(2), "workers": dask_executor}
-    with tempfile.TemporaryDirectory() as place:
+    with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as place:
         out = Path(place) / "a"
         for who, first, n_shards in steps:
             if who == "range":

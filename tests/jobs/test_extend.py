@@ -47,7 +47,7 @@ def grow(path: Path, n_more=None, n_total=None, **options):
     return extend(location, plan, **options)
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     format=st.sampled_from(["zarr", "hdf5"]),
     n_first=st.integers(1, 600),
@@ -55,8 +55,10 @@ def grow(path: Path, n_more=None, n_total=None, **options):
     shard_rows=st.sampled_from([256, 512]),
     chunk_rows=st.sampled_from([64, 256]),
 )
-def test_grown_is_built_at_once(recipe, direct, format, n_first, steps, shard_rows, chunk_rows):
-    with tempfile.TemporaryDirectory() as folder:
+def test_grown_is_built_at_once(
+    recipe, direct, tmp_path_factory, format, n_first, steps, shard_rows, chunk_rows
+):
+    with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as folder:
         out = Path(folder) / "a"
         run(make_plan(recipe, n_first, format, chunk_rows, shard_rows), out)
         old = tersgen.open(out)
@@ -74,10 +76,13 @@ def test_grown_is_built_at_once(recipe, direct, format, n_first, steps, shard_ro
         assert verify(f"{out}@{old.manifest.version}").sound
 
 
+def make(path, recipe):
+    run(make_plan(recipe, 300, shard_rows=256), path)
+
+
 @pytest.fixture
-def built(recipe, tmp_path):
-    run(make_plan(recipe, 300, shard_rows=256), tmp_path / "a.zarr")
-    return tmp_path / "a.zarr"
+def built(built_once, recipe, tmp_path):
+    return built_once(tmp_path / "a.zarr", make, recipe)
 
 
 def test_splits_grow_and_no_old_row_moves(built):

@@ -49,6 +49,12 @@ def dvb(request, dvb_text):
     return read(without)
 
 
+def test_the_charge_is_read(dvb_text):
+    assert read(dvb_text).charge is None
+    ion = re.sub(r"^(Charge +I +) 0$", r"\1-2", dvb_text, flags=re.MULTILINE)
+    assert read(ion).charge == -2
+
+
 def column(printed, name):
     return np.array([float(row[name]) for row in printed])
 

@@ -112,7 +112,7 @@ scene = {
 }
 cubes = {
     "seed": 3,
-    "library": ["builtin:benzene", "builtin:water"],
+    "library": ["sites:ethylene", "sites:water"],
     "map": {"height": 3, "width": 4},
     "nearfield": {"channel_cm1": 1000.0},
 }

@@ -125,6 +125,7 @@ def test_where_it_does_not_fit_kernels_are_compiled_and_one_line_says_why(
     assert said.count(f"machine code in this installation {why}") == 1
 
 
+@pytest.mark.exhaustive
 def test_a_processor_asked_for_is_compiled_for(tree, tmp_path):
     generic = {"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}
     hits, misses, said = used(tree, tmp_path / "cache", **generic)

@@ -38,11 +38,12 @@ def test_a_scene_is_drawn_as_molecules_species_and_light():
         "mixture/label": np.array([1, 4]),
         "composition": {"benzene": 0.7, "pyridine": 0.3},
     }
-    molecules, benzene, its_light, pyridine, other_light = scene_images(sample)
+    molecules, benzene, pyridine, light = scene_images(sample)
     assert molecules.span == (0.0, 3.0)
     assert benzene.title == "molecules of benzene"
     assert benzene.values.tolist() == [[False, False], [True, True]]
     assert pyridine.values.tolist() == [[False, True], [False, False]]
-    assert np.array_equal(its_light.values + other_light.values, np.ones((2, 2)))
+    assert light.title == "light of benzene"
+    assert light.values.tolist() == [[1, 0], [1, 1]]
     covered = scene_images({"scene/instance": numbers, "scene/species": numbers})[1]
     assert covered.values.tolist() == [[False, True], [True, True]]

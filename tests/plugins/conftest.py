@@ -1,7 +1,6 @@
-"""A package from outside, really installed, and commands that find it or do not."""
+"""Commands that find a package from outside, really installed, and commands that do not."""
 
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -48,21 +47,6 @@ class Commands:
         done = self.run("-c", code)
         assert done.returncode == 0, done.stderr
         return done.stdout
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory):
-    """Return the folder that the package is installed in, from a copy of its sources."""
-    pytest.importorskip("setuptools", "77")
-    place = tmp_path_factory.mktemp("outside")
-    shutil.copytree(HERE / "plugin_package", place / "sources")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-index", "--no-deps", "--no-build-isolation", "--target", place / "installed"]
-    done = subprocess.run(
-        [*pip, *options, place / "sources"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return place / "installed"
 
 
 @pytest.fixture

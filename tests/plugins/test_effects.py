@@ -98,8 +98,13 @@ def test_other_sources_under_the_same_name_are_refused(alone, installed, folder)
     ("setting", "words"),
     [
         ("effects.etalon.depht=1", "effects.etalon: depht: unknown field (did you mean 'depth'?"),
-        ("effects.etaln.depth=1", "got 'etaln' (did you mean 'etalon'?"),
-        ("effects.fano.q=-1", "effects.fano: q: "),
+        *(
+            pytest.param(*one, marks=pytest.mark.exhaustive)
+            for one in [
+                ("effects.etaln.depth=1", "got 'etaln' (did you mean 'etalon'?"),
+                ("effects.fano.q=-1", "effects.fano: q: "),
+            ]
+        ),
     ],
 )
 def test_what_is_not_expected_is_one_line_and_nothing_is_made(outside, folder, setting, words):

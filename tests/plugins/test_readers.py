@@ -1,6 +1,7 @@
 """Importers, readers and executors from outside: installed, or named with --plugin, or gone."""
 
 import json
+import tomllib
 
 import numpy as np
 import pytest
@@ -115,10 +116,11 @@ def test_opening_imports_nothing_from_outside(outside, water):
     assert outside.python(code) == "[]\n"
 
 
-def test_what_is_installed_changes_no_digest(outside, alone, water):
-    for commands, name in ((outside, "a.zarr"), (alone, "b.zarr")):
-        commands.good("build", "--config", "small.toml", "--library", "random:2", "--n", 50,
-                      "--out", name)  # fmt: skip
+def test_what_is_installed_changes_no_digest(outside, water):
+    options = ("--config", "small.toml", "--library", "random:2", "--n", 50, "--out", "a.zarr")
+    outside.good("build", *options)
+    recipe = {**tomllib.loads(SMALL), "library": ["random:2"]}
+    tersgen.build(recipe, 50, water.parent / "b.zarr")
     (a, b) = (tersgen.open(water.parent / name) for name in ("a.zarr", "b.zarr"))
     assert a.digest == b.digest
     texts = [(water.parent / name / "recipe.json").read_bytes() for name in ("a.zarr", "b.zarr")]
@@ -159,9 +161,8 @@ def test_two_importers_of_one_file_are_named(outside, water):
     [
         ("raise KeyError('a\\n\\x1b[31mb')",
          r"importer 'twin' (twin): KeyError: 'a\n\x1b[31mb', at {file}:13"),
-        ("return 1 / 0",
-         "importer 'twin' (twin): ZeroDivisionError: division by zero, at {file}:13"),
-        ("return 5", "importer 'twin' (twin): TypeError: 'int' object is not iterable"),
+        pytest.param("return 5", "importer 'twin' (twin): TypeError: 'int' object is not iterable",
+                     marks=pytest.mark.exhaustive),
         ("return [None]", "importer 'twin' (twin): expected one Species or several, got [None]"),
     ],
 )  # fmt: skip

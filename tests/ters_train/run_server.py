@@ -29,7 +29,10 @@ PRELOADED = (
     "ters_train.tasks.classification.counting",
     "ters_train.engine.fit",
     "ters_train.engine.trained",
+    "ters_train.prediction.predict",
     "ters_train.reporting.page",
+    "tersgen.numeric.fixed",
+    "tersgen.numeric.rows",
     "tersgen.plotting.training",
     "torch.utils.tensorboard",
     "torch._dynamo",
@@ -182,7 +185,11 @@ def main() -> None:
     for module in PRELOADED:
         importlib.import_module(module)
     from ters_train.cli import main as command
+    from ters_train.parts import _load_own
+    from tersgen.random.assignment import shuffled
 
+    _load_own()
+    shuffled(2, 0)  # the first kernel of a process takes a third of a second
     gc.freeze()  # so that collections in the forked processes touch no page of what is there
 
     for line in sys.stdin:

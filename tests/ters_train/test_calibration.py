@@ -1,13 +1,17 @@
 """Calibration: temperature, conformal sets, novelty, and what predict makes of them."""
 
 import json
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from safetensors.torch import load_file
 
+from ters_train import Novelty
 from ters_train.calibration.groups import groups_of
 from ters_train.calibration.measures import (
     distance,
@@ -20,9 +24,10 @@ from ters_train.calibration.measures import (
     set_threshold,
 )
 from ters_train.cli import main
-from tersgen import build
+from ters_train.engine.trained import load_trained
+from tersgen import build, plugins
 from tersgen.cli import main as tersgen
-from tersgen.errors import ConfigError
+from tersgen.errors import ConfigError, TersWarning
 
 SEED = torch.Generator().manual_seed
 
@@ -165,6 +170,10 @@ def test_a_library_search_is_a_model_as_any(run, library):
     said = call(main, "fit", "--data", run / "data.zarr", "--split", "own", "--init", library,
                 "--out", run / "second", code=2)  # fmt: skip
     assert "engine.init: expected none" in said
+    said = call(main, "fit", "--data", run / "data.zarr", "--split", "own", "--model",
+                "library-search", "--set", "exposure.share=0.5", "--out", run / "third",
+                code=2)  # fmt: skip
+    assert "exposure.share: expected 0 for 'library-search'" in said
 
 
 def test_models_are_compared_on_the_same_rows_by_groups_and_on_foreign_ones(run, library):
@@ -235,6 +244,14 @@ def test_foreign_datasets_enter_the_training_with_their_digest(run):
     )
     assert first["step"] == second["step"]
     assert first["loss"] != second["loss"]
+    # without calibration it says which rows are of none of the classes
+    for name, most in (("data", 0.1), ("other", 1.0)):
+        call(main, "predict", run / "exposed", run / f"{name}.zarr", "--n", 200, "--out",
+             run / f"{name}.jsonl")  # fmt: skip
+        rows = [json.loads(line) for line in (run / f"{name}.jsonl").read_text().splitlines()]
+        share = np.mean([one["answer"] == "none of these" for one in rows])
+        assert most - 0.1 <= share <= most
+        assert all(one["known"] == (one["novelty"] <= 0.5) for one in rows)
     said = call(main, *fit, "--foreign", run / "data.zarr", "--out", run / "not", code=2)
     assert "expected only species that are no classes, got random-0" in said
 
@@ -242,6 +259,63 @@ def test_foreign_datasets_enter_the_training_with_their_digest(run):
 def test_foreign_rows_are_of_no_class_of_the_model(run):
     said = call(main, "calibrate", run / "run", "--foreign", run / "data.zarr", code=2)
     assert "expected only species that the model does not know, got rows of random-0" in said
+
+
+CENTRES = re.search(
+    r"<!-- novelty: code -->\n```python\n(.*?)```",
+    (Path(__file__).parents[2] / "docs" / "extending_training.md").read_text(),
+    re.DOTALL,
+)[1]
+
+
+@pytest.mark.usefixtures("forgotten_plugins")
+def test_a_score_of_novelty_of_somebody_else(run, tmp_path):
+    module = tmp_path / "centres.py"
+    module.write_text(CENTRES)
+    given = ["--plugin", module]
+    score = ["--foreign", run / "other.zarr", "--novelty", "centres"]
+    found = json.loads(call(main, "calibrate", run / "run", *given, *score, "--json"))
+    assert found["plugin"]["digest"] == plugins.imported()[0].digest
+    assert found["foreign"][0]["auroc"] > 0.9
+    evaluated = ["evaluate", run / "run", "--data", run / "data.zarr", "--split", "own"]
+    foreign = json.loads(call(main, *evaluated, *score[:2], *given, "--json"))["foreign"]
+    (used,) = (one for one in foreign if one["is_used"])
+    assert used["score"] == "centres"
+    assert used["auroc"] > 0.9
+    data = [run / "run", run / "data.zarr", "--n", 200, "--json"]
+    rows = json.loads(call(main, "predict", *data, *given))
+    assert 0.9 < np.mean([one["known"] for one in rows]) < 1
+    stored = load_file(run / "run" / "calibration.safetensors")
+    assert {name: one.ndim for name, one in stored.items()} == {"means": 2}
+    path = run / "run" / "calibration.json"
+    path.write_text(path.read_text().replace(found["plugin"]["digest"], "0" * 64))
+    with pytest.warns(TersWarning, match="novelty 'centres' was trained with module centres"):
+        load_trained(run / "run", torch.device("cpu"))
+    del plugins._registered["ters_train.novelty"]["centres"]
+    said = call(main, "predict", *data, code=2)
+    assert "expected novelty 'centres' of module centres" in said
+    assert "give it: --plugin centres" in said
+    path.unlink()
+
+
+@pytest.mark.usefixtures("forgotten_plugins")
+def test_a_score_of_novelty_that_is_no_row_s(run):
+    @plugins.register("ters_train.novelty", "sum")
+    class Sum(Novelty):
+        needs_features = False
+
+        def scores(self, logits, features):
+            assert features is None
+            return logits.sum()
+
+    said = call(main, "calibrate", run / "run", "--novelty", "sum", code=2)
+    assert "score of novelty 'sum': expected 150 real numbers" in said
+
+
+def test_a_score_of_features_needs_some(run, monkeypatch):
+    monkeypatch.setattr("ters_train.calibration.outputs._MOST_FEATURES", 0)
+    said = call(main, "calibrate", run / "run", "--novelty", "distance", code=2)
+    assert "--novelty distance: expected a model with features" in said
 
 
 def test_a_share_that_it_was_not_calibrated_for_is_named(run):

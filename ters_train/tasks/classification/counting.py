@@ -78,13 +78,6 @@ class ConfusionCount(Metric):
             Mean loss of the batch, a number, or that of each sample, shape (B,).
         rows
             Numbers of the rows, shape (B,), to list those that are misread.
-
-        Raises
-        ------
-        ConfigError
-            If the shapes are not these.
-        IndexError
-            If a label is none of the classes (on a GPU: a device-side assertion).
         """
         if logits.ndim != 2 or logits.shape != (*labels.shape, self.n_classes):
             raise ConfigError(

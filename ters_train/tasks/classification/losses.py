@@ -31,11 +31,6 @@ class Loss(TaskLoss):
     class_weights
         w_c of Eq. (8.2), shape (K,), mean 1; None weighs all classes the same, as does a
         configuration without class weights.
-
-    Raises
-    ------
-    ConfigError
-        If the weights are not K numbers of at least 0.
     """
 
     def __init__(self, config: LossConfig, class_weights: Tensor | None = None) -> None:
@@ -61,7 +56,8 @@ class Loss(TaskLoss):
         Parameters
         ----------
         outputs
-            Of the model: ``"logits"``, shape (B, K), maybe ``"tensors"``, shape (B, M, 3, 3).
+            Of the model: ``"logits"``, shape (B, K), of an ensemble (B, N, K), maybe
+            ``"tensors"``, shape (B, M, 3, 3).
         batch
             ``"label"``, shape (B,), in 0..K-1; for mixtures ``"mixture/label"`` and
             ``"mixture/fraction"``, shape (B, S); with predicted tensors ``"sticks/count"``, shape
@@ -72,16 +68,11 @@ class Loss(TaskLoss):
         dict
             ``"cross_entropy"``, and with predicted tensors ``"tensor"`` (unless its weight is 0)
             and ``"symmetry"``.
-
-        Raises
-        ------
-        ConfigError
-            If tensors are to be trained on and the model predicts none, or others.
         """
         config = self.config
         logits, predicted = outputs["logits"].float(), outputs.get("tensors")
         mixed = MIXTURE_LABEL in batch
-        targets = composition(batch, logits.shape[1]) if mixed else batch["label"]
+        targets = composition(batch, logits.shape[-1]) if mixed else batch["label"]
         terms = {
             "cross_entropy": cross_entropy(
                 logits, targets, self.class_weights, config.label_smoothing
@@ -115,13 +106,7 @@ class Loss(TaskLoss):
 
 
 def make_loss(config: LossConfig, class_weights: Tensor | None = None) -> Loss:
-    """Return the loss of a configuration; move it to the device of the model.
-
-    Raises
-    ------
-    ConfigError
-        If the weights are not K numbers of at least 0.
-    """
+    """Return the loss of a configuration; move it to the device of the model."""
     return Loss(config, class_weights)
 
 
@@ -130,13 +115,15 @@ def cross_entropy(
 ) -> Tensor:
     """Return - sum_c w_c y_c log p_c of each sample, Eq. (6.1), with smoothed y, Eq. (6.2).
 
-    Of a mixture y_c are the fractions, so that p_c becomes an estimate of them. A row of no class,
-    label -1, has y_c = 1/K and w_c = 1.
+    Of a mixture y_c are the fractions, so that p_c becomes an estimate of them. If there are rows
+    of no class, label -1, their term is ln(1 + S), where S = sum_c exp(logit_c), and ln(1 + 1/S) is
+    added to those of the others: the cross-entropy of a further class whose logit is 0. The p_c
+    remain those among the K classes, and the energy of the logits is trained to detect the rest.
 
     Parameters
     ----------
     logits
-        Shape (B, K).
+        Shape (B, K); of N networks (B, N, K), whose mean is taken.
     labels
         Shape (B,), integers in 0..K-1, or -1; or y itself, shape (B, K).
     weights
@@ -144,13 +131,20 @@ def cross_entropy(
     smoothing
         epsilon of y = (1 - epsilon) onehot + epsilon/K.
     """
+    if logits.ndim == 3:
+        each = [cross_entropy(one, labels, weights, smoothing) for one in logits.unbind(dim=1)]
+        return torch.stack(each).mean(dim=0)
+    logits = logits.float()
     targets = labels if labels.is_floating_point() else labels.long().clamp(min=0)
     found = functional.cross_entropy(
-        logits.float(), targets, weights, reduction="none", label_smoothing=smoothing
+        logits, targets, weights, reduction="none", label_smoothing=smoothing
     )
     if labels.is_floating_point():
         return found
-    return torch.where(labels < 0, -logits.float().log_softmax(dim=1).mean(dim=1), found)
+    is_foreign = labels < 0
+    known = logits.logsumexp(dim=1)  # against the logit 0 of no class
+    others = found + functional.softplus(-known) * is_foreign.any()
+    return torch.where(is_foreign, functional.softplus(known), others)
 
 
 def tensor_error(predicted: Tensor, tensors: Tensor, counts: Tensor) -> Tensor:
@@ -174,11 +168,6 @@ def tensor_error(predicted: Tensor, tensors: Tensor, counts: Tensor) -> Tensor:
     counts
         Modes n of each sample, shape (B,); those after them are ignored. A sample without modes
         has error 0; one whose tensors are all zero is not scaled.
-
-    Raises
-    ------
-    ConfigError
-        If the shapes differ.
     """
     if predicted.shape != tensors.shape:
         raise ConfigError(

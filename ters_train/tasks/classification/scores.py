@@ -111,11 +111,6 @@ class Scores(TaskScores):
     def details(self, classes: Sequence[str], limit: int = 5) -> tuple[str, ...]:
         """Return a line for each of the most frequent confusions, as "a taken for b, n times".
 
-        Raises
-        ------
-        ConfigError
-            If there are not K names.
-
         Examples
         --------
         >>> scores = score([[8, 2], [0, 5]])

@@ -119,7 +119,7 @@ class Denoising(Task):
         twin = batch[self.fields[0]].float()
         if self.options.array != "spectra":
             return twin, torch.ones_like(twin)
-        mask = measured(batch["spectra"]).to(twin)
+        mask = measured(batch).to(twin)
         return _scaled(twin, mask), mask
 
     def terms(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:

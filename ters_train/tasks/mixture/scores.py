@@ -52,13 +52,7 @@ class MixtureScores(Scores):
         )
 
     def details(self, classes: Sequence[str], limit: int = 5) -> tuple[str, ...]:
-        """Return a line for each of the species that are found worst.
-
-        Raises
-        ------
-        ConfigError
-            If there are not K names.
-        """
+        """Return a line for each of the species that are found worst."""
         if len(classes) != len(self.present_f1):
             raise ConfigError(
                 f"classes: expected {len(self.present_f1)} names, as many as were scored, "

@@ -14,10 +14,25 @@ from tersgen.plugins import register
 from tersgen.schema.base import Frozen, field
 
 from ...config import DataConfig, RunConfig, Shape, Size
-from ...data.fields import SPECIES_MAP
+from ...data.fields import INSTANCE_MAP, SPECIES_MAP
 from ...planning import check_fields
 from ..scores import TaskScores
 from ..task import Predicted, Task
+from .instances import match_instances
+
+_PIXELS = ("right", "predicted", "true")
+_MOLECULES = ("matched", "matched_iou", "regions", "molecules")
+_BEST = ("best_matched_iou", "best_regions")
+_SUMS = (*_PIXELS, *_MOLECULES, *_BEST)
+
+
+def _mean_share(sums: Tensor, counts: Tensor) -> float | None:
+    """Return the mean of 2 s/c over the species with c > 0; None if there is none.
+
+    With c the number of regions and molecules together, 2 TP/c is 2 TP/(2 TP + FP + FN).
+    """
+    known = counts > 0
+    return float((2.0 * sums[known] / counts[known]).mean()) if known.any() else None
 
 
 class SegmentationOptions(Frozen):
@@ -28,7 +43,11 @@ class SegmentationOptions(Frozen):
 
 
 class SegmentationScores(TaskScores):
-    """Scores of pixels; bare surface is a class of its own."""
+    """Scores of pixels, where bare surface is a class of its own, and of molecules.
+
+    Molecules are found as connected regions of one species, so touching ones of a species are not
+    separated: see ``best_panoptic_quality``.
+    """
 
     accuracy: float = field("fraction of pixels that are correct", "1", ge=0, le=1)
     mean_iou: float = field("mean of ``iou`` over those that are not none", "1", ge=0, le=1)
@@ -36,6 +55,29 @@ class SegmentationScores(TaskScores):
         description="intersection over union of each class, Eq. (9.6): bare surface, then each "
         "species; none for a class that is neither present nor predicted",
         json_schema_extra={"unit": "1"},
+    )
+
+    panoptic_quality: float | None = field(
+        "mean over species of the panoptic quality of molecules, Eq. (9.12); none without any",
+        "1",
+        None,
+        ge=0,
+        le=1,
+    )
+    recognition_quality: float | None = field(
+        "mean over species of 2 TP/(2 TP + FP + FN) of molecules; none without any",
+        "1",
+        None,
+        ge=0,
+        le=1,
+    )
+    best_panoptic_quality: float | None = field(
+        "panoptic quality of the true species of all pixels, below 1 if molecules touch; none "
+        "without any",
+        "1",
+        None,
+        ge=0,
+        le=1,
     )
 
     @property
@@ -46,7 +88,11 @@ class SegmentationScores(TaskScores):
     @property
     def headline(self) -> str:
         """The scores in a line."""
-        return f"pixel accuracy {self.accuracy:.4f}, mean IoU {self.mean_iou:.4f}"
+        text = f"pixel accuracy {self.accuracy:.4f}, mean IoU {self.mean_iou:.4f}"
+        if self.panoptic_quality is None or self.best_panoptic_quality is None:
+            return text
+        best = f"at most {self.best_panoptic_quality:.4f}, as molecules touch"
+        return f"{text}, panoptic quality {self.panoptic_quality:.4f} ({best})"
 
     def details(self, classes: Sequence[str], limit: int = 5) -> tuple[str, ...]:
         """Return the worst classes."""
@@ -73,7 +119,7 @@ class Segmentation(Task):
         cls, dataset: Dataset, data: DataConfig, loss: Mapping[str, Any], wanted: Mapping[str, Any]
     ) -> dict[str, Any]:
         """Return classes and pixels."""
-        check_fields(dataset, (SPECIES_MAP,), "task 'segmentation'")
+        check_fields(dataset, (SPECIES_MAP, INSTANCE_MAP), "task 'segmentation'")
         rows, columns = dataset[SPECIES_MAP].shape[1:]
         return {"n_classes": len(dataset.classes), "pixels": [rows, columns]}
 
@@ -88,7 +134,7 @@ class Segmentation(Task):
 
     def check_dataset(self, dataset: Dataset) -> None:
         """Refuse maps of other sizes."""
-        check_fields(dataset, (SPECIES_MAP,), "the task")
+        check_fields(dataset, (SPECIES_MAP, INSTANCE_MAP), "the task")
         pixels = tuple(dataset[SPECIES_MAP].shape[1:])
         if pixels != self.options.pixels:
             raise ConfigError(
@@ -98,8 +144,8 @@ class Segmentation(Task):
 
     @property
     def fields(self) -> tuple[str, ...]:
-        """The map of species."""
-        return ("label", SPECIES_MAP)
+        """The maps of species and of molecules."""
+        return ("label", SPECIES_MAP, INSTANCE_MAP)
 
     @property
     def n_classes(self) -> int:
@@ -130,8 +176,10 @@ class Segmentation(Task):
 
     @property
     def sum_shapes(self) -> dict[str, Shape]:
-        """True positives, predicted pixels and true pixels of each class."""
-        return dict.fromkeys(("right", "predicted", "true"), (self.options.n_classes + 1,))
+        """Pixels of each class that are right, predicted and true; molecules of each species."""
+        n = self.options.n_classes
+        pixels, molecules = (n + 1,), (n,)
+        return {name: pixels if name in _PIXELS else molecules for name in _SUMS}
 
     def sums(self, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """Return what a batch adds."""
@@ -141,26 +189,36 @@ class Segmentation(Task):
         def counts(classes: Tensor) -> Tensor:
             return torch.bincount(classes.flatten(), minlength=n).double()
 
+        instances = batch[INSTANCE_MAP]
+        matched = match_instances(found, truth, instances, n - 1)
+        best = match_instances(truth, truth, instances, n - 1)
         return {
             "right": counts(truth[found == truth]),
             "predicted": counts(found),
             "true": counts(truth),
+            **matched,
+            **{name: best[name.removeprefix("best_")] for name in _BEST},
         }
 
     def score(
         self, sums: dict[str, Tensor], n_samples: int, loss: float | None
     ) -> SegmentationScores:
-        """Return accuracy and intersections over unions."""
-        right, predicted, true = (sums[name].tolist() for name in self.sum_shapes)
+        """Return accuracy and intersections over unions, of pixels and of molecules."""
+        right, predicted, true = (sums[name].tolist() for name in _PIXELS)
         either = [p + t - r for r, p, t in zip(right, predicted, true, strict=True)]
         iou = tuple(r / e if e > 0 else None for r, e in zip(right, either, strict=True))
         known = [one for one in iou if one is not None]
+        matched, matched_iou, regions, molecules = (sums[name] for name in _MOLECULES)
+        best_iou, best_regions = (sums[name] for name in _BEST)
         return SegmentationScores(
             loss=loss,
             n_samples=n_samples,
             accuracy=sum(right) / max(1.0, sum(true)),
             mean_iou=sum(known) / max(1, len(known)),
             iou=iou,
+            panoptic_quality=_mean_share(matched_iou, regions + molecules),
+            recognition_quality=_mean_share(matched, regions + molecules),
+            best_panoptic_quality=_mean_share(best_iou, best_regions + molecules),
         )
 
     def results(self, outputs: dict[str, Tensor]) -> dict[str, Tensor]:

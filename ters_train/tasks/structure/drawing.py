@@ -55,11 +55,6 @@ def read_maps(
     -------
     ndarray
         Shape (N, C, H, W) of maps, (N, H, W, C) of cubes.
-
-    Raises
-    ------
-    ConfigError
-        If there is nothing to read, or its shape or range is not the model's.
     """
     (name,) = trained.model.shapes
     if path.suffix in (".npy", ".npz"):
@@ -75,13 +70,7 @@ def read_maps(
 
 @torch.inference_mode()
 def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structures:
-    """Return what a model sees in maps, or cubes, of the shape that it is for.
-
-    Raises
-    ------
-    ConfigError
-        If the model predicts no structures.
-    """
+    """Return what a model sees in maps, or cubes, of the shape that it is for."""
     if not isinstance(trained.task, Structure):
         raise ConfigError(
             f"{trained.folder}: expected a model of structures, got one of "
@@ -113,13 +102,7 @@ def predict_structures(trained: Trained, maps: NDArray[np.generic]) -> Structure
 
 
 def write_structures(path: Path, found: Structures, elements: tuple[str, ...]) -> None:
-    """Write structures as ``.npz``: masks, bonds, symbols, and row, element and place of atoms.
-
-    Raises
-    ------
-    OutputError
-        If it cannot be written.
-    """
+    """Write structures as ``.npz``: masks, bonds, symbols, and row, element and place of atoms."""
     arrays: dict[str, Any] = {
         "masks": found.masks,
         "symbols": np.array(elements),

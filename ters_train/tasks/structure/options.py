@@ -28,13 +28,7 @@ class StructureOptions(Frozen):
 
 
 def structure_targets(dataset: Dataset) -> StructureOptions:
-    """Return the structure targets of a dataset.
-
-    Raises
-    ------
-    ConfigError
-        If the dataset has no structure targets.
-    """
+    """Return the structure targets of a dataset."""
     check_fields(dataset, STRUCTURE_FIELDS, "structures")
     structure, near = dataset.recipe.structure, dataset.recipe.nearfield
     if structure is None or near is None or structure.elements is None:

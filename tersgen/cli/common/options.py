@@ -64,23 +64,25 @@ class Choice(click.Choice[str]):
         return not_among(str(value), self.choices)
 
 
-def axis_unit_options(function: F) -> F:
-    """Add ``--unit``, ``--vacuum`` and ``--laser-nm``: what files do not say of their axis."""
-    for option in (
-        click.option(
-            "--laser-nm",
-            type=click.FloatRange(50, 1e5),
-            help="Laser, for axes of wavelengths, absolute wavenumbers and photon energies.",
-        ),
-        click.option(
-            "--vacuum",
-            is_flag=True,
-            help="Wavelengths, the laser's too, are those in vacuum instead of air.",
-        ),
-        click.option("--unit", help="Unit of the axis of files: nm, cm-1, eV, THz and others."),
-    ):
-        function = option(function)
-    return function
+def option_group(*options: Callable[[Any], Any]) -> Callable[[F], F]:
+    """Return what adds some options to a command, in their order in its help."""
+
+    def add(function: F) -> F:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return add
+
+
+axis_unit_options = option_group(
+    click.option("--unit", help="Unit of the axis of files: nm, cm-1, eV, THz and others."),
+    click.option("--vacuum", is_flag=True,
+                 help="Wavelengths, the laser's too, are those in vacuum instead of air."),
+    click.option("--laser-nm", type=click.FloatRange(50, 1e5),
+                 help="Laser, for axes of wavelengths, absolute wavenumbers and photon energies."),
+)  # fmt: skip
+"""What files do not say of their axis."""
 
 
 spectrum_option = click.option(
@@ -96,24 +98,15 @@ axis_kind_option = click.option(
 )
 
 
-def json_option(function: F) -> F:
-    """Add ``--json``."""
-    return click.option("--json", "as_json", is_flag=True, help="Print JSON.")(function)
-
-
-def links_option(function: F) -> F:
-    """Add ``--follow-links``."""
-    return click.option(
-        "--follow-links", is_flag=True,
-        help="Follow links, as git-annex and the Hugging Face cache use.",
-    )(function)  # fmt: skip
-
-
-def threads_option(function: F) -> F:
-    """Add ``--threads``."""
-    return click.option("--threads", type=COUNT, help="Threads to use.  [default: all processors]")(
-        function
-    )
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+links_option = click.option(
+    "--follow-links",
+    is_flag=True,
+    help="Follow links, as git-annex and the Hugging Face cache use.",
+)
+threads_option = click.option(
+    "--threads", type=COUNT, help="Threads to use.  [default: all processors]"
+)
 
 
 def _import_plugins(ctx: click.Context, _: click.Parameter, modules: tuple[str, ...]) -> None:
@@ -123,23 +116,16 @@ def _import_plugins(ctx: click.Context, _: click.Parameter, modules: tuple[str, 
             program.import_plugin(module)
 
 
-def plugin_option(function: F) -> F:
-    """Add ``--plugin``, whose modules are imported before anything else is done."""
-    return click.option(
-        "--plugin", multiple=True, metavar="MODULE", expose_value=False, is_eager=True,
-        callback=_import_plugins,
-        help="Module with parts of your own: a name, or a file my_module.py; may be repeated.",
-    )(function)  # fmt: skip
+plugin_option = click.option(
+    "--plugin", multiple=True, metavar="MODULE", expose_value=False, is_eager=True,
+    callback=_import_plugins,
+    help="Module with parts of your own: a name, or a file my_module.py; may be repeated.",
+)  # fmt: skip
+"""The modules are imported before anything else is done."""
 
 
 def set_field(table: dict[str, Any], setting: str) -> None:
-    """Set what a text FIELD=VALUE says, such as ``grid.n_points=2048``, in tables within tables.
-
-    Raises
-    ------
-    click.BadParameter
-        If it is no such text, or a part of the name is a field and no group.
-    """
+    """Set what a text FIELD=VALUE says, such as ``grid.n_points=2048``, in tables within tables."""
     import yaml  # --help stays quick
 
     from ...schema.yaml_text import load_yaml
@@ -170,13 +156,7 @@ def _with_numbers(value: Any) -> Any:
 
 
 def set_value(table: dict[str, Any], name: str, value: Any) -> None:
-    """Set a field by its name, such as ``optim.lr``, in tables within tables.
-
-    Raises
-    ------
-    click.BadParameter
-        If a part of the name is a field and no group.
-    """
+    """Set a field by its name, such as ``optim.lr``, in tables within tables."""
     *groups, last = name.split(".")
     for group in groups:
         table = table.setdefault(group, {})

@@ -41,13 +41,7 @@ class ModesInUse(NamedTuple):
 
 
 class ModeChoice:
-    """Which modes of a library a recipe uses, worked out over the arrays of all species at once.
-
-    Raises
-    ------
-    LibraryError
-        If a species has no Raman-active mode, or none on the recipe's grid.
-    """
+    """Which modes of a library a recipe uses, worked out over the arrays of all species at once."""
 
     def __init__(self, library: Library, recipe: Sections) -> None:
         self._library = library

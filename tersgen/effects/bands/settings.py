@@ -61,12 +61,18 @@ class Geometry(EffectSettings):
             raise ValueError(f"expected a unit quaternion, got {list(self.quaternion)}")
         return self
 
-    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
-        """Return the quaternion, if the orientation is not fixed, and polarizations of powders."""
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return settings of another orientation, and of intensities not stored."""
         names = () if self.orientation == "fixed" else ("quaternion",)
         if self.orientation == "powder":
             names = (*names, "incident", "scattered")
-        return dict.fromkeys(names, f'with orientation = "{self.orientation}"')
+        found = dict.fromkeys(names, f'with orientation = "{self.orientation}"')
+        if not (recipe.fields.spectra or recipe.fields.sticks):
+            found |= dict.fromkeys(("incident", "scattered"), "without spectra and sticks")
+        if not recipe.has_intensities:
+            factors = ("laser_nm", "temperature_k", "detection")
+            found |= dict.fromkeys(factors, "without spectra, sticks and near-field maps")
+        return found
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse a grid that extends beyond the energy of the laser, or has unknown intensities."""
@@ -121,7 +127,12 @@ class Perturbations(EffectSettings):
     def idle(self, recipe: Any) -> dict[str, str]:
         """Return changes of spectra and maps that are not made."""
         found = {} if recipe.fields.spectra else {"roll_bins": "without spectra"}
-        return found if recipe.fields.maps else {**found, "symmetry": "without maps"}
+        if not recipe.fields.maps:
+            found["symmetry"] = "without maps"
+        if not recipe.has_intensities:
+            names = ("mode_shift_cm1", "uncertain_frequencies", "intensity")
+            found |= dict.fromkeys(names, "without spectra, sticks and near-field maps")
+        return found
 
     def check_recipe(self, recipe: Any) -> None:
         """Refuse quarter turns of maps that are not square, and rolls by the whole axis or more."""

@@ -178,11 +178,6 @@ def class_thresholds(recipe: Sections, library: Library) -> NDArray[np.uint64] |
     """Return cumulative class weights scaled to 2^32, shape (K,), or None if balanced.
 
     Computed in decimal arithmetic: a maths library could round a power differently elsewhere.
-
-    Raises
-    ------
-    ConfigError
-        If a weight names no species of the library, or all weights are zero.
     """
     classes = recipe.classes
     names = library.class_names

@@ -75,8 +75,14 @@ class Map(EffectSettings):
         return self
 
     def idle(self, recipe: Any) -> dict[str, str]:
-        """Return the settings of test patterns, if there are none."""
+        """Return the settings of test patterns, if there are none, and of images not made."""
+        found: dict[str, str] = {}
         if recipe.nearfield is not None:
-            return dict.fromkeys(_OF_PATTERNS, "with nearfield")
-        names = () if recipe.fields.maps else (*_OF_PATTERNS, "blur_px")
-        return dict.fromkeys(names, "without maps")
+            found = dict.fromkeys(_OF_PATTERNS, "with nearfield")
+        elif not recipe.fields.maps:
+            found = dict.fromkeys((*_OF_PATTERNS, "blur_px", "channels"), "without maps")
+        if not recipe.has_image:
+            found |= dict.fromkeys(("amplitude", "background"), "without maps and cubes")
+        if not recipe.has_pixels:
+            found |= dict.fromkeys(("height", "width"), "without maps and cubes")
+        return found

@@ -17,7 +17,9 @@ from ..settings import EffectSettings
 _OF_SPECTRA = (
     *("resolution_cm1", "axis_shift_cm1", "axis_stretch", "fluorescence", "fluorescence_share"),
     *("response", "missing", "electrons", "dark", "cosmic_rays", "cosmic_height"),
+    *("overexposed", "overexposure"),
 )
+_OF_COUNTS = ("full_well", "gain", "bias", "read_noise", "bits")
 
 
 class CubeExposure(EffectSettings):
@@ -195,6 +197,10 @@ class Instrument(EffectSettings):
             found["fluorescence_share"] = "without fluorescence"
         if not self.overexposed:
             found["overexposure"] = "without overexposed"
+        light = self.optics and self.optics.luminescence
+        if light and not light.share:
+            names = (f"optics.luminescence.{name}" for name in light.names if name != "share")
+            found |= dict.fromkeys(names, "with a share of 0")
         if not self.cosmic_rays:
             found["cosmic_height"] = "without cosmic_rays"
         if not self.cube.cosmic_rays:
@@ -206,7 +212,10 @@ class Instrument(EffectSettings):
         if recipe.counts_cubes and not recipe.fields.maps:
             found["scan.electrons"] = "with cube.electrons and no maps"
         if not recipe.fields.spectra:
-            found |= dict.fromkeys(_OF_SPECTRA, "without spectra")
+            optics = (name for name in self.names if name.startswith("optics."))
+            found |= dict.fromkeys((*_OF_SPECTRA, *optics), "without spectra")
+            if not recipe.counts_cubes:
+                found |= dict.fromkeys(_OF_COUNTS, "without spectra and counted cubes")
         if not recipe.has_image:
             scanned = (f"scan.{name}" for name in Scan.model_fields)
             found |= dict.fromkeys(scanned, "without maps and cubes")

@@ -53,7 +53,7 @@ class Mixture(Effect[Section]):
         if drawn < most:
             raise ConfigError(
                 f"mixture.n_species: expected at most {drawn}, as many classes as are drawn, got "
-                f"{most}; give more species or fewer of a sample"
+                f"{most}; give more species, or lower mixture.n_species"
             )
         stated = np.array(self.settings.fractions, np.float64)
         self._numbers = Numbers(fewest, most, self.settings.least, stated, weights)

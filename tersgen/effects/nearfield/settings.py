@@ -15,6 +15,8 @@ from ...tipfield.file import find_tip_field
 from ...tipfield.model import Region
 from ..settings import EffectSettings
 
+_OF_ORIENTATION = ("orientation", "max_tilt_deg")
+_OF_STRUCTURE = (*_OF_ORIENTATION, "apex_angstrom", "frame_angstrom")
 LARGEST_CHANNELS = 4096
 """Most bands of a map or channels of a cube."""
 _FARTHEST_NORMAL = 6.7
@@ -159,14 +161,6 @@ class NearField(EffectSettings):
                 f"{'none' if self.grid_field is None else 'one'} with tip_field = "
                 f'"{self.tip_field}"'
             )
-        for name in self._unused():
-            value = getattr(self, name)
-            if value != type(self).model_fields[name].default:
-                upright = " and dipole_tilt_deg = [0, 0]" if name == "dipole_azimuth_deg" else ""
-                raise ValueError(
-                    f'{name}: expected none with tip_field = "{self.tip_field}"{upright}, where it '
-                    f"has no effect, got {list(value)}; leave it out"
-                )
         if self.response == "sites" and self.tip_field == "grid":
             raise ValueError(
                 'response: expected "atoms" with tip_field = "grid", got "sites"; use '
@@ -179,24 +173,17 @@ class NearField(EffectSettings):
             )
         return self
 
-    def _unused(self) -> list[str]:
-        """Return the settings of other fields of a tip that are refused.
-
-        Not ``width_angstrom``, which presets set for all; nor ``aspect`` of a plane field, which
-        older recipes may have: see ``idle``.
-        """
-        names = ["aspect"] if self.tip_field in ("dipole", "grid") else []
-        if self.tip_field != "dipole":
-            return [*names, "apex_radius_angstrom", "dipole_tilt_deg", "dipole_azimuth_deg"]
-        return names if self.dipole_tilt_deg[1] else [*names, "dipole_azimuth_deg"]
-
     def idle(self, recipe: Any) -> dict[str, str]:
         """Return the settings of other fields and orientations, and of maps not made."""
-        found = {}
+        found = dict[str, str]()
+        field_of_tip = f'with tip_field = "{self.tip_field}"'
         if self.tip_field in ("plane", "dipole", "grid"):
-            found["width_angstrom"] = f'with tip_field = "{self.tip_field}"'
-        if self.tip_field == "plane":
-            found["aspect"] = 'with tip_field = "plane"'
+            found |= dict.fromkeys(("width_angstrom", "aspect"), field_of_tip)
+        if self.tip_field != "dipole":
+            names = ("apex_radius_angstrom", "dipole_tilt_deg", "dipole_azimuth_deg")
+            found |= dict.fromkeys(names, field_of_tip)
+        elif not self.dipole_tilt_deg[1]:
+            found["dipole_azimuth_deg"] = "with dipole_tilt_deg = [0, 0]"
         if self.orientation != "tilted":
             found["max_tilt_deg"] = f'with orientation = "{self.orientation}"'
         if recipe.geometry.orientation == "fixed":
@@ -204,6 +191,14 @@ class NearField(EffectSettings):
             found |= dict.fromkeys(("orientation", "max_tilt_deg"), reason)
         if not recipe.fields.maps:
             found["bands"] = "without maps"
+        if not recipe.fields.cube:
+            found["channel_cm1"] = "without a cube"
+        if not recipe.has_pixels:
+            unused = (name for name in type(self).model_fields if name not in _OF_ORIENTATION)
+            found |= dict.fromkeys(unused, "without maps and cubes")
+        elif not (recipe.has_image or recipe.has_scene):
+            unused = (name for name in type(self).model_fields if name not in _OF_STRUCTURE)
+            found |= dict.fromkeys(unused, "without maps and cubes")
         return found
 
     @property
@@ -212,13 +207,7 @@ class NearField(EffectSettings):
         return self.grid_field is None or isinstance(self.grid_field, TipField)
 
     def resolved(self, library: Library) -> Self:
-        """Return the settings with the field on a grid read from its file.
-
-        Raises
-        ------
-        ConfigError
-            If it cannot be read, or does not reach all atoms of the library.
-        """
+        """Return the settings with the field on a grid read from its file."""
         if self.grid_field is None:
             return self
         found, region = self.grid_field, self._region(library)
@@ -228,10 +217,22 @@ class NearField(EffectSettings):
             if start > low + 1e-6 or stop < high - 1e-6:
                 raise ConfigError(
                     f"nearfield.grid_field: expected a field from {low:.4g} to {high:.4g} Angstrom "
-                    f"along {name} from the apex, as far as frame, height and molecules reach, got "
-                    f"{start:.4g} to {stop:.4g}; take a larger field or a smaller frame_angstrom"
+                    f"along {name} from the apex, as far as frame (or scene.reach_angstrom), "
+                    f"height and molecules reach, got {start:.4g} to {stop:.4g}; take a larger "
+                    "field or a smaller frame_angstrom"
                 )
         return self.model_copy(update={"grid_field": found})
+
+    def resolved_in(self, recipe: Any, library: Library) -> Self:
+        """Return the settings with the field on a grid, which in scenes extends to their reach."""
+        if self.grid_field is None or recipe.scene is None:
+            return self.resolved(library)
+        low, high = self.height_angstrom
+        lower, higher = recipe.scene.events.height_changes
+        x, y = recipe.scene.reach(self)
+        near = {"frame_angstrom": (2 * x, 2 * y), "height_angstrom": (low + lower, high + higher)}
+        found = self.model_copy(update=near).resolved(library)
+        return self.model_copy(update={"grid_field": found.grid_field})
 
     def _region(self, library: Library) -> Region:
         """Return where atoms may be from the apex, in any orientation and position."""

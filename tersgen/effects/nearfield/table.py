@@ -98,13 +98,7 @@ class NearNumbers(NamedTuple):
 
 
 def near_table(recipe: Sections, library: Library) -> NearModes:
-    """Return atoms and modes of every species, and their sites if the response is at sites.
-
-    Raises
-    ------
-    LibraryError
-        If a species has no atom positions or atom tensors.
-    """
+    """Return atoms and modes of every species, and their sites if the response is at sites."""
     uses_sites = recipe.nearfield is not None and recipe.nearfield.response == "sites"
     if uses_sites:
         require_sites(library)

@@ -23,8 +23,12 @@ class Noise(EffectSettings):
         return type(self)(spectrum=(0.0, 0.0), map=(0.0, 0.0))
 
     def idle(self, recipe: Any) -> dict[str, str]:
-        """Return the levels that counting replaces."""
+        """Return the levels that counting replaces, and those of arrays not made."""
         found = {}
+        if not recipe.fields.spectra:
+            found["spectrum"] = "without spectra"
+        if not recipe.has_image:
+            found["map"] = "without maps and cubes"
         if recipe.counts_electrons:
             found["spectrum"] = "with instrument.electrons"
         if recipe.counts_cubes and not recipe.fields.maps:

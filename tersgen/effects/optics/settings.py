@@ -23,6 +23,36 @@ class SupportBand(Frozen):
     height: float = field("height relative to the others", "1", gt=0, le=1e6)
 
 
+class Luminescence(EffectSettings):
+    """A luminescence band: of crystals, glasses and impurities, narrower than fluorescence.
+
+    It does not bleach, and its height does not follow from the laser: the band gap of silicon and
+    the rare earths of glass and minerals luminesce with some lasers only.
+    """
+
+    height: LogInterval = field(
+        "height relative to the strongest band, before the sensor, log-uniform", "1", (0.03, 30.0)
+    )
+    share: float = field("fraction of samples that have it", "1", 1.0, ge=0, le=1)
+    centre_cm1: NonNegativeInterval = field(
+        "its centre; if beyond the axis, spectra rise towards that end", "cm^-1", (1000.0, 5000.0)
+    )
+    width_cm1: NonNegativeInterval = field(
+        "full width at half maximum of the Gaussian", "cm^-1", (400.0, 2500.0)
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if not self.height[1]:
+            raise ValueError("height: expected an interval above 0, got [0, 0]; leave it out")
+        if self.width_cm1[0] < 50.0:
+            raise ValueError(
+                f"width_cm1: expected widths of at least 50 cm^-1, got {list(self.width_cm1)}; "
+                "narrower ones would be bands"
+            )
+        return self
+
+
 class Optics(EffectSettings):
     """Light path of spectra; maps and cubes are not affected.
 
@@ -65,6 +95,9 @@ class Optics(EffectSettings):
         "height of the support's strongest band relative to the sample's, log-uniform",
         "1",
         (0.05, 1.0),
+    )
+    luminescence: Luminescence | None = field(
+        "a broad band of luminescence in some samples", "1", None
     )
     edge_cm1: NonNegativeInterval = field(
         "shift at which the edge filter transmits one half; [0, 0] for no filter",

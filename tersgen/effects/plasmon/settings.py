@@ -15,7 +15,8 @@ class Plasmon(EffectSettings):
     """Gain G(nu) = g(laser) g(scattered), g a Lorentzian of the wavelength: Eq. (4.1).
 
     Values are drawn from all intervals for each sample. The gain acts on spectra, sticks, maps and
-    cubes; electronic Raman scattering and luminescence are added to spectra and cubes.
+    cubes; electronic Raman scattering and luminescence are added to spectra and cubes, not to maps,
+    where they would be an offset of each band.
     """
 
     centre_nm: Interval = field("wavelength of the resonance", "nm", (650.0, 650.0))

@@ -22,7 +22,12 @@ class Lineshape(EffectSettings):
     )
     mixing: float = field("Lorentzian fraction of a pseudo-Voigt profile", "1", 0.5, ge=0, le=1)
 
-    def idle(self, recipe: Any) -> dict[str, str]:  # noqa: ARG002 - it is about this section alone
-        """Return the mixing of profiles that are not mixed."""
-        reason = f'with profile = "{self.profile}"'
-        return {} if self.profile == "pseudo_voigt" else {"mixing": reason}
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return the mixing of profiles that are not mixed, and settings of spectra not made."""
+        if recipe.fields.spectra:
+            reason = f'with profile = "{self.profile}"'
+            return {} if self.profile == "pseudo_voigt" else {"mixing": reason}
+        found = dict.fromkeys(("profile", "mixing"), "without spectra")
+        if recipe.nearfield is None or not recipe.has_image:
+            found["fwhm_cm1"] = "without spectra and near-field maps"
+        return found

@@ -162,6 +162,9 @@ def view_of(recipe: Sections) -> View:
     """Return the windows in which molecules of a scene are imaged."""
     near, scene = _parts(recipe)
     numbers = near_numbers(recipe, near)
+    reach = scene.reach_widths
+    if scene.reach_angstrom is not None:  # a field on a grid counts as one of this width
+        reach, numbers = 1.0, numbers._replace(width=np.full(2, scene.reach_angstrom))
     sizes = recipe.map.height, recipe.map.width
     rows, columns = (
         min(n, 2 * math.ceil(reach / (extent / n)) + 2)
@@ -175,7 +178,7 @@ def view_of(recipe: Sections) -> View:
         strip=window._replace(n_rows=min(rows, lines)),
         n_rows=sizes[0],
         n_columns=sizes[1],
-        reach=scene.reach_widths,
+        reach=reach,
     )
 
 

@@ -75,10 +75,10 @@ class EventNumbers(NamedTuple):
 
 
 def event_numbers(events: Events, tip_field: str) -> EventNumbers:
-    """Return what the kernels read; a dipole has no width that could change by itself."""
-    is_dipole = tip_field == "dipole"
+    """Return what the kernels read; dipoles and grids have no width that could change by itself."""
+    has_width = tip_field not in ("dipole", "grid")
     change = (
-        *(((1.0, 1.0),) * 2 if is_dipole else (events.change_width, events.change_aspect)),
+        *((events.change_width, events.change_aspect) if has_width else ((1.0, 1.0),) * 2),
         *(events.change_height_angstrom, events.change_amplitude),
     )
     return EventNumbers(

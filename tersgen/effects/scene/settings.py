@@ -172,6 +172,12 @@ class Events(EffectSettings):
         rates = (self.tip_change, self.second_apex, self.blinking, self.picocavities)
         return any(rate > 0 for rate in rates)
 
+    @property
+    def height_changes(self) -> tuple[float, float]:
+        """How far the tip may come down and go up by its change, Angstrom; the first is <= 0."""
+        low, high = self.change_height_angstrom if self.tip_change > 0 else (0.0, 0.0)
+        return min(low, 0.0), max(high, 0.0)
+
     @model_validator(mode="after")
     def _possible(self) -> Self:
         for name in ("change_width", "change_aspect", "blinking_pixels"):
@@ -246,6 +252,13 @@ class Scene(EffectSettings):
         ge=0.5,
         le=20,
     )
+    reach_angstrom: float | None = field(
+        'the same distance in a field on a grid (nearfield.tip_field = "grid"), which has no width',
+        "Angstrom",
+        None,
+        gt=0,
+        le=1000,
+    )
     radius_angstrom: float = field(
         "radius of an atom in the masks of molecules", "Angstrom", 1.5, gt=0, le=100
     )
@@ -263,6 +276,8 @@ class Scene(EffectSettings):
 
     def reach(self, near: Any) -> tuple[float, float]:
         """Return the largest distances along rows and columns at which molecules contribute."""
+        if self.reach_angstrom is not None:
+            return self.reach_angstrom, self.reach_angstrom
         sides = field_width(near)
         width, factors = self.reach_widths, [sides[0], sides[1]]
         if self.events.tip_change > 0 and near.tip_field != "dipole":
@@ -302,6 +317,8 @@ class Scene(EffectSettings):
 
     def idle(self, recipe: Any) -> dict[str, str]:
         """Return settings of events that do not happen, and of another surface or field."""
+        if not (recipe.has_image or recipe.fields.scene):
+            return dict.fromkeys(self.names, "without maps, cubes and fields.scene")
         found: dict[str, str] = {}
         events = self.events
         for rate, beginning in _BEGINNINGS.items():
@@ -309,9 +326,11 @@ class Scene(EffectSettings):
                 names = (name for name in Events.model_fields if name.startswith(beginning))
                 about = (f"events.{name}" for name in names if name != rate)
                 found |= dict.fromkeys(about, f"without events.{rate}")
-        if recipe.nearfield.tip_field == "dipole":
-            wide = ("events.change_width", "events.change_aspect")
-            found |= dict.fromkeys(wide, 'with nearfield.tip_field = "dipole"')
+        tip_field = recipe.nearfield.tip_field
+        if tip_field in ("dipole", "grid"):
+            wide = ["events.change_width", "events.change_aspect"]
+            wide += ["reach_widths"] if tip_field == "grid" else []
+            found |= dict.fromkeys(wide, f'with nearfield.tip_field = "{tip_field}"')
         if self.lattice_angstrom is not None:
             found["surface"] = "with lattice_angstrom"
         if recipe.mixture is None:
@@ -326,10 +345,16 @@ class Scene(EffectSettings):
                 "scene: expected a section nearfield as well, got none; it says what the tip is "
                 "and which frame it scans"
             )
-        if near.tip_field in ("plane", "grid"):
+        if near.tip_field == "plane":
             raise ValueError(
-                "nearfield.tip_field: expected a local field of known width with scene, got "
-                f'"{near.tip_field}"'
+                'nearfield.tip_field: expected a local field with scene, got "plane", in which '
+                "every molecule of the surface contributes to every pixel"
+            )
+        if (near.tip_field == "grid") != (self.reach_angstrom is not None):
+            raise ValueError(
+                "scene.reach_angstrom: expected the distance beyond which molecules are neglected "
+                'with nearfield.tip_field = "grid", and none without, got '
+                f'{self.reach_angstrom} with "{near.tip_field}"'
             )
         if near.apex_angstrom:
             raise ValueError(
@@ -357,18 +382,22 @@ class Scene(EffectSettings):
     def _check_events(self, near: Any) -> None:
         """Refuse a tip that touches, and two apexes in one field."""
         events = self.events
-        lowest = near.height_angstrom[0] + events.change_height_angstrom[0]
-        if events.tip_change > 0 and lowest < 0.1:
+        lowest = near.height_angstrom[0] + events.height_changes[0]
+        if lowest < 0.1:
             raise ValueError(
                 "scene.events.change_height_angstrom: expected a tip at least 0.1 Angstrom above "
                 f"the molecules after the change, got {lowest:g}"
             )
-        times = apexes_apart(near)
-        least = times * max(field_width(near))
+        if self.reach_angstrom is not None:
+            times, of = 2, "scene.reach_angstrom"
+            least = times * self.reach_angstrom
+        else:
+            times, of = apexes_apart(near), "widths of the field"
+            least = times * max(field_width(near))
         closest = events.second_distance_angstrom[0]
         if events.second_apex > 0 and closest < least:
             raise ValueError(
                 f"scene.events.second_distance_angstrom: expected at least {least:g} Angstrom, "
-                f"{times} widths of the field, so that no molecule is in both fields, got "
+                f"{times} {of}, so that no molecule is in both fields, got "
                 f"{closest:g}; set scene.events.second_apex = 0 for a single apex"
             )

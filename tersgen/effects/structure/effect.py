@@ -60,15 +60,7 @@ class StructureTable(NamedTuple):
 
 
 def structure_table(recipe: Sections, library: Library) -> StructureTable:
-    """Return what the kernels of structure targets read.
-
-    Raises
-    ------
-    ValueError
-        If the recipe has no such targets, or is not resolved.
-    LibraryError
-        If a species has no geometry, or an element no covalent radius for its bonds.
-    """
+    """Return what the kernels of structure targets read."""
     targets, near = recipe.structure, recipe.nearfield
     if targets is None or near is None or targets.elements is None:
         raise ValueError("expected a resolved recipe with structure and nearfield, got another")

@@ -94,6 +94,12 @@ class Structure(EffectSettings):
             raise ValueError(f"elements: expected each once, got {', '.join(elements)}")
         return self
 
+    def idle(self, recipe: Any) -> dict[str, str]:
+        """Return all settings, if targets are not stored."""
+        return (
+            {} if recipe.fields.structure else dict.fromkeys(self.names, "without fields.structure")
+        )
+
     def check_recipe(self, recipe: Any) -> None:
         """Refuse targets without a frame, larger than it, or smaller than its pixels."""
         near, image = recipe.nearfield, recipe.map
@@ -129,14 +135,7 @@ class Structure(EffectSettings):
             )
 
     def resolved(self, library: Library) -> Self:
-        """Return the targets with elements and padding set.
-
-        Raises
-        ------
-        ConfigError
-            If no species has atoms, a symbol is not that of an element, no species has any of the
-            elements, or a species has more atoms than ``n_atoms``.
-        """
+        """Return the targets with elements and padding set."""
         there = _elements_of(library)
         if not there:
             names = ", ".join(library.names[:_MOST_NAMES])

@@ -72,13 +72,7 @@ class Substrate(EffectSettings):
             )
 
     def resolved(self, library: Library) -> Self:
-        """Make sure that every species has a polarizability, and that its image is bounded.
-
-        Raises
-        ------
-        ConfigError
-            If not.
-        """
+        """Make sure that every species has a polarizability, and that its image is bounded."""
         if self.polarizability_angstrom3 is None:
             values, first = library.array("polarizability")
             for k in range(len(library)):

@@ -11,7 +11,7 @@ from ...dataset.versions import find_version, locate
 from ...errors import ConfigError, DamagedDataError
 from ...files import open_input
 from ...plugins import register
-from ...store.files import is_unfinished
+from ...store.files import is_unfinished, sync_file
 from ...store.lock import is_lock_file
 from ...text import counted
 from ...urls import is_remote
@@ -29,6 +29,7 @@ _PAYLOAD = "data"
 class BagIt(Exporter):
     """The dataset as it is stored, with all its versions, and a SHA-512 checksum of each file."""
 
+    resumes = True
     format = "BagIt bag of the whole dataset, for archives"
 
     def write(
@@ -81,13 +82,19 @@ def _files(path: Path, folder: Path) -> list[Path]:
 
 
 def _copy(source: Path, target: Path) -> str:
-    """Copy a file and return its SHA-512."""
+    """Copy a file, unless an interrupted export has copied it, and return its SHA-512."""
+    if target.exists():
+        with target.open("rb") as file:
+            return hashlib.file_digest(file, "sha512").hexdigest()
     target.parent.mkdir(parents=True, exist_ok=True)
     digest = hashlib.sha512()
-    with open_input(source) as file, target.open("xb") as copy:
+    partial = target.with_name(f"{target.name}.partial")
+    with open_input(source) as file, partial.open("wb") as copy:
         while piece := file.read(_PIECE):
             digest.update(piece)
             copy.write(piece)
+    sync_file(partial)
+    partial.replace(target)
     return digest.hexdigest()
 
 

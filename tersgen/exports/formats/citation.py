@@ -9,6 +9,7 @@ import yaml
 from ...plugins import register
 from ..about import KEYWORDS, About, Author, describe
 from ..exporter import Exporter, Report
+from ..license import COMMON, license_url
 
 if TYPE_CHECKING:
     from ...dataset.dataset import Dataset
@@ -42,10 +43,12 @@ class Citation(Exporter):
             "date-released": known.date,
             "keywords": list(KEYWORDS),
         }
+        if about.license in COMMON:
+            content["license"] = about.license
+        elif about.license:
+            content["license-url"] = license_url(about.license)
         content |= {
-            name: value
-            for name, value in (("license", about.license), ("doi", about.doi), ("url", about.url))
-            if value
+            name: value for name, value in (("doi", about.doi), ("url", about.url)) if value
         }
         text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
         out.write_text(text, "utf-8")

@@ -10,13 +10,14 @@ from ...plugins import register
 from ...schema.base import field
 from ..about import KEYWORDS, About, coordinate_tables, describe
 from ..exporter import Exporter, Report
-from ..parts import part_views
-from ..tables import RowTable
+from ..license import license_url
+from ..parts import SHARD_SIZE, Part, write_parts
 
 if TYPE_CHECKING:
     from ...dataset.dataset import Dataset
 
 METADATA = "croissant.json"
+_PARQUET = "application/x-parquet"
 _CONTEXT = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -62,14 +63,16 @@ _CONTEXT = {
 
 @register("tersgen.exporters", "croissant")
 class Croissant(Exporter):
-    """``croissant.json`` and, beside it, a Parquet file for each part of a split."""
+    """``croissant.json`` and, beside it, Parquet files for each part of a split."""
 
+    resumes = True
     format = "Croissant: croissant.json and Parquet files by part"
 
     class Settings(About):
         """What the metadata say, and whose parts the files are."""
 
         split: str = field("split whose parts become files, if there is one", "1", "default")
+        shard_mb: float = field(SHARD_SIZE, "MB", 500.0, gt=0)
 
     def write(
         self, dataset: "Dataset", fields: Sequence[str] | None, out: Path, report: Report
@@ -78,14 +81,12 @@ class Croissant(Exporter):
         about: About = self.settings
         about.require("license", "authors", "url")
         names = list(dataset.fields) if fields is None else fields
-        out.mkdir()
-        done, files, sets = 0, [], []
-        for part, view in part_views(dataset, self.settings.split):
-            table = RowTable(view, names)
-            path = out / f"{part}.parquet"
-            done = table.write(path, report, done, len(dataset))
-            files.append(_file(path))
-            sets.append(_records(part, path.name, table))
+        out.mkdir(exist_ok=True)
+        split, shard_mb = self.settings.split, self.settings.shard_mb
+        parts = write_parts(dataset, names, split, shard_mb, out, report)
+        files = [_file(out / file) for one in parts for file in one.files]
+        files += [_file_set(one) for one in parts if len(one.files) > 1]
+        sets = [_records(one) for one in parts]
         if dataset.contents.positions:
             sets.append(_axes(dataset))
         content = _metadata(dataset, about) | {"distribution": files, "recordSet": sets}
@@ -105,7 +106,7 @@ def _metadata(dataset: "Dataset", about: About) -> dict[str, Any]:
         "creator": [{"@type": "sc:Person", "name": one.name} for one in about.authors],
         "datePublished": known.date,
         "keywords": list(KEYWORDS),
-        "license": f"https://spdx.org/licenses/{about.license}",
+        "license": license_url(about.license or ""),
         "url": about.url,
         "version": about.version or f"1.0.0+{known.version}",  # readers ask for three numbers
     }
@@ -120,32 +121,46 @@ def _file(path: Path) -> dict[str, Any]:
         "name": path.name,
         "contentUrl": path.name,
         "contentSize": f"{path.stat().st_size} B",
-        "encodingFormat": "application/x-parquet",
+        "encodingFormat": _PARQUET,
         "sha256": digest,
     }
 
 
-def _records(part: str, file: str, table: RowTable) -> dict[str, Any]:
-    """Return what describes the rows of a file: a field for each column."""
-    fields = []
-    for column in table.schema:
+def _file_set(part: Part) -> dict[str, Any]:
+    """Return what describes the files of a part together; readers look for them in the folder."""
+    return {
+        "@type": "cr:FileSet",
+        "@id": f"{part.stem}-files",
+        "name": f"{part.stem}-files",
+        "encodingFormat": _PARQUET,
+        "includes": f"{part.stem}-*.parquet",
+    }
+
+
+def _records(one: Part) -> dict[str, Any]:
+    """Return what describes the rows of a part: a field for each column."""
+    part, fields = one.name, []
+    source = {"fileObject": {"@id": one.files[0]}}
+    if len(one.files) > 1:
+        source = {"fileSet": {"@id": f"{one.stem}-files"}}
+    for column in one.schema:
         shape, kind = [], column.type
         while hasattr(kind, "value_type"):
             shape.append(kind.list_size)
             kind = kind.value_type
         unit = column.metadata[b"unit"].decode()
         text = column.metadata[b"description"].decode()
-        one = {
+        described = {
             "@type": "cr:Field",
             "@id": f"{part}/{column.name}",
             "name": f"{part}/{column.name}",
             "description": text if unit == "1" else f"{text}, {unit}",
             "dataType": _DATA_TYPES[str(kind)],
-            "source": {"fileObject": {"@id": file}, "extract": {"column": column.name}},
+            "source": {**source, "extract": {"column": column.name}},
         }
         if shape:
-            one |= {"isArray": True, "arrayShape": ",".join(map(str, shape))}
-        fields.append(one)
+            described |= {"isArray": True, "arrayShape": ",".join(map(str, shape))}
+        fields.append(described)
     return {
         "@type": "cr:RecordSet",
         "@id": part,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...plugins import register
 from ..about import KEYWORDS, About, Author, describe
 from ..exporter import Exporter, Report
+from ..license import license_url
 
 if TYPE_CHECKING:
     from ...dataset.dataset import Dataset
@@ -58,7 +59,7 @@ class DataCite(Exporter):
                     "rightsIdentifier": about.license,
                     "rightsIdentifierScheme": "SPDX",
                     "schemeUri": "https://spdx.org/licenses/",
-                    "rightsUri": f"https://spdx.org/licenses/{about.license}",
+                    "rightsUri": license_url(about.license),
                 }
             ]
         content |= {

@@ -11,8 +11,8 @@ from ...schema.base import field
 from ...text import counted
 from ..about import KEYWORDS, About, coordinate_tables, describe
 from ..exporter import Exporter, Report
-from ..parts import ALL, part_views
-from ..tables import RowTable
+from ..license import COMMON, license_url
+from ..parts import ALL, SHARD_SIZE, Part, write_parts
 
 if TYPE_CHECKING:
     from ...dataset.dataset import Dataset
@@ -26,36 +26,31 @@ _DTYPES = {"float": "float32"}
 
 @register("tersgen.exporters", "huggingface")
 class HuggingFace(Exporter):
-    """A dataset card, a Parquet file for each part of a split, and the axes as a second table."""
+    """A dataset card, Parquet files for each part of a split, and the axes as a second table."""
 
+    resumes = True
     format = "folder for datasets.load_dataset: card and Parquet files by part"
 
     class Settings(About):
         """What the card says, and whose parts the files are."""
 
         split: str = field("split whose parts become files, if there is one", "1", "default")
+        shard_mb: float = field(SHARD_SIZE, "MB", 500.0, gt=0)
 
     def write(
         self, dataset: "Dataset", fields: Sequence[str] | None, out: Path, report: Report
     ) -> None:
         """Write the folder."""
         names = list(dataset.fields) if fields is None else fields
-        (out / "data").mkdir(parents=True)
-        done, files, rows = 0, list[dict[str, str]](), dict[str, int]()
-        for part, view in part_views(dataset, self.settings.split):
-            table = RowTable(view, names)
-            # where one file would be too large for the hub, it can be split by what uploads it
-            part = part.replace("-", "_")  # names of splits have no hyphens
-            file = f"data/{part}-00000-of-00001.parquet"
-            done = table.write(out / file, report, done, len(dataset))
-            files.append({"split": part, "path": file})
-            rows[part] = len(view)
+        (out / "data").mkdir(parents=True, exist_ok=True)
+        split, shard_mb = self.settings.split, self.settings.shard_mb
+        parts = write_parts(dataset, names, split, shard_mb, out / "data", report)
         _write_axes(out / AXES, dataset)
         features = [
             {"name": one.name} | _feature(one.name, one.type, dataset.classes)
-            for one in table.schema
+            for one in parts[0].schema
         ]
-        card = _card(dataset, self.settings, names, features, files, rows)
+        card = _card(dataset, self.settings, names, features, parts)
         (out / "README.md").write_text(card, "utf-8")
 
 
@@ -91,12 +86,12 @@ def _card(
     about: About,
     names: Sequence[str],
     features: list[dict[str, Any]],
-    files: list[dict[str, str]],
-    rows: dict[str, int],
+    parts: Sequence[Part],
 ) -> str:
     """Return the dataset card: YAML front matter, then Markdown."""
     known = describe(dataset, about)
     size = next((name for most, name in _SIZES if len(dataset) < most), "n>1T")
+    files = [{"split": one.stem, "path": f"data/{one.stem}-*.parquet"} for one in parts]
     front: dict[str, Any] = {
         "pretty_name": known.title,
         "tags": [*KEYWORDS, "chemistry", "physics"],
@@ -108,7 +103,10 @@ def _card(
         "dataset_info": [{"config_name": "default", "features": features}],
     }
     if about.license:
-        front["license"] = about.license.lower()
+        common, name = about.license in COMMON, about.license.lower()
+        front["license"] = name if common else "other"
+        if not common:
+            front |= {"license_name": name, "license_link": license_url(about.license)}
     columns = [
         (spec.name, " x ".join(map(str, spec.shape)) or "number", spec.unit, spec.description)
         for spec in (dataset[name].spec for name in names)
@@ -118,8 +116,8 @@ def _card(
          one.description)
         for one in dataset.contents.positions
     ]  # fmt: skip
-    shown = [f"{counted(n, 'row')} in `{part}`" for part, n in rows.items() if part != ALL]
-    parts = [
+    shown = [f"{counted(one.n_rows, 'row')} in `{one.stem}`" for one in parts if one.stem != ALL]
+    sections = [
         f"# {known.title}",
         known.description + (f" {', '.join(shown)}." if shown else ""),
         _table(("column", "shape", "unit", "meaning"), columns),
@@ -128,9 +126,9 @@ def _card(
     ]
     if about.authors:
         people = "; ".join(one.name for one in about.authors)
-        parts.append(f"## Citation\n\n{people} ({known.date[:4]}): {known.title}.")
+        sections.append(f"## Citation\n\n{people} ({known.date[:4]}): {known.title}.")
     text = yaml.safe_dump(front, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{text}---\n\n" + "\n\n".join(parts) + "\n"
+    return f"---\n{text}---\n\n" + "\n\n".join(sections) + "\n"
 
 
 def _table(heads: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:

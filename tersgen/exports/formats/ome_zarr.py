@@ -8,6 +8,7 @@ import numpy as np
 
 from ...errors import ConfigError
 from ...plugins import register
+from ...store.files import sync_tree
 from ..exporter import (
     Exporter,
     Report,
@@ -33,6 +34,7 @@ _COLOURS = ("0072B2", "E69F00", "009E73", "CC79A7", "56B4E9", "D55E00", "F0E442"
 class OmeZarr(Exporter):
     """A collection (``bioformats2raw.layout``) with the image of each row in order: 0, 1, 2, ..."""
 
+    resumes = True
     format = "OME-Zarr 0.5: the maps or cube of each row as an image"
     ending = ".zarr"
 
@@ -51,30 +53,38 @@ class OmeZarr(Exporter):
         shape = tuple(spec.shape[k] for k in order)
         image = _image(dataset, dims, shape)
         facts = {**_ome({"bioformats2raw.layout": 3}), "identity": dataset.identity}
-        root = zarr.open_group(out, mode="w-", zarr_format=3, attributes=facts)
-        names = [str(k) for k in range(len(dataset))]
-        root.create_group("OME", attributes=_ome({"series": names}))
+        partial = out / ".partial"
         letters = [axis["name"] for axis in image["multiscales"][0]["axes"]]
         numbers = dataset.row_numbers
         for rows in row_blocks(dataset, [name]):
+            new = [
+                k for k in range(rows.stop - rows.start) if not (out / str(rows.start + k)).exists()
+            ]
+            if not new:
+                continue
             values = plain(spec, dataset[name][rows])
             titles = [f"row {number}" for number in numbers[rows]]
             if "label" in dataset:
                 named = zip(titles, species_of(dataset, rows), strict=True)
                 titles = [f"{title}: {species}" for title, species in named]
-            for k, one in enumerate(values):
+            for k in new:
                 image["multiscales"][0]["name"] = titles[k]
-                group = root.create_group(names[rows.start + k], attributes=_ome(image))
+                group = zarr.open_group(partial, mode="w", zarr_format=3, attributes=_ome(image))
                 array = group.create_array(
                     "0",
                     shape=shape,
                     dtype=plain_dtype(spec),
                     chunks=(min(shape[0], _MOST_CHANNELS), *shape[1:]) if len(shape) > 2 else shape,
                     dimension_names=letters,
-                    fill_value=np.nan if one.dtype.kind == "f" else -1,
+                    fill_value=np.nan if values.dtype.kind == "f" else -1,
                 )
-                array[:] = one.transpose(order)
+                array[:] = values[k].transpose(order)
+                sync_tree(partial)
+                partial.rename(out / str(rows.start + k))
             report(rows.stop, len(dataset))
+        root = zarr.open_group(out, mode="a", zarr_format=3, attributes=facts)
+        names = [str(k) for k in range(len(dataset))]
+        root.create_group("OME", attributes=_ome({"series": names}), overwrite=True)
 
 
 def _ome(content: dict[str, Any]) -> dict[str, Any]:

@@ -33,13 +33,7 @@ class Watch:
         self._slowest = max(self._slowest, seconds)
 
     def look(self) -> bool:
-        """Ask the scheduler for its workers if it is time; return whether it answered.
-
-        Raises
-        ------
-        ClusterError
-            If the scheduler is gone, there were no workers for too long, or nothing comes.
-        """
+        """Ask the scheduler for its workers if it is time; return whether it answered."""
         if time.monotonic() - self._asked < _LOOK_S:
             return False
         self._asked = time.monotonic()

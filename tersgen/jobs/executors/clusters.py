@@ -144,13 +144,7 @@ class BatchSystem(_Dask):
             yield cluster, threads
 
     def cluster_class(self) -> Any:
-        """Return the cluster class of the batch system.
-
-        Raises
-        ------
-        MissingExtraError
-            If dask-jobqueue is not installed.
-        """
+        """Return the cluster class of the batch system."""
         try:
             import dask_jobqueue
         except ImportError:
@@ -184,14 +178,7 @@ class Lsf(BatchSystem):
 
 
 def job_script(options: ClusterOptions, plan: Plan) -> str:
-    """Return the script of one job, as it would be submitted; the scheduler's address is left open.
-
-    Raises
-    ------
-    ConfigError, MissingExtraError
-        If the executor is no batch system, its options are not as expected, or dask-jobqueue is not
-        installed.
-    """
+    """Return the script of one job as it would be submitted, without the scheduler's address."""
     launcher = find_launcher(options.executor)
     if not isinstance(launcher, BatchSystem):
         raise ConfigError("--script-only: expected --cluster too")

@@ -103,13 +103,7 @@ class _Named:
 
 
 def find_launcher(name: str) -> Launcher:
-    """Return the launcher of a name.
-
-    Raises
-    ------
-    ConfigError
-        If there is none, or it is no such part.
-    """
+    """Return the launcher of a name."""
     part = load("tersgen.executors", name)
     if not (isinstance(part, type) and issubclass(part, Launcher)):
         raise ConfigError(
@@ -121,13 +115,7 @@ def find_launcher(name: str) -> Launcher:
 
 
 def check_options(options: ClusterOptions) -> None:
-    """Refuse options that do not go together.
-
-    Raises
-    ------
-    ConfigError
-        If there are such, or no executor of that name.
-    """
+    """Refuse options that do not go together."""
     scheduler = options.scheduler
     if scheduler and (options.system or (options.workers and ":" in scheduler)):
         raise ConfigError(
@@ -156,17 +144,7 @@ def check_options(options: ClusterOptions) -> None:
 
 @contextmanager
 def open_executor(options: ClusterOptions, plan: Plan) -> Iterator[tuple[Executor, str]]:
-    """Start the executor that a user asked for; yield it, and a line for the user, perhaps empty.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such executor.
-    ClusterError
-        If it cannot be started.
-    MissingExtraError
-        If it needs a package that is not installed.
-    """
+    """Start the executor that a user asked for; yield it and a line for the user, maybe empty."""
     name = options.executor
     launcher = find_launcher(name)
     with ExitStack() as stack:

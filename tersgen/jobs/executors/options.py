@@ -37,26 +37,14 @@ class ClusterOptions(NamedTuple):
         return self.system or ("local" if self.workers else "threads")
 
     def refuse_jobs(self) -> None:
-        """Refuse options of jobs, where there are none.
-
-        Raises
-        ------
-        ConfigError
-            If there is one.
-        """
+        """Refuse options of jobs, where there are none."""
         for name in ("cores", "memory", "walltime", "queue", "account"):
             if getattr(self, name) is not None:
                 raise ConfigError(f"--{name}: expected --cluster too")
 
 
 def local_threads(workers: int, threads: int | None) -> int:
-    """Return the threads of each of so many worker processes of this machine.
-
-    Raises
-    ------
-    ConfigError
-        If they would be more than this process may use processors.
-    """
+    """Return the threads of each of so many worker processes of this machine."""
     cpus = available_cpus()
     if workers * (threads or 1) > cpus:
         raise ConfigError(

@@ -50,13 +50,7 @@ def own_security() -> "Security | None":
 
 
 def check_keys(scheduler: str) -> None:
-    """Refuse the address of a scheduler that wants keys where Dask's settings name none.
-
-    Raises
-    ------
-    ClusterError
-        If they do not.
-    """
+    """Refuse the address of a scheduler that wants keys where Dask's settings name none."""
     from distributed import Security
 
     keys = Security().get_connection_args("client")

@@ -204,11 +204,6 @@ def polarizability_derivatives(
         Called with one line per gradient.
     group
         Point group of the molecule in its own frame.
-
-    Raises
-    ------
-    LibraryError
-        If the energy does not converge in a field.
     """
     answers: list[tuple[Floats, Floats]] = []
     ground = np.asarray(solution.make_rdm1())

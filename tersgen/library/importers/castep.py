@@ -46,13 +46,7 @@ class Castep(TextImporter):
         return _VERSION.search(text) is not None
 
     def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a .castep file, with full Raman tensors.
-
-        Raises
-        ------
-        LibraryError
-            If there are no Raman tensors, or the file is cut off or damaged.
-        """
+        """Return the species of a .castep file, with full Raman tensors."""
         text = source.text
         tensors_at = [found.end() for found in _TENSORS.finditer(text)]
         before = tensors_at[-2] if len(tensors_at) > 1 else 0
@@ -142,13 +136,7 @@ class CastepPhonon(TextImporter):
         return text.lstrip().startswith("BEGIN header") and "Number of branches" in text
 
     def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a .phonon file, with isotropic tensors of the printed activities.
-
-        Raises
-        ------
-        LibraryError
-            If there are no Raman activities at Gamma, or the file is cut off or damaged.
-        """
+        """Return the species of a .phonon file, isotropic tensors of the printed activities."""
         text = source.text
         # with a direction after the weight, the modes are split into longitudinal and transverse
         gamma = next((one for one in _GAMMA.finditer(text) if not one[1].strip()), None)

@@ -46,12 +46,6 @@ class Crystal(TextImporter):
         """Return the species of an output of CRYSTAL.
 
         Warns of modes that CRYSTAL lists as Raman-active without an intensity.
-
-        Raises
-        ------
-        LibraryError
-            If there are no Raman intensities, or they are for a temperature and laser, or the
-            output is cut off or damaged.
         """
         text = source.text
         headings = list(_HEADING.finditer(text))

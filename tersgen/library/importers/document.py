@@ -17,13 +17,7 @@ class Document(TextImporter):
         return text.lstrip()[:1] == "{" and ('"modes"' in text or '"species"' in text)
 
     def read_source(self, source: SourceFile) -> tuple[Species, ...]:
-        """Return the species of a document.
-
-        Raises
-        ------
-        ValidationError
-            If it does not fit the schema.
-        """
+        """Return the species of a document."""
         if '"species"' in source.text:
             return LibraryDocument.model_validate_json(source.text).species
         return (Species.model_validate_json(source.text),)

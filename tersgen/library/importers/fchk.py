@@ -47,11 +47,6 @@ class Fchk(TextImporter):
 
         Modes come from ``Vib-Modes`` where the file has them (``freq=(raman,savenm)``), else from
         the Hessian. All real modes are kept, silent ones too.
-
-        Raises
-        ------
-        LibraryError
-            If the file is foreign, truncated, damaged, or of a calculation without Raman.
         """
         if not self.recognises(source.text):
             raise LibraryError(
@@ -76,6 +71,7 @@ class Fchk(TextImporter):
         modes = _stored_modes(arrays, n_atoms) if stored else _modes(arrays, coordinates)
         if not len(modes.frequencies_cm1):
             raise LibraryError("expected at least one real mode, got only imaginary ones")
+        charge = arrays.read("Charge", 1)[0] if "Charge" in arrays.found else 0
         remarks = ["modes as stored" if stored else "modes from the Hessian"]
         if modes.n_imaginary:
             remarks.append(f"{modes.n_imaginary} modes of frequency <= 0 left out")
@@ -93,6 +89,7 @@ class Fchk(TextImporter):
                 note="; ".join(remarks),
             ),
             formula=hill_formula(numbers),
+            charge=int(charge) or None,
             atoms=tuple(
                 Atom(symbol=SYMBOLS[number], position=(float(x), float(y), float(z)))
                 for number, (x, y, z) in zip(numbers, coordinates * BOHR_ANGSTROM, strict=True)

@@ -44,13 +44,7 @@ class OrcaHess(TextImporter):
         return text.lstrip().startswith("$orca_hessian_file")
 
     def read_source(self, source: SourceFile) -> Species:
-        """Return the species of a Hessian file, with each atom's share of the Raman tensors.
-
-        Raises
-        ------
-        LibraryError
-            If it is damaged, or of a calculation without Raman activities.
-        """
+        """Return the species of a Hessian file, with each atom's share of the Raman tensors."""
         blocks = _blocks(source.text)
         if "polarizability_derivatives" not in blocks:
             raise LibraryError(
@@ -93,13 +87,7 @@ class OrcaHess(TextImporter):
 
 
 def _blocks(text: str) -> dict[str, list[str]]:
-    """Return the lines of each block, comments left out.
-
-    Raises
-    ------
-    LibraryError
-        If the file was cut off: it ends in ``$end``.
-    """
+    """Return the lines of each block, comments left out."""
     blocks: dict[str, list[str]] = {}
     lines: list[str] = []
     for line in text.split("\n"):

@@ -98,12 +98,6 @@ class Output(TextImporter):
         """Return the species of a calculation of Raman activities: of the last one in the output.
 
         Warns if its program does not say that the job has ended normally.
-
-        Raises
-        ------
-        LibraryError
-            If there are no Raman activities, or the output is cut off, damaged, or of a program
-            whose Raman activities are not read.
         """
         program = _program(source.text)
         if program is None or program.read is None:

@@ -37,11 +37,6 @@ class JcampPeaks(ObservedImporter):
         Labelled records state what the ordinates are: ``##$INTENSITY= observed area``, ``##$LASER=
         785 nm``, ``##$TEMPERATURE= 298 K``, ``##$RESPONSE= corrected``; so does ``##YUNITS=`` with
         the word activity, area or height. Otherwise they are heights, as those of the spectrum are.
-
-        Raises
-        ------
-        LibraryError
-            If it is a spectrum, no such table, or not in cm^-1, or statements are not as expected.
         """
         try:
             record = read_jcamp(source.text)

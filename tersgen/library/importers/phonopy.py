@@ -58,14 +58,7 @@ class Phonopy(TextImporter):
         return re.search(r"^raman_activities\s*:", text[:100_000], re.MULTILINE) is not None
 
     def read_source(self, source: SourceFile) -> Species:
-        """Read the modes of a crystal; tensors are symmetrised.
-
-        Raises
-        ------
-        LibraryError
-            If the file is foreign or damaged, in an unknown unit, or holds a tensor whose asymmetry
-            exceeds ASYMMETRY_TOLERANCE.
-        """
+        """Read the modes of a crystal; tensors are symmetrised."""
         try:
             content = yaml.load(source.text, Loader=_Loader)
         except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:
@@ -103,13 +96,7 @@ class Phonopy(TextImporter):
 
 
 def symmetrised(tensor: NDArray[np.float64], number: int) -> Matrix3:
-    """Return the symmetric part of the tensor of a band, shape (3, 3).
-
-    Raises
-    ------
-    LibraryError
-        If its asymmetry exceeds ASYMMETRY_TOLERANCE.
-    """
+    """Return the symmetric part of the tensor of a band, shape (3, 3)."""
     largest = float(np.abs(tensor).max())
     skew = float(np.abs(tensor - tensor.T).max())
     if not skew <= ASYMMETRY_TOLERANCE * largest:

@@ -48,13 +48,7 @@ class Dynmat(TextImporter):
         )
 
     def read_source(self, source: SourceFile) -> Species:
-        """Return the species of the table that dynmat.x prints.
-
-        Raises
-        ------
-        LibraryError
-            If it has no Raman activities, or is cut off or damaged.
-        """
+        """Return the species of the table that dynmat.x prints."""
         tables = [one for one in _TABLE.finditer(source.text) if "Raman" in one[1]]
         if not tables:
             raise LibraryError(
@@ -101,11 +95,6 @@ class Fildyn(TextImporter):
         """Return the species of a dynamical matrix file at Gamma, with shares of the atoms.
 
         Modes are those of the dynamical matrix without translations.
-
-        Raises
-        ------
-        LibraryError
-            If it has no Raman tensors, is of another q, or is cut off or damaged.
         """
         lines = source.text.split("\n")
         symbols, masses, positions, place = _structure(lines)

@@ -36,12 +36,6 @@ class Sticks(ObservedImporter):
         298 K`` and ``# response: corrected``. Observed ones become activities here, for their own
         laser. What is not said is assumed, observed areas at 532 nm, with a warning. The tensor is
         a * I with 45 a^2 = activity.
-
-        Raises
-        ------
-        LibraryError
-            If a row is no stick, an intensity is negative, no stick is left, the rows are a
-            spectrum, or what is said of the strengths is misspelt or contradicts itself.
         """
         stated = agreed(read_comments(source.text), said)
         table = read_stick_table(source.text)

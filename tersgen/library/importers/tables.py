@@ -48,11 +48,6 @@ class VaspRaman(TextImporter):
 
         alpha is the mean of the tensor, beta^2 its gamma^2; activities are checked against
         45 alpha^2 + 7 beta^2.
-
-        Raises
-        ------
-        LibraryError
-            If a row is not such, or an activity is another.
         """
         modes, left_out = [], 0
         for line in source.text.splitlines():
@@ -89,11 +84,6 @@ class TensorTable(TextImporter):
         The heading names the columns, in any order: ``frequency`` (cm^-1, or ``frequency [THz]``),
         ``xx [Angstrom^2 amu^-1/2]``, ``yy`` and so on, and perhaps ``width`` (FWHM) and ``mode`` (a
         number that is skipped). Without a unit after xx the table is refused.
-
-        Raises
-        ------
-        LibraryError
-            If a column or unit is not known, a row is not such, or a tensor is not symmetric.
         """
         lines = [line for line in source.text.splitlines() if line.strip()]
         heading = _cells(lines[0].lstrip("# ")) if lines else []
@@ -141,13 +131,7 @@ def _begins(name: str, words: tuple[str, ...]) -> bool:
 
 
 def _frequency_column(heading: list[str], names: list[str]) -> tuple[int, float]:
-    """Return the column of frequencies, and their unit in cm^-1.
-
-    Raises
-    ------
-    LibraryError
-        If there is not one, or a column that is not known.
-    """
+    """Return the column of frequencies, and their unit in cm^-1."""
     known = (*_COMPONENTS, *_WIDTH, *_NUMBER)
     places = [
         k

@@ -23,13 +23,7 @@ _LARGEST_RIGID_CM1 = 50.0
 
 
 def read_aims(text: str) -> Vibrations:
-    """Return the vibrations of the last table with Raman activities.
-
-    Raises
-    ------
-    LibraryError
-        If there is none, or it is cut off or damaged.
-    """
+    """Return the vibrations of the last table with Raman activities."""
     keyword = "get_vibrations and its option for Raman intensities"
     section = last_section(text, _HEADING, _RAMAN, "FHI-aims", keyword)
     heading = _COLUMNS.search(section.text)

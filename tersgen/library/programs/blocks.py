@@ -95,13 +95,7 @@ _RIGID_BEFORE = 4000
 
 
 def read_blocks(text: str, labels: Labels) -> Vibrations:
-    """Return the vibrations of the last job in an output that has Raman activities.
-
-    Raises
-    ------
-    LibraryError
-        If there is none, or the output is cut off or damaged.
-    """
+    """Return the vibrations of the last job in an output that has Raman activities."""
     activity = re.compile(labels.activity, re.MULTILINE)
     heading = re.compile(labels.section, re.MULTILINE)
     section = last_section(text, heading, activity, labels.program, labels.keyword)

@@ -54,13 +54,7 @@ _TOLERANCE = 2e-3
 
 
 def read_dalton(text: str) -> Vibrations:
-    """Return the vibrations of the last job in an output of Dalton that has a Raman table.
-
-    Raises
-    ------
-    LibraryError
-        If there is none, or the output is cut off or damaged.
-    """
+    """Return the vibrations of the last job in an output of Dalton that has a Raman table."""
     section = last_section(text, _DALTON_SECTION, _DALTON_RAMAN, "Dalton", DALTON_KEYWORD)
     tables = list(_DALTON_RAMAN.finditer(section.text))
     static = [one for one in tables if re.fullmatch(r"0?\.?0+", one[1])]
@@ -110,13 +104,7 @@ def read_dalton(text: str) -> Vibrations:
 
 
 def read_gamess_uk(text: str) -> Vibrations:
-    """Return the vibrations of the last Raman table in an output of GAMESS-UK.
-
-    Raises
-    ------
-    LibraryError
-        If there is none, or the output is cut off or damaged.
-    """
+    """Return the vibrations of the last Raman table in an output of GAMESS-UK."""
     heading = re.compile(r"harmonic frequencies \(cm\*\*-1\)|\* +raman data +\*", re.IGNORECASE)
     section: Section = last_section(text, heading, _UK_RAMAN, "GAMESS-UK", GAMESS_UK_KEYWORD)
     frequencies: list[float] = []

@@ -36,13 +36,7 @@ _SAME_CM1 = 0.02
 
 
 def read_orca(text: str) -> Vibrations:
-    """Return the vibrations of the last job in an output of ORCA that has a Raman spectrum.
-
-    Raises
-    ------
-    LibraryError
-        If there is none, or the output is cut off or damaged.
-    """
+    """Return the vibrations of the last job in an output of ORCA that has a Raman spectrum."""
     section = last_section(text, _SECTION, _RAMAN, "ORCA", KEYWORD)
     before, after = _RAMAN.split(section.text, maxsplit=1)
     listed = {int(one[1]): to_float(one[2]) for one in _FREQUENCY.finditer(before)}

@@ -40,11 +40,6 @@ def last_section(
         Name of the program, for messages.
     keyword
         What a user has to ask the program for.
-
-    Raises
-    ------
-    LibraryError
-        If there is none.
     """
     starts = [found.start() for found in heading.finditer(text)]
     if not starts:
@@ -130,11 +125,6 @@ def check_activities(listed: Mapping[int, float], numbers: Collection[int], prog
         Numbers of the modes in the table.
     program
         Name of the program, for messages.
-
-    Raises
-    ------
-    LibraryError
-        If it does.
     """
     known = set(numbers)
     missing = [one for one, shift in listed.items() if shift >= RIGID_CM1 and one not in known]
@@ -147,13 +137,7 @@ def check_activities(listed: Mapping[int, float], numbers: Collection[int], prog
 
 
 def check_number(n_modes: int, atoms: Sequence[Atom] | None, program: str) -> None:
-    """Refuse a print that lacks modes: an output that was cut off.
-
-    Raises
-    ------
-    LibraryError
-        If the number of modes is not one that a molecule of so many atoms has.
-    """
+    """Refuse a print that lacks modes: an output that was cut off."""
     if atoms is None:
         return
     size = 3 * len(atoms)

@@ -73,13 +73,7 @@ def read_arrays(path: Path, axis: Axis | None = None, cubes: bool = False) -> Ro
 
 
 def read_axis(path: Path) -> NDArray[np.float64]:
-    """Return an axis of Raman shifts from a .npy file, cm^-1, shape (L,).
-
-    Raises
-    ------
-    MeasurementError
-        If it holds no such axis.
-    """
+    """Return an axis of Raman shifts from a .npy file, cm^-1, shape (L,)."""
     try:
         with open_arrays(path) as content:
             axis = content.single() if content.is_single else None
@@ -95,13 +89,7 @@ def read_axis(path: Path) -> NDArray[np.float64]:
 
 
 def axis_of(text: str) -> Axis:
-    """Return the axis of arrays that a user states: its ends START:STOP, or a file of all points.
-
-    Raises
-    ------
-    MeasurementError
-        If it is neither.
-    """
+    """Return the axis of arrays as a user states it: START:STOP, or a file of all points."""
     first, _, last = text.partition(":")
     try:
         return float(first), float(last)
@@ -110,13 +98,7 @@ def axis_of(text: str) -> Axis:
 
 
 def rows_of(arrays: dict[str, NDArray[Any]], axis: Axis | None) -> RowArrays:
-    """Return rows from arrays by name, see ``read_arrays``.
-
-    Raises
-    ------
-    MeasurementError
-        If an array is missing or of another shape.
-    """
+    """Return rows from arrays by name, see ``read_arrays``."""
     spectra, maps, cubes = (arrays.get(name) for name in _SIGNALS)
     if cubes is not None:
         if spectra is not None or maps is not None:

@@ -108,14 +108,6 @@ def read_instrument(path: Path, name: str, kind: str, options: ReadOptions) -> M
         Module of RosettaSciIO that reads it.
     options
         What the user states about the axis and the laser; by default what the file says about it.
-
-    Raises
-    ------
-    MissingExtraError
-        If RosettaSciIO is not installed.
-    MeasurementError
-        If it cannot read the file, or finds no spectrum over an axis of Raman shifts, or over one
-        that can be converted.
     """
     if util.find_spec("rsciio") is None:
         raise MissingExtraError(

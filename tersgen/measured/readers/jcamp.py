@@ -22,14 +22,7 @@ class Jcamp(Reader):
         return is_jcamp(decoded(head, whole=False))
 
     def read(self, path: Path, options: ReadOptions) -> tuple[Spectrum | MeasurementError, ...]:
-        """Return the continuous spectra in a JCAMP-DX text, of all blocks and pages.
-
-        Raises
-        ------
-        MeasurementError
-            If there are only tables of peaks, or the axis of one is none of a Raman spectrum or not
-            known.
-        """
+        """Return the continuous spectra in a JCAMP-DX text, of all blocks and pages."""
         records = [one for one in read_records(read_text(path)) if not one.is_peaks]
         if not records:
             raise MeasurementError(

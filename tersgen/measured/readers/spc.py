@@ -190,13 +190,7 @@ def _laser(log: str) -> float | None:
 
 
 def parse_spc(content: Content) -> Spc:
-    """Return what a .spc file holds, whatever technique it is of.
-
-    Raises
-    ------
-    MeasurementError
-        If it is damaged.
-    """
+    """Return what a .spc file holds, whatever technique it is of."""
     version = content.unpack("<xB", 0, "a header")[0]
     if version == _OLD:
         return _parse_old(content)

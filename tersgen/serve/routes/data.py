@@ -98,12 +98,8 @@ def is_known(request: Request, tag: str) -> bool:
 def parse_range(text: str | None, size: int) -> tuple[int, int] | None:
     """Return the part of a file that a Range header asks for; None for the whole.
 
-    What is no single range is ignored, as RFC 9110 allows.
-
-    Raises
-    ------
-    IndexError
-        If it begins after the end.
+    What is no single range is ignored, as RFC 9110 allows; one that begins after the end is an
+    IndexError.
 
     >>> parse_range("bytes=2-4", 10), parse_range("bytes=-3", 10), parse_range("bytes=8-", 10)
     ((2, 5), (7, 10), (8, 10))

@@ -81,13 +81,7 @@ def _chunk(ready: Ready, n_samples: int, path: str) -> tuple[FieldSpec, int] | N
 
 
 def _find(ready: Ready, n_samples: int, path: str) -> bytes | tuple[FieldSpec, int]:
-    """Return what a path of a virtual dataset names: a document, or a field and a chunk's number.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is no such path.
-    """
+    """Return what a path of a virtual dataset names: a document, or a field and chunk number."""
     document = _documents(ready, n_samples).get(path)
     if document is not None:
         return document

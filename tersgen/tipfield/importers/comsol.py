@@ -51,13 +51,7 @@ class Comsol(FieldImporter):
         return bool(head.startswith(b"%") and _HEADING.search(head) and b"Ex" in head)
 
     def read(self, path: Path, placement: Placement) -> Fields:
-        """Return the fields in a file, one for each wavelength of a sweep.
-
-        Raises
-        ------
-        ConfigError
-            If columns, values or the unit of positions are not as expected.
-        """
+        """Return the fields in a file, one for each wavelength of a sweep."""
         try:
             lines = open_source(path).text.split("\n")
         except LibraryError as error:

@@ -28,14 +28,7 @@ class Cube(FieldImporter):
         return path.suffix.lower() in (".cube", ".cub") and len(sizes) == 4 and min(sizes) >= 4
 
     def read(self, path: Path, placement: Placement) -> Fields:  # noqa: ARG002 - the file says it
-        """Return the field of a potential.
-
-        Raises
-        ------
-        ConfigError
-            If the file is damaged, has several values at a point, or its axes are not along x, y
-            and z.
-        """
+        """Return the field of a potential."""
         try:
             lines = open_source(path).text.split("\n")
             head = [[float(one) for one in line.split()] for line in lines[2:6]]

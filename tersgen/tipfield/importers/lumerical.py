@@ -47,13 +47,7 @@ class Lumerical(FieldImporter):
             return False
 
     def read(self, path: Path, placement: Placement) -> Fields:  # noqa: ARG002 - the file says it
-        """Return the fields in a file.
-
-        Raises
-        ------
-        ConfigError
-            If it has none, or sizes do not agree.
-        """
+        """Return the fields in a file."""
         table = _result(read_variables(path, head_of(path, HEAD_BYTES)))
         if table is None:
             raise ConfigError(

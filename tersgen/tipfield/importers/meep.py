@@ -35,13 +35,7 @@ class Meep(FieldImporter):
             return False
 
     def read(self, path: Path, placement: Placement) -> Fields:
-        """Return the fields in a file, by rising number of the frequency.
-
-        Raises
-        ------
-        ConfigError
-            If a component is missing, or the place of the grid is not given.
-        """
+        """Return the fields in a file, by rising number of the frequency."""
         if placement.step is None or placement.origin is None:
             raise ConfigError(
                 f"{path}: expected --step and --origin (Angstrom), as files of Meep hold no "

@@ -34,13 +34,7 @@ class Mnpbem(FieldImporter):
             return False
 
     def read(self, path: Path, placement: Placement) -> Fields:  # noqa: ARG002 - the file says it
-        """Return the fields in a file.
-
-        Raises
-        ------
-        ConfigError
-            If it has none, or sizes do not agree.
-        """
+        """Return the fields in a file."""
         table = read_variables(path, head_of(path, HEAD_BYTES))
         points, values = numbers_of(table, "pos", path), numbers_of(table, "e", path)
         if points.ndim != 2 or points.shape[1] != 3 or values.size % points.size:

@@ -175,10 +175,11 @@ def test_a_loss_that_is_not_finite(runs, few, tmp_path) -> None:
 def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
     data = copy_of()
     shard = damage(data)
-    line = runs.bad("fit", "--data", data, "--out", tmp_path / "stopped", *TINY)
+    out = tmp_path / "run"
+    line = runs.bad("fit", "--data", data, "--out", out, *TINY)
     assert shard in line or str(data / shard) in line
     assert "another chunk, or damage; tersgen repair makes them again" in line
-    out = tmp_path / "repaired"
+    # it saved no checkpoint, so the same folder can be used
     done = runs.good("fit", "--data", data, "--out", out, *TINY, "--on-damage", "repair")
     assert "1 damaged block rebuilt in memory; mend the dataset" in done.stderr
     assert f"tersgen repair {data}" in done.stderr
@@ -186,6 +187,7 @@ def test_a_damaged_shard(runs, copy_of, few, tmp_path) -> None:
     runs.good("fit", "--data", few, "--out", whole, *TINY)
     weights = "checkpoints/step-000000015/model.safetensors"
     assert (out / weights).read_bytes() == (whole / weights).read_bytes()
+    assert "holds a run already" in runs.bad("fit", "--data", data, "--out", out, *TINY)
     line = runs.bad("evaluate", out, "--data", data, "--part", "train")
     assert shard in line or str(data / shard) in line
     done = runs.good("evaluate", out, "--data", data, "--part", "train", "--on-damage", "repair")
@@ -244,7 +246,8 @@ def test_prediction(runs, finished, tmp_path) -> None:
     short = tmp_path / "short.txt"
     short.write_text("".join(f"{x} {x % 700}\n" for x in range(500, 3000, 10)))
     assert "short.txt" in runs.bad("predict", finished, short)
-    runs.good("predict", finished, short, "--allow-extrapolation")
+    done = runs.good("predict", finished, short, "--allow-extrapolation")
+    assert "% of the model's axis was not measured\n" in done.stdout
     assert "no such file" in runs.bad("predict", finished, tmp_path / "none.txt")
     runs.bad("predict", finished, code=2)
 
@@ -304,3 +307,11 @@ def test_without_torch_it_says_what_to_install(few, tmp_path):
     assert "Traceback" not in done.stderr
     assert "expected the package torch for ters-train" in done.stderr
     assert "pip install '.[train]'" in done.stderr
+
+
+def test_a_configuration_of_another_program_is_left_alone(runs, few, tmp_path) -> None:
+    (tmp_path / "config.json").write_text('{"mine": 1}')
+    line = runs.bad("fit", "--data", few, "--out", tmp_path, *TINY)
+    assert "holds a run already" in line
+    assert [one.name for one in tmp_path.iterdir()] == ["config.json"]
+    assert (tmp_path / "config.json").read_text() == '{"mine": 1}'

@@ -154,11 +154,13 @@ def test_export(runs, finished, few, outputs, tmp_path) -> None:
     pytest.importorskip("onnxscript")
     path = tmp_path / "model.onnx"
     done = runs.good("export", finished, "--onnx", path)
-    assert done.stdout.startswith(f"{path}: takes spectra (rows, 64), gives 3 classes; ")
+    takes = "takes spectra (rows, 64), measured (rows, 64), gives 3 classes; "
+    assert done.stdout.startswith(f"{path}: {takes}")
     assert "results within" in done.stdout
     session = runtime.InferenceSession(path, providers=["CPUExecutionProvider"])
     spectra = tersgen.open(few)["spectra"][:5].astype(np.float32)
-    (found,) = session.run(["probabilities"], {"spectra": spectra})
+    fed = {"spectra": spectra, "measured": np.ones_like(spectra)}
+    (found,) = session.run(["probabilities"], fed)
     np.testing.assert_allclose(found, outputs[0][:5], atol=1e-4)
     about = session.get_modelmeta().custom_metadata_map
     assert json.loads(about["classes"]) == list(tersgen.open(few).classes)

@@ -49,8 +49,11 @@ def recipe_of(**structure):
     )
 
 
-def built(path, n=320, **structure):
-    run(make_plan(recipe_of(**structure), n, chunk_rows=32, shard_rows=256), path)
+def built(path, n=320, maps=True, **structure):
+    recipe = recipe_of(**structure)
+    fields = recipe.fields.model_copy(update={"maps": maps})
+    recipe = recipe.model_copy(update={"fields": fields})
+    run(make_plan(recipe, n, chunk_rows=32, shard_rows=256), path)
     make_split(path, "default", SplitRule())
     return path
 
@@ -160,6 +163,7 @@ def test_a_table_of_drawn_structures_is_refused(trained, runs, data, tmp_path):
     assert "this model draws structures" in line
 
 
+@pytest.mark.exhaustive
 def test_cubes_recipes_and_exports(runs, data, trained, tmp_path):
     pytest.importorskip("onnxscript")
     short = ("--epochs", 1, "--batch-size", 32)
@@ -188,6 +192,11 @@ def test_what_does_not_fit_is_refused(runs, data, few, trained, finished, tmp_pa
     assert "expected cnn for input 'spectrum', got 'unet'" in line
     line = runs.bad("fit", "--data", data, *TINY, "--tensor-loss", 0.1, *out)
     assert "tensor" in line
+    cubes = built(tmp_path / "cubes.zarr", 32, maps=False)
+    line = runs.bad("fit", "--data", cubes, *out)
+    assert line.endswith("; for structures use --model unet --input cube")
+    line = runs.bad("fit", "--data", cubes, "--model", "unet", *out)
+    assert line.endswith("; for its cubes use --model unet --input cube")
     other = built(tmp_path / "other.zarr", 320, bonds=False)
     line = runs.bad("evaluate", trained, "--data", other)
     assert "expected the structure targets trained on" in line

@@ -1,9 +1,10 @@
 """Rows of no class in training batches, and what they are trained to be."""
 
-import pytest
 import torch
+from torch.nn import functional
 
 from ters_train.config import ExposureConfig
+from ters_train.data.measured import MEASURED
 from ters_train.data.outliers import NO_CLASS, Outliers
 from ters_train.tasks.classification.losses import cross_entropy
 
@@ -42,14 +43,25 @@ def test_an_outlier_depends_on_its_row_alone():
 
 
 def test_half_of_them_are_foreign_rows():
-    pool = torch.full((5, 256), 0.25)
-    made = Outliers(ExposureConfig(share=1.0), 7, 0.0, pool)(batch(400), 0)["spectra"][400:]
-    assert 0.4 < float((made == 0.25).all(dim=1).float().mean()) < 0.6
+    pool = torch.full((5, 256), 0.25), torch.zeros(5, 256)
+    given = batch(400)
+    given[MEASURED] = torch.ones(400, 256)
+    given[MEASURED][:, 200:] = 0
+    made = Outliers(ExposureConfig(share=1.0), 7, 0.0, pool)(given, 0)
+    is_foreign = (made["spectra"][400:] == 0.25).all(dim=1)
+    assert 0.4 < float(is_foreign.float().mean()) < 0.6
+    n_measured = made[MEASURED][400:].sum(dim=1)  # what is moved takes along where it was measured
+    assert torch.equal(n_measured, torch.where(is_foreign, 0.0, 200.0))
 
 
-def test_a_row_of_no_class_has_the_uniform_distribution_as_target():
+def test_rows_of_no_class_have_a_class_of_their_own_whose_logit_is_0():
     logits = torch.tensor([[2.0, 0.0, -1.0], [2.0, 0.0, -1.0]])
-    labels = torch.tensor([0, NO_CLASS])
-    found = cross_entropy(logits, labels, torch.tensor([5.0, 1.0, 1.0]))
-    assert float(found[1]) == pytest.approx(float(-logits[1].log_softmax(0).mean()))
-    assert torch.equal(found[:1], cross_entropy(logits[:1], labels[:1], torch.tensor([5.0, 1, 1])))
+    further = torch.cat([logits, torch.zeros(2, 1)], dim=1)
+    found = cross_entropy(logits, torch.tensor([0, NO_CLASS]))
+    torch.testing.assert_close(found, functional.cross_entropy(further, torch.tensor([0, 3]),
+                                                               reduction="none"))  # fmt: skip
+    weights = torch.tensor([5.0, 1.0, 1.0])  # of the classes among themselves
+    known = cross_entropy(logits[:1], torch.tensor([0]), weights)
+    known += functional.softplus(-logits[:1].logsumexp(dim=1))
+    both = cross_entropy(logits, torch.tensor([0, NO_CLASS]), weights)
+    torch.testing.assert_close(both[:1], known)

@@ -236,7 +236,8 @@ def test_without_training_only_what_is_not_random_is_done():
 def test_the_input_is_left_as_it_is(chosen, dtype, train):
     batch, same = make_batch(ROWS, dtype), make_batch(ROWS, dtype)
     done = apply(chosen, batch, train=train)
-    assert batch.keys() == same.keys() == done.keys()
+    assert batch.keys() == same.keys()
+    assert done.keys() - batch.keys() <= {"measured"}
     assert all(torch.equal(batch[name], same[name]) for name in same)
     assert done["label"] is batch["label"]
     assert {done[name].dtype for name in ("spectra", "maps")} == {torch.float32}
@@ -298,9 +299,24 @@ def test_switching_one_on_changes_no_other(field, name):
     noise = {"spectra": "spectrum_noise", "maps": "map_noise"}[field]
     batch = make_batch(ROWS)
     batch[field] = torch.full_like(batch[field], 0.5)  # which shifts, turns and blurs leave
-    both = apply({name: EVERYTHING[name], noise: 0.01} | OFF, batch)[field]
+    both = apply({name: EVERYTHING[name], noise: 0.01} | OFF, batch)
     alone = apply({noise: 0.01} | OFF, batch)[field]
-    torch.testing.assert_close(both, alone, rtol=0, atol=3e-7)
+    if field == "spectra":  # what is moved in from beyond the axis has no noise
+        alone = torch.where(both["measured"] == 1, alone, 0.5)
+    torch.testing.assert_close(both[field], alone, rtol=0, atol=3e-7)
+
+
+def test_what_was_measured_moves_with_the_spectrum():
+    batch = make_batch(ROWS)
+    batch["spectra"] = torch.ones_like(batch["spectra"])
+    batch["spectra"][:, :12] = 0.0  # marks what was not measured
+    batch["measured"] = batch["spectra"].clone()
+    rolled = apply({"roll_bins": 5} | OFF, batch)
+    assert torch.equal(rolled["measured"], rolled["spectra"])
+    moved = apply({"shift_bins": 4.0, "stretch": 0.01} | OFF, batch)
+    inside = moved["measured"] == 1
+    assert (moved["spectra"][inside] == 1).all()
+    assert 0 < (moved["spectra"][~inside] == 1).sum() < 5 * len(ROWS)  # in from beyond the axis
 
 
 def test_seed_and_epoch_enter():

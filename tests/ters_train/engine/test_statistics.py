@@ -39,7 +39,8 @@ def test_weights_that_have_moved_are_scored_with_statistics_of_their_own():
     fed = 2 * rows["spectra"] - 1
 
     def spread():
-        return branch.stages[:2](branch.inputs(fed)).std(dim=(0, 2), unbiased=False)
+        seen = branch.inputs(fed, torch.ones_like(fed))
+        return branch.stages[:2](seen).std(dim=(0, 2), unbiased=False)
 
     with torch.no_grad():
         branch.stages[0].weight.mul_(10)
@@ -55,8 +56,9 @@ def test_each_batch_counts_the_same():
     anew(model, rows)
     (layer, *_) = tracking_layers(model)
     convolution, inputs = model.branches["spectra"].stages[0], model.branches["spectra"].inputs
+    fed = [2 * one["spectra"] - 1 for one in rows]
     with torch.no_grad():
-        means = [convolution(inputs(2 * one["spectra"] - 1)).mean(dim=(0, 2)) for one in rows]
+        means = [convolution(inputs(x, torch.ones_like(x))).mean(dim=(0, 2)) for x in fed]
     torch.testing.assert_close(layer.running_mean, torch.stack(means).mean(dim=0))
 
 

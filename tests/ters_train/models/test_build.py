@@ -43,6 +43,7 @@ CONFIGS = {
         SPECTRA,
         logits=(5,),
     ),
+    "ensemble": config("cnn", {**CNN.model_dump(mode="json"), "members": 3}, SPECTRA, logits=(5,)),
     "convnext": config(
         "convnext",
         {"widths": [8, 16], "depths": [1, 1], "inputs": "views", "mask": True, "window": 9},
@@ -79,7 +80,7 @@ def built(kind, seed=0):
 def test_outputs(kind, dtype):
     model = built(kind).train()
     outputs = model(batch(6, dtype=dtype))
-    assert outputs["logits"].shape == (6, 5)
+    assert outputs["logits"].shape == ((6, 3, 5) if kind == "ensemble" else (6, 5))
     assert outputs["logits"].dtype == torch.float32
     assert set(outputs) == ({"logits", "tensors"} if kind == "joint" else {"logits"})
     sum(out.square().sum() for out in outputs.values()).backward()

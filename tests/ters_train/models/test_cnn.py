@@ -98,7 +98,7 @@ def test_stages_by_loops(config, n_points, seed):
     spectra = torch.rand(2, n_points) * 2 - 1
     want = np.stack([stages_by_loops(model, config, spectrum) for spectrum in spectra.numpy()])
     assert want.shape == (2, config.widths[-1], lengths[-1])
-    got = model(spectra).detach().numpy()
+    got = model(spectra, torch.ones_like(spectra)).detach().numpy()
     seen = want.mean(axis=2) if config.features == "mean" else want.reshape(2, -1)
     if config.hidden:
         linear = model.hidden[0]
@@ -116,7 +116,7 @@ def test_position_tells_where_a_band_is():
     for position in (False, True):
         torch.manual_seed(0)
         model = SpectrumCnn(config.model_copy(update={"position": position}), 256).eval()
-        here, there = model(spectra)
+        here, there = model(spectra, torch.ones_like(spectra))
         assert torch.allclose(here, there, atol=1e-6) != position
 
 
@@ -130,7 +130,7 @@ def test_too_many_stages_says_how_many_fit():
 def test_kernel_longer_than_what_is_left():
     config = CnnConfig(widths=(4, 4), kernel=31, stride=4, pool="none")
     model = SpectrumCnn(config, 16).eval()
-    assert model(torch.rand(3, 16)).shape == (3, 4)
+    assert model(torch.rand(3, 16), torch.ones(3, 16)).shape == (3, 4)
 
 
 def test_kaiming():
@@ -146,7 +146,7 @@ def test_signal_survives_deep_stages(norm):
     torch.manual_seed(0)
     model = SpectrumCnn(CnnConfig(widths=(16, 32), depth=4, stride=1, norm=norm, pool="mean"), 128)
     spectra = torch.randn(16, 128)
-    features = model(spectra)
+    features = model(spectra, torch.ones_like(spectra))
     features.square().sum().backward()
     assert 1e-3 < features.std().item() < 30
     norms = [p.grad.norm().item() for p in model.parameters() if p.ndim == 3]

@@ -53,10 +53,14 @@ def test_measured_rows_have_their_means_as_templates(tmp_path):
              classes=np.array(["a", "b", "c"]))  # fmt: skip
     call(tersgen, "ingest", tmp_path / "m.npz", "--out", tmp_path / "m.zarr")
     call(tersgen, "split", tmp_path / "m.zarr", "--ratios", "train=0.8,val=0.2")
-    said = call(main, "fit", "--data", tmp_path / "m.zarr", "--model", "library-search",
-                "--out", tmp_path / "run")  # fmt: skip
-    assert "fitted in" in said
-    assert "macro-F1 1.0000" in said
-    trained = ters_train.load(tmp_path / "run")
-    places = trained.shift_cm1[trained.model.templates[0].argmax(1)]
-    assert np.abs(places - [300, 500, 800]).max() < 10
+    for baseline in ("snip", "airpls"):
+        run = tmp_path / baseline
+        said = call(main, "fit", "--data", tmp_path / "m.zarr", "--model", "library-search",
+                    "--set", f"model.options.baseline={baseline}", "--out", run)  # fmt: skip
+        assert "fitted in" in said
+        assert "macro-F1 1.0000" in said
+        trained = ters_train.load(run)
+        places = trained.shift_cm1[trained.model.templates[0].argmax(1)]
+        assert np.abs(places - [300, 500, 800]).max() < 10
+    said = call(main, "export", run, "--onnx", tmp_path / "m.onnx", code=2)
+    assert "airpls, which ONNX cannot express" in said

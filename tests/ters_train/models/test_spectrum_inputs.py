@@ -5,7 +5,6 @@ import pytest
 import torch
 from scipy.signal import savgol_filter
 
-from ters_train.data.measured import UNMEASURED_POINTS, measured
 from ters_train.models.spectrum_inputs import SpectrumInputs, SpectrumOptions
 
 L = 256
@@ -13,7 +12,8 @@ L = 256
 
 def channels(spectra, **options):
     made = SpectrumInputs(SpectrumOptions(position=False, **options), L)
-    return made(torch.as_tensor(np.atleast_2d(spectra), dtype=torch.float32))
+    rows = torch.as_tensor(np.atleast_2d(spectra), dtype=torch.float32)
+    return made(rows, torch.ones_like(rows))
 
 
 def bands(seed=0, baseline=0.0):
@@ -33,18 +33,17 @@ def test_the_derivative_is_that_of_savitzky_and_golay():
     np.testing.assert_allclose(row[0].numpy(), wanted, atol=1e-12)
 
 
-def test_the_mask_says_what_was_measured():
-    y = bands()
-    y[:40], y[250:] = y[40], y[250]
-    (mask,) = measured(torch.tensor(y[None]))
-    wanted = np.ones(L)
-    wanted[:40] = 0  # at the high end, six repeated values are few enough to be chance
-    np.testing.assert_array_equal(mask.numpy(), wanted)
-    assert UNMEASURED_POINTS == 8
-    np.testing.assert_array_equal(measured(torch.full((2, L), 0.3)).numpy(), 1)
-    views = channels(y, inputs="views", mask=True, window=33)[0]
-    np.testing.assert_array_equal(views[2].numpy(), wanted)
-    assert not views[:2, :37].any()
+def test_views_are_zero_where_nothing_was_measured():
+    y, mask = bands(), np.ones(L)
+    y[:40], y[70:110] = y[40], np.linspace(y[69], y[110], 40)  # an edge repeated, a gap bridged
+    mask[:40] = mask[70:110] = 0
+    options = SpectrumOptions(inputs="views", mask=True, window=33, position=False)
+    rows = torch.tensor(y[None], dtype=torch.float32)
+    (views,) = SpectrumInputs(options, L)(rows, torch.tensor(mask[None]))
+    np.testing.assert_array_equal(views[2].numpy(), mask)
+    for far in (slice(37), slice(73, 107)):  # the derivative sees half its window farther
+        assert not views[:2, far].any()
+    assert views[:2, 40:70].abs().max() > 0.5
 
 
 @pytest.mark.parametrize("inputs", ["derivative", "local", "views"])
@@ -83,9 +82,9 @@ def test_a_cosmic_ray_leaves_the_bands_visible():
 def test_half_precision_does_not_round_the_derivative_away():
     y = torch.tensor(bands(baseline=5)[None] / 10, dtype=torch.float32)
     made = SpectrumInputs(SpectrumOptions(inputs="views", mask=True, window=33), L)
-    exact = made(y)
+    exact = made(y, torch.ones_like(y))
     with torch.autocast("cpu", torch.bfloat16):
-        torch.testing.assert_close(made(y), exact)
+        torch.testing.assert_close(made(y, torch.ones_like(y)), exact)
 
 
 @pytest.mark.parametrize("name", ["smoothing", "window"])

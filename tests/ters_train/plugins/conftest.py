@@ -1,7 +1,6 @@
-"""A package from outside, really installed, as tests of plug-ins need it."""
+"""What tests of plug-ins need beside the package from outside."""
 
 import importlib.util
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,21 +8,6 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).parents[2] / "plugin_package"
-
-
-@pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the folder that the package is installed in, from a copy of its sources."""
-    pytest.importorskip("setuptools", "77", reason="builds the package; install tersgen[test]")
-    place = tmp_path_factory.mktemp("outside")
-    shutil.copytree(PACKAGE, place / "sources")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    options = ["--no-index", "--no-deps", "--no-build-isolation", "--target", place / "installed"]
-    done = subprocess.run(
-        [*pip, *options, place / "sources"], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return place / "installed"
 
 
 @pytest.fixture(scope="session")

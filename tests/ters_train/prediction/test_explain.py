@@ -30,7 +30,7 @@ class Detector(torch.nn.Module):
 
 def test_the_band_that_decides_is_named_and_weights_add_up():
     trained = SimpleNamespace(model=Detector(), shift_cm1=AXIS)
-    predicted, weights, heights = attributions(trained, spectra())
+    predicted, weights, heights = attributions(trained, {"spectra": spectra()})
     assert predicted.tolist() == [1]
     bands = bands_of(AXIS, weights[0].numpy(), heights[0].numpy(), 5)
     assert [round(one.shift_cm1, -1) for one in bands] == [600, 900]

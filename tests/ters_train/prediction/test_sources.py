@@ -9,7 +9,8 @@ import torch
 
 import ters_train
 import tersgen
-from tersgen.errors import ConfigError, MeasurementError
+from ters_train.prediction.sources import SourceOptions, read_sources
+from tersgen.errors import ConfigError, MeasurementError, TersWarning
 from tersgen.measured import on_axis
 from tersgen.measured.on_axis import TargetAxis, read_many_on_axis
 
@@ -156,9 +157,11 @@ def test_a_predictor_in_python(trained, few, spectra, first):
     features = trained.embed(spectra[:10])
     assert features.dtype == np.float32
     assert trained.classes == dataset.classes
+    (batch,) = trained.batches({"spectra": spectra[:10]})
     with torch.inference_mode():
         logits = trained.model.classes(torch.from_numpy(features))
-    np.testing.assert_allclose(logits.softmax(1).amax(1).numpy(), first[:10], atol=1e-5)
+        each = trained.model.logits_of_each(batch)
+    torch.testing.assert_close(logits, each[:, 0])  # features of the first network
     with pytest.raises(MeasurementError, match="the axis wanted"):
         trained.predict(spectra[0, :8], shift_cm1=axis[:8])
 
@@ -211,6 +214,50 @@ def test_rows_of_a_dataset_on_another_axis_are_resampled(runs, finished, trained
     line = runs.bad("predict", finished, tmp_path / "short.zarr")
     assert "short.zarr: expected a spectrum over" in line
     runs.good("predict", finished, tmp_path / "short.zarr", "--allow-extrapolation")
+
+
+def test_models_of_spectra_with_parts_missing_take_short_files(runs, few, tmp_path):
+    own = tersgen.open(few).recipe
+    recipe = own.model_copy(update={"instrument": tersgen.Recipe(
+        instrument={"missing": (0.2, 0.5)}).instrument})  # fmt: skip
+    tersgen.build(recipe, 200, tmp_path / "parts.zarr")
+    tersgen.split(tmp_path / "parts.zarr")
+    model = ("--model", "library-search", "--out", tmp_path / "run")
+    runs.good("fit", "--data", tmp_path / "parts.zarr", *model)
+    short = tmp_path / "short.txt"
+    short.write_text("".join(f"{x} {x % 700}\n" for x in range(500, 3000, 10)))
+    done = runs.good("predict", tmp_path / "run", short)
+    assert "% of the model's axis was not measured\n" in done.stdout
+
+
+def test_a_file_is_read_as_its_ingested_row_is(trained, spectra, tmp_path):
+    """Also what was measured of it: less at an end, a gap inside, and a saturated end that was."""
+    axis = trained.shift_cm1
+    inside = np.ones(len(axis), bool)
+    inside[20:40] = False
+    saturated = np.minimum(spectra[2], np.sort(spectra[2])[-30])
+    parts = {"short": (axis[12:], spectra[0, 12:]), "gap": (axis[inside], spectra[1, inside]),
+             "saturated": (axis, saturated)}  # fmt: skip
+    folder = tmp_path / "texts"
+    folder.mkdir()
+    for name, (shift, values) in parts.items():
+        np.savetxt(folder / f"{name}.txt", np.c_[shift, values], header="Raman shift")
+    options = SourceOptions(allow_extrapolation=True)
+    (read,) = read_sources(trained, [folder / f"{name}.txt" for name in parts], options)
+    masks = read.arrays["measured"]
+    assert masks.sum(axis=1).tolist() == [len(axis) - 12, len(axis) - 20, len(axis)]
+    for points in (len(axis), 4 * len(axis) - 3):  # the model's axis, and a finer one
+        out = tmp_path / f"{points}.zarr"
+        with pytest.warns(TersWarning, match="of the axis was not measured"):
+            rows = tersgen.ingest(folder, out, label="x", grid=(axis[0], axis[-1], points),
+                                  allow_extrapolation=True)  # fmt: skip
+        (stored,) = read_sources(trained, [out], options)
+        files = [rows.basis.files[k].name for k in rows["source/file"][:]]
+        order = [[f"{name}.txt" for name in parts].index(name) for name in files]
+        found = stored.arrays
+        np.testing.assert_array_equal(found["measured"], masks[order])
+        if points == len(axis):
+            np.testing.assert_allclose(found["spectra"], read.arrays["spectra"][order], atol=1e-6)
 
 
 def test_a_recipe_on_another_axis_is_no_measurement(runs, finished, few, tmp_path):

@@ -178,6 +178,9 @@ def test_tensorboard_has_every_step_once_after_a_resume(tmp_path):
     assert [step for step, _ in found["train/loss"]] == [1, 2, 3, 4, 5]
     assert found["train/loss"][3][1] == pytest.approx(1 / 5)
     assert found["val/macro_f1"] == [(5, 0.5)]
+    with RunLog(tmp_path) as log:  # a new run in the same folder
+        log.append(entry(2, epoch=0))
+    assert [step for step, _ in scalars(tmp_path)["train/loss"]] == [2]
 
 
 def test_without_tensorboard_the_log_is_written_all_the_same(tmp_path, monkeypatch):

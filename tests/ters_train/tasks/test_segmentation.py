@@ -3,12 +3,20 @@
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
 
 from ters_train.data.symmetry import flip_and_turn, move_targets
 from ters_train.engine.sums import SumCount
 from ters_train.tasks.segmentation import Segmentation, SegmentationOptions
+from ters_train.tasks.segmentation.instances import connected_regions
 
 TASK = Segmentation(SegmentationOptions(n_classes=3, pixels=(5, 4)))
+
+
+def numbers_of(truth):
+    """Return molecules that share pixels of a species with others, as touching ones do."""
+    halves = torch.arange(4) // 2 + 1
+    return ((2 * truth + halves) * (truth > 0)).int()
 
 
 def rows(n):
@@ -16,8 +24,31 @@ def rows(n):
     truth = torch.randint(0, 3, (n, 5, 4), generator=generator, dtype=torch.int32)  # no class 3
     logits = torch.randn(n, 4, 5, 4, generator=generator)
     logits[:, 3] = -9.0
-    batch = {"scene/species": truth, "label": torch.zeros(n, dtype=torch.int32)}
+    batch = {
+        "scene/species": truth,
+        "scene/instance": numbers_of(truth),
+        "label": torch.zeros(n, dtype=torch.int32),
+    }
     return {"species": logits}, {**batch, "row": torch.arange(n)}
+
+
+def panoptic(found, batch):
+    """Return the panoptic quality as its definition says, one pair after the other."""
+    truth, numbers = (batch[f"scene/{name}"].numpy() for name in ("species", "instance"))
+    each = []
+    for k in (1, 2, 3):
+        ious, n_found, n_true = [], 0, 0
+        for row in range(len(truth)):
+            regions, n_regions = ndimage.label(found[row] == k)
+            masks = [(numbers[row] == j) & (truth[row] == k) for j in range(1, 9)]
+            masks = [mask for mask in masks if mask.any()]
+            n_found, n_true = n_found + n_regions, n_true + len(masks)
+            for j in range(1, n_regions + 1):
+                shares = [((regions == j) & m).sum() / ((regions == j) | m).sum() for m in masks]
+                ious += [share for share in shares if share > 0.5]
+        if n_found + n_true:
+            each.append(sum(ious) / (0.5 * (n_found + n_true)))
+    return np.mean(each)
 
 
 def test_scores_by_numpy():
@@ -38,7 +69,22 @@ def test_scores_by_numpy():
     log_shares = logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
     entropy = -np.take_along_axis(log_shares, truth[:, None].astype(int), 1).mean()
     assert scores.loss == pytest.approx(entropy, rel=1e-5)
+    assert scores.panoptic_quality == pytest.approx(panoptic(found, batch))
+    assert scores.best_panoptic_quality == pytest.approx(panoptic(truth, batch))
+    assert 0 < scores.panoptic_quality < scores.best_panoptic_quality < 1
     assert scores.details(["a", "b", "c"])[0].split(":")[0] in {"bare", "a", "b"}
+
+
+def test_regions_are_connected_by_edges():
+    maze = np.zeros((2, 9, 9), int)
+    maze[0, ::2] = 1
+    maze[0, 1::4, -1] = maze[0, 3::4, 0] = 1  # one winding path
+    maze[1] = np.add.outer(range(9), range(9)) % 2  # corners do not connect
+    numbers = connected_regions(torch.tensor(maze)).numpy()
+    for row in range(2):
+        regions, n_regions = ndimage.label(maze[row])
+        pairs = set(zip(regions.flat, numbers[row].flat, strict=True))
+        assert len(pairs) == len(np.unique(numbers[row])) == n_regions + 1
 
 
 def test_classes_of_another_order():
